@@ -1,0 +1,31 @@
+"""Who spent what on which model: runs `notebooks/costs.ipynb` for the date it is scheduled for."""
+
+import datetime as dt
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+import daybook
+from daybook.press.flow import report
+
+
+@flow(name="costs", log_prints=True)
+def costs(date: dt.date | None = None, days: int = 30, source: str = "book", timeout: float = 600.0) -> State[None]:
+    """Publish the report on what was spent.
+
+    `date`: the last day of the window, UTC; None: the date this run was scheduled for. `days`: length
+    of the window. `source`: "book", "sample" or a book's URL. `timeout`: seconds of wall-clock.
+    """
+    with daybook.open() as book:
+        return report(
+            "costs",
+            settings=book.settings,
+            book=book.book,
+            day=date,
+            parameters={"days": days, "source": source},
+            timeout=timeout,
+        )
+
+
+if __name__ == "__main__":
+    costs()

@@ -1,0 +1,65 @@
+"""Parameters of a query: `:name` in the text, a value beside it, never one inside the other.
+
+What looks like a parameter inside a string, a quoted name, a comment or a cast (`::`) is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from daybook.errors import BadParameter
+
+_TOKENS = re.compile(
+    r"""(?P<kept> [eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/
+        | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ | :: )
+      | (?<![\w\])]):(?P<name>[A-Za-z_]\w*)
+      | (?P<percent>%)""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+def for_duckdb(query: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The query with `$name`, and the parameters that it names. Raises BadParameter for one not given."""
+    return _rewrite(query, params, lambda name: f"${name}", str)
+
+
+def for_postgres(query: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The query with `%(name)s`, and the parameters that it names. Raises BadParameter for one not given."""
+    return _rewrite(query, params, lambda name: f"%({name})s", lambda kept: kept.replace("%", "%%"))
+
+
+def _rewrite(
+    query: str, params: Mapping[str, Any], mark: Callable[[str], str], keep: Callable[[str], str]
+) -> tuple[str, dict[str, Any]]:
+    used: dict[str, Any] = {}
+
+    def one(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name is None:
+            return keep(match[0])
+        if name not in params:
+            given = ", ".join(sorted(params)) or "none"
+            raise BadParameter(
+                f"The query names the parameter :{name}, which was not given (given: {given}).",
+                remedy=f"Give it: -p {name}=… on the command line, {name}=… in Python.",
+            )
+        used[name] = params[name]
+        return mark(name)
+
+    return _TOKENS.sub(one, query), used
+
+
+def no_rows() -> BadParameter:
+    """What was asked was no question: nothing at all, or a command."""
+    return BadParameter("The query gives no rows.", remedy="Ask with select …; the book is only read.")
+
+
+def refused(error: Exception) -> BadParameter:
+    """The database's own words about a query that it did not run."""
+    said = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+    return BadParameter(
+        f"The book refused the query: {said}",
+        remedy="`daybook book info` lists the tables; the book is only read, so nothing can be changed by a query.",
+    )

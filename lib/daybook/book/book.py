@@ -1,0 +1,185 @@
+"""The book: everything that happened, in one place, read by anybody.
+
+    book.append(record)      acknowledged when it returns: it is in the journal
+    book.sql("select …")     drains first, so that what was acknowledged is seen; then opens, reads, closes
+
+No connection is held between calls, so the same book serves an endpoint, flows and notebooks at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daybook.book import stores
+from daybook.book.journal import FOLDER, Journal
+from daybook.clock import Clock, SystemClock, new_id
+from daybook.errors import BadParameter
+from daybook.records import Event, Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sqlalchemy.engine import Engine
+
+    from daybook.book.checking import Check
+    from daybook.book.drain import Drained, Drainer
+    from daybook.book.info import Info
+
+
+class Book:
+    """The book at `url`, with the journal under `home`.
+
+    `patience`: seconds to wait for a book in use before BookLocked. Safe to use from several threads.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        home: Path,
+        *,
+        clock: Clock | None = None,
+        journal: Journal | None = None,
+        patience: float = 30.0,
+    ) -> None:
+        self.home = Path(home)
+        self.clock = clock or SystemClock()
+        self.patience = patience
+        self.store = stores.make(url, patience=patience)
+        self._given = journal
+
+    @property
+    def url_shown(self) -> str:
+        """Where the book is, with any password masked."""
+        return self.store.shown
+
+    @cached_property
+    def journal(self) -> Journal:
+        """This process's journal; its file is made at the first append."""
+        return self._given or Journal(self.home, clock=self.clock)
+
+    @cached_property
+    def _drainer(self) -> Drainer:
+        from daybook.book.drain import Drainer
+
+        return Drainer(self.store, self.home / FOLDER, self.clock, patience=self.patience)
+
+    def append(self, record: Record) -> None:
+        """Acknowledge `record`. Raises JournalFull where there is no room for it."""
+        self.journal.append(record)
+
+    def drain(self, *, adopt: bool = False) -> Drained:
+        """Move what the journal holds into the book, exactly once. `adopt`: even where the journal has been
+        another book's. Raises BookLocked, BookUnreachable, BookTooNew; all of it is then kept."""
+        return self._drainer.drain(adopt=adopt)
+
+    def migrate(self) -> None:
+        """Make the book, or bring it up to date. Raises BookTooNew for a later Daybook's book."""
+        self._look()
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────────────
+
+    def sql(self, query: str, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """The rows of a read-only query as a DataFrame; `:name` parameters are bound, never formatted in.
+
+        Money is Decimal, times are aware UTC, integers with gaps are Int64. Raises BadParameter where the
+        database refuses the query, BookLocked or BookUnreachable where it cannot be asked.
+        """
+        from daybook.book import frames
+
+        return frames.frame(self._fetch(query, params))
+
+    def rows(self, query: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The same as one mapping a row."""
+        from daybook.book import frames
+
+        return frames.rows(self._fetch(query, params))
+
+    def query(self, name: str, **params: Any) -> pd.DataFrame:
+        """The rows of the named query `queries/<name>.sql`. Raises BadParameter for one there is none of."""
+        return self.sql(self.query_text(name), params)
+
+    def query_text(self, name: str) -> str:
+        """The SQL of a named query in this book's dialect."""
+        folder = files("daybook.book") / "queries"
+        endings = (".postgres.sql", ".sql") if self.store.dialect == "postgresql" else (".sql",)
+        for ending in endings:
+            found = folder / f"{name}{ending}"
+            if found.is_file():
+                return found.read_text(encoding="utf-8")
+        known = sorted({path.name.partition(".")[0] for path in folder.iterdir() if path.name.endswith(".sql")})
+        raise BadParameter(f"No query is called {name!r}.", remedy=f"There are: {', '.join(known) or 'none yet'}.")
+
+    def _fetch(self, query: str, params: Mapping[str, Any] | None) -> stores.Result:
+        self._look()
+        with self.store.reading() as book:
+            return book.fetch(query, dict(params or {}))
+
+    def _look(self) -> None:
+        """Drain before a read. A journal that is another book's has nothing for this one."""
+        from daybook.book.owner import OtherJournal
+
+        with contextlib.suppress(OtherJournal):
+            self.drain()
+
+    # ── keeping ───────────────────────────────────────────────────────────────────────────────────
+
+    def info(self) -> Info:
+        """What is in the book, and what of its journal is still on the way."""
+        from daybook.book import info
+
+        return info.read(self)
+
+    def check(self) -> list[Check]:
+        """Every question about the book's health, with its answer; look for level `wrong`."""
+        from daybook.book import checking
+
+        return checking.questions(self, self.info(), self.clock.now() - timedelta(days=1))
+
+    def export(self, table: str, path: Path, *, format: str | None = None, actor: str = "library") -> int:
+        """Write a table to a Parquet or CSV file (by `format`, or the path's ending); returns the rows.
+
+        Enters an event `book.exported`. Raises BadParameter for a table, format or path that cannot be.
+        """
+        from daybook.book import exporting
+
+        path = Path(path)
+        chosen = exporting.check(table, path, format)
+        self._look()
+        with self.store.reading() as book:
+            n = exporting.export(book, table, path, chosen)
+        details = {"path": str(path.absolute()), "format": chosen, "rows": n}
+        self.append(
+            Event(id=new_id(), at=self.clock.now(), actor=actor, action="book.exported", object=table, details=details)
+        )
+        return n
+
+    def size(self) -> int | None:
+        """Bytes on the disk, where they can be known."""
+        return self.store.size()
+
+    def engine(self) -> Engine:
+        """A read-only SQLAlchemy engine on the book, for tools that want one. It does not drain, and holds
+        nothing between uses; on DuckDB it fails at once where the book is in use."""
+        from daybook.book.engine import make
+
+        self._look()
+        return make(self.store)
+
+    def close(self) -> None:
+        """Let go of the journal, unless it was handed in. Nothing else is held."""
+        if self._given is None and "journal" in self.__dict__:
+            self.journal.close()
+
+    def __enter__(self) -> Book:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Book({self.url_shown!r})"

@@ -1,0 +1,74 @@
+"""Rows as Python values and as a DataFrame, alike from both databases.
+
+Money is Decimal, times are aware UTC, JSON is parsed, whole numbers are integers: as a DataFrame int64, or
+Int64 where some are missing, so that an unknown count is never a float and never 0.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pyarrow as pa
+
+from daybook.book.stores import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def rows(result: Result) -> list[dict[str, Any]]:
+    """One mapping a row, in the query's order of columns."""
+    names = result.table.column_names
+    columns = [_values(result, i) for i in range(len(names))]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _values(result: Result, place: int) -> list[Any]:
+    column = result.table.column(place)
+    values: list[Any] = column.to_pylist()
+    if place in result.json:
+        return [None if value is None else orjson.loads(value) for value in values]
+    if place in result.whole:
+        return [None if value is None else int(value) for value in values]
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        return [_utc(value) for value in values]
+    return values
+
+
+def _utc(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC)
+
+
+def frame(result: Result) -> pd.DataFrame:
+    """The same as a DataFrame."""
+    import pandas as pd
+
+    columns = [_series(result, i) for i in range(result.table.num_columns)]
+    made = pd.concat(columns, axis=1) if columns else pd.DataFrame()
+    return made.set_axis(result.table.column_names, axis=1)
+
+
+def _series(result: Result, place: int) -> pd.Series[Any]:
+    import pandas as pd
+
+    column = result.table.column(place)
+    kind = column.type
+    if place in result.whole:
+        values = _values(result, place)
+        try:
+            column = pa.chunked_array([pa.array(values, pa.int64())])
+        except (pa.ArrowInvalid, OverflowError):  # beyond 64 bits: the whole truth, as Python's integers
+            return pd.Series(values, dtype=object)
+        kind = column.type
+    if pa.types.is_integer(kind) and column.null_count:
+        return pd.Series(column.to_pylist(), dtype="Int64")
+    if pa.types.is_boolean(kind) and column.null_count:
+        return pd.Series(column.to_pylist(), dtype="boolean")
+    if place in result.json or pa.types.is_null(kind):
+        return pd.Series(_values(result, place), dtype=object)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return pd.Series(column.to_pylist(), dtype="str")
+    made: pd.Series[Any] = column.to_pandas()
+    return made

@@ -1,0 +1,25 @@
+-- The calls of a window with their cost, added up by UTC day, caller, project and model. `unpriced` says why a call has
+-- no cost; it is null for those that have one.
+select
+    cast(calls.time at time zone 'UTC' as date) as day,
+    caller,
+    project,
+    provider,
+    coalesce(served_model, requested_model) as model,
+    case
+        when cost is not null then null
+        when provider is null then 'no provider found'
+        when input_tokens is null and status = 'error' then 'failed before tokens were counted'
+        when input_tokens is null or output_tokens is null then 'tokens not counted'
+        else 'no rate known'
+    end as unpriced,
+    count(*) as calls,
+    sum(cost) as spend,
+    count(input_tokens) as counted,
+    cast(sum(input_tokens) as bigint) as input_tokens,
+    cast(sum(cached_tokens) as bigint) as cached_tokens,
+    cast(sum(output_tokens) as bigint) as output_tokens
+from calls
+where calls.time >= :start and calls.time < :end
+group by 1, 2, 3, 4, 5, 6
+order by 1, 2, 3, 4, 5, 6

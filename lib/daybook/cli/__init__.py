@@ -1,0 +1,86 @@
+"""The command line: one command a file, loaded only when it is asked for.
+
+`main` assembles and is the only place that turns an error into a message and an exit code:
+0 done, 1 it failed, 2 it was asked for wrongly, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from daybook.errors import DaybookError
+
+# command → where it is, and its line in `daybook --help`, which must not import it
+COMMANDS = {
+    "ask": ("daybook.cli.ask:ask", "Ask the embedded model (or another) one question; the call is logged."),
+    "book": ("daybook.cli.book:book", "Look into the book: info, sql, drain, export, check."),
+    "day": ("daybook.cli.day:day", "The main job: a small working day, served, logged, priced and reported."),
+    "import": ("daybook.cli.import_:import_group", "Bring a request trace from elsewhere into the book."),
+    "keys": ("daybook.cli.keys:keys", "API keys of the endpoint: create, list, revoke."),
+    "prices": ("daybook.cli.prices:prices", "Which rate held on which day; what a call would cost."),
+    "reports": ("daybook.cli.run:reports", "The reports so far, newest first."),
+    "run": ("daybook.cli.run:run", "Run one notebook for one date and publish its report."),
+    "schedule": ("daybook.cli.schedule:schedule", "Prefect server, worker and deployments, until Ctrl-C."),
+    "serve": ("daybook.cli.serve:serve", "Serve the OpenAI-compatible endpoint."),
+}
+
+
+class Lazy(click.Group):
+    """A group that knows its commands' names and first lines without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="daybook")
+def daybook() -> None:
+    """LLM operations, written up every day.
+
+    Every model call goes into one book; notebooks read the book and become dated reports.
+
+    \b
+    Start here:
+      daybook ask "What is a ledger?"             one real answer, no key, no server
+      daybook book sql "select count(*) from calls"
+      daybook serve                               an endpoint any OpenAI client can use
+      daybook run costs --date 2026-11-20         one report
+
+    Where things are kept is said by environment variables: DAYBOOK_HOME (journal, book, keys;
+    default .daybook/ of the project), DAYBOOK_BOOK (duckdb:///… or postgresql://…),
+    DAYBOOK_MODELS (models.yml), DAYBOOK_REPORTS, DAYBOOK_CONTENT (1: keep prompts and answers).
+    """
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        result: Any = daybook.main(args=argv, prog_name="daybook", standalone_mode=False)
+    except DaybookError as error:
+        click.echo(f"daybook: {error}", err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("daybook: interrupted.", err=True)
+        return 130
+    except BrokenPipeError:  # `daybook … | head`: the reader has what it wanted
+        sys.stderr.close()
+        return 0
+    return result if isinstance(result, int) else 0

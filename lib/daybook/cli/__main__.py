@@ -1,0 +1,7 @@
+"""`python -m daybook.cli`."""
+
+import sys
+
+from daybook.cli import main
+
+sys.exit(main())

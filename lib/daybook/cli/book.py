@@ -1,0 +1,251 @@
+"""`daybook book`: look into the book, move the journal into it, take a table out of it, check it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from daybook.errors import BadParameter
+from daybook.settings import Settings
+
+if TYPE_CHECKING:
+    from daybook.book import Book
+
+_MANY = 12
+_COLOURS = {"ok": "green", "note": "yellow", "wrong": "red"}
+
+
+@click.group()
+def book() -> None:
+    """Look into the book: what is in it, any query, a table as a file, whether it is sound.
+
+    \b
+    Examples:
+      daybook book info
+      daybook book sql "select count(*) from calls"
+    """
+
+
+def _with_book(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command this project's book, and close it afterwards."""
+
+    @wraps(command)
+    def run(**given: Any) -> Any:
+        from daybook.book import Book
+
+        settings = Settings.from_env()
+        with Book(settings.book_url, settings.home) as opened:
+            return command(opened, **given)
+
+    return run
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+
+
+@book.command()
+@_json
+@_with_book
+def info(opened: Book, *, as_json: bool) -> None:
+    """What is in the book, and what of the journal is still on the way.
+
+    \b
+    Example:
+      daybook book info
+    """
+    found = opened.info()
+    if as_json:
+        click.echo(found.to_json())
+        return
+    lines = {
+        "Book": found.url + ("" if found.bytes is None else f"  ({found.bytes / 1e6:,.1f} MB)"),
+        "Schema": f"{found.migrations[-1]}  ({len(found.migrations)} migrations)",
+        **{table.capitalize(): f"{n:,}" for table, n in found.rows.items()},
+        "First call": "none yet" if found.first is None else f"{found.first:%Y-%m-%d %H:%M:%S} UTC",
+        "Last call": "none yet" if found.last is None else f"{found.last:%Y-%m-%d %H:%M:%S} UTC",
+        "Journal": f"{found.journal}  ({found.writers} writing, {found.waiting:,} bytes not in the book)",
+        "Set aside": f"{found.set_aside:,} lines, {found.torn:,} of them torn",
+    }
+    for name, value in lines.items():
+        click.echo(f"{name:<11} {value}")
+    if not found.drains:
+        click.echo("This journal belongs to another book, so it is not drained into this one.")
+
+
+@book.command()
+@click.argument("query")
+@click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="Bind :NAME; JSON or else text.")
+@_json
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
+@_with_book
+def sql(opened: Book, *, query: str, params: Sequence[str], as_json: bool, as_csv: bool) -> None:
+    """Run one read-only QUERY (- reads it from standard input) and print its rows.
+
+    Values are bound, never pasted into the query. A value is read as JSON where it is JSON (7, true,
+    "text", [1,2]), else as text.
+
+    \b
+    Examples:
+      daybook book sql "select caller, sum(cost) from calls group by caller"
+      daybook book sql "select * from calls where caller = :who" -p who=alice --csv
+    """
+    if as_json and as_csv:
+        raise BadParameter("--json and --csv exclude each other.", remedy="Say one of them.")
+    text = sys.stdin.read() if query == "-" else query
+    rows = opened.rows(text, dict(map(_param, params)))
+    if as_json:
+        click.echo(orjson.dumps(rows, default=str, option=orjson.OPT_INDENT_2).decode())
+    elif as_csv:
+        _print_csv(rows)
+    else:
+        _print_table(rows)
+
+
+def _param(given: str) -> tuple[str, Any]:
+    name, equals, value = given.partition("=")
+    if not equals or not name.isidentifier():
+        raise BadParameter(f"{given!r} is not NAME=VALUE.", remedy="Write it as -p who=alice.")
+    try:
+        return name, orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return name, value
+
+
+def _print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
+    import csv
+    import io
+
+    out = io.StringIO()
+    if rows:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(rows[0])
+        writer.writerows([_plain(value) for value in row.values()] for row in rows)
+    click.echo(out.getvalue(), nl=False)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict | list):
+        return orjson.dumps(value).decode()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value
+
+
+def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A table; where it has more columns than can be read side by side, one block a row."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console() if sys.stdout.isatty() else Console(width=1000)
+    wide = bool(rows) and len(rows[0]) > _MANY
+    tables = []
+    for place, row in enumerate(rows, 1):
+        if wide:
+            tables.append(Table("column", f"row {place:,}", box=SIMPLE_HEAD))
+            for name, value in row.items():
+                tables[-1].add_row(name, _shown(value))
+        else:
+            if not tables:
+                tables.append(Table(box=SIMPLE_HEAD))
+                for name in row:
+                    numbers = all(isinstance(one[name], int | float | Decimal | None) for one in rows)
+                    tables[-1].add_column(name, justify="right" if numbers else "left", overflow="fold")
+            tables[-1].add_row(*map(_shown, row.values()))
+    for table in tables:
+        console.print(table)
+    click.echo(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}")
+
+
+def _shown(value: object) -> str:
+    from rich.markup import escape
+
+    if value is None:
+        return "–"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}" if value.tzinfo is None else f"{value:%Y-%m-%d %H:%M:%S}Z"
+    if isinstance(value, Decimal):
+        text = f"{value:,f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    return escape(str(_plain(value)))
+
+
+@book.command()
+@click.option("--adopt", is_flag=True, help="Even where this journal has been another book's so far.")
+@_json
+@_with_book
+def drain(opened: Book, *, adopt: bool, as_json: bool) -> None:
+    """Move what the journal holds into the book, each entry exactly once.
+
+    Readers and the endpoint do this by themselves; by hand it is useful before a backup.
+
+    \b
+    Example:
+      daybook book drain
+    """
+    done = opened.drain(adopt=adopt)
+    if as_json:
+        click.echo(orjson.dumps(done))
+        return
+    kinds = ", ".join(f"{n:,} {kind}{'' if n == 1 else 's'}" for kind, n in sorted(done.by_kind.items()) if n)
+    click.echo(f"{done.entries:,} entries moved{f' ({kinds})' if kinds else ''} from {done.files} files.")
+    for n, what in (
+        (done.duplicates, "were in the book already or overtaken by a later entry"),
+        (done.corrupt, "corrupt lines set aside: daybook book check"),
+        (done.torn, "unfinished lines of writers that died, set aside; none was acknowledged"),
+        (len(done.newer), "files of a later Daybook left for it"),
+    ):
+        if n:
+            click.echo(f"{n:,} {what}.")
+
+
+@book.command()
+@click.argument("table")
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--format", "format_", type=click.Choice(["parquet", "csv"]), help="Default: by the path's ending.")
+@_with_book
+def export(opened: Book, *, table: str, path: Path, format_: str | None) -> None:
+    """Write a TABLE (calls, events, runs, findings, subjects) to PATH, a .parquet or .csv file.
+
+    The export is itself entered in the book, as an event.
+
+    \b
+    Example:
+      daybook book export calls calls.parquet
+    """
+    n = opened.export(table, path, format=format_, actor="command line")
+    click.echo(f"{n:,} rows of {table} written to {path}.")
+
+
+@book.command()
+@_json
+@_with_book
+def check(opened: Book, *, as_json: bool) -> int:
+    """Check that the book is sound; exit code 1 where something is wrong.
+
+    \b
+    Example:
+      daybook book check
+    """
+    checks = opened.check()
+    wrong = [check for check in checks if check.level == "wrong"]
+    if as_json:
+        click.echo(orjson.dumps(checks, option=orjson.OPT_INDENT_2))
+        return 1 if wrong else 0
+    for one in checks:
+        click.secho(f"{one.level:<6}", nl=False, fg=_COLOURS[one.level])
+        click.echo(f"{one.n:>10,}  {one.name}")
+        if one.remedy:
+            click.echo(f"{'':18}{one.remedy}")
+    click.echo(f"{len(wrong)} of {len(checks)} checks found something wrong." if wrong else "The book is sound.")
+    return 1 if wrong else 0

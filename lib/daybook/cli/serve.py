@@ -1,0 +1,52 @@
+"""`daybook serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from daybook.settings import Settings
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--ready-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help='Receives {"url": …, "pid": …} once the endpoint accepts connections; gone when it is.',
+)
+def serve(host: str, port: int, ready_file: Path | None) -> int:
+    """Serve the OpenAI-compatible endpoint until Ctrl-C.
+
+    Every call is entered in the journal before its answer is handed over, and drained into the book every
+    few seconds. The log, one line of JSON a request, goes to standard error.
+
+    While no key exists, whoever is on this machine may call; the first `daybook keys create` ends that.
+    An address that other machines can reach needs a key from the start.
+
+    \b
+    Examples:
+      daybook serve
+      daybook serve --port 0 --ready-file /tmp/daybook.json
+      daybook serve --host 0.0.0.0                         (after: daybook keys create NAME)
+
+    \b
+    Then, with any OpenAI client:
+      client = OpenAI(base_url="http://127.0.0.1:8000/v1", api_key="db-…")
+      client.chat.completions.create(model="smollm2-135m-instruct", messages=[…])
+    """
+    from daybook.gateway import serve as run
+
+    return run(Settings.from_env(), host=host, port=port, ready_file=ready_file, then=_say)
+
+
+def _say(url: str) -> None:
+    click.echo(f"Daybook serves at {url}/v1 (Ctrl-C stops it). Ready? {url}/health/ready", err=True)

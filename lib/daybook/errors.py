@@ -1,0 +1,220 @@
+"""Every error that Daybook raises on purpose, drawn once.
+
+    DaybookError                 exit code 1, HTTP 500
+    ├── UsageError               what was asked cannot be meant: exit code 2, HTTP 400
+    │   ├── UnknownModel         no provider serves it: HTTP 404
+    │   ├── UnknownNotebook
+    │   ├── BadParameter         unknown, ill-typed or out of range
+    │   └── BadDate
+    ├── SettingsError            the configuration contradicts itself: exit code 2
+    ├── BookError
+    │   ├── BookLocked           another process holds the file; names it
+    │   ├── BookUnreachable      the database does not answer
+    │   ├── BookTooNew           written by a newer Daybook
+    │   └── JournalError
+    │       ├── JournalCorrupt   an entry that cannot be read; names file and line
+    │       └── JournalFull      no room to write: the call was not acknowledged
+    ├── PressError
+    │   ├── RunFailed            the notebook raised; names the cell
+    │   ├── RunTimedOut          past its wall-clock limit
+    │   ├── KernelMissing
+    │   └── ReportUnwritable
+    ├── PriceError               an override file that contradicts itself or its past
+    ├── PortInUse
+    ├── MissingExtra             an optional dependency is absent; names what to install
+    └── ProviderError            a model call that failed; `kind` says how
+        ├── BadRequest           kind bad_request      HTTP 400   never retried
+        ├── ContextTooLong       kind context_length   HTTP 400   never retried
+        ├── Unauthorised         kind auth             HTTP 502   never retried: *our* key was refused
+        ├── ModelNotFound        kind model_not_found  HTTP 404   never retried
+        ├── RateLimited          kind rate_limited     HTTP 429   retried, after what the upstream asks
+        ├── UpstreamTimeout      kind timeout          HTTP 504   retried before the first byte
+        ├── Unavailable          kind unavailable      HTTP 503   retried before the first byte
+        └── StreamBroken         kind stream_broken    HTTP 502   never retried: bytes were already sent
+
+Each message gives the numbers and the remedy. Each error pickles, because errors cross process borders.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class DaybookError(Exception):
+    """The root. `remedy` is what to do next, in one sentence; it is part of `str(error)`."""
+
+    exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".rstrip()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.args, self.__dict__.copy()))
+
+
+def _rebuild(cls: type[DaybookError], args: tuple[Any, ...], state: dict[str, Any]) -> DaybookError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class UsageError(DaybookError):
+    exit_code = 2
+    http_status = 400
+
+
+class UnknownModel(UsageError):
+    http_status = 404
+
+
+class UnknownNotebook(UsageError):
+    pass
+
+
+class BadParameter(UsageError):
+    pass
+
+
+class BadDate(UsageError):
+    pass
+
+
+class SettingsError(DaybookError):
+    exit_code = 2
+
+
+class BookError(DaybookError):
+    http_status = 503
+
+
+class BookLocked(BookError):
+    pass
+
+
+class BookUnreachable(BookError):
+    pass
+
+
+class BookTooNew(BookError):
+    pass
+
+
+class JournalError(BookError):
+    pass
+
+
+class JournalCorrupt(JournalError):
+    pass
+
+
+class JournalFull(JournalError):
+    http_status = 507
+
+
+class PressError(DaybookError):
+    """`notebook`, `page`: paths of the report that a run left although it failed, where it left one."""
+
+    notebook: str | None = None
+    page: str | None = None
+
+
+class RunFailed(PressError):
+    pass
+
+
+class RunTimedOut(PressError):
+    pass
+
+
+class KernelMissing(PressError):
+    pass
+
+
+class ReportUnwritable(PressError):
+    pass
+
+
+class PriceError(DaybookError):
+    pass
+
+
+class PortInUse(DaybookError):
+    pass
+
+
+class MissingExtra(DaybookError):
+    pass
+
+
+class ProviderError(DaybookError):
+    """A model call that failed.
+
+    `attempts`: how often the upstream was asked. `retry_after`: seconds the upstream asked us to
+    wait, or None. `upstream_status`: its HTTP status, or None where no answer came.
+    """
+
+    kind: ClassVar[str] = "unavailable"
+    retried: ClassVar[bool] = False
+    http_status = 502
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str = "",
+        attempts: int = 1,
+        retry_after: float | None = None,
+        upstream_status: int | None = None,
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.attempts = attempts
+        self.retry_after = retry_after
+        self.upstream_status = upstream_status
+
+
+class BadRequest(ProviderError):
+    kind = "bad_request"
+    http_status = 400
+
+
+class ContextTooLong(ProviderError):
+    kind = "context_length"
+    http_status = 400
+
+
+class Unauthorised(ProviderError):
+    kind = "auth"
+
+
+class ModelNotFound(ProviderError):
+    kind = "model_not_found"
+    http_status = 404
+
+
+class RateLimited(ProviderError):
+    kind = "rate_limited"
+    retried = True
+    http_status = 429
+
+
+class UpstreamTimeout(ProviderError):
+    kind = "timeout"
+    retried = True
+    http_status = 504
+
+
+class Unavailable(ProviderError):
+    kind = "unavailable"
+    retried = True
+    http_status = 503
+
+
+class StreamBroken(ProviderError):
+    kind = "stream_broken"

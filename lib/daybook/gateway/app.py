@@ -1,0 +1,135 @@
+"""The endpoint as one ASGI application: the hot path in front, everything else behind it in FastAPI.
+
+Access ─ request id, log line
+  ├─ POST /v1/chat/completions   Chat (plain ASGI)
+  └─ FastAPI                     /v1/models · /health/live · /health/ready · /metrics · /docs · /openapi.json · /
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from daybook.errors import DaybookError
+from daybook.gateway.access import Access
+from daybook.gateway.chat import PATH, Chat
+from daybook.gateway.metrics import CONTENT_TYPE
+from daybook.gateway.openapi import describe
+from daybook.gateway.parts import Parts
+from daybook.gateway.wire import App, Receive, Refusal, Scope, Send, shape
+
+
+def build(parts: Parts) -> App:
+    """The application over `parts`."""
+    chat = Chat(answerer=parts.answerer, auth=parts.auth, clock=parts.clock, log=parts.log)
+    rest = _rest(parts)
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == PATH:
+            await chat(scope, receive, send)
+        else:
+            await rest(scope, receive, send)
+
+    return Access(dispatch, clock=parts.clock, log=parts.log, count=parts.metrics.visited)
+
+
+def _rest(parts: Parts) -> FastAPI:
+    app = FastAPI(title="Daybook", summary="An OpenAI-compatible endpoint that keeps a book.", redoc_url=None)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema
+
+    async def admitted(request: Request) -> None:
+        parts.auth.admit(dict(request.scope["headers"]))
+
+    async def admitted_if_exposed(request: Request) -> None:
+        if parts.auth.exposed:
+            await admitted(request)
+
+    key = Depends(admitted)
+
+    @app.get("/v1/models", dependencies=[key])
+    async def models() -> Response:
+        """What can be asked for: the catalogue's models, and those that the upstreams serve now as `upstream/name`."""
+        return _json(200, {"object": "list", "data": await parts.models.all()})
+
+    @app.get("/v1/models/{model:path}", dependencies=[key])
+    async def model(model: str) -> Response:
+        """One model. 404 for one that nobody serves."""
+        return _json(200, await parts.models.one(model))
+
+    @app.head("/health/live", include_in_schema=False)
+    @app.get("/health/live")
+    async def live() -> Response:
+        """The process answers."""
+        return _json(200, {"status": "alive"})
+
+    @app.head("/health/ready", include_in_schema=False)
+    @app.get("/health/ready")
+    async def ready() -> Response:
+        """Calls can be answered and entered: 200, else 503. Each part with its state."""
+        verdict = await parts.health.ready()
+        return _json(503 if verdict.status == "unusable" else 200, {"status": verdict.status, "checks": verdict.checks})
+
+    @app.get("/metrics", dependencies=[Depends(admitted_if_exposed)])
+    def metrics() -> Response:
+        """Figures for Prometheus. On an address that other machines can reach, with a key."""
+        return Response(parts.metrics.text(), headers={"content-type": CONTENT_TYPE})
+
+    @app.get("/", include_in_schema=False)
+    async def pointer(request: Request) -> Response:
+        """Where to go from here."""
+        if "text/html" in request.headers.get("accept", ""):
+            return Response(_PAGE, media_type="text/html")
+        return _json(200, {"name": "Daybook", "openai_base_url": "/v1", "docs": "/docs", "health": "/health/ready"})
+
+    @app.exception_handler(DaybookError)
+    async def refused(request: Request, error: DaybookError) -> Response:
+        return _error(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return _error(
+            request, Refusal(400, "invalid_value", "The request's parameters are not valid.", remedy="See /docs.")
+        )
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        return _error(request, _http_refusal(error))
+
+    return app
+
+
+def _http_refusal(error: HTTPException) -> Refusal:
+    headers = [(name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()]
+    if error.status_code == 404:
+        return Refusal(404, "unknown_url", "Nothing is served at this URL.", remedy="See /docs for what is.")
+    if error.status_code == 405:
+        return Refusal(
+            405, "method_not_allowed", "This URL does not take this method.", remedy="See /docs.", headers=headers
+        )
+    return Refusal(
+        error.status_code, "http_error", "The request cannot be served.", remedy="See /docs.", headers=headers
+    )
+
+
+def _json(status: int, content: Any) -> Response:
+    return Response(orjson.dumps(content), status_code=status, media_type="application/json")
+
+
+def _error(request: Request, error: DaybookError) -> Response:
+    shaped = shape(error, request.scope["visit"].request_id)
+    headers = {name.decode(): value.decode() for name, value in shaped.headers}
+    return Response(shaped.body, status_code=shaped.status, headers=headers, media_type="application/json")
+
+
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Daybook</title>
+<body style="font:16px/1.5 system-ui,sans-serif;max-width:38em;margin:4em auto;padding:0 1em;color:#222">
+<h1 style="font-weight:600">Daybook</h1>
+<p>An OpenAI-compatible endpoint that enters every call in a book. Give any OpenAI client this address with
+<code>/v1</code> at its end.</p>
+<ul><li><a href="/health/ready">Is it ready?</a></li><li><a href="/docs">What it answers</a></li>
+<li><a href="/metrics">What it counts</a></li></ul></body></html>
+"""

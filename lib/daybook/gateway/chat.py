@@ -1,0 +1,260 @@
+"""`POST /v1/chat/completions`: the hot path, as a plain ASGI application.
+
+    key → body within its limit → JSON → checked → answered (or streamed) → entered → sent
+
+Nothing of a framework runs here. A task beside the work waits for the client to go away and then cancels it, so that
+nobody pays for an answer that nobody reads. A stream is committed (200) only when the upstream's first chunk is there;
+an error after that arrives as an event of its own, and the answer ends without `[DONE]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from daybook.clock import Clock
+from daybook.errors import DaybookError, ProviderError, UsageError
+from daybook.gateway import auth as who
+from daybook.gateway.checking import check, parse
+from daybook.gateway.logs import Log
+from daybook.gateway.wire import (
+    CLIENT_GONE,
+    STREAM_HEADERS,
+    Receive,
+    Refusal,
+    Scope,
+    Send,
+    Visit,
+    send_error,
+    send_json,
+    shape,
+)
+from daybook.services.answer import AnsweredStream, Answerer
+from daybook.services.draft import ChatRequest, error_kind
+from daybook.services.keys import Key
+
+PATH = "/v1/chat/completions"
+MOST_BODY = 32 * 1024 * 1024
+"""Bytes of a request body: room for a few pictures, not for filling the memory."""
+SLOWEST_BODY = 60.0
+"""Seconds a body may take to arrive once it has begun."""
+
+
+class Chat:
+    """Answers `PATH`. Raises nothing that is foreseen: every refusal is sent in OpenAI's shape."""
+
+    def __init__(
+        self, *, answerer: Answerer, auth: who.Auth, clock: Clock, log: Log, most_body: int = MOST_BODY
+    ) -> None:
+        self._answerer = answerer
+        self._auth = auth
+        self._clock = clock
+        self._log = log
+        self._most_body = most_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        visit: Visit = scope["visit"]
+        headers = dict(scope["headers"])
+        try:
+            if scope["method"] != "POST":
+                raise Refusal(
+                    405,
+                    "method_not_allowed",
+                    f"{PATH} is not there to be read.",
+                    remedy="Send a POST.",
+                    headers=[(b"allow", b"POST")],
+                )
+            key = self._auth.admit(headers)
+            request = await self._request(headers, receive, visit, key)
+            if request is not None:
+                await self._answer(request, receive, send, visit)
+            else:
+                visit.outcome = "client_closed"
+        except DaybookError as error:
+            if not isinstance(error, UsageError | ProviderError | Refusal):
+                self._log.line("failed", level="error", request_id=visit.request_id, said=str(error))
+            elif isinstance(error, ProviderError):
+                self._log.line("upstream_failed", level="warning", request_id=visit.request_id, kind=error.kind)
+            await send_error(send, error, visit.request_id)
+
+    # ── in ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _request(
+        self, headers: Mapping[bytes, bytes], receive: Receive, visit: Visit, key: Key | None
+    ) -> ChatRequest | None:
+        """The request, read and checked; None if the client went away before it was whole. One that is refused is
+        entered in the book all the same: whoever asks why their calls fail finds them there."""
+        body: dict[str, Any] = {}
+        project: str | None = None
+        tags: dict[str, str] = {}
+        run: str | None = None
+        refused: Refusal | None = None
+        try:
+            project, run = who.project(key, headers), who.run_id(headers)
+            _check_type(headers)
+            data = await self._read(headers, receive)
+            if data is None:
+                return None
+            body = parse(data)
+            tags = who.tags(headers, body.get("metadata"))
+            check(body)
+        except Refusal as error:
+            refused = error
+        request = ChatRequest(
+            body=body,
+            endpoint=PATH,
+            request_id=visit.request_id,
+            at=visit.at,
+            started=visit.started,
+            caller=None if key is None else key.name,
+            key_id=None if key is None else key.id,
+            project=project if project is not None or key is None else key.project,
+            tags=tags,
+            run_id=run,
+        )
+        if refused is not None:
+            self._answerer.refuse(request, refused)
+            raise refused
+        return request
+
+    async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
+        """The whole body, or None. Raises a 413 Refusal as soon as it is known to be too long, 408 if it dawdles."""
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self._most_body:
+            raise self._too_long()
+        message = await receive()
+        if not message.get("more_body"):
+            return self._within(message)
+        parts = [self._within(message)]
+        try:
+            async with asyncio.timeout(SLOWEST_BODY):
+                size = len(parts[0] or b"")
+                while parts[-1] is not None and message.get("more_body"):
+                    message = await receive()
+                    parts.append(self._within(message))
+                    size += len(message.get("body", b""))
+                    if size > self._most_body:
+                        raise self._too_long()
+        except TimeoutError:
+            raise Refusal(
+                408,
+                "body_too_slow",
+                f"The body was not there after {SLOWEST_BODY:g} s.",
+                remedy="Send it again.",
+                headers=[(b"connection", b"close")],
+            ) from None
+        return None if parts[-1] is None else b"".join(part for part in parts if part is not None)
+
+    def _within(self, message: Mapping[str, Any]) -> bytes | None:
+        if message["type"] == "http.disconnect":
+            return None
+        body: bytes = message.get("body", b"")
+        if len(body) > self._most_body:
+            raise self._too_long()
+        return body
+
+    def _too_long(self) -> Refusal:
+        return Refusal(
+            413, "body_too_large", f"The body is longer than {self._most_body:,} bytes.", remedy="Send less at once."
+        )
+
+    # ── out ───────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _answer(self, request: ChatRequest, receive: Receive, send: Send, visit: Visit) -> None:
+        watch = _Watch(receive)
+        try:
+            if request.body.get("stream") is True:
+                await self._stream(await self._answerer.stream(request), watch, send, visit)
+            else:
+                answered = await self._answerer.chat(request)
+                watch.stop()
+                await send_json(send, 200, answered.reply.data)
+        except asyncio.CancelledError:
+            if not watch.forgive():
+                if not visit.committed and self._answerer.stopping:
+                    await send_error(send, _going_down(), visit.request_id)
+                    return
+                raise
+            visit.outcome = "client_closed"
+            visit.status = visit.status or CLIENT_GONE
+        finally:
+            watch.stop()
+
+    async def _stream(self, stream: AnsweredStream, watch: _Watch, send: Send, visit: Visit) -> None:
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+            last = b""
+            try:
+                async for data in stream:
+                    if stream.over:
+                        last = data
+                        break
+                    await send({"type": "http.response.body", "body": data, "more_body": True})
+            except DaybookError as error:
+                visit.outcome = error_kind(error)
+                if not isinstance(error, ProviderError):
+                    self._log.line("failed", level="error", request_id=visit.request_id, said=str(error))
+                last = shape(error, visit.request_id).event
+            except asyncio.CancelledError:
+                if watch.gone or not self._answerer.stopping:
+                    raise
+                visit.outcome = "shutdown"
+                last = shape(_going_down(), visit.request_id).event
+            watch.stop()
+            await send({"type": "http.response.body", "body": last, "more_body": False})
+            if stream.call is not None and stream.call.status == "ok":
+                await stream.drain()
+        finally:
+            await stream.aclose()
+
+
+class _Watch:
+    """Waits for the client to go away, and then cancels the task that made it."""
+
+    __slots__ = ("_task", "_work", "gone")
+
+    def __init__(self, receive: Receive) -> None:
+        self.gone = False
+        work = asyncio.current_task()
+        assert work is not None
+        self._work = work
+        self._task = asyncio.get_running_loop().create_task(self._wait(receive))
+
+    async def _wait(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        self._work.cancel()
+
+    def stop(self) -> None:
+        self._task.cancel()
+
+    def forgive(self) -> bool:
+        """Whether it was the client that cancelled the work; if so, the work goes on to tidy up."""
+        if self.gone:
+            self._work.uncancel()
+        return self.gone
+
+
+def _check_type(headers: Mapping[bytes, bytes]) -> None:
+    given = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+    if given != "application/json":
+        raise Refusal(
+            415,
+            "unsupported_media_type",
+            "The body is not declared as JSON." if given else "The request does not say what its body is.",
+            remedy="Send the header Content-Type: application/json.",
+        )
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise Refusal(415, "unsupported_encoding", "The body is compressed.", remedy="Send it as it is.")
+
+
+def _going_down() -> Refusal:
+    return Refusal(
+        503,
+        "shutting_down",
+        "The endpoint is going down.",
+        remedy="Ask again in a moment.",
+        headers=[(b"retry-after", b"2")],
+    )

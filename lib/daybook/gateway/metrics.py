@@ -1,0 +1,152 @@
+"""What the endpoint counts, in Prometheus' format. A call is counted after it was entered in the journal, never before.
+
+Labels are bounded: routes, statuses, the models of the catalogue (any other name is `unknown`), configured upstreams,
+and error kinds. No label holds a caller, a project, a tag or any other text a request can choose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from daybook.errors import JournalError
+from daybook.gateway.logs import Log
+from daybook.gateway.wire import Visit
+from daybook.records import Call
+from daybook.services.ports import Observer
+
+if TYPE_CHECKING:
+    from daybook.gateway.draining import Drainer
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
+_FIRST_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+class Metrics(Observer):
+    """The counters of one endpoint, in a registry of its own. `models`: a model's names → its label."""
+
+    def __init__(self, models: Mapping[str, str], log: Log) -> None:
+        self._models = models
+        self._log = log
+        self.registry = registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=registry)
+        self.requests = Counter("daybook_requests", "HTTP requests.", ["route", "status"], registry=registry)
+        self.calls = Counter(
+            "daybook_calls", "Calls entered.", ["model", "provider", "status", "error_kind"], registry=registry
+        )
+        self.seconds = Histogram(
+            "daybook_call_seconds",
+            "From request to last byte, answered calls.",
+            ["model", "stream"],
+            buckets=_CALL_SECONDS,
+            registry=registry,
+        )
+        self.first = Histogram(
+            "daybook_first_token_seconds",
+            "From request to first content, streamed calls.",
+            ["model"],
+            buckets=_FIRST_SECONDS,
+            registry=registry,
+        )
+        self.tokens = Counter(
+            "daybook_tokens",
+            "Tokens; cached are part of input, reasoning of output.",
+            ["model", "type", "counted"],
+            registry=registry,
+        )
+        self.cost = Counter("daybook_cost_dollars", "Cost of priced calls.", ["model", "provider"], registry=registry)
+        self.unpriced = Counter(
+            "daybook_unpriced_calls", "Calls that used tokens and have no known cost.", ["model"], registry=registry
+        )
+        self.withheld_calls = Counter(
+            "daybook_journal_failures", "Entries that the journal had no room for.", registry=registry
+        )
+        self.faults = Counter("daybook_faults", "Faults that did not fail a call.", ["part"], registry=registry)
+        self.in_flight = Gauge("daybook_calls_open", "Calls being answered now.", registry=registry)
+        self._answered: dict[tuple[str, ...], Callable[[Call], None]] = {}
+        self._visited: dict[tuple[str, int], Counter] = {}
+
+    # ── told by the answerer and the outermost layer ──────────────────────────────────────────────────
+
+    def entered(self, call: Call) -> None:
+        model = self._models.get(call.requested_model or "", "unknown")
+        labels = (model, call.provider or "none", call.status, call.error_kind or "", "yes" if call.stream else "no")
+        count = self._answered.get(labels)
+        if count is None:
+            count = self._answered[labels] = self._counting(*labels)
+        count(call)
+
+    def withheld(self, error: JournalError) -> None:
+        self.withheld_calls.inc()
+
+    def fault(self, what: str, error: Exception) -> None:
+        self.faults.labels(what).inc()
+        self._log.fault("fault", error, part=what)
+
+    def visited(self, visit: Visit, seconds: float) -> None:
+        """Count one HTTP request."""
+        key = (visit.route, visit.status or 0)
+        child = self._visited.get(key)
+        if child is None:
+            child = self._visited[key] = self.requests.labels(visit.route, str(visit.status or 0))
+        child.inc()
+
+    def _counting(self, model: str, provider: str, status: str, error_kind: str, stream: str) -> Callable[[Call], None]:
+        """The counting of calls with these labels: finding a labelled counter costs more than counting."""
+        calls = self.calls.labels(model, provider, status, error_kind)
+        seconds, first = self.seconds.labels(model, stream), self.first.labels(model)
+        cost, unpriced = self.cost.labels(model, provider), self.unpriced.labels(model)
+        kinds = ("input", "cached", "output", "reasoning")
+        tokens = {r: [self.tokens.labels(model, kind, r) for kind in kinds] for r in ("reported", "estimated")}
+
+        def count(call: Call) -> None:
+            calls.inc()
+            if call.status == "ok" and call.latency is not None:
+                seconds.observe(call.latency)
+            if call.first_token is not None:
+                first.observe(call.first_token)
+            figures = (call.input_tokens, call.cached_tokens, call.output_tokens, call.reasoning_tokens)
+            for counter, figure in zip(
+                tokens["reported" if call.usage_reported else "estimated"], figures, strict=True
+            ):
+                if figure:
+                    counter.inc(figure)
+            if call.cost is not None:
+                cost.inc(float(call.cost))
+            elif call.usage_reported is not None:
+                unpriced.inc()
+
+        return count
+
+    # ── read when asked for ───────────────────────────────────────────────────────────────────────────
+
+    def watch(self, *, journal: Callable[[], object], drainer: Drainer, in_flight: Callable[[], int]) -> None:
+        """Also show the journal's and the drain's state, read at the moment of scraping."""
+        for name, field, text in (
+            ("daybook_journal_entries", "entries", "Entries appended by this process."),
+            ("daybook_journal_bytes", "bytes", "Bytes of this process's journal file."),
+            ("daybook_journal_unsynced", "unsynced", "Entries not yet forced to the disk."),
+        ):
+            Gauge(name, text, registry=self.registry).set_function(
+                lambda field=field: float(getattr(journal(), field))  # type: ignore[misc]  # the default binds the loop's value
+            )
+        Gauge("daybook_drain_lag_seconds", "Age of what is not yet in the book.", registry=self.registry).set_function(
+            lambda: drainer.state().lag
+        )
+        Gauge("daybook_drain_ok", "1: the last drain went through.", registry=self.registry).set_function(
+            lambda: float(drainer.state().error is None)
+        )
+        Gauge("daybook_drained_entries", "Entries moved into the book.", registry=self.registry).set_function(
+            lambda: float(drainer.state().entries)
+        )
+        self.in_flight.set_function(lambda: float(in_flight()))
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)

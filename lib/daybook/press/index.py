@@ -1,0 +1,147 @@
+"""`reports/index.html`: every run, newest first, by word and date, with its state and what it found.
+
+The runs come from the book; where the book can't be read, or does not know a report that lies there,
+from the records beside the reports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from daybook.errors import BookError, ReportUnwritable
+from daybook.press import publish, render, reports, rows, work
+from daybook.press.ledger import Ledger
+from daybook.records import Run
+
+logger = logging.getLogger(__name__)
+
+NAME = "index.html"
+HEADLINES = 4
+"""Findings shown of a run, unless its word names others below."""
+FIRST: Mapping[str, tuple[str, ...]] = {
+    "traffic": ("calls", "failed_rate", "latency_p95", "first_token_p50"),
+    "costs": ("spend", "unpriced_calls", "forecast_next_30_days", "spend_per_call"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One run, as the index shows it."""
+
+    run: Run
+    state: str
+    link: str | None
+    """Relative to the reports folder; None where no page was published."""
+    findings: tuple[Mapping[str, Any], ...]
+
+
+def write(folder: Path, book: Ledger, *, home: Path | None = None) -> Path:
+    """Renew the index of the reports in `folder`; returns its path.
+
+    `home`: where runs under way are; given it, a run whose process is gone is shown as interrupted.
+    Raises ReportUnwritable. Two that write at once take turns, so that the last one knows all.
+    """
+    target = folder / NAME
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder):
+            page = html(entries(folder, book, home=home))
+            publish.write(target, page.encode(), mode=0o644)
+    except OSError as error:
+        raise ReportUnwritable(
+            f"The index {target} can't be written: {error.strerror or error}.",
+            remedy="Make the folder writable, or name another one in DAYBOOK_REPORTS.",
+        ) from error
+    return target
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def html(found: Iterable[Entry]) -> str:
+    """The page itself, from entries newest first."""
+    listed = list(found)
+    order = sorted({entry.run.notebook for entry in listed})
+    by_word = [(word, _days(entry for entry in listed if entry.run.notebook == word)) for word in order]
+    counts = {state: sum(1 for entry in listed if entry.state == state) for state in render.STATES}
+    newest = max((entry.run.started_at for entry in listed), default=None)
+    return (
+        render.environment()
+        .get_template("index.html.j2")
+        .render(words=by_word, total=len(listed), counts={k: n for k, n in counts.items() if n}, newest=newest)
+    )
+
+
+def _days(found: Iterable[Entry]) -> list[tuple[date, list[Entry]]]:
+    ordered = sorted(found, key=lambda e: (e.run.logical_date, e.run.started_at, e.run.id), reverse=True)
+    return [(day, list(runs)) for day, runs in groupby(ordered, key=lambda e: e.run.logical_date)]
+
+
+def entries(folder: Path, book: Ledger, *, home: Path | None = None) -> list[Entry]:
+    """Every run, the one started last first."""
+    runs, findings = _from_book(book)
+    found = {run.id: _entry(folder, run, tuple(findings.get(run.id, ())), home) for run in runs}
+    for sidecar in folder.glob("*/*/*.json"):
+        if sidecar.stem not in found and (report := reports.load(sidecar)):
+            found[report.run.id] = _entry(folder, report.run, report.findings, home)
+    return sorted(found.values(), key=lambda e: (e.run.started_at, e.run.id), reverse=True)
+
+
+def _from_book(book: Ledger) -> tuple[list[Run], dict[str, list[dict[str, Any]]]]:
+    try:
+        runs = [_run(row) for row in book.rows("select * from runs")]
+        concluded: dict[str, list[dict[str, Any]]] = {}
+        for row in book.rows(f"select run_id, {', '.join(rows.FINDING)} from findings order by id"):  # noqa: S608 - our own column names
+            concluded.setdefault(row["run_id"], []).append(row)
+    except BookError as error:
+        logger.warning("The index is made without the book: %s", error)
+        return [], {}
+    return runs, concluded
+
+
+def _run(row: Mapping[str, Any]) -> Run:
+    run = rows.run_from_json(row)
+    aware = run.started_at if run.started_at.tzinfo else run.started_at.replace(tzinfo=UTC)
+    return replace(run, started_at=aware)
+
+
+def _entry(folder: Path, run: Run, findings: tuple[Mapping[str, Any], ...], home: Path | None) -> Entry:
+    state = render.state_of(run)
+    if state == "running" and home is not None and work.is_abandoned(home, run.id):
+        state = "interrupted"
+    page = Path(run.report).with_suffix(".html") if run.report else None
+    link = quote(page.as_posix()) if page is not None and (folder / page).is_file() else None
+    return Entry(run=run, state=state, link=link, findings=headlines(run.notebook, findings))
+
+
+def headlines(word: str, findings: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """The findings that stand for a run: those that its word names, else the first few."""
+    listed = list(findings)
+    first = FIRST.get(word, ())
+    named = sorted((f for f in listed if f["name"] in first), key=lambda f: first.index(f["name"]))
+    return tuple((named or listed)[:HEADLINES])
+
+
+def ago(value: datetime, now: datetime) -> str:
+    """`3 h` and the like, for terminals."""
+    minutes = int((now - value).total_seconds() // 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"

@@ -1,0 +1,165 @@
+"""Puts an executed notebook among the reports: scrubbed, stamped, whole or not at all, read-only.
+
+reports/<word>/<logical date>/<run id>.ipynb   the notebook as it was executed
+                                      .html    the same, to read
+                                      .json    the run's record and digests, to check them by
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from daybook.errors import ReportUnwritable
+from daybook.press import digests, notebooks, rows
+from daybook.press.parameters import INJECTED, tags
+from daybook.press.runner import Outcome
+from daybook.press.scrub import REMOVED, Scrubber
+from daybook.records import Run
+
+FAILURE = "daybook-failure"
+
+
+def folder_of(reports: Path, run: Run) -> Path:
+    return reports / run.notebook / run.logical_date.isoformat()
+
+
+def make_writable(reports: Path, folder: Path) -> None:
+    """Create the folder if need be and prove that a file can be written there, or ReportUnwritable."""
+    probe = folder / f".probe-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"ok")
+        probe.unlink()
+    except OSError as error:
+        raise _unwritable(folder, error, before=True) from error
+
+
+def _unwritable(folder: Path, error: OSError, *, before: bool) -> ReportUnwritable:
+    when = "Nothing was run" if before else "The run is over; its notebook is kept until it can be published"
+    return ReportUnwritable(
+        f"The report folder {folder} can't be written: {error.strerror or error}. {when}.",
+        remedy="Make the folder writable, or name another one in DAYBOOK_REPORTS.",
+    )
+
+
+def publish(
+    notebook: dict[str, Any],
+    run: Run,
+    outcome: Outcome,
+    *,
+    reports: Path,
+    findings: Sequence[Mapping[str, Any]],
+    scrubber: Scrubber,
+) -> Run:
+    """Write the three files; returns the run with its report's path and digest.
+
+    The sidecar comes last: where it is, the other two are. Raises ReportUnwritable, and leaves no file
+    that is only partly written.
+    """
+    from daybook.press import render
+
+    folder = folder_of(reports, run)
+    stem = f"{run.notebook}/{run.logical_date.isoformat()}/{run.id}"
+    run = replace(run, report=f"{stem}.ipynb")
+    findings = [scrubber.tree(dict(finding)) for finding in findings]
+    executed = scrubber.tree(_stamped(notebook, run, outcome))
+    text = notebooks.text_of(executed)
+    run = replace(run, output_digest=digests.of_bytes(text.encode()))
+    page = render.page(executed, run, findings, outcome)
+    sidecar = {
+        "daybook": 1,
+        "run": rows.to_json(run),
+        "digests": {
+            "notebook": run.output_digest,
+            "page": digests.of_bytes(page.encode()),
+            "source": run.source_digest,
+            "parameters": digests.of_value(dict(run.parameters)),
+            "findings": digests.of_value(list(findings)),
+            "lock": run.lock_digest,
+        },
+        "cells": {"started": outcome.cell, "of": outcome.cells},
+        "findings": list(findings),
+        "secrets_removed": text.count(REMOVED),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write(folder / f"{run.id}.ipynb", text.encode())
+        write(folder / f"{run.id}.html", page.encode())
+        write(folder / f"{run.id}.json", (json.dumps(sidecar, indent=1, ensure_ascii=False) + "\n").encode())
+    except OSError as error:
+        raise _unwritable(folder, error, before=False) from error
+    return run
+
+
+def write(path: Path, data: bytes, *, mode: int = 0o444) -> None:
+    """The file, whole or not at all, on the disk when this returns; read-only unless `mode` says else."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fchmod(out.fileno(), mode)
+            os.fsync(out.fileno())
+        part.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _stamped(notebook: dict[str, Any], run: Run, outcome: Outcome) -> dict[str, Any]:
+    """The notebook with its run's facts in its metadata, honest cell states, and no paths of ours."""
+    cells = [cell for cell in notebook["cells"] if not {FAILURE, "papermill-error-cell-tag"} & set(tags(cell))]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    broke = code[outcome.cell - 1] if outcome.state != "completed" and 0 < outcome.cell <= len(code) else None
+    for cell in code:
+        told = cell["metadata"].get("papermill")
+        if told and cell["source"].strip() and INJECTED not in tags(cell):
+            if told.get("start_time") is None:
+                told["status"] = "pending"
+            elif cell is broke:
+                told["status"] = "failed"
+    if run.state != "completed":
+        cells.insert(0, _failure(run))
+    metadata = dict(notebook["metadata"])
+    metadata["daybook"] = {
+        "run": run.id,
+        "notebook": run.notebook,
+        "logical_date": run.logical_date.isoformat(),
+        "state": run.state,
+        "error": run.error,
+        "source_digest": run.source_digest,
+        "git_commit": run.git_commit,
+        "lock_digest": run.lock_digest,
+        "price_book": run.price_book,
+    }
+    if "papermill" in metadata:
+        metadata["papermill"] = dict(metadata["papermill"]) | {
+            "input_path": f"notebooks/{run.notebook}.ipynb",
+            "output_path": f"reports/{run.report}",
+            "parameters": dict(run.parameters),
+            "exception": None if run.state == "completed" else True,
+        }
+    return notebook | {"cells": cells, "metadata": metadata}
+
+
+def _failure(run: Run) -> dict[str, Any]:
+    said = {"failed": "failed", "timed_out": "ran out of time"}.get(run.state, run.state)
+    return {
+        "cell_type": "markdown",
+        "id": "daybook-failure",
+        "metadata": {"tags": [FAILURE]},
+        "source": f"**This run {said}.** What follows is as far as it got.\n\n> {' '.join((run.error or '').split())}",
+    }

@@ -1,0 +1,232 @@
+"""A report as one HTML file: no script, nothing fetched, its code folded away, fit to be printed.
+
+The page forbids itself scripts and every foreign resource (Content-Security-Policy), so neither a
+widget nor a name in somebody's data can do anything in a reader's browser. The one thing that a page
+can do without either, to send its reader elsewhere by a `<meta>`, is shown as text. So is raw HTML in
+Markdown: prose is computed from data, and data is not ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from daybook.press.parameters import INJECTED, TAG, tags
+from daybook.press.runner import Outcome
+from daybook.records import Run
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_META = re.compile(r"<(?=meta\b)", re.IGNORECASE)
+STATES = {
+    "completed": "completed",
+    "failed": "failed",
+    "timed_out": "timed out",
+    "running": "running",
+    "interrupted": "interrupted",
+}
+
+
+def page(notebook: Mapping[str, Any], run: Run, findings: Sequence[Mapping[str, Any]], outcome: Outcome) -> str:
+    """The report's page. `notebook` must be scrubbed already."""
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            run=run,
+            state=state_of(run),
+            title=_title(notebook, run),
+            cells=list(_cells(notebook)),
+            findings=findings,
+            outcome=outcome,
+            code_style=Markup(_code_style()),  # noqa: S704 - Pygments' own style sheet
+        )
+    )
+
+
+def state_of(run: Run) -> str:
+    """The state as people read it: a run whose press was killed is `interrupted`, not merely failed."""
+    if run.state == "failed" and (run.error or "").startswith("Interrupted:"):
+        return "interrupted"
+    return run.state
+
+
+@cache
+def environment() -> Environment:
+    """Templates of the press, escaping everything that is not known to be markup."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("daybook.press", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"seconds": seconds, "number": number, "interval": interval, "moment": moment, "short": short}
+    made.globals["states"] = STATES
+    return made
+
+
+def seconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    if value < 60:
+        return f"{value:.1f} s"
+    return f"{int(value // 60)} min {int(value % 60):02d} s"
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A figure with its unit, at most four significant digits after the point; `unknown` for None."""
+    if value is None:
+        return "unknown"
+    return _with_unit(_digits(*_scaled(value, unit)), unit)
+
+
+def interval(finding: Mapping[str, Any]) -> str:
+    """`3.1 to 4.7 s, 95 %`, or nothing where the finding is no estimate."""
+    low, high, level = finding.get("low"), finding.get("high"), finding.get("level")
+    if low is None or high is None:
+        return ""
+    unit = str(finding.get("unit") or "")
+    said = _with_unit(f"{_digits(*_scaled(low, unit))} to {_digits(*_scaled(high, unit))}", unit)
+    return said if level is None else f"{said} ({level:.0%})"
+
+
+def _scaled(value: float, unit: str) -> tuple[float, str]:
+    """A share is shown in percent."""
+    return (100 * value if unit == "share" else value), unit
+
+
+def _digits(value: float, unit: str = "") -> str:
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}"
+    if abs(value) >= 1:
+        return f"{value:,.1f}" if unit == "share" else f"{value:,.2f}"
+    return f"{value:.3g}"
+
+
+def _with_unit(said: str, unit: str) -> str:
+    if unit in {"USD", "$"}:
+        return f"${said}"
+    if unit == "share":
+        return f"{said} %"
+    short = {"seconds": "s", "second": "s"}.get(unit, unit)
+    return f"{said} {short}" if short not in {"", "1", "count"} else said
+
+
+def moment(value: datetime | None) -> str:
+    return "–" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
+
+
+def short(digest: str | None) -> str:
+    """The first digits of a digest or commit, as people compare them."""
+    if not digest:
+        return "–"
+    kind, _, digits = digest.rpartition(":")
+    commit, plus, dirty = digits.partition("+")
+    return f"{kind}:{commit[:16]}…" if kind else f"{commit[:12]}{plus}{dirty}"
+
+
+def _title(notebook: Mapping[str, Any], run: Run) -> str:
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown" and cell["source"].lstrip().startswith("# "):
+            return str(cell["source"].lstrip().splitlines()[0].removeprefix("# ").strip())
+    return run.notebook
+
+
+def _cells(notebook: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            yield {"kind": "failure" if "daybook-failure" in tags(cell) else "prose", "html": markdown(cell["source"])}
+        elif cell["cell_type"] == "code" and cell["source"].strip():
+            told = cell["metadata"].get("papermill", {})
+            outputs = [shown for output in cell.get("outputs", []) if (shown := _output(output)) is not None]
+            yield {
+                "kind": "code",
+                "label": _label(cell),
+                "count": cell.get("execution_count"),
+                "seconds": told.get("duration"),
+                "status": told.get("status", ""),
+                "html": _highlighted(cell["source"]),
+                "outputs": outputs,
+                "failed": told.get("status") == "failed",
+            }
+
+
+def _label(cell: Mapping[str, Any]) -> str:
+    marks = tags(cell)
+    if INJECTED in marks:
+        return "Parameters of this run"
+    return "Parameters: the defaults" if TAG in marks else "Code"
+
+
+def _output(output: Mapping[str, Any]) -> dict[str, Any] | None:
+    kind = output["output_type"]
+    if kind == "stream":
+        return {"kind": output["name"], "html": _ansi(output["text"])} if output["text"].strip() else None
+    if kind == "error":
+        trace = "\n".join(output.get("traceback") or [])
+        return {"kind": "error", "html": _ansi(trace or f"{output['ename']}: {output['evalue']}")}
+    data = output.get("data", {})
+    for form in ("text/html", "image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/plain"):
+        if form in data:
+            return {"kind": form.partition("/")[0], "html": _shown(form, data[form], data.get("text/plain", ""))}
+    return None
+
+
+def _shown(form: str, value: str, plain: str) -> Markup:
+    match form:
+        case "text/html":
+            return Markup(_META.sub("&lt;", value))  # noqa: S704 - a table made by the notebook; the page's policy keeps it from acting
+        case "image/svg+xml":
+            return _image(form, base64.b64encode(value.encode()).decode(), plain)
+        case "image/png" | "image/jpeg":
+            return _image(form, value, plain)
+        case "text/markdown":
+            return markdown(value)
+    return Markup("<pre>{}</pre>").format(value)
+
+
+def _image(form: str, value: str, plain: str) -> Markup:
+    alt = "" if plain.startswith("<Figure") else plain
+    return Markup('<img alt="{}" src="data:{};base64,{}">').format(alt or "Chart", form, value.replace("\n", ""))
+
+
+def markdown(source: str) -> Markup:
+    """Markdown to HTML. Raw HTML in it is shown, not obeyed; a `$` is a dollar, not mathematics."""
+    import mistune
+
+    made = mistune.create_markdown(escape=True, plugins=["table", "strikethrough", "footnotes", "url"])(source)
+    return Markup(made)  # noqa: S704 - mistune has escaped what was raw
+
+
+def _ansi(text: str) -> Markup:
+    from nbconvert.filters import ansi2html
+
+    coloured: str = ansi2html(text)  # type: ignore[no-untyped-call]  # has no types
+    return Markup("<pre>{}</pre>").format(Markup(coloured))  # noqa: S704 - ansi2html escapes what it colours
+
+
+def _highlighted(source: str) -> Markup:
+    from pygments import highlight  # type: ignore[import-untyped]  # has no types
+    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]  # has no types
+    from pygments.lexers import PythonLexer  # type: ignore[import-untyped]  # has no types
+
+    return Markup(highlight(source, PythonLexer(), HtmlFormatter(cssclass="source")))  # noqa: S704 - Pygments escapes
+
+
+@cache
+def _code_style() -> str:
+    from pygments.formatters import HtmlFormatter
+
+    light = HtmlFormatter(style="default", cssclass="source").get_style_defs(".source")
+    dark = HtmlFormatter(style="github-dark", cssclass="source").get_style_defs(".source")
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"

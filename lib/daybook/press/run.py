@@ -1,0 +1,282 @@
+"""Runs one notebook for one date and publishes its report: checked before, honest after.
+
+    report = press.run("costs", settings=settings, logical_date=date(2026, 11, 20), book=book)
+    report.html        reports/costs/2026-11-20/<run id>.html
+
+The press refuses before it starts what cannot go well (an unknown notebook or parameter, a missing
+kernel, a folder it can't write). It enters the run in the book when it starts and again when it
+ends, whatever the end was, and it keeps the notebook of a run that failed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from daybook.clock import Clock, SystemClock, new_id
+from daybook.errors import BookError, KernelMissing, PressError, RunFailed, RunTimedOut
+from daybook.press import digests, ending, index, notebooks, publish, reports, rows, runner, work
+from daybook.press.child import Spec
+from daybook.press.ending import MARK
+from daybook.press.ledger import Ledger
+from daybook.press.parameters import effective, to_date
+from daybook.press.reports import Report
+from daybook.press.runner import Outcome, Progress
+from daybook.press.scrub import Scrubber, secrets_of
+from daybook.records import Event, Run
+from daybook.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT = 600.0
+"""Seconds that a run may take unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Desk:
+    """What one run works with."""
+
+    settings: Settings
+    book: Ledger
+    clock: Clock
+    env: Mapping[str, str]
+    scrubber: Scrubber
+
+
+def run(
+    word: str,
+    *,
+    settings: Settings,
+    logical_date: date | str,
+    book: Ledger,
+    parameters: Mapping[str, Any] | None = None,
+    idempotency_key: str | None = None,
+    flow_run_id: str | None = None,
+    timeout: float = TIMEOUT,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Report:
+    """Run `notebooks/<word>.ipynb` and publish what came of it; returns the report.
+
+    `idempotency_key`: a completed run with this key is not repeated; its report is returned. `timeout`:
+    wall-clock seconds. `progress(cell, cells)` is called as each code cell starts. `environ`: the
+    environment that the notebook gets (this process's).
+
+    Raises before anything is started: UnknownNotebook, BadParameter, BadDate, KernelMissing,
+    ReportUnwritable. Raises after a run that did not complete: RunFailed or RunTimedOut, whose
+    `notebook` and `page` are the paths of the report that was kept.
+    """
+    clock = clock or SystemClock()
+    day = to_date(logical_date) if isinstance(logical_date, str) else logical_date
+    source = notebooks.load(settings.root, word)
+    values = effective(word, source, parameters or {}, logical_date=day)
+    kernel = notebooks.kernel(word, source)
+    publish.make_writable(settings.reports, settings.reports / word / day.isoformat())
+    env = _environment(settings, os.environ if environ is None else environ)
+    secrets = secrets_of(env) | secrets_of(values)
+    desk = _Desk(settings=settings, book=book, clock=clock, env=env, scrubber=Scrubber(secrets))
+    with work.turn(settings.home, idempotency_key):
+        if idempotency_key is not None:
+            done = reports.completed(settings.reports, word, day, key=idempotency_key)
+            if done is not None:
+                return replace(done, repeated=True)
+        recover(settings, book, clock=clock)
+        window_start, window_end = _window(day, values.get("days"))
+        begun = Run(
+            id=new_id(),
+            notebook=word,
+            logical_date=day,
+            state="running",
+            started_at=clock.now(),
+            parameters=desk.scrubber.parameters(values),
+            window_start=window_start,
+            window_end=window_end,
+            source_digest=digests.of_source(source),
+            git_commit=digests.commit(settings.root),
+            lock_digest=digests.of_file(settings.root / "requirements.lock"),
+            price_book=_price_book(),
+            flow_run_id=flow_run_id,
+            idempotency_key=idempotency_key,
+        )
+        return _execute(begun, source, values, kernel, secrets, desk, timeout=timeout, progress=progress)
+
+
+def plan(
+    word: str, *, settings: Settings, logical_date: date, parameters: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The parameters that such a run would have, as its record would hold them. Raises as `run` does."""
+    values = effective(word, notebooks.load(settings.root, word), parameters or {}, logical_date=logical_date)
+    return Scrubber(secrets_of(os.environ) | secrets_of(values)).parameters(values)
+
+
+def _execute(
+    begun: Run,
+    source: dict[str, Any],
+    values: dict[str, Any],
+    kernel: str,
+    secrets: set[str],
+    desk: _Desk,
+    *,
+    timeout: float,
+    progress: Progress | None,
+) -> Report:
+    with work.begin(desk.settings.home, begun.id) as folder:
+        folder.note(begun)
+        desk.book.append(begun)
+        desk.book.append(_event(begun, "run.started", desk.clock))
+        (folder.folder / "source.ipynb").write_text(notebooks.text_of(desk.scrubber.tree(source)), encoding="utf-8")
+        spec = Spec(
+            run_id=begun.id,
+            notebook=source,
+            output=str(folder.executed),
+            kernel=kernel,
+            parameters=values,
+            cwd=str(desk.settings.root / "notebooks"),
+            log=str(folder.log),
+            secrets=sorted(secrets),
+        )
+        env = {
+            **desk.env,
+            MARK: begun.id,
+            "JUPYTER_RUNTIME_DIR": str(folder.sockets),
+            "IPYTHONDIR": str(folder.sockets),  # else the shell's history keeps every parameter passed
+        }
+        started = desk.clock.monotonic()
+        try:
+            outcome = runner.execute(spec, env=env, folder=folder.folder, timeout=timeout, progress=progress)
+        except BaseException as error:
+            outcome = Outcome(state="failed", kind="interrupted", error=f"It was interrupted ({type(error).__name__}).")
+            _conclude(begun, outcome, folder, desk, seconds=desk.clock.monotonic() - started)
+            raise
+        report = _conclude(begun, outcome, folder, desk, seconds=desk.clock.monotonic() - started)
+    if outcome.state == "completed":
+        return report
+    raise _error(report, outcome)
+
+
+def _conclude(
+    begun: Run, outcome: Outcome, folder: work.Work, desk: _Desk, *, seconds: float, ended_at: datetime | None = None
+) -> Report:
+    """Publish, enter the run's end, renew the index, and let the folder go."""
+    ended = replace(
+        begun,
+        state=outcome.state,
+        ended_at=ended_at or desk.clock.now(),
+        seconds=round(seconds, 3),
+        error=desk.scrubber.text(_said(begun, outcome)) if outcome.state != "completed" else None,
+    )
+    folder.note(begun, outcome)
+    findings = _findings(desk.book, begun.id)
+    try:
+        ended = publish.publish(
+            folder.notebook(), ended, outcome, reports=desk.settings.reports, findings=findings, scrubber=desk.scrubber
+        )
+    except PressError as error:  # the folder stays: the next run publishes it
+        desk.book.append(replace(ended, state="failed", error=str(error)))
+        raise
+    desk.book.append(ended)
+    desk.book.append(_event(ended, f"run.{ended.state}", desk.clock))
+    folder.done()
+    try:
+        index.write(desk.settings.reports, desk.book, home=desk.settings.home)
+    except PressError as error:
+        logger.warning("%s", error)
+    assert ended.report is not None
+    notebook = desk.settings.reports / ended.report
+    return Report(
+        run=ended,
+        notebook=notebook,
+        html=notebook.with_suffix(".html"),
+        sidecar=notebook.with_suffix(".json"),
+        findings=tuple(findings),
+    )
+
+
+def recover(settings: Settings, book: Ledger, *, clock: Clock | None = None) -> list[Report]:
+    """Finish the runs whose press was killed: end what is left of them, publish what they had got to,
+    and enter them as failed (or as what they were, if they had ended). Returns their reports."""
+    clock = clock or SystemClock()
+    found = []
+    for folder in work.abandoned(settings.home):
+        noted = folder.noted()
+        if noted is None:
+            folder.done()
+            continue
+        begun, outcome = noted
+        ending.end(begun.id)
+        last = folder.last_sign()
+        if outcome is None:
+            outcome = Outcome(
+                state="failed", kind="interrupted", error="The process that ran it was killed before it had ended."
+            )
+        desk = _Desk(settings=settings, book=book, clock=clock, env={}, scrubber=Scrubber(secrets_of(os.environ)))
+        seconds = max(0.0, (last - begun.started_at).total_seconds())
+        try:
+            found.append(_conclude(begun, outcome, folder, desk, seconds=seconds, ended_at=last))
+        except PressError as error:
+            logger.warning("A run that was interrupted could not be published: %s", error)
+    return found
+
+
+def _environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    told = {
+        "DAYBOOK_HOME": str(settings.home),
+        "DAYBOOK_BOOK": settings.book_url,
+        "DAYBOOK_REPORTS": str(settings.reports),
+        "DAYBOOK_MODELS": str(settings.models),
+        "JUPYTER_PLATFORM_DIRS": "1",  # Jupyter warns without it
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # and so does the kernel's debugger
+    }
+    return {**environ, **told}
+
+
+def _window(day: date, days: Any) -> tuple[datetime, datetime]:
+    """The UTC days that the run is about: `days` of them, the last one the logical date."""
+    length = days if isinstance(days, int) and days > 0 else 1
+    end = datetime.combine(day, time(), UTC) + timedelta(days=1)
+    return end - timedelta(days=length), end
+
+
+def _price_book() -> str:
+    from daybook import prices
+
+    return prices.version()
+
+
+def _findings(book: Ledger, run_id: str) -> list[dict[str, Any]]:
+    columns = ", ".join(rows.FINDING)
+    try:
+        return book.rows(f"select {columns} from findings where run_id = :run order by name", {"run": run_id})  # noqa: S608 - our own column names
+    except BookError as error:
+        logger.warning("The findings of run %s could not be read: %s", run_id, error)
+        return []
+
+
+def _event(run: Run, action: str, clock: Clock) -> Event:
+    details = {"notebook": run.notebook, "logical_date": run.logical_date.isoformat(), "state": run.state}
+    return Event(
+        id=new_id(), at=clock.now(), actor="press", action=action, object=run.report, run_id=run.id, details=details
+    )
+
+
+def _said(run: Run, outcome: Outcome) -> str:
+    where = f" in code cell {outcome.cell} of {outcome.cells}" if outcome.cells else ""
+    said = outcome.error or "No reason was given."
+    said = said if said.endswith((".", "!", "?")) else f"{said}."
+    if outcome.kind == "interrupted":
+        return f"Interrupted: {said}"
+    verb = "was stopped" if outcome.state == "timed_out" else "failed"
+    return f"The notebook {run.notebook} {verb}{where}. {said}"
+
+
+def _error(report: Report, outcome: Outcome) -> PressError:
+    kept = f"Its executed notebook is kept, marked {report.run.state.replace('_', ' ')}: {report.notebook}"
+    kinds: dict[str, type[PressError]] = {"time": RunTimedOut, "no kernel": KernelMissing}
+    error = kinds.get(outcome.kind or "", RunFailed)(report.run.error or "", remedy=kept)
+    error.notebook, error.page = str(report.notebook), str(report.html)
+    return error

@@ -1,0 +1,135 @@
+"""Takes secrets out of text before it reaches a disk.
+
+Two kinds are found: values known to be secret (environment variables and parameters whose names say
+so, passwords in URLs), in the spellings that notebooks give them (repr, JSON, HTML, URL, base64); and
+text that looks like a secret whoever knows it (API keys of the usual makers and of our own endpoint,
+bearer tokens, URL passwords, private keys). It cannot find a secret in a picture, or one that the
+notebook has transformed.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+REMOVED = "[secret removed]"
+
+_NAME = re.compile(
+    r"(^|_)(API_?KEY|KEY|TOKEN|PASSWORD|PASSWD|PASSPHRASE|PASS|CREDENTIALS?|COOKIE)$|SECRET|PRIVATE", re.IGNORECASE
+)
+_URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@'\"<>\\]*):([^\s@'\"<>\\]+)@")
+_PATTERNS = (
+    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+    re.compile(r"\b(?:sk|rk|pk|db|xai)-(?=[A-Za-z0-9_-]*\d)[A-Za-z0-9_-]{16,}"),
+    re.compile(r"\b(?:[sr]k_(?:live|test)|hf|gsk|pnu|pnb)_[A-Za-z0-9]{16,}"),
+    re.compile(r"\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}"),
+    re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[A-Za-z0-9_-]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}"),
+    re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+)
+_BEARER = re.compile(r"(\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{12,}", re.IGNORECASE)
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_SHORTEST = 6
+_TOO_PLAIN = frozenset({"true", "false", "none", "null", "default", "enabled", "disabled", "secret", "password"})
+
+T = TypeVar("T")
+
+
+def secret_name(name: str) -> bool:
+    """Whether a variable or parameter of this name holds a secret: `OPENAI_API_KEY`, `db_password`."""
+    return bool(_NAME.search(name))
+
+
+def secrets_of(values: Mapping[str, Any]) -> set[str]:
+    """The secret values among named ones: whole where the name says so, else passwords in their URLs.
+
+    Values that are too short or plain to be told from ordinary text, paths of files that exist and
+    small numbers are left out: taking `true` out of a report would destroy it and protect nothing.
+    """
+    found: set[str] = set()
+    for name, value in values.items():
+        if not isinstance(value, str):
+            continue
+        if secret_name(name) and not _plain(value):
+            found.add(value)
+        found.update(m[2] for m in _URL_PASSWORD.finditer(value) if len(m[2]) >= _SHORTEST)
+    return found
+
+
+def _plain(value: str) -> bool:
+    short = len(value) < _SHORTEST or (value.isdigit() and len(value) < 10)
+    if short or value.lower() in _TOO_PLAIN:
+        return True
+    try:
+        return value.startswith(("/", "~", ".")) and Path(value).expanduser().exists()
+    except OSError:
+        return False
+
+
+class Scrubber:
+    """Replaces the given secrets, and whatever looks like one, by `[secret removed]`."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        spelt = {spelling for secret in secrets for spelling in _spellings(secret)}
+        ordered = sorted(spelt, key=lambda s: (-len(s), s))  # the longest first: one secret may hold another
+        self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+    def text(self, text: str) -> str:
+        """The text without secrets. Colour codes are given up where a secret runs across them."""
+        clean = self._plain_text(text)
+        if "\x1b" in clean:
+            bare = _ANSI.sub("", clean)
+            bare_clean = self._plain_text(bare)
+            if bare_clean != bare:
+                return bare_clean
+        return clean
+
+    def _plain_text(self, text: str) -> str:
+        if self._known is not None:
+            text = self._known.sub(REMOVED, text)
+        text = _URL_PASSWORD.sub(rf"\1:{REMOVED}@", text)
+        text = _BEARER.sub(rf"\1{REMOVED}", text)
+        for pattern in _PATTERNS:
+            text = pattern.sub(REMOVED, text)
+        return text
+
+    def tree(self, value: T) -> T:
+        """The same for every string, keys included, in nested dicts and lists; keeps their types."""
+        out: Any = value
+        if isinstance(value, str):
+            out = self.text(value)
+        elif isinstance(value, dict):
+            out = type(value)({self.tree(k): self.tree(v) for k, v in value.items()})
+        elif isinstance(value, list | tuple):
+            out = type(value)(self.tree(v) for v in value)
+        return out  # type: ignore[no-any-return]  # of the type that came in, which mypy cannot follow
+
+    def parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters as they may be recorded: those with a secret's name lose their value."""
+        return {
+            name: REMOVED if secret_name(name) and isinstance(value, str) and value else self.tree(value)
+            for name, value in values.items()
+        }
+
+
+def _spellings(secret: str) -> set[str]:
+    encoded = base64.b64encode(secret.encode()).decode()
+    spelt = {
+        secret,
+        repr(secret)[1:-1],
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        html.escape(secret),
+        html.escape(secret, quote=False),
+        quote(secret, safe=""),
+        quote(secret),
+        encoded,
+        encoded.rstrip("="),
+        base64.urlsafe_b64encode(secret.encode()).decode(),
+    }
+    return {s for s in spelt if len(s) >= _SHORTEST}

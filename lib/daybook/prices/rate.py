@@ -1,0 +1,178 @@
+"""One rate: what a million tokens cost, and the arithmetic that turns tokens into money.
+
+Worked by hand: gpt-4o-mini at 0.15 USD per million input tokens, 0.075 cached, 0.60 output. A call read 2,000 tokens,
+500 of them from the cache, and wrote 300:
+
+    (2,000 - 500) × 0.15 + 500 × 0.075 + 300 × 0.60  =  225 + 37.5 + 180  =  442.5 millionths  =  0.0004425 USD
+
+Cached tokens are part of the input and reasoning tokens part of the output; each is charged once. A tier is a cliff:
+past its threshold of input tokens every token of the call is charged at the tier's rate, as all providers that have
+tiers do it. Money is Decimal with a context of its own, so no caller's precision can round it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from functools import cached_property
+from typing import NamedTuple
+
+from daybook.records import Cost, Usage
+
+_EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN)
+_PLACES = Decimal("1e-12")
+"""The book keeps twelve decimals. Rates with up to six, which is nearly all, come out exact."""
+
+
+class Step(NamedTuple):
+    """Above `over` input tokens, a million tokens cost `price` US dollars."""
+
+    over: int
+    price: Decimal
+
+
+Steps = tuple[Step, ...]
+"""A price with its tiers, lowest first; the first step is over -1, so it always holds."""
+
+
+def flat(price: Decimal) -> Steps:
+    return (Step(-1, price),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """US dollars per million tokens. None: no such rate is published, which is not the same as 0."""
+
+    provider: str
+    model: str
+    """The model as the price book calls it, which may differ from the name in the call."""
+    input: Steps | None
+    cached: Steps | None = None
+    """None: cached tokens cost what other input costs."""
+    output: Steps | None
+    reasoning: Steps | None = None
+    """None: reasoning tokens cost what other output costs."""
+    request: Decimal = Decimal(0)
+    """US dollars per call, on top of its tokens."""
+    batch: bool = False
+    since: date | None = None
+    """First day it held. None: it is the oldest on record, and the record has no date for it."""
+    source: str
+    origin: str | None = None
+    """Where the figure was published, or who decided it."""
+    note: str | None = None
+
+    @cached_property
+    def words(self) -> str:
+        """The rate in one line, as calls keep it in `price_rate`."""
+        parts = [f"{self.provider}/{self.model}"]
+        if self.batch:
+            parts.append("batch")
+        for name, steps in (
+            ("input", self.input),
+            ("cached", self.cached),
+            ("output", self.output),
+            ("reasoning", self.reasoning),
+        ):
+            if steps is not None:
+                parts.append(f"{name} {_steps_in_words(steps)}")
+        if self.request:
+            parts.append(f"request {plain(self.request)} USD")
+        parts.append("USD/MTok")
+        parts.append(f"from {self.since.isoformat()}" if self.since else "undated")
+        return " ".join(parts)
+
+    def reckon(self, usage: Usage) -> Cost:
+        """What `usage` costs at this rate; amount None, with a note, where a count it needs is missing or absurd."""
+        counts = self._counts(usage)
+        if isinstance(counts, str):
+            return Cost(amount=None, source=self.source, rate=self.words, note=counts)
+        total, fresh, cached, plain_output, reasoning = counts
+        millionths = Decimal(0)
+        for steps, tokens in (
+            (self.input, fresh),
+            (self.cached or self.input, cached),
+            (self.output, plain_output),
+            (self.reasoning or self.output, reasoning),
+        ):
+            if tokens and steps is not None:
+                millionths = _EXACT.fma(_price(steps, total), Decimal(tokens), millionths)
+        amount = _EXACT.add(_EXACT.scaleb(millionths, -6), self.request)
+        note = self.note
+        if not usage.reported:
+            note = "the token counts are estimates" + (f"; {note}" if note else "")
+        return Cost(amount=_settle(amount), source=self.source, rate=self.words, note=note)
+
+    def reckon_many(self, usage: Usage, calls: int) -> Cost:
+        """What `calls` calls cost together that used `usage` in all, none of them past the first tier.
+
+        Exact, because below the first tier a rate is linear."""
+        base = replace(
+            self,
+            input=self.input and self.input[:1],
+            cached=self.cached and self.cached[:1],
+            output=self.output and self.output[:1],
+            reasoning=self.reasoning and self.reasoning[:1],
+            request=_EXACT.multiply(self.request, Decimal(calls)),
+        )
+        return replace(base.reckon(usage), rate=self.words)
+
+    @property
+    def first_tier(self) -> int | None:
+        """Input tokens up to which a call is charged at the base price; None: any number."""
+        steps = (self.input, self.cached, self.output, self.reasoning)
+        overs = [step.over for kind in steps if kind is not None for step in kind[1:]]
+        return min(overs, default=None)
+
+    def _counts(self, usage: Usage) -> tuple[int, int, int, int, int] | str:
+        """(input, uncached input, cached, output without reasoning, reasoning), or why they cannot be known."""
+        into, out = usage.input_tokens, usage.output_tokens
+        cached, reasoning = usage.cached_tokens or 0, usage.reasoning_tokens or 0
+        if into is None:
+            return "the input tokens are not known"
+        if out is None:
+            if self.output is not None:
+                return "the output tokens are not known"
+            out = 0
+        if min(into, out, cached, reasoning) < 0:
+            return "a token count is negative"
+        if cached > into:
+            return f"{cached} cached tokens cannot be part of {into} input tokens"
+        if reasoning > out:
+            return f"{reasoning} reasoning tokens cannot be part of {out} output tokens"
+        if self.input is None and into:
+            return "no rate for input tokens is published"
+        if self.output is None and out:
+            return "no rate for output tokens is published"
+        if self.reasoning is not None and usage.reasoning_tokens is None and out:
+            return "reasoning tokens have a rate of their own and were not counted"
+        return into, into - cached, cached, out - reasoning, reasoning
+
+
+def _price(steps: Steps, total_input: int) -> Decimal:
+    price = steps[0].price
+    for step in steps[1:]:
+        if total_input > step.over:
+            price = step.price
+    return price
+
+
+def _settle(amount: Decimal) -> Decimal:
+    exponent = amount.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -12:
+        return amount.quantize(_PLACES, context=_EXACT)
+    return amount
+
+
+def plain(value: Decimal) -> str:
+    """Digits without exponent and without trailing zeros: 0.60 → 0.6, 1E+1 → 10."""
+    with localcontext(_EXACT):
+        return f"{value.normalize():f}"
+
+
+def _steps_in_words(steps: Steps) -> str:
+    words = plain(steps[0].price)
+    if len(steps) > 1:
+        words += " (" + ", ".join(f"{plain(price)} over {over:,} input" for over, price in steps[1:]) + ")"
+    return words

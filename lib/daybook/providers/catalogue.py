@@ -1,0 +1,114 @@
+"""Which models can be asked for, and where each one is: `models.yml`, or just the embedded model where there is none.
+
+    upstreams:
+      openai: {}                        # a name we know: kind, base_url and api_key_env follow from it
+      ollama: {}
+      lab:
+        kind: openai                    # openai (any OpenAI-compatible API) · ollama · local · echo
+        base_url: http://10.0.0.7:8000/v1
+        api_key_env: LAB_KEY            # the environment variable's name; never the key
+    models:
+      gpt-4o-mini: {upstream: openai}
+      house: {upstream: ollama, target: "llama3.2:3b", context: 16384, aliases: [llama]}
+
+The embedded model is there unless `local` is stated to be something else. `upstream/name` asks for any model of a
+configured upstream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from daybook.errors import UnknownModel
+from daybook.providers.weights import MODEL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """One place where models answer. What is None takes its kind's default."""
+
+    name: str
+    kind: str
+    home: Path
+    """Where a model that we run keeps its files."""
+    base_url: str = ""
+    api_key_env: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    connect_timeout: float | None = None
+    """Seconds."""
+    idle_timeout: float | None = None
+    """Seconds without a byte."""
+    attempts: int | None = None
+    stream_usage: bool = True
+    """Whether it understands `stream_options.include_usage`."""
+    weights: Path | None = None
+    """A GGUF file, for kind local."""
+    context: int | None = None
+    """Tokens, for kinds local and ollama: of every model that has no context of its own in the catalogue."""
+    slots: int | None = None
+    threads: int | None = None
+    contexts: Mapping[str, int] = field(default_factory=dict)
+    """Tokens that fit, by target: from the catalogue's models."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A name that can be asked for. `target`: the upstream's name of it. `context`: tokens, where it was stated."""
+
+    name: str
+    upstream: str
+    target: str
+    aliases: tuple[str, ...] = ()
+    context: int | None = None
+
+
+class Catalogue:
+    """The upstreams and models of one configuration. `models` has no aliases in it; `resolve` knows them."""
+
+    def __init__(self, upstreams: Mapping[str, Upstream], models: Mapping[str, Model]) -> None:
+        contexts: dict[str, dict[str, int]] = {}
+        for model in models.values():
+            if model.context is not None:
+                contexts.setdefault(model.upstream, {})[model.target] = model.context
+        self.upstreams = {n: replace(u, contexts=contexts.get(n, u.contexts)) for n, u in upstreams.items()}
+        self.models = dict(models)
+        self._by_name = {alias: model for model in models.values() for alias in model.aliases} | self.models
+
+    @classmethod
+    def load(cls, path: Path, env: Mapping[str, str], *, home: Path | None = None) -> Catalogue:
+        """What the file at `path` says, added to the embedded model; only that where there is no file.
+
+        `env`: where keys are looked up. `home`: default `DAYBOOK_HOME`, else the file's folder. Raises SettingsError,
+        with the line, for a file that cannot be meant.
+        """
+        if home is None:
+            home = Path(env["DAYBOOK_HOME"]).expanduser().absolute() if env.get("DAYBOOK_HOME") else path.parent
+        upstreams = {"local": Upstream(name="local", kind="local", home=home)}
+        models: dict[str, Model] = {}
+        if path.exists():
+            from daybook.providers.models_file import read
+
+            stated = read(path, env, home)
+            upstreams |= stated.upstreams
+            models |= stated.models
+        if upstreams["local"].kind == "local" and upstreams["local"].weights is None and MODEL not in models:
+            models = {MODEL: Model(name=MODEL, upstream="local", target=MODEL)} | models
+        return cls(upstreams, models)
+
+    def resolve(self, name: str) -> Model:
+        """The model asked for as `name`. Raises UnknownModel, which names the known ones."""
+        model = self._by_name.get(name)
+        if model is not None:
+            return model
+        upstream, slash, target = name.partition("/")
+        if slash and target and upstream in self.upstreams:
+            context = self.upstreams[upstream].contexts.get(target)
+            return Model(name=name, upstream=upstream, target=target, context=context)
+        known = sorted(self._by_name)
+        shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
+        raise UnknownModel(
+            f"No model is called {name[:80]!r}.",
+            remedy=f"There are: {shown}; and upstream/name for any model of {', '.join(sorted(self.upstreams))}.",
+        )

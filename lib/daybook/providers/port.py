@@ -1,0 +1,93 @@
+"""The one shape every model provider has, and the facts that cross it.
+
+The dialect inside Daybook is OpenAI's chat-completions format: a request body goes in as that JSON,
+an answer comes out as that JSON, a stream comes out as that server-sent-event stream. A provider
+whose upstream speaks it forwards bytes; one whose upstream does not (Ollama's native API) translates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from daybook.records import Usage
+
+Body = Mapping[str, Any]
+"""A chat-completions request body, already checked by the endpoint; `model` is the upstream's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Which weights answer under a name, and how much they can read."""
+
+    model: str
+    version: str | None = None
+    digest: str | None = None
+    """`sha256:…` of the weights or of the upstream's manifest."""
+    context: int | None = None
+    """Tokens that fit, prompt and answer together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A whole answer. `data` is the chat.completion JSON to send on, untouched where possible."""
+
+    data: bytes
+    text: str
+    usage: Usage | None
+    served_model: str | None
+    finish_reason: str | None
+    attempts: int = 1
+    truncated: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Part of a streamed answer: `data` is whole server-sent events, ready to forward (may be empty).
+
+    The provider asks the upstream for usage; the extra usage chunk is forwarded only if the caller
+    asked for it. `[DONE]` is part of the last piece's data.
+    """
+
+    data: bytes
+    text: str = ""
+    """The content these events carry."""
+    deltas: int = 0
+    """How many content deltas they carry: the token estimate if the stream breaks."""
+    usage: Usage | None = None
+    served_model: str | None = None
+    finish_reason: str | None = None
+    truncated: bool | None = None
+
+
+class Stream(Protocol):
+    """An open answer. The first chunk was read before this exists, so a refusal was raised as an
+    error with nothing committed. Iterate once; `aclose` cancels the upstream and is safe to repeat."""
+
+    attempts: int
+
+    def __aiter__(self) -> AsyncIterator[Piece]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Provider(Protocol):
+    """Raises only `daybook.errors.ProviderError` kinds from the methods below."""
+
+    name: str
+
+    async def chat(self, body: Body) -> Reply: ...
+
+    async def stream(self, body: Body) -> Stream: ...
+
+    async def models(self) -> list[str]:
+        """Names this provider serves now."""
+
+    async def identify(self, model: str) -> Identity:
+        """Version, digest and context of `model`; cached by the provider."""
+
+    async def probe(self) -> None:
+        """Return if the upstream answers, raise if not. Cheap; used by the readiness check."""
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,188 @@
+"""The facts that the book keeps, as frozen values.
+
+A record is complete when it is made: it has its id and its time, and nothing is filled in later by
+a database. Money is Decimal in US dollars; time is aware UTC; tokens are integers; durations are
+seconds. None means *not known* and is never written as 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Literal
+
+Status = Literal["ok", "error", "client_closed"]
+RunState = Literal["running", "completed", "failed", "timed_out"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one call. `cached_tokens` are part of `input_tokens`; `reasoning_tokens` are part of
+    `output_tokens` (OpenAI's convention)."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    reported: bool = True
+    """False where the upstream did not count and the figures are our estimate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a call cost, and by which rate. `amount` None: unpriced, and `note` says why."""
+
+    amount: Decimal | None
+    """US dollars."""
+    source: str | None = None
+    """`genai-prices 0.2.3` or `overrides.yml`."""
+    rate: str | None = None
+    """The rate in words, e.g. `openai/gpt-4o-mini input 0.15 cached 0.075 output 0.60 USD/MTok from 2024-07-18`."""
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One inference, as it ended."""
+
+    kind: ClassVar[str] = "call"
+
+    id: str
+    request_id: str
+    """In every answer's `x-request-id` header and every log line about the call."""
+    at: datetime
+    """When the request was received."""
+    caller: str | None = None
+    key_id: str | None = None
+    """The API key's public id, never the key."""
+    project: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    endpoint: str
+    """`/v1/chat/completions`, or `library` for a call made from a notebook."""
+    requested_model: str | None
+    provider: str | None = None
+    served_model: str | None = None
+    model_version: str | None = None
+    weights_digest: str | None = None
+    """`sha256:…` of the weights that answered, where they can be known."""
+    variant: str | None = None
+    prompt_hash: str | None = None
+    """sha256 of the canonical messages; equal prompts are equal without being kept."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Sampling parameters as sent: temperature, max_tokens, seed, num_ctx …; never content."""
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    usage_reported: bool | None = None
+    """True: the upstream counted. False: estimated. None: there is nothing to count."""
+    cost: Decimal | None = None
+    """US dollars; None where it cannot be known."""
+    price_source: str | None = None
+    price_rate: str | None = None
+    latency: float | None = None
+    """Seconds from request to last byte."""
+    first_token: float | None = None
+    """Seconds from request to the first content, streams only."""
+    status: Status
+    error_kind: str | None = None
+    http_status: int | None = None
+    attempts: int = 1
+    fallback_from: str | None = None
+    cache_hit: bool = False
+    stream: bool = False
+    truncated: bool | None = None
+    """True: the upstream dropped part of the prompt. None: it cannot be known."""
+    finish_reason: str | None = None
+    run_id: str | None = None
+    subject: str | None = None
+    """Pseudonym of the person the call is about (the request's `user`), where given."""
+    prompt: str | None = None
+    """JSON of the messages. Kept only where content is switched on."""
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that was done, for the audit trail."""
+
+    kind: ClassVar[str] = "event"
+
+    id: str
+    at: datetime
+    actor: str
+    """Who did it: a caller, a user of the command line, or a part of Daybook."""
+    action: str
+    """`key.created`, `book.exported`, `run.started` …"""
+    object: str | None = None
+    request_id: str | None = None
+    run_id: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution of a notebook. Entered when it starts and again when it ends, under one id; the
+    book keeps the later one."""
+
+    kind: ClassVar[str] = "run"
+
+    id: str
+    notebook: str
+    logical_date: date
+    state: RunState
+    started_at: datetime
+    ended_at: datetime | None = None
+    seconds: float | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    window_start: datetime | None = None
+    window_end: datetime | None = None
+    source_digest: str | None = None
+    output_digest: str | None = None
+    git_commit: str | None = None
+    lock_digest: str | None = None
+    price_book: str | None = None
+    """Version of the prices in force for this run."""
+    report: str | None = None
+    """Path of the executed notebook, relative to the reports folder."""
+    flow_run_id: str | None = None
+    idempotency_key: str | None = None
+    """A completed run with the same key is not run again."""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing a run concluded. `low`/`high`: its interval at `level`; `n`: what it rests on."""
+
+    kind: ClassVar[str] = "finding"
+
+    id: str
+    run_id: str
+    at: datetime
+    name: str
+    value: float | None
+    unit: str
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    n: int | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A person that calls may be about, under a pseudonym."""
+
+    kind: ClassVar[str] = "subject"
+
+    id: str
+    """The pseudonym."""
+    at: datetime
+    first_seen: datetime
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+Record = Call | Event | Run | Finding | Subject

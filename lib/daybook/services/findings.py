@@ -1,0 +1,46 @@
+"""What a run concludes, in the shape that the book keeps."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from daybook.services.intervals import LEVEL
+from daybook.services.tabling import Fact
+
+
+def finding(
+    name: str,
+    value: float | int | Decimal | None,
+    unit: str,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    n: int | None = None,
+    note: str | None = None,
+) -> Fact:
+    """One finding. `low`/`high`: its interval, at 95 %; `n`: what it rests on. None: not known."""
+    return {
+        "name": name,
+        "value": None if value is None else float(value),
+        "unit": unit,
+        "low": low,
+        "high": high,
+        "level": LEVEL if low is not None or high is not None else None,
+        "n": n,
+        "note": note,
+    }
+
+
+def summary(findings: list[Fact]) -> str:
+    """One line per finding: counts in full, the rest to four significant digits, so that the last bit of a float is
+    nobody's business."""
+    rows = sorted(findings, key=lambda row: str(row["name"]))
+    width = max((len(row["name"]) for row in rows), default=0)
+    return "\n".join(f"{row['name']:<{width}}  {_figure(row):>9} {row['unit']}" for row in rows)
+
+
+def _figure(row: Fact) -> str:
+    value = row["value"]
+    if value is None:
+        return "unknown"
+    return f"{value:.0f}" if row["unit"] in ("calls", "tokens") else f"{value:.4g}"

@@ -1,0 +1,63 @@
+"""The stable pseudonym of a person: a keyed hash, so that nobody without the home's key can go back by guessing.
+
+The key is 256 random bits in a file of its own, made on first use, mode 0600. Without the key a pseudonym cannot be
+computed, so deleting the file makes every pseudonym in the book anonymous.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+from daybook.errors import SettingsError
+
+_BYTES = 32
+
+
+class Pseudonyms:
+    """Pseudonyms under the key in the file at `path`. Raises SettingsError where the key cannot be read or made."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._key: bytes | None = None
+
+    def of(self, person: str) -> str:
+        """`u-` and 32 hex digits: the same for the same person, under this home's key only."""
+        if self._key is None:
+            self._key = self._load()
+        return "u-" + hashlib.blake2b(person.encode(errors="surrogatepass"), key=self._key, digest_size=16).hexdigest()
+
+    def _load(self) -> bytes:
+        try:
+            with contextlib.suppress(FileExistsError):
+                self._make()
+            key = self.path.read_bytes()
+        except OSError as error:
+            raise self._unusable(error.strerror or "cannot be used") from error
+        if len(key) != _BYTES:
+            raise self._unusable(f"has {len(key)} bytes, not {_BYTES}")
+        return key
+
+    def _make(self) -> None:
+        """A whole key file or none: written beside, then linked into place, which fails if another was faster."""
+        if self.path.exists():
+            raise FileExistsError
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new = self.path.with_suffix(f".{os.getpid()}.{secrets.token_hex(4)}")
+        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(file, secrets.token_bytes(_BYTES))
+            os.fsync(file)
+            os.link(new, self.path)
+        finally:
+            os.close(file)
+            new.unlink(missing_ok=True)
+
+    def _unusable(self, reason: str) -> SettingsError:
+        return SettingsError(
+            f"The key for pseudonyms, {self.path}, {reason}.",
+            remedy="Restore it from a backup; without it, people already in the book get new pseudonyms.",
+        )

@@ -1,0 +1,79 @@
+"""Figures as people read them. What is not known is said to be unknown; it is never written as 0 or nan."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from math import floor, isnan, log10
+from typing import Any
+
+UNKNOWN = "unknown"
+
+
+def count(n: int | None, one: str | None = None, many: str | None = None) -> str:
+    """12,345 calls · 1 call · no calls."""
+    if n is None:
+        return UNKNOWN
+    if one is None:
+        return f"{n:,}"
+    word = one if n == 1 else (many or one + "s")
+    return f"{'no' if n == 0 else f'{n:,}'} {word}"
+
+
+def money(amount: Decimal | float | None) -> str:
+    """US dollars with as many decimals as matter: $1,234.50 · $0.42 · $0.000345 · $0."""
+    if amount is None or (isinstance(amount, float) and isnan(amount)):
+        return UNKNOWN
+    if amount == 0:
+        return "$0"
+    sign = "-" if amount < 0 else ""
+    size = abs(float(amount))
+    if size >= 0.1:
+        return f"{sign}${size:,.2f}"
+    return f"{sign}${size:.{min(12, 2 - floor(log10(size)))}f}"
+
+
+def percent(value: float | None) -> str:
+    """12.3 % · 0.04 % · 100 %."""
+    if value is None or isnan(value):
+        return UNKNOWN
+    shown = value * 100
+    if shown in (0, 100):
+        return f"{shown:.0f} %"
+    return f"{shown:.{1 if shown >= 1 else 2}f} %"
+
+
+def seconds(value: float | None) -> str:
+    """12.3 s · 1.23 s · 45 ms."""
+    if value is None or isnan(value):
+        return UNKNOWN
+    if value < 0.0995:
+        return f"{value * 1000:.{0 if value >= 0.01 else 1}f} ms"
+    return f"{value:.{2 if value < 9.995 else 1}f} s"
+
+
+def between(low: Any, high: Any, shown: Any) -> str:
+    """` (95 % interval 1.0 s to 1.2 s)`, or the half of it that is known, or nothing."""
+    if low is None and high is None:
+        return ""
+    if low is None:
+        return f" (95 % interval: at most {shown(high)})"
+    if high is None:
+        return f" (95 % interval: at least {shown(low)})"
+    return f" (95 % interval {shown(low)} to {shown(high)})"
+
+
+def code(text: object) -> str:
+    """A name from the data as Markdown that cannot become anything else."""
+    clean = " ".join(str(text).replace("`", "'").split())[:80]
+    return f"`{clean}`" if clean else "(empty)"
+
+
+def listing(parts: list[str]) -> str:
+    """a, b and c."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def unbroken(text: str) -> str:
+    """The same with figures held to their unit by no-break spaces: no line begins with a lone `%`."""
+    return re.sub(r"(?<=\d) (?=(?:%|s|ms)(?!\w))", "\u00a0", text)

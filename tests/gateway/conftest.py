@@ -1,0 +1,263 @@
+"""A real endpoint on a free port over a real (if small) upstream that misbehaves on request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from openai import OpenAI
+
+from daybook.book import Book
+from daybook.gateway.binding import bind, url_of
+from daybook.gateway.parts import Parts, build
+from daybook.gateway.server import Server
+from daybook.providers import catalogue
+from daybook.providers.catalogue import Catalogue
+from daybook.services.keys import Issued, Keys
+from daybook.settings import Settings
+
+WORDS = ("It ", "is ", "all ", "quite ", "well.")
+MODELS = """\
+upstreams:
+  local: {{kind: echo}}   # no embedded model is started
+  fake:
+    kind: openai
+    base_url: {url}
+    api_key_env: FAKE_KEY
+models:
+{models}"""
+BEHAVIOURS = ("good", "endless", "silent", "broken", "refuses", "busy", "bad", "down", "long", "uncounted", "gone")
+
+
+class Upstream:
+    """An OpenAI-compatible server in a thread; the model's name says how it behaves. `seen`: bodies received;
+    `cancelled`: models whose caller hung up on us."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Any]] = []
+        self.cancelled: list[str] = []
+        self.url = ""
+        self._loop = asyncio.new_event_loop()
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._up.wait(10)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_get("/v1/models", self._models)
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        self._loop.run_until_complete(runner.setup())
+        self._loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        self._up.set()
+        self._loop.run_forever()
+        self._loop.run_until_complete(runner.cleanup())
+        self._loop.close()
+
+    async def _models(self, request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": "good", "object": "model"}, {"id": "extra"}]})
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.seen.append(body)
+        model = body["model"]
+        try:
+            return await self._behave(model, body, request)
+        except (asyncio.CancelledError, ConnectionResetError):
+            self.cancelled.append(model)
+            raise
+
+    async def _behave(self, model: str, body: dict[str, Any], request: web.Request) -> web.StreamResponse:
+        refusals = {
+            "refuses": (401, "Incorrect API key provided: sk-upstream-secret", "invalid_api_key", {}),
+            "busy": (429, "Rate limit reached", "rate_limit_exceeded", {"retry-after": "0"}),
+            "bad": (400, "Unsupported value: 'frobnicate'", "unsupported_value", {}),
+            "down": (500, "Traceback: sk-upstream-secret", None, {"retry-after": "0"}),
+            "long": (400, "maximum context length is 10 tokens", "context_length_exceeded", {}),
+            "gone": (404, "The model `gone` does not exist", "model_not_found", {}),
+        }
+        if model in refusals:
+            status, message, code, headers = refusals[model]
+            error = {"message": message, "type": "x", "param": None, "code": code}
+            return web.json_response({"error": error}, status=status, headers=headers)
+        if model == "silent":
+            await asyncio.Event().wait()
+        usage = {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17}
+        if not body.get("stream"):
+            message = {"role": "assistant", "content": "".join(WORDS), "refusal": None}
+            choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+            answer = {"id": "c1", "object": "chat.completion", "created": 1, "model": f"{model}-1", "choices": [choice]}
+            return web.json_response(answer | ({} if model == "uncounted" else {"usage": usage}))
+        return await self._stream(model, body, request, usage)
+
+    async def _stream(self, model: str, body: dict[str, Any], request: web.Request, usage: Any) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+
+        async def say(choices: list[Any], **more: Any) -> None:
+            head = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": f"{model}-1"}
+            await response.write(b"data: " + json.dumps(head | {"choices": choices} | more).encode() + b"\n\n")
+
+        async def delta(content: dict[str, Any], finish: str | None = None) -> None:
+            await say([{"index": 0, "delta": content, "finish_reason": finish}])
+
+        await delta({"role": "assistant", "content": ""})
+        if model == "endless":
+            while True:
+                await delta({"content": "on "})
+                await asyncio.sleep(0.01)
+        for i, word in enumerate(WORDS):
+            await delta({"content": word})
+            if model == "broken" and i == 2:
+                assert request.transport is not None
+                await asyncio.sleep(0.05)
+                request.transport.abort()
+                await asyncio.sleep(0)
+                return response
+        await delta({}, "stop")
+        if body.get("stream_options", {}).get("include_usage") and model != "uncounted":
+            await say([], usage=usage)
+        await response.write(b"data: [DONE]\n\n")
+        return response
+
+
+@dataclass
+class Endpoint:
+    """An endpoint served from a thread of the test's own process."""
+
+    settings: Settings
+    parts: Parts
+    server: Server
+    url: str
+    key: Issued
+    lines: list[bytes]
+    thread: threading.Thread = field(init=False)
+
+    def client(self, key: str | None = None, **options: Any) -> OpenAI:
+        return OpenAI(base_url=f"{self.url}/v1", api_key=key or self.key.secret, max_retries=0, timeout=20, **options)
+
+    @property
+    def keys(self) -> Keys:
+        return Keys(self.settings.home / "keys.json")
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines]
+
+    def book(self) -> list[dict[str, Any]]:
+        """The calls in the book, oldest first; drained by a reader of its own."""
+        book = Book(self.settings.book_url, self.settings.home)
+        try:
+            return book.rows("select * from calls order by time, id")
+        finally:
+            book.close()
+
+    def until(self, there: Callable[[], Any], seconds: float = 10.0) -> Any:
+        """What `there()` returns as soon as that is something."""
+        return wait_until(there, seconds)
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(15)
+        assert not self.thread.is_alive()
+
+
+def wait_until(there: Callable[[], Any], seconds: float = 10.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := there()):
+        assert time.monotonic() < deadline, f"not there after {seconds:g} s"
+        time.sleep(0.01)
+    return found
+
+
+def settings_in(folder: Path, **changes: Any) -> Settings:
+    env = {
+        "DAYBOOK_HOME": str(folder / "home"),
+        "DAYBOOK_REPORTS": str(folder / "reports"),
+    } | {name: str(value) for name, value in changes.items()}
+    return Settings.from_env(env, cwd=folder)
+
+
+def catalogue_over(url: str, home: Path) -> Catalogue:
+    """The fake upstream alone, with a model for each behaviour: no embedded model is started."""
+    fake = catalogue.Upstream(name="fake", kind="openai", home=home, base_url=url, api_key="sk-ours", attempts=2)
+    models = {name: catalogue.Model(name=name, upstream="fake", target=name) for name in BEHAVIOURS}
+    return Catalogue({"fake": fake}, models)
+
+
+@contextlib.contextmanager
+def served(
+    settings: Settings, models: Catalogue, *, exposed: bool = False, drain_every: float = 3600, grace: float = 5.0
+) -> Iterator[Endpoint]:
+    lines: list[bytes] = []
+    key = Keys(settings.home / "keys.json").create("ada", actor="test")
+    parts = build(settings, exposed=exposed, write=lines.append, catalogue=models, drain_every=drain_every)
+    up = threading.Event()
+    sock = bind("127.0.0.1", 0)
+    server = Server(parts, sock, ready=lambda _url: up.set(), grace=grace)
+    endpoint = Endpoint(settings, parts, server, url_of(sock), key, lines)
+    endpoint.thread = threading.Thread(target=server.serve_until_stopped, daemon=True)
+    endpoint.thread.start()
+    try:
+        assert up.wait(15)
+        yield endpoint
+    finally:
+        endpoint.stop()
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[Upstream]:
+    fake = Upstream()
+    fake.start()
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture(scope="module")
+def endpoint(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """One endpoint for the tests of a module: they look at their own request ids only."""
+    settings = settings_in(tmp_path_factory.mktemp("endpoint"))
+    with served(settings, catalogue_over(upstream.url, settings.home)) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh(upstream: Upstream, tmp_path: Path) -> Callable[..., contextlib.AbstractContextManager[Endpoint]]:
+    """An endpoint of a test's own: `with fresh() as endpoint`."""
+
+    def start(**options: Any) -> contextlib.AbstractContextManager[Endpoint]:
+        settings = settings_in(tmp_path, **options.pop("env", {}))
+        models = catalogue_over(options.pop("upstream_url", upstream.url), settings.home)
+        return served(settings, models, **options)
+
+    return start
+
+
+@pytest.fixture
+def own_process(upstream: Upstream, tmp_path: Path) -> Callable[..., Any]:
+    """Environment for an endpoint in a process of its own, over the fake upstream."""
+    settings = settings_in(tmp_path)
+    settings.home.mkdir(parents=True, mode=0o700)
+    models = "".join(f"  {name}: {{upstream: fake}}\n" for name in BEHAVIOURS)
+    settings.models.write_text(MODELS.format(url=upstream.url, models=models))
+    env = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
+    return lambda **more: (settings, env | {"DAYBOOK_HOME": str(settings.home), "FAKE_KEY": "sk-ours"} | more)

@@ -1,0 +1,53 @@
+"""The notebooks as they are committed: well-shaped, and right again when they are run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from daybook.press import shape
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+WORDS = [path.stem for path in NOTEBOOKS]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=WORDS)
+def test_a_notebook_keeps_the_rules(path):
+    """Ten cells, typed parameters, no logic, executed in order, findings entered, one contract."""
+    assert shape.check(path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=WORDS)
+def test_a_notebook_runs_again_to_the_same_figures(path, tmp_path):
+    """nbval: every cell runs with the defaults, and the checked cell prints what is committed."""
+    env = os.environ | {"DAYBOOK_HOME": str(tmp_path / "home"), "JUPYTER_PLATFORM_DIRS": "1"}
+    env.pop("DAYBOOK_BOOK", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env", "-p", "no:xdist", str(path)],
+        cwd=ROOT,
+        env=env,
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_every_notebook_has_a_flow_and_a_deployment_of_its_name():
+    """One word per subject: notebooks/x.ipynb, flows/x.py, x in prefect.yaml, with cron, timezone and CANCEL_NEW."""
+    deployments = {one["name"]: one for one in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
+    assert sorted(deployments) == WORDS == sorted(path.stem for path in (ROOT / "flows").glob("*.py"))
+    for word, one in deployments.items():
+        assert one["entrypoint"] == f"flows/{word}.py:{word}"
+        assert one["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+        assert all(schedule["cron"] and schedule["timezone"] for schedule in one["schedules"])
+
+
+def test_the_readme_lists_every_notebook():
+    """notebooks/README.md names each with its question."""
+    text = (ROOT / "notebooks" / "README.md").read_text()
+    assert [word for word in WORDS if f"| `{word}` |" not in text] == []

@@ -1,0 +1,55 @@
+"""The command line as a whole: it teaches, it is quick to help, its exit codes mean something."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from daybook.cli import COMMANDS, daybook, main
+
+
+def every_command(group=daybook, path=()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from every_command(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), list(every_command()), ids=lambda value: "-".join(value) if isinstance(value, tuple) else ""
+)
+def test_every_command_says_what_it_does_and_shows_an_example(path, command):
+    """`--help` teaches: a sentence, and a line that can be typed as it stands."""
+    assert "Example" in (command.help or ""), f"daybook {' '.join(path)} shows no example"
+    assert f"daybook {' '.join(path)}" in command.help
+
+
+def test_help_loads_no_command():
+    """The first page costs no database, no pandas, no Prefect."""
+    heavy = ["pandas", "duckdb", "prefect", "aiohttp"]
+    code = (
+        f"import sys; from daybook.cli import main; main(['--help']); print([m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+def test_a_command_that_does_not_exist_is_a_usage_error(capsys):
+    """Exit code 2, and the help is pointed at."""
+    assert main(["balance"]) == 2
+    assert "No such command" in capsys.readouterr().err
+
+
+def test_an_error_is_one_paragraph_and_an_exit_code(tmp_path, capsys, monkeypatch):
+    """A DaybookError becomes its message on stderr, no traceback."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAYBOOK_BOOK", "mysql://nobody")
+    assert main(["book", "info"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("daybook: DAYBOOK_BOOK begins with 'mysql'")
+    assert "Traceback" not in said

@@ -1,0 +1,36 @@
+"""Settings: read once, from what the process was told."""
+
+import pytest
+
+from daybook.errors import SettingsError
+from daybook.settings import Settings, find_root
+
+
+def test_a_project_is_found_from_any_folder_below_it(tmp_path):
+    """A notebook's working folder is `notebooks/`; its home is the project's."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "prefect.yaml").touch()
+    settings = Settings.from_env({}, cwd=tmp_path / "notebooks")
+    assert settings.home == tmp_path / ".daybook"
+    assert settings.book_url == f"duckdb:///{tmp_path}/.daybook/book.duckdb"
+    assert settings.reports == tmp_path / "reports"
+
+
+def test_outside_any_project_the_folder_itself_is_the_project(tmp_path):
+    """`pip install` and go: no project layout is required."""
+    assert find_root(tmp_path) == tmp_path
+
+
+def test_content_is_off_unless_switched_on(tmp_path):
+    """Prompts and answers are kept only on request."""
+    assert Settings.from_env({}, cwd=tmp_path).content is False
+    assert Settings.from_env({"DAYBOOK_CONTENT": "1"}, cwd=tmp_path).content is True
+
+
+@pytest.mark.parametrize("env", [{"DAYBOOK_BOOK": "mysql://u:secret@h/d"}, {"DAYBOOK_CONTENT": "maybe"}])
+def test_a_setting_that_cannot_be_meant_is_refused_without_its_secret(env, tmp_path):
+    """The message names the variable and the remedy, and repeats no password."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env(env, cwd=tmp_path)
+    assert next(iter(env)) in str(caught.value)
+    assert "secret" not in str(caught.value)
