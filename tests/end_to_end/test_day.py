@@ -15,11 +15,11 @@ from daybook.book import Book
 ROOT = Path(__file__).parents[2]
 
 
-def start(home: Path, reports: Path) -> subprocess.Popen[str]:
+def start(home: Path, reports: Path, command: str = "day") -> subprocess.Popen[str]:
     env = os.environ | {"DAYBOOK_HOME": str(home), "DAYBOOK_REPORTS": str(reports), "COLUMNS": "200"}
     env.pop("DAYBOOK_BOOK", None)
     return subprocess.Popen(
-        [sys.executable, "-m", "daybook", "day"],
+        [sys.executable, "-m", "daybook", command],
         cwd=ROOT,
         env=env,
         text=True,
@@ -42,13 +42,13 @@ def left_behind(home: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_two_days_run_leave_their_calls_their_reports_and_no_process(tmp_path):
     """The main job exits 0 with every call in the book and both reports published; run again, it adds
     and overwrites nothing."""
     home, reports = tmp_path / "home", tmp_path / "reports"
     first = start(home, reports)
-    said, _ = first.communicate(timeout=280)
+    said, _ = first.communicate(timeout=400)
     assert first.returncode == 0, said
     kept = {path: path.read_bytes() for path in reports.rglob("*.ipynb")}
     assert {path.relative_to(reports).parts[0] for path in kept} == {"traffic", "costs"}
@@ -75,7 +75,7 @@ def test_two_days_run_leave_their_calls_their_reports_and_no_process(tmp_path):
     assert left_behind(home) == []
 
     second = start(home, reports)
-    said, _ = second.communicate(timeout=280)
+    said, _ = second.communicate(timeout=400)
     assert second.returncode == 0, said
     assert all(path.read_bytes() == data for path, data in kept.items())
     assert len(list(reports.rglob("*.ipynb"))) == 4
@@ -86,19 +86,23 @@ def test_two_days_run_leave_their_calls_their_reports_and_no_process(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["endpoint.json", "prefect-worker.log"])
-def test_ctrl_c_leaves_no_process_and_no_damage(tmp_path, moment):
-    """Interrupted in the middle, the job exits 130, stops all it started, and the book checks out."""
+@pytest.mark.parametrize(
+    ("command", "moment"),
+    [("day", "logs/*/endpoint.json"), ("day", "journal/*.jsonl"), ("schedule", "logs/*/prefect-worker.log")],
+)
+def test_ctrl_c_leaves_no_process_and_no_damage(tmp_path, command, moment):
+    """Interrupted as the endpoint is up, as the first calls are in the journal, or with Prefect's server and worker
+    running: it exits 130, stops all it started, and the book checks out."""
     home, reports = tmp_path / "home", tmp_path / "reports"
-    job = start(home, reports)
+    job = start(home, reports, command)
     try:
-        deadline = time.monotonic() + 120
-        while not list(home.glob(f"logs/*/{moment}")):
+        deadline = time.monotonic() + 200
+        while not list(home.glob(moment)):
             assert job.poll() is None, job.communicate()[0]
             assert time.monotonic() < deadline, f"{moment} never came"
             time.sleep(0.05)
         job.send_signal(signal.SIGINT)
-        said, _ = job.communicate(timeout=60)
+        said, _ = job.communicate(timeout=90)
     finally:
         if job.poll() is None:
             os.killpg(job.pid, signal.SIGKILL)
