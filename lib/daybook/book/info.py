@@ -68,7 +68,7 @@ def read(book: Source) -> Info:
         book.drain()
     except OtherJournal:
         drains = False
-    tables = [table.name for table in schema.TABLES.values()]
+    tables = [str(table.name) for table in schema.TABLES.values()]  # SQLAlchemy's names are no plain text to JSON
     counts = " union all ".join(f"select '{table}' as name, count(*) as n from {table}" for table in tables)  # noqa: S608 - our own names
     rows = {row["name"]: row["n"] for row in book.rows(counts)}
     span = book.rows("select min(time) as first, max(time) as last from calls")[0]

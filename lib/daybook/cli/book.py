@@ -14,6 +14,7 @@ import click
 import orjson
 
 from daybook.errors import BadParameter
+from daybook.services import wording
 from daybook.settings import Settings
 
 if TYPE_CHECKING:
@@ -197,16 +198,17 @@ def drain(opened: Book, *, adopt: bool, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(done))
         return
-    kinds = ", ".join(f"{n:,} {kind}{'' if n == 1 else 's'}" for kind, n in sorted(done.by_kind.items()) if n)
-    click.echo(f"{done.entries:,} entries moved{f' ({kinds})' if kinds else ''} from {done.files} files.")
-    for n, what in (
-        (done.duplicates, "were in the book already or overtaken by a later entry"),
-        (done.corrupt, "corrupt lines set aside: daybook book check"),
-        (done.torn, "unfinished lines of writers that died, set aside; none was acknowledged"),
-        (len(done.newer), "files of a later Daybook left for it"),
+    kinds = ", ".join(wording.count(n, kind) for kind, n in sorted(done.by_kind.items()) if n)
+    moved = wording.count(done.entries, "entry", "entries") + (f" ({kinds})" if kinds else "")
+    click.echo(f"Moved {moved} from {wording.count(done.files, 'file')}.")
+    for n, one, many, what in (
+        (done.duplicates, "entry", "entries", "in the book already, or overtaken by a later one"),
+        (done.corrupt, "corrupt line", None, "set aside: daybook book check"),
+        (done.torn, "unfinished line", None, "of a writer that died, set aside; it was never acknowledged"),
+        (len(done.newer), "file", None, "of a later Daybook, left for it"),
     ):
         if n:
-            click.echo(f"{n:,} {what}.")
+            click.echo(f"{wording.count(n, one, many)} {what}.")
 
 
 @book.command()
@@ -224,7 +226,7 @@ def export(opened: Book, *, table: str, path: Path, format_: str | None) -> None
       daybook book export calls calls.parquet
     """
     n = opened.export(table, path, format=format_, actor="command line")
-    click.echo(f"{n:,} rows of {table} written to {path}.")
+    click.echo(f"{n:,} row{'' if n == 1 else 's'} of {table} written to {path}.")
 
 
 @book.command()

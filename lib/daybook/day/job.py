@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from daybook import workbench
 from daybook.book.journal import Journal
@@ -54,11 +54,11 @@ def run(settings: Settings, *, console: Console, logical_date: date | None = Non
     prefect_home = settings.home / "day" / stamp
     bar = Progress(
         SpinnerColumn(),
-        TextColumn("{task.description:<34}"),
-        BarColumn(bar_width=28),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("[dim]{task.fields[note]}"),
+        TextColumn("{task.description:<33}", table_column=Column(no_wrap=True, min_width=33)),
+        BarColumn(bar_width=12, table_column=Column(min_width=12)),
+        MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=5)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+        TextColumn("[dim]{task.fields[note]}", table_column=Column(overflow="ellipsis", no_wrap=True)),
         console=console,
     )
     console.print(f"[bold]Daybook[/] · a working day, {day} · logs in {logs}")

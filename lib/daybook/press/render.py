@@ -12,7 +12,9 @@ import base64
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -24,6 +26,7 @@ from daybook.records import Run
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+_DOLLARS = frozenset({"USD", "$"})
 _META = re.compile(r"<(?=meta\b)", re.IGNORECASE)
 STATES = {
     "completed": "completed",
@@ -84,38 +87,44 @@ def seconds(value: float | None) -> str:
 
 
 def number(value: float | None, unit: str = "") -> str:
-    """A figure with its unit, at most four significant digits after the point; `unknown` for None."""
-    if value is None:
+    """A figure with its unit: two decimals, three significant digits below 1, none where whole; None is `unknown`."""
+    if value is None or isnan(value):
         return "unknown"
-    return _with_unit(_digits(*_scaled(value, unit)), unit)
+    return _with_unit(_digits(value, unit), unit)
 
 
 def interval(finding: Mapping[str, Any]) -> str:
-    """`3.1 to 4.7 s, 95 %`, or nothing where the finding is no estimate."""
+    """`3.1 to 4.7 s (95 %)`, `at least 3.1 s (95 %)` where one end is not known, or nothing where the finding is no
+    estimate."""
     low, high, level = finding.get("low"), finding.get("high"), finding.get("level")
-    if low is None or high is None:
-        return ""
     unit = str(finding.get("unit") or "")
-    said = _with_unit(f"{_digits(*_scaled(low, unit))} to {_digits(*_scaled(high, unit))}", unit)
-    return said if level is None else f"{said} ({level:.0%})"
+    if low is None and high is None:
+        return ""
+    if high is None:
+        said = f"at least {number(low, unit)}"
+    elif low is None:
+        said = f"at most {number(high, unit)}"
+    elif unit in _DOLLARS:
+        said = f"{number(low, unit)} to {number(high, unit)}"
+    else:
+        said = _with_unit(f"{_digits(low, unit)} to {_digits(high, unit)}", unit)
+    return said if level is None else f"{said} ({100 * level:g} %)"
 
 
-def _scaled(value: float, unit: str) -> tuple[float, str]:
-    """A share is shown in percent."""
-    return (100 * value if unit == "share" else value), unit
-
-
-def _digits(value: float, unit: str = "") -> str:
+def _digits(value: float, unit: str) -> str:
+    """The figure alone; a share is shown in percent."""
+    share = unit == "share"
+    value = round(100 * value, 10) if share else value  # 0.07 is 7 %, not 7.000000000000001
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{int(value):,}"
     if abs(value) >= 1:
-        return f"{value:,.1f}" if unit == "share" else f"{value:,.2f}"
-    return f"{value:.3g}"
+        return f"{value:,.1f}" if share else f"{value:,.2f}"
+    return f"{Decimal(f'{value:.3g}'):f}"  # never 1.2e-05
 
 
 def _with_unit(said: str, unit: str) -> str:
-    if unit in {"USD", "$"}:
-        return f"${said}"
+    if unit in _DOLLARS:
+        return f"-${said[1:]}" if said.startswith("-") else f"${said}"
     if unit == "share":
         return f"{said} %"
     short = {"seconds": "s", "second": "s"}.get(unit, unit)

@@ -32,12 +32,12 @@ def load(sidecar: Path) -> Report | None:
     try:
         data = json.loads(sidecar.read_bytes())
         run = rows.run_from_json(data["run"])
+        findings = tuple(finding for finding in data.get("findings", []) if isinstance(finding, dict))
     except (OSError, ValueError, KeyError, TypeError):
         return None
     notebook = sidecar.with_suffix(".ipynb")
     if not notebook.is_file():
         return None
-    findings = tuple(finding for finding in data.get("findings", []) if isinstance(finding, dict))
     return Report(run=run, notebook=notebook, html=sidecar.with_suffix(".html"), sidecar=sidecar, findings=findings)
 
 

@@ -25,6 +25,8 @@ def _plain(value: Any) -> Any:
 
 def run_from_json(data: Mapping[str, Any]) -> Run:
     """The Run that `to_json` wrote. Raises KeyError, TypeError or ValueError where it is none."""
+    if not isinstance(data, Mapping):
+        raise TypeError("a run is a mapping")
     fields = {field.name for field in dataclasses.fields(Run)}
     values = {name: value for name, value in data.items() if name in fields}
     values["logical_date"] = _date(values["logical_date"])

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,7 @@ def _closing(notebook: Mapping[str, Any]) -> Iterator[str]:
     headings = [c for c in notebook["cells"] if c["cell_type"] == "markdown" and re.search(r"^## ", c["source"], re.M)]
     if not headings:
         yield "It has no section (`## …`): each question gets a heading, above the cell that answers it."
-    for cell, following in zip(notebook["cells"], [*notebook["cells"][1:], None], strict=True):
+    for cell, following in pairwise([*notebook["cells"], None]):
         if cell in headings and (following is None or following in headings):
             yield f"The section {cell['source'].splitlines()[0]!r} has no cell that answers it."
 
