@@ -1,0 +1,198 @@
+"""What a flow does without a server: for which date it runs, when it is a repetition, how it fails, and how it goes
+together with reports that are made by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
+from prefect.flows import Flow, load_flow_from_entrypoint
+
+from daybook import press
+from daybook.book import Book
+from daybook.cli import main
+from daybook.errors import BadDate
+from daybook.press.flow import describe, occasion
+from daybook.press.reports import completed
+from daybook.settings import Settings
+
+FINDS = """
+import daybook
+daybook.open("book").enter([{"name": "failed_rate", "value": days / 100, "unit": "share", "low": 0.05, "high": 0.1,
+                             "level": 0.95, "n": days}])
+"""
+
+
+@pytest.fixture
+def settings(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """This process is in the project, with a home of its own."""
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("DAYBOOK_HOME", str(tmp_path / "home"))
+    for name in ("DAYBOOK_BOOK", "DAYBOOK_REPORTS", "DAYBOOK_RUN"):
+        monkeypatch.delenv(name, raising=False)
+    return Settings.from_env()
+
+
+@pytest.fixture
+def flows(project: Path, settings: Settings) -> Callable[[str], Flow[..., Any]]:
+    """The project's flow of a word, loaded as a worker loads it."""
+
+    def load(word: str) -> Flow[..., Any]:
+        return load_flow_from_entrypoint(f"{project / 'flows' / word}.py:{word}")
+
+    return load
+
+
+def within(**told: Any) -> FlowRunContext:
+    """The context of a flow run of which Prefect says this."""
+    ordinary = {"flow_id": uuid4(), "deployment_id": uuid4()}
+    return FlowRunContext.model_construct(flow_run=FlowRun(**ordinary | told))
+
+
+def runs(settings: Settings) -> list[dict[str, Any]]:
+    with Book(settings.book_url, settings.home) as book:
+        return book.rows("select * from runs order by started_at")
+
+
+def test_a_scheduled_run_is_for_the_utc_date_it_was_scheduled_for() -> None:
+    """However late it starts, and in whatever zone the schedule is; and it is the same one for the same deployment and
+    time, under whatever id Prefect made it."""
+    deployment = uuid4()
+    west = datetime(2026, 11, 20, 20, 45, tzinfo=timezone(timedelta(hours=-5)))
+    seen = []
+    for at in (west, west.astimezone(UTC)):
+        told = {"auto_scheduled": True, "deployment_id": deployment, "expected_start_time": at}
+        with within(**told, start_time=datetime(2026, 11, 23, 9, tzinfo=UTC)):
+            seen.append(occasion(None))
+    assert [now.logical_date for now in seen] == [date(2026, 11, 21)] * 2
+    assert {now.key for now in seen} == {f"scheduled:{deployment}:2026-11-21T01:45:00+00:00"}
+    assert len({now.flow_run_id for now in seen}) == 2
+    with within(auto_scheduled=True, deployment_id=deployment, expected_start_time=west + timedelta(days=1)):
+        assert occasion(None).key not in {now.key for now in seen}
+
+
+def test_a_triggered_run_is_for_the_date_it_was_given() -> None:
+    """Else for that of its start; and it is done once for itself: two triggers are two runs, a retry is none."""
+    with within(expected_start_time=datetime(2026, 11, 23, 9, tzinfo=UTC)) as context:
+        given, start, again = occasion(date(2026, 11, 20)), occasion(None), occasion(None)
+    assert (given.logical_date, start.logical_date) == (date(2026, 11, 20), date(2026, 11, 23))
+    assert start == again
+    assert start.key == f"flow-run:{context.flow_run.id}"
+    with within(expected_start_time=datetime(2026, 11, 23, 9, tzinfo=UTC)):
+        assert occasion(None).key != start.key
+
+
+def test_outside_a_flow_run_a_date_has_to_be_said() -> None:
+    """There is no now: a report is about a date, and one given by hand belongs to nobody's key."""
+    with pytest.raises(BadDate, match=r"Outside a flow run there is no scheduled date\. Say one: date=2026-11-20\."):
+        occasion(None)
+    with within(expected_start_time=None), pytest.raises(BadDate, match="no scheduled time"):
+        occasion(None)
+    by_hand = occasion(date(2026, 11, 20))
+    assert (by_hand.logical_date, by_hand.key, by_hand.flow_run_id) == (date(2026, 11, 20), None, None)
+
+
+@pytest.mark.parametrize("word", ["traffic", "costs"])
+def test_a_flow_has_the_name_and_parameters_of_its_notebook(flows: Callable[[str], Flow[..., Any]], word: str) -> None:
+    """Whatever a flow can be given its notebook can be told, but for the date, which is the run's, and the limit."""
+    from daybook.press import notebooks, parameters
+
+    flow = flows(word)
+    assert flow.name == word
+    source = notebooks.load(Path(__file__).parents[2], word)
+    cell = parameters.cell_of(source)
+    assert cell is not None
+    known = set(parameters.declared(cell["source"]))
+    assert set(flow.parameters.properties) - {"date", "timeout"} == known - {"logical_date"}
+
+
+@pytest.mark.slow
+def test_a_second_run_for_the_same_occasion_is_the_first_one(notebook: Any, settings: Settings) -> None:
+    """A scheduled time that Prefect hands out twice is executed once: the second is given the first's report, and
+    shown as done before."""
+    notebook("traffic", FINDS)
+    deployment, at = uuid4(), datetime(2026, 11, 20, 23, 45, tzinfo=UTC)
+    made = []
+    with Book(settings.book_url, settings.home) as book:
+        for _ in range(2):
+            with within(auto_scheduled=True, deployment_id=deployment, expected_start_time=at):
+                now = occasion(None)
+            told = {"idempotency_key": now.key, "flow_run_id": now.flow_run_id}
+            made.append(press.run("traffic", settings=settings, book=book, logical_date=now.logical_date, **told))
+    first, second = made
+    assert (first.repeated, second.repeated) == (False, True)
+    assert second.run == first.run
+    assert [row["id"] for row in runs(settings)] == [first.run.id]
+    assert describe(first).splitlines()[2:] == [
+        "- failed rate: 7 % 5 to 10 % (95 %)",
+        "",
+        f"[Report]({first.html.as_uri()}): `{first.html}`",
+    ]
+    assert describe(second).splitlines()[0].endswith(" (done before; not run again)")
+
+
+@pytest.mark.slow
+def test_a_flows_own_function_ends_in_a_state_that_says_what_came_of_it(
+    flows: Callable[[str], Flow[..., Any]], notebook: Any, settings: Settings
+) -> None:
+    """Without Prefect around it: Completed names the page of the run with its parameters; where it was asked for
+    wrongly, Failed says in one paragraph why, and nothing was run."""
+    notebook("traffic", FINDS)
+    undated = flows("traffic").fn()
+    assert undated.type.value == "FAILED"
+    assert undated.message == "Outside a flow run there is no scheduled date. Say one: date=2026-11-20."
+    unknown = flows("costs").fn(date=date(2026, 11, 20))
+    assert unknown.type.value == "FAILED"
+    assert unknown.message == "There is no notebook 'costs'. There are: traffic."
+    assert runs(settings) == []
+
+    done = flows("traffic").fn(date=date(2026, 11, 20), days=3)
+    told = {"logical_date": "2026-11-20", "days": 3, "source": "book"}
+    report = completed(settings.reports, "traffic", date(2026, 11, 20), parameters=told)
+    assert report is not None
+    assert (done.type.value, done.message) == ("COMPLETED", f"Report: {report.html}")
+    assert [row["id"] for row in runs(settings)] == [report.run.id]
+
+
+@pytest.mark.slow
+def test_a_backfill_names_the_report_there_is_and_adds_one_only_when_told(
+    notebook: Any, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`daybook run` for a day that was missed makes its report; for one that has it, it names it and makes nothing;
+    with --again it adds one beside it and changes neither; other parameters and other dates are other reports."""
+    notebook("costs", FINDS)
+
+    def say(*argv: str) -> list[str]:
+        assert main(["run", "costs", "--date", "2026-11-20", *argv]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    first = say()
+    assert re.fullmatch(r"costs for 2026-11-20: completed in .* s", first[0])
+    assert first[1] == "  failed rate: 7 %, 5 to 10 % (95 %)"
+    page = Path(first[2].strip())
+    before = page.read_bytes()
+
+    second = say()
+    assert re.fullmatch(rf"costs for 2026-11-20 was done on 20\d\d-\d\d-\d\d \d\d:\d\d UTC: {page}", second[0])
+    assert second[1] == "To run it again beside that one: --again"
+    assert say("-p", "days=7", "-p", "logical_date=2026-11-20") == second
+    assert len(runs(settings)) == 1
+
+    third = say("--again")
+    assert third[0].startswith("costs for 2026-11-20: completed in ")
+    other = Path(third[2].strip())
+    assert other != page
+    assert (page.read_bytes(), other.parent) == (before, page.parent)
+    assert [row["idempotency_key"] for row in runs(settings)] == [None, None]
+    assert say()[0].endswith(f": {other}")
+    assert main(["reports", "costs"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in listed[:2]] == [str(other), str(page)]
+    assert listed[2].startswith("2 of 2 runs.")
