@@ -138,12 +138,10 @@ def test_a_second_run_for_the_same_occasion_is_the_first_one(notebook: Any, sett
     assert describe(second).splitlines()[0].endswith(" (done before; not run again)")
 
 
-@pytest.mark.slow
-def test_a_flows_own_function_ends_in_a_state_that_says_what_came_of_it(
+def test_a_flow_that_cannot_go_well_fails_before_it_starts(
     flows: Callable[[str], Flow[..., Any]], notebook: Any, settings: Settings
 ) -> None:
-    """Without Prefect around it: Completed names the page of the run with its parameters; where it was asked for
-    wrongly, Failed says in one paragraph why, and nothing was run."""
+    """A flow's own function, without Prefect around it: Failed says in one paragraph why, and nothing was run."""
     notebook("traffic", FINDS)
     undated = flows("traffic").fn()
     assert undated.type.value == "FAILED"
@@ -153,46 +151,41 @@ def test_a_flows_own_function_ends_in_a_state_that_says_what_came_of_it(
     assert unknown.message == "There is no notebook 'costs'. There are: traffic."
     assert runs(settings) == []
 
-    done = flows("traffic").fn(date=date(2026, 11, 20), days=3)
-    told = {"logical_date": "2026-11-20", "days": 3, "source": "book"}
-    report = completed(settings.reports, "traffic", date(2026, 11, 20), parameters=told)
-    assert report is not None
-    assert (done.type.value, done.message) == ("COMPLETED", f"Report: {report.html}")
-    assert [row["id"] for row in runs(settings)] == [report.run.id]
-
 
 @pytest.mark.slow
 def test_a_backfill_names_the_report_there_is_and_adds_one_only_when_told(
-    notebook: Any, settings: Settings, capsys: pytest.CaptureFixture[str]
+    flows: Callable[[str], Flow[..., Any]], notebook: Any, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`daybook run` for a day that was missed makes its report; for one that has it, it names it and makes nothing;
-    with --again it adds one beside it and changes neither; other parameters and other dates are other reports."""
+    """A flow completes with its report. `daybook run` for the same date and parameters names that one and makes none;
+    with --again it makes one beside it, overwrites nothing, and from then on names the newer."""
     notebook("costs", FINDS)
+    done = flows("costs").fn(date=date(2026, 11, 20), days=7)
+    told = {"logical_date": "2026-11-20", "days": 7, "source": "book"}
+    report = completed(settings.reports, "costs", date(2026, 11, 20), parameters=told)
+    assert report is not None
+    assert (done.type.value, done.message) == ("COMPLETED", f"Report: {report.html}")
+    before = report.html.read_bytes()
 
     def say(*argv: str) -> list[str]:
         assert main(["run", "costs", "--date", "2026-11-20", *argv]) == 0
         return capsys.readouterr().out.splitlines()
 
-    first = say()
-    assert re.fullmatch(r"costs for 2026-11-20: completed in .* s", first[0])
-    assert first[1] == "  failed rate: 7 %, 5 to 10 % (95 %)"
-    page = Path(first[2].strip())
-    before = page.read_bytes()
-
-    second = say()
-    assert re.fullmatch(rf"costs for 2026-11-20 was done on 20\d\d-\d\d-\d\d \d\d:\d\d UTC: {page}", second[0])
-    assert second[1] == "To run it again beside that one: --again"
-    assert say("-p", "days=7", "-p", "logical_date=2026-11-20") == second
+    named = say()
+    assert re.fullmatch(rf"costs for 2026-11-20 was done on 20\d\d-\d\d-\d\d \d\d:\d\d UTC: {report.html}", named[0])
+    assert named[1] == "To run it again beside that one: --again"
+    assert say("-p", "days=7", "-p", "logical_date=2026-11-20") == named
     assert len(runs(settings)) == 1
 
-    third = say("--again")
-    assert third[0].startswith("costs for 2026-11-20: completed in ")
-    other = Path(third[2].strip())
-    assert other != page
-    assert (page.read_bytes(), other.parent) == (before, page.parent)
+    added = say("--again")
+    assert re.fullmatch(r"costs for 2026-11-20: completed in .* s", added[0])
+    assert added[1] == "  failed rate: 7 %, 5 to 10 % (95 %)"
+    other = Path(added[2].strip())
+    assert other != report.html
+    assert other.parent == report.html.parent
+    assert report.html.read_bytes() == before
     assert [row["idempotency_key"] for row in runs(settings)] == [None, None]
     assert say()[0].endswith(f": {other}")
     assert main(["reports", "costs"]) == 0
     listed = capsys.readouterr().out.splitlines()
-    assert [line.split()[-1] for line in listed[:2]] == [str(other), str(page)]
+    assert [line.split()[-1] for line in listed[:2]] == [str(other), str(report.html)]
     assert listed[2].startswith("2 of 2 runs.")

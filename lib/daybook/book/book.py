@@ -9,6 +9,7 @@ No connection is held between calls, so the same book serves an endpoint, flows 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from daybook.book.checking import Check
     from daybook.book.drain import Drained, Drainer
     from daybook.book.info import Info
+
+_UTC = re.compile(r"\butc\(([\w.]+)\)")
+# DuckDB looks a zone's rules up for each row, UTC's too: 2.9 s for a day of 10 million times, 0.4 s this way.
+_CLOCK = {"duckdb": r"make_timestamp(epoch_us(\1))", "postgresql": r"(\1 at time zone 'UTC')"}
 
 
 class Book:
@@ -104,13 +109,14 @@ class Book:
         return self.sql(self.query_text(name), params)
 
     def query_text(self, name: str) -> str:
-        """The SQL of a named query in this book's dialect."""
+        """The SQL of a named query in this book's dialect. In the file `utc(x)` stands for the time x on UTC's clock,
+        without a zone."""
         folder = files("daybook.book") / "queries"
         endings = (".postgres.sql", ".sql") if self.store.dialect == "postgresql" else (".sql",)
         for ending in endings:
             found = folder / f"{name}{ending}"
             if found.is_file():
-                return found.read_text(encoding="utf-8")
+                return _UTC.sub(_CLOCK[self.store.dialect], found.read_text(encoding="utf-8"))
         known = sorted({path.name.partition(".")[0] for path in folder.iterdir() if path.name.endswith(".sql")})
         raise BadParameter(f"No query is called {name!r}.", remedy=f"There are: {', '.join(known) or 'none yet'}.")
 

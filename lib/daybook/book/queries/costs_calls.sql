@@ -1,7 +1,7 @@
 -- The calls of a window with their cost, added up by UTC day, caller, project and model. `unpriced` says why a call has
 -- no cost; it is null for those that have one.
 select
-    cast(calls.time at time zone 'UTC' as date) as day,
+    cast(utc(calls.time) as date) as day,
     caller,
     project,
     provider,

@@ -1,6 +1,6 @@
 -- Spend per UTC day of calls that have a cost, and how many have none.
 select
-    cast(calls.time at time zone 'UTC' as date) as day,
+    cast(utc(calls.time) as date) as day,
     count(*) as calls,
     count(*) - count(cost) as unpriced,
     sum(cost) as spend

@@ -8,8 +8,8 @@ with named as (
     where calls.time >= :start and calls.time < :end
 )
 select
-    cast(named.time at time zone 'UTC' as date) as day,
-    cast(extract(hour from named.time at time zone 'UTC') as integer) as hour,
+    cast(utc(named.time) as date) as day,
+    cast(extract(hour from utc(named.time)) as integer) as hour,
     caller,
     case
         when provider is null then null
