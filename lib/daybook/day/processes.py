@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -25,6 +25,7 @@ from daybook.errors import DaybookError
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class PartFailed(DaybookError):
@@ -69,7 +70,7 @@ class Parts:
     def start(self, name: str, command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None) -> Part:
         """Start `command` as the part `name`, its output going to `<logs>/<name>.log`."""
         log = self.logs / f"{name.replace(' ', '-')}.log"
-        with log.open("ab") as sink:
+        with log.open("ab") as sink, held_back():
             process = subprocess.Popen(
                 list(command),
                 env=dict(env),
@@ -78,10 +79,10 @@ class Parts:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=_begin,
             )
-        part = Part(name, process, log)
-        self.parts.append(part)
+            part = Part(name, process, log)
+            self.parts.append(part)
         return part
 
     def wait(self, part: Part, ready: Callable[[], bool], *, seconds: float) -> None:
@@ -119,6 +120,16 @@ def tail(log: Path, lines: int = 12) -> str:
     return "".join(f"\n    {line[:240]}" for line in text)
 
 
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Let a Ctrl-C come only afterwards. In the middle of a fork Python would drop the exception it is turned into."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class deaf:  # noqa: N801 - reads as a statement: `with deaf():`
     """Ignore further Ctrl-C and TERM while things are being stopped: a second one must not leave
     half of them running. For the main thread; elsewhere it does nothing."""
@@ -126,7 +137,7 @@ class deaf:  # noqa: N801 - reads as a statement: `with deaf():`
     def __enter__(self) -> None:
         self._kept: dict[int, signal.Handlers | Callable[..., object] | int | None] = {}
         with contextlib.suppress(ValueError):  # not the main thread
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for number in _ENDING:
                 self._kept[number] = signal.signal(number, signal.SIG_IGN)
 
     def __exit__(self, *_: object) -> None:
@@ -140,9 +151,8 @@ def interruptible() -> None:
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGHUP, interrupt)
+    for number in _ENDING:
+        signal.signal(number, interrupt)
 
 
 def _tree(pid: int) -> list[psutil.Process]:
@@ -169,7 +179,11 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _die_with_parent() -> None:
+def _begin() -> None:
+    """In the new process: hear signals again, and end when the parent does."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+    if sys.platform != "linux":
+        return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() == 1:  # the parent was gone before we asked
         os._exit(1)
