@@ -14,6 +14,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 ARGS   ?=
+# By exact version and with what it asks for: whichever build pip finds, CPU or CUDA, gets what it needs.
+TORCH  := torch==2.13.0
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -26,6 +28,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV): $$(grep -c == requirements.lock) packages, one to three minutes."
 	@test -f $@ || $(PYTHON) -m venv --clear $(VENV)
 	@rm -f $@
+	$(BIN)/python -m pip install $(TORCH)
 	$(BIN)/python -m pip install --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --no-deps --quiet --editable .
 	@touch $@
@@ -57,6 +60,7 @@ lint: $(READY)
 lock: $(READY)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --group dev pyproject.toml -o requirements.lock
+	sed -i -E '/^(torch==|triton|nvidia-|cuda-)/d' requirements.lock
 
 clean:
 	rm -rf $(VENV)
