@@ -5,7 +5,8 @@
     │   ├── UnknownModel         no provider serves it: HTTP 404
     │   ├── UnknownNotebook
     │   ├── BadParameter         unknown, ill-typed or out of range
-    │   └── BadDate
+    │   ├── BadDate
+    │   └── BadData              rows that cannot be meant; names how many and which
     ├── SettingsError            the configuration contradicts itself: exit code 2
     ├── BookError
     │   ├── BookLocked           another process holds the file; names it
@@ -20,6 +21,7 @@
     │   ├── KernelMissing
     │   └── ReportUnwritable
     ├── PriceError               an override file that contradicts itself or its past
+    ├── GateNotMet               a stated limit is not kept: exit code 3
     ├── PortInUse
     ├── MissingExtra             an optional dependency is absent; names what to install
     └── ProviderError            a model call that failed; `kind` says how
@@ -86,6 +88,10 @@ class BadDate(UsageError):
     pass
 
 
+class BadData(UsageError):
+    pass
+
+
 class SettingsError(DaybookError):
     exit_code = 2
 
@@ -143,6 +149,11 @@ class ReportUnwritable(PressError):
 
 class PriceError(DaybookError):
     pass
+
+
+class GateNotMet(DaybookError):
+    exit_code = 3
+    http_status = 409
 
 
 class PortInUse(DaybookError):
