@@ -1,7 +1,7 @@
 """The command line: one command a file, loaded only when it is asked for.
 
 `main` assembles and is the only place that turns an error into a message and an exit code:
-0 done, 1 it failed, 2 it was asked for wrongly, 130 interrupted.
+0 done, 1 it failed, 2 it was asked for wrongly, 3 a stated gate is not met, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from daybook.errors import DaybookError
 # command → where it is, and its line in `daybook --help`, which must not import it
 COMMANDS = {
     "ask": ("daybook.cli.ask:ask", "Ask the embedded model (or another) one question; the call is logged."),
+    "bias": ("daybook.cli.bias:bias", "Do groups get different answers: decisions, pairs, questions."),
     "book": ("daybook.cli.book:book", "Look into the book: info, sql, drain, export, check."),
     "day": ("daybook.cli.day:day", "The main job: a small working day, served, logged, priced and reported."),
     "import": ("daybook.cli.import_:import_group", "Bring a request trace from elsewhere into the book."),

@@ -82,6 +82,8 @@ SHOWN: Mapping[str, Callable[[Any], str]] = {
     "percent": wording.percent,
     "seconds": wording.seconds,
     "times": lambda value: f"×{value:.2g}",
+    "figure": lambda value: f"{value:.3g}",
+    "points": lambda value: f"{value * 100:+.1f} pp",
 }
 _WIDE = 50
 """Characters. A column with longer texts may break its lines."""

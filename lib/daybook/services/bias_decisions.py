@@ -1,0 +1,256 @@
+"""A file of decisions, audited: who is favoured how often, how often wrongly, and how sure that is.
+
+found = audit(Path("loans.csv"), group=["sex"], prediction="granted", truth="repaid", favourable="yes")
+found.prose · found.chart() · found.table("groups") · found.findings() · found.measured()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from daybook.charts.effects import Effect, Panel, effects
+from daybook.errors import BadData, BadParameter
+from daybook.fairness import decisions
+from daybook.fairness.decisions import FOUR_FIFTHS, MINIMUM, Decisions
+from daybook.fairness.verdicts import Correction
+from daybook.services import bias_files
+from daybook.services.findings import finding, summary
+from daybook.services.gates import Measured
+from daybook.services.tabling import Column, Fact, facts, present
+from daybook.services.wording import between, code, count, percent, unbroken
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+    from daybook.charts.style import Chart
+
+RATES = {
+    "selection": "favoured",
+    "accuracy": "accuracy",
+    "true_positive": "true positives",
+    "false_positive": "false positives",
+    "false_negative": "false negatives",
+    "precision": "precision",
+}
+GAPS = {
+    "ratio": "disparate-impact ratio",
+    "difference": "difference in selection rate",
+    "true_positive": "gap in true positives",
+    "false_positive": "gap in false positives",
+    "accuracy": "gap in accuracy",
+    "equalised_odds": "equalised-odds difference",
+}
+
+
+def audit(
+    source: Path | pd.DataFrame,
+    *,
+    group: Sequence[str],
+    prediction: str,
+    favourable: str,
+    truth: str | None = None,
+    minimum: int = MINIMUM,
+    correction: Correction = "holm",
+    seed: int = 0,
+) -> DecisionAudit:
+    """Audit a file (or a frame) of decisions. Raises BadData and BadParameter."""
+    name = "the table"
+    if isinstance(source, Path):
+        name = source.name
+        wanted = [prediction, *([truth] if truth else []), *group]
+        named = [column.strip() for column in bias_files.header(source)]
+        absent = [column for column in dict.fromkeys(wanted) if named and column not in named]
+        if absent:
+            raise BadData(
+                f"{name} has no column {', '.join(map(repr, absent))}.", remedy=f"It has: {', '.join(named[:30])}."
+            )
+        source = bias_files.table(source, wanted)
+    found = decisions.measure(
+        source,
+        group=group,
+        prediction=prediction,
+        favourable=favourable,
+        truth=truth,
+        minimum=minimum,
+        correction=correction,
+        seed=seed,
+    )
+    return DecisionAudit(found=found, source=name)
+
+
+@dataclass(frozen=True)
+class DecisionAudit:
+    found: Decisions
+    source: str
+
+    # ── figures ───────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def groupings(self) -> list[str]:
+        return list(dict.fromkeys(self.found.groups["grouping"]))
+
+    def measured(self) -> dict[str, Measured]:
+        """What a gate can be put on: each gap, of the grouping where it is widest."""
+        told = {}
+        for measure in GAPS:
+            try:
+                row = self.found.gap(measure)
+            except BadParameter:
+                told[measure] = Measured(None)
+                continue
+            low, high = (None if pd.isna(row[end]) else float(row[end]) for end in ("low", "high"))
+            told[measure] = Measured(float(row["value"]), low, high)
+        return told
+
+    # ── to look at ────────────────────────────────────────────────────────────────────────────────
+
+    def table(self, name: str) -> Styler:
+        """groups, gaps or against."""
+        rate = [
+            Column(kind, words, "percent", f"{kind}_low", f"{kind}_high")
+            for kind, words in RATES.items()
+            if kind in self.found.groups.columns
+        ]
+        shown: dict[str, tuple[str, pd.DataFrame, list[Column]]] = {
+            "groups": (
+                "Rates by group",
+                self.found.groups,
+                [Column("grouping", "by"), Column("group", "group"), Column("n", "n", "count"), *rate],
+            ),
+            "gaps": (
+                "Worst against best group",
+                self.found.gaps.assign(measure=self.found.gaps["measure"].map(GAPS)),
+                [
+                    Column("grouping", "by"),
+                    Column("measure", "measure"),
+                    Column("value", "value", "figure", "low", "high"),
+                    Column("worst", "lowest"),
+                    Column("best", "highest"),
+                    Column("n", "n", "count"),
+                ],
+            ),
+            "against": (
+                f"Each group against all others; p corrected ({self.found.correction})",
+                self.found.against,
+                [
+                    Column("grouping", "by"),
+                    Column("group", "group"),
+                    Column("n", "n", "count"),
+                    Column("rate", "favoured", "percent"),
+                    Column("rest", "the others", "percent"),
+                    Column("difference", "difference", "points", "low", "high"),
+                    Column("adjusted", "p", "figure"),
+                    Column("verdict", "verdict"),
+                ],
+            ),
+        }
+        if name not in shown:
+            raise BadParameter(f"No table is called {name!r}.", remedy=f"There are {', '.join(shown)}.")
+        caption, frame, columns = shown[name]
+        return present(frame, f"bias-decisions-{name}", caption, columns)
+
+    def chart(self) -> Chart:
+        """Each group's selection rate against all others', with intervals."""
+        panels = []
+        for grouping in self.groupings:
+            rows = facts(self.found.against[self.found.against["grouping"] == grouping])
+            panels.append(
+                Panel(
+                    f"by {grouping}",
+                    "favoured more (+) or less (−) often than everybody else, percentage points",
+                    [
+                        Effect(
+                            str(row["group"]),
+                            row["difference"] * 100,
+                            row["low"] * 100,
+                            row["high"] * 100,
+                            f"n = {row['n']:,}  {row['verdict']}",
+                            sure=row["verdict"].endswith("favoured"),
+                        )
+                        for row in rows
+                        if row["difference"] is not None
+                    ],
+                )
+            )
+        return effects(
+            "Who is favoured, against everybody else",
+            panels,
+            subtitle=f"{self.source}: {count(self.found.n, 'row')}, 95 % intervals",
+            empty=f"No two groups have {self.found.minimum} rows.",
+        )
+
+    # ── prose ─────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def prose(self) -> str:
+        told = [f"{count(self.found.n, 'decision')} of {code(self.source)}, favourable: {code(self.found.favourable)}."]
+        told += [self._gap(grouping) for grouping in self.groupings]
+        for column, n in self.found.left_out.items():
+            told.append(f"{count(n, 'row')} without {code(column)} left out.")
+        small = self.found.groups[~self.found.groups["compared"]]
+        if len(small):
+            named = [f"{code(row['group'])} ({row['n']})" for row in facts(small)[:6]]
+            more = f" and {len(small) - 6} more" if len(small) > 6 else ""
+            told.append(f"Fewer than {self.found.minimum} rows, so shown and not compared: {', '.join(named)}{more}.")
+        if not self.found.truth:
+            told.append(
+                "Without the truth nothing is said about errors: a different rate may have a reason that is not here."
+            )
+        return unbroken(" ".join(told))
+
+    def _gap(self, grouping: str) -> str:
+        rows = {r["measure"]: r for r in facts(self.found.gaps[self.found.gaps["grouping"] == grouping])}
+        ratio = rows["ratio"]
+        if ratio["value"] is None:
+            return f"By {code(grouping)} nothing can be compared."
+        against = facts(self.found.against[self.found.against["grouping"] == grouping])
+        sure = [row for row in against if row["verdict"].endswith("favoured")]
+        rule = "below" if ratio["value"] < FOUR_FIFTHS else "not below"
+        text = (
+            f"By {code(grouping)}, {code(ratio['worst'])} is favoured {ratio['value']:.3f} times as often as"
+            f" {code(ratio['best'])}{between(ratio['low'], ratio['high'], '{:.3f}'.format)}:"
+            f" {rule} four fifths."
+        )
+        if not sure:
+            text += " No group differs from the others by more than chance explains."
+        if (odds := rows.get("equalised_odds")) and odds["value"] is not None:
+            text += (
+                f" Error rates differ by up to {percent(odds['value'])}"
+                f"{between(odds['low'], odds['high'], percent)} (equalised odds)."
+            )
+        return text
+
+    # ── conclusions ───────────────────────────────────────────────────────────────────────────────
+
+    def findings(self) -> list[Fact]:
+        found = [finding("decisions/n", self.found.n, "rows", n=self.found.n)]
+        for row in facts(self.found.gaps):
+            named = f"decisions/{row['grouping']}/{row['measure']}"
+            note = None if row["worst"] is None else f"{row['worst']} against {row['best']}"
+            found.append(finding(named, row["value"], "", row["low"], row["high"], n=row["n"], note=note))
+        return found
+
+    def summary(self) -> str:
+        return summary(self.findings())
+
+    def to_json(self) -> dict[str, Any]:
+        told = self.found
+        return {
+            "n": told.n,
+            "left_out": told.left_out,
+            "minimum": told.minimum,
+            "favourable": told.favourable,
+            "correction": told.correction,
+            "groups": facts(told.groups),
+            "gaps": facts(told.gaps),
+            "against": facts(told.against),
+        }
+
+    def _repr_markdown_(self) -> str:
+        return self.prose
