@@ -185,4 +185,60 @@ class Subject:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-Record = Call | Event | Run | Finding | Subject
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """One version of a registered model, as it was when it was registered; never changed after."""
+
+    kind: ClassVar[str] = "model"
+
+    id: str
+    """`name:v3`: whoever enters it first has the number."""
+    claim: str
+    """What tells two that claimed one number apart: the book keeps the first."""
+    at: datetime
+    name: str
+    version: int
+    method: str
+    """`lora`, `head`, `encoder`, `hosted` or `served`."""
+    provider: str
+    """The kind of upstream that answers for it: local, head, openai …"""
+    target: str
+    """What the provider calls it."""
+    base: str | None = None
+    base_digest: str | None = None
+    weights_digest: str | None = None
+    """`sha256:…` of what was trained; None for a model whose weights are elsewhere."""
+    place: str | None = None
+    """Folder of the weights, relative to the home; None for a model whose weights are elsewhere."""
+    template: Mapping[str, Any] = field(default_factory=dict)
+    """How a request becomes a prompt: `system`, `before`, `after`."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    data_source: str | None = None
+    data_digest: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    subjects: tuple[str, ...] = ()
+    """Pseudonyms of the persons whose data it was trained on."""
+    actor: str
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelAlias:
+    """One move of a pointer. The latest move of an alias says where it points; none is ever removed."""
+
+    kind: ClassVar[str] = "alias"
+
+    id: str
+    at: datetime
+    model: str
+    alias: str
+    version: int | None
+    """None: the alias was taken away."""
+    previous: int | None = None
+    """Where it pointed before."""
+    actor: str
+    reason: str | None = None
+
+
+Record = Call | Event | Run | Finding | Subject | ModelVersion | ModelAlias

@@ -16,7 +16,7 @@ import pytest
 from daybook.book import Book
 from daybook.book.journal import Journal
 from daybook.clock import new_id
-from daybook.records import Call, Event, Finding, Record, Run, Subject
+from daybook.records import Call, Event, Finding, ModelAlias, ModelVersion, Record, Run, Subject
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 PROCESSES = Path(__file__).parent / "processes"
@@ -63,6 +63,20 @@ class Records:
             run,
             Finding(id=new_id(), run_id=run.id, at=NOON, name="spend", value=1.25, unit="USD", n=3),
             Subject(id="subject-1", at=NOON, first_seen=NOON, details={"consent": True}),
+            ModelVersion(
+                id="triage:v1",
+                claim=new_id(),
+                at=NOON,
+                name="triage",
+                version=1,
+                method="head",
+                provider="head",
+                target="triage:v1",
+                metrics={"accuracy": 0.9},
+                subjects=("subject-1",),
+                actor="test",
+            ),
+            ModelAlias(id=new_id(), at=NOON, model="triage", alias="champion", version=1, actor="test"),
         ]
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from daybook.book import Book, migrations, schema
 from daybook.errors import BookTooNew
-from daybook.records import Call, Event, Finding, Run, Subject
+from daybook.records import Call, Event, Finding, ModelAlias, ModelVersion, Run, Subject
 
 OLDEST = {
     "calls": "insert into calls (id, request_id, time, endpoint, requested_model, status, cost, tags) values "
@@ -169,7 +169,7 @@ def test_many_may_make_the_same_book_at_once(book_url: str, tmp_path: Path, open
     assert row == {"n": len(migrations.MIGRATIONS), "u": len(migrations.MIGRATIONS)}
 
 
-@pytest.mark.parametrize("record", [Call, Event, Run, Finding, Subject])
+@pytest.mark.parametrize("record", [Call, Event, Run, Finding, Subject, ModelVersion, ModelAlias])
 def test_a_table_has_the_records_fields(record: Any) -> None:
     """Neither a field without a column nor a column without a field; what a record must have, the table needs."""
     table = schema.TABLES[record.kind]

@@ -24,7 +24,7 @@ from daybook.errors import BadParameter, JournalCorrupt
 from daybook.records import Record
 
 VERSION = 2
-KINDS = ("call", "event", "run", "finding", "subject")
+KINDS = ("call", "event", "run", "finding", "subject", "model", "alias")
 
 _TIMES = {
     "call": ("at",),
@@ -32,6 +32,8 @@ _TIMES = {
     "run": ("started_at", "ended_at", "window_start", "window_end"),
     "finding": ("at",),
     "subject": ("at", "first_seen"),
+    "model": ("at",),
+    "alias": ("at",),
 }
 _LINE = re.compile(
     rb'\{"v":2,"kind":"([a-z]+)","id":("(?:[^"\\]|\\.)*"),"at":(\d+),"body":(\{.*\}),"crc":"([0-9a-f]{8})"\}', re.DOTALL

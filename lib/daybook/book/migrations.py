@@ -88,6 +88,19 @@ MIGRATIONS = (
         insert into book_identity select md5(cast(random() as text) || cast(now() as text)), now();
         """,
     ),
+    Migration(
+        "0006_models",
+        """
+        create table models (
+            id text not null {key}, claim text not null, time timestamptz not null, name text not null,
+            version bigint not null, method text not null, provider text not null, target text not null, base text,
+            base_digest text, weights_digest text, place text, template {json}, parameters {json}, metrics {json},
+            data_source text, data_digest text, tags {json}, subjects {json}, actor text not null, run_id text);
+        create table model_aliases (
+            id text not null {key}, time timestamptz not null, model text not null, alias text not null,
+            version bigint, previous bigint, actor text not null, reason text);
+        """,
+    ),
 )
 
 _RECORD = "create table if not exists schema_migrations (name text not null primary key, applied_at timestamptz)"

@@ -148,7 +148,54 @@ findings = _table(
 
 subjects = _table("subjects", "time first_seen", id=TEXT, time=TIME, first_seen=TIME, details=MAPPING)
 
-TABLES: dict[str, Table] = {"call": calls, "event": events, "run": runs, "finding": findings, "subject": subjects}
+models = _table(
+    "models",
+    "claim time name version method provider target actor",
+    id=TEXT,
+    claim=TEXT,
+    time=TIME,
+    name=TEXT,
+    version=COUNT,
+    method=TEXT,
+    provider=TEXT,
+    target=TEXT,
+    base=TEXT,
+    base_digest=TEXT,
+    weights_digest=TEXT,
+    place=TEXT,
+    template=MAPPING,
+    parameters=MAPPING,
+    metrics=MAPPING,
+    data_source=TEXT,
+    data_digest=TEXT,
+    tags=MAPPING,
+    subjects=MAPPING,
+    actor=TEXT,
+    run_id=TEXT,
+)
+
+model_aliases = _table(
+    "model_aliases",
+    "time model alias actor",
+    id=TEXT,
+    time=TIME,
+    model=TEXT,
+    alias=TEXT,
+    version=COUNT,
+    previous=COUNT,
+    actor=TEXT,
+    reason=TEXT,
+)
+
+TABLES: dict[str, Table] = {
+    "call": calls,
+    "event": events,
+    "run": runs,
+    "finding": findings,
+    "subject": subjects,
+    "model": models,
+    "alias": model_aliases,
+}
 """kind of a record → where it is kept."""
 
 COLUMNS = {"at": "time"}
