@@ -1,0 +1,77 @@
+"""Calls of the book as rows: `book:` for all whose content was kept, `book:days=30,model=…,project=…` for some.
+
+The input is the conversation's last message of the user, the reference what the model answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import orjson
+
+from daybook.datasets.files import Record
+from daybook.errors import BadData, BadParameter
+
+_MOST = 1_000_000
+
+
+class Reader(Protocol):
+    def rows(self, query: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]: ...
+
+
+def read(source: str, book: Reader | None, limit: int | None = None) -> list[Record]:
+    """Raises BadParameter, and BadData where the book kept no content."""
+    if book is None:
+        raise BadParameter(f"{source} needs a book.", remedy="Open one: daybook.open().dataset(…).")
+    asked = _asked(source)
+    where, params = ["status = 'ok'"], {"most": min(limit or _MOST, _MOST)}
+    bound: dict[str, Any] = dict(params)
+    if "days" in asked:
+        where.append("time >= :since")
+        bound["since"] = datetime.now(UTC) - timedelta(days=int(asked["days"]))
+    for column in ("project", "caller"):
+        if column in asked:
+            where.append(f"{column} = :{column}")
+            bound[column] = asked[column]
+    if "model" in asked:
+        where.append("(served_model = :model or requested_model = :model)")
+        bound["model"] = asked["model"]
+    chosen = " and ".join(where)
+    query = (
+        "select id, prompt, answer, subject, served_model from calls "  # noqa: S608 - only names from above are put in
+        f"where {chosen} and prompt is not null and answer is not null order by time, id limit :most"
+    )
+    found = book.rows(query, bound)
+    if not found:
+        counted = f"select count(*) as n from calls where {chosen}"  # noqa: S608 - only names from above are put in
+        n = book.rows(counted, {name: value for name, value in bound.items() if name != "most"})[0]["n"]
+        raise BadData(
+            f"{source}: {n} calls, and the content of none of them was kept.",
+            remedy="Set DAYBOOK_CONTENT=1 before the calls are made, or choose others.",
+        )
+    return [Record(at, _values(row)) for at, row in enumerate(found, start=1)]
+
+
+def _asked(source: str) -> dict[str, str]:
+    asked: dict[str, str] = {}
+    for part in filter(None, source.removeprefix("book:").split(",")):
+        name, equals, value = part.partition("=")
+        if (
+            not equals
+            or name not in ("days", "model", "project", "caller")
+            or (name == "days" and not value.isdecimal())
+        ):
+            raise BadParameter(f"{part!r} chooses no calls.", remedy="Write book:days=30,model=…,project=…,caller=….")
+        asked[name] = value
+    return asked
+
+
+def _values(row: Mapping[str, Any]) -> dict[str, Any]:
+    messages = row["prompt"]
+    if isinstance(messages, str):
+        messages = orjson.loads(messages)
+    said = [m["content"] for m in messages if m.get("role") == "user" and isinstance(m.get("content"), str)]
+    values = {"id": row["id"], "input": said[-1] if said else "", "reference": row["answer"], "group": row["subject"]}
+    return {**values, "messages": messages, "model": row["served_model"]}

@@ -1,0 +1,79 @@
+"""Which of lettered choices an answer takes: by its letter or by its words.
+
+Read, in this order: the whole answer is a letter or a choice's text; it begins with a letter set off (`B)`, `(B)`,
+`B.`, `B: …`); the last "answer is B"; the only letter in brackets; the only choice whose words occur. Anything else
+has chosen nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from string import ascii_uppercase
+
+from daybook.scoring.contains import occurs
+from daybook.scoring.normalised import plain
+from daybook.scoring.score import Score
+
+_OPENS = re.compile(r"^\W*(?:option|choice|answer)?\W*([A-Z])(?:\s*[).:\]\-–,*]|\s*$|\s*\n)", re.IGNORECASE)
+_SAYS = re.compile(
+    r"(?:answer|choice|option|choose|pick|correct(?: one)?)\b(?:\s+(?:is|are|would be|option|choice|answer))*\s*"
+    r"[:=]?\s*[\"'*(\[]*([A-Z])(?![\w'])",
+    re.IGNORECASE,
+)
+_BRACKETED = re.compile(r"[(\[]([A-Za-z])[)\]]")
+
+
+def letter(answer: str, n: int) -> str | None:
+    """The letter that an answer takes of the first `n`; None where it takes none, or several."""
+    known = ascii_uppercase[:n]
+    text = answer.strip().replace("**", "")
+    if len(text) == 1:
+        return text.upper() if text.upper() in known else None
+    if (
+        (opens := _OPENS.match(text))
+        and opens[1].upper() in known
+        and not (opens[1].islower() and opens[0].endswith(","))
+    ):
+        return opens[1].upper()
+    said = [m[1] for m in _SAYS.finditer(text) if m[1].isupper() and m[1] in known]
+    if said:
+        return said[-1]
+    bracketed = {m[1].upper() for m in _BRACKETED.finditer(text)} & set(known)
+    return bracketed.pop() if len(bracketed) == 1 else None
+
+
+def read(answer: str, choices: Sequence[str]) -> int | None:
+    """Position of the choice that an answer takes."""
+    said = plain(answer)
+    same = [i for i, choice in enumerate(choices) if said and said == plain(choice)]
+    if len(same) == 1:
+        return same[0]
+    if (taken := letter(answer, len(choices))) is not None:
+        return ascii_uppercase.index(taken)
+    named = [i for i, choice in enumerate(choices) if occurs(choice, answer)]
+    named = [i for i in named if not any(i != j and occurs(choices[i], choices[j]) for j in named)]
+    return named[0] if len(named) == 1 else None
+
+
+def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
+    """`(B) Paris` for `Paris`, the second choice; without choices, for the letter `B`."""
+    if choices:
+        at = read(answer, choices)
+        said = None if at is None else choices[at]
+        wanted = {_named(reference, choices) for reference in references}
+        return Score(float(said is not None and said in wanted), said)
+    letters = [m[1].upper() for r in references if (m := re.fullmatch(r"\W*([A-Za-z])\W*", r.strip()))]
+    if len(letters) == len(references) and letters:
+        taken = letter(answer, 26)
+        return Score(float(taken in letters), taken)
+    said = plain(answer)
+    return Score(float(bool(said) and any(said == plain(reference) for reference in references)), said or None)
+
+
+def _named(reference: str, choices: Sequence[str]) -> str:
+    """The choice that a reference means: its text, or its letter."""
+    if reference not in choices and re.fullmatch(r"[A-Za-z]", reference.strip()):
+        at = ascii_uppercase.index(reference.strip().upper())
+        return choices[at] if at < len(choices) else reference
+    return reference

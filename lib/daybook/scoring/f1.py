@@ -1,0 +1,22 @@
+"""Words in common with the best of the references: SQuAD's F1."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from daybook.scoring.normalised import plain
+from daybook.scoring.score import Score
+
+
+def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
+    """`the tall tower` for `a tower`: 2 · (1/2 · 1) / (1/2 + 1) = 0.67."""
+    said = plain(answer)
+    return Score(max((_f1(said.split(), plain(one).split()) for one in references), default=0.0), said or None)
+
+
+def _f1(said: list[str], wanted: list[str]) -> float:
+    if not said or not wanted:
+        return float(said == wanted)
+    common = sum((Counter(said) & Counter(wanted)).values())
+    return 2 * common / (len(said) + len(wanted))

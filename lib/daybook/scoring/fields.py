@@ -1,0 +1,59 @@
+"""Extraction: the share of a JSON object's fields that the answer gives rightly.
+
+A field that is missing, wrong or made up counts against it: right / (right + wrong + missing + made up). Values are
+compared after normalising; numbers as numbers; lists without order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from daybook.scoring.normalised import plain
+from daybook.scoring.score import Score
+
+
+def read(answer: str) -> dict[str, Any] | None:
+    """The first JSON object in a text, fenced or not."""
+    for found in re.finditer(r"\{", answer):
+        try:
+            value, _ = json.JSONDecoder().raw_decode(answer, found.start())
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            return value
+    return None
+
+
+def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
+    said = read(answer)
+    if said is None:
+        return Score(0.0, None)
+    wanted = [value for reference in references if (value := read(reference)) is not None]
+    return Score(max((_share(said, one) for one in wanted), default=0.0), json.dumps(said, ensure_ascii=False))
+
+
+def _share(said: dict[str, Any], wanted: dict[str, Any]) -> float:
+    names = said.keys() | wanted.keys()
+    if not names:
+        return 1.0
+    both = said.keys() & wanted.keys()
+    right = sum(1 for name in both if _key(said[name]) == _key(wanted[name]))
+    return right / len(names)
+
+
+def _key(value: Any) -> Any:
+    if isinstance(value, bool) or value is None:
+        return ("constant", value)
+    if isinstance(value, (int, float)):
+        return ("number", float(value))
+    if isinstance(value, str):
+        try:
+            return ("number", float(value))
+        except ValueError:
+            return ("text", plain(value))
+    if isinstance(value, list):
+        return ("list", tuple(sorted(map(repr, map(_key, value)))))
+    return ("object", tuple(sorted((name, repr(_key(part))) for name, part in value.items())))

@@ -1,0 +1,29 @@
+"""The one label that an answer names, of those that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from daybook.scoring.contains import occurs
+from daybook.scoring.normalised import plain, words
+from daybook.scoring.score import Score
+
+
+def read(answer: str, labels: Sequence[str]) -> str | None:
+    """The label that the answer is or, failing that, the only one that it names, longer names before those within them;
+    `track_delivery` and `track delivery` are the same."""
+    said = plain(" ".join(words(answer.replace("_", " "))))
+    spelt = {label: label.replace("_", " ") for label in labels}
+    same = [label for label in labels if said and said == plain(" ".join(words(spelt[label])))]
+    if len(same) == 1:
+        return same[0]
+    text = answer.replace("_", " ")
+    named = [label for label in labels if occurs(spelt[label], text)]
+    named = [one for one in named if not any(one != other and occurs(spelt[one], spelt[other]) for other in named)]
+    return named[0] if len(named) == 1 else None
+
+
+def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
+    """`Intent: refund status.` for `refund status`; an answer that names two labels has named none."""
+    said = read(answer, choices or references)
+    return Score(float(said is not None and said in references), said)

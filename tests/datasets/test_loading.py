@@ -1,0 +1,186 @@
+"""Whatever rows lie in, they come in by one way, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from daybook.datasets import builtin, load
+from daybook.errors import BadData, BadParameter, DaybookError
+
+ROWS = [{"id": str(i), "question": f"How many are {i} and 1?", "answer": str(i + 1)} for i in range(6)]
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_the_same_rows_are_the_same_in_every_kind_of_file(tmp_path: Path) -> None:
+    """JSON lines, JSON, CSV, TSV and Parquet of the same rows have one digest."""
+    frame = pd.DataFrame(ROWS)
+    write(tmp_path / "a.jsonl", ROWS)
+    (tmp_path / "b.json").write_text(json.dumps(ROWS))
+    frame.to_csv(tmp_path / "c.csv", index=False)
+    frame.to_csv(tmp_path / "d.tsv", index=False, sep="\t")
+    frame.to_parquet(tmp_path / "e.parquet")
+    sets = [load(path) for path in sorted(tmp_path.iterdir())]
+    assert len({one.digest for one in sets}) == 1
+    assert sets[0].rows[2].input == "How many are 2 and 1?"
+    assert sets[0].rows[2].reference == "3"
+
+
+def test_a_digest_names_the_exact_rows(tmp_path: Path) -> None:
+    """Another word, another order or a row less is another digest."""
+    original = load(write(tmp_path / "a.jsonl", ROWS)).digest
+    for other in (ROWS[:-1], ROWS[::-1], [{**ROWS[0], "answer": "9"}, *ROWS[1:]]):
+        assert load(write(tmp_path / "b.jsonl", other)).digest != original
+
+
+def test_a_row_stays_on_its_side_of_a_split_when_rows_are_appended(tmp_path: Path) -> None:
+    """Splits are by hash: what was held out stays held out."""
+    small = load("builtin:requests", limit=150).split(0.7, seed="s")
+    large = load("builtin:requests").split(0.7, seed="s")
+    for before, after in zip(small, large, strict=True):
+        assert {row.id for row in before.rows} <= {row.id for row in after.rows}
+    assert {row.id for row in large[0].rows}.isdisjoint(row.id for row in large[1].rows)
+    assert 0.55 < len(large[0]) / 300 < 0.85
+
+
+def test_no_group_is_on_both_sides_of_a_split() -> None:
+    """Rows of one source are held out together."""
+    train, test = load("builtin:requests").split()
+    assert {row.group for row in train.rows}.isdisjoint(row.group for row in test.rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.jsonl", b"", "no rows"),
+        ("a.csv", b"text,label\n", "no rows"),
+        ("a.jsonl", b'{"text": "a", "label": "x"}\nnot json\n', "Line 2"),
+        ("a.jsonl", b'{"text": "a", "score": NaN}\n', "NaN is no number"),
+        ("a.jsonl", b'{"text": "a", "label": "x"}\n[1]\n', "Line 2 of"),
+        ("a.csv", b"text,label\na,x\nb,y,z\n", "Line 3"),
+        ("a.csv", b'text,label\na,x\n"b,y\n', "Line 3"),
+        ("a.csv", b"text,text\na,x\n", "more than once"),
+        ("a.csv", "text,label\nfine,x\ncaf\u00e9,y\n".encode("latin-1"), "line 3 (byte 0xe9)"),
+        ("a.csv", b"foo,bar\n1,2\n", "no column for the input; it has foo, bar"),
+        ("a.jsonl", b'{"text": "a"}\n{"text": ""}\n{"text": null}\n', "2 of 3 rows"),
+        ("a.jsonl", b'{"id": 1, "text": "a"}\n{"id": 1, "text": "b"}\n', "row 2: its id '1' is that of row 1 too"),
+        ("a.jsonl", b'{"text": "a", "choices": ["x", "y"], "answer": "z"}\n', "none of its 2 choices"),
+        ("a.jsonl", b'{"text": "a", "choices": ["x", "x"], "answer": "x"}\n', "are the same"),
+        ("a.parquet", b"PAR1nonsense", "not Parquet"),
+        ("a.xlsx", b"", "ends in .xlsx"),
+    ],
+)
+def test_rows_that_cannot_be_meant_are_refused_with_their_number(
+    tmp_path: Path, name: str, content: bytes, says: str
+) -> None:
+    """Nothing is skipped in silence: the message counts and places what is wrong, and is a usage error."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadData) as caught:
+        load(tmp_path / name)
+    assert says in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_columns_with_unusual_names_are_said(tmp_path: Path) -> None:
+    """A column that is named but absent is refused with those that there are."""
+    path = write(tmp_path / "a.jsonl", [{"frage": "1 + 1", "antwort": 2, "id": "x"}])
+    assert load(path, columns={"input": "frage", "reference": "antwort"}).rows[0].reference == "2"
+    with pytest.raises(BadData, match=r"no column Frage.*frage"):
+        load(path, columns={"input": "Frage"})
+
+
+def test_a_reference_to_a_choice_may_be_its_text_its_number_or_its_letter(tmp_path: Path) -> None:
+    """All three mean the choice's text."""
+    rows = [{"text": f"q{i}", "choices": ["x", "y"], "answer": answer} for i, answer in enumerate(("y", 1, "B", "b"))]
+    assert [row.reference for row in load(write(tmp_path / "a.jsonl", rows)).rows] == ["y"] * 4
+
+
+def test_several_right_answers_are_all_kept() -> None:
+    """A list of references: the first is shown, each is right."""
+    row = next(row for row in load("builtin:capitals").rows if "China" in row.input)
+    assert row.reference == "Beijing"
+    assert row.references == ("Beijing", "Peking")
+
+
+def test_rows_without_an_id_get_one_from_what_they_say(tmp_path: Path) -> None:
+    """The id does not depend on the rows before it; the same text twice is two rows."""
+    a = load(write(tmp_path / "a.jsonl", [{"text": "x"}, {"text": "y"}, {"text": "x"}]))
+    b = load(write(tmp_path / "b.jsonl", [{"text": "y"}]))
+    assert a.rows[1].id == b.rows[0].id
+    assert len({row.id for row in a.rows}) == 3
+
+
+def test_a_set_must_have_something_to_measure(tmp_path: Path) -> None:
+    """One class, the same input everywhere and missing references are refused with the numbers."""
+    one_class = load(write(tmp_path / "a.jsonl", [{"text": f"t{i}", "label": "yes"} for i in range(4)]))
+    with pytest.raises(BadData, match=r"1 class in 4 rows \(yes\)"):
+        one_class.need(classes=2)
+    same = load(write(tmp_path / "b.jsonl", [{"text": "t", "label": str(i)} for i in range(4)]))
+    with pytest.raises(BadData, match="All 4 rows"):
+        same.need()
+    without = load(write(tmp_path / "c.jsonl", [{"text": "t", "label": "x"}, {"text": "u", "label": None}]))
+    with pytest.raises(BadData, match="1 of 2 rows"):
+        without.need()
+
+
+def test_the_head_of_a_large_file_costs_the_head(tmp_path: Path) -> None:
+    """A million rows, of which ten are asked for: the rest, though broken, is never read."""
+    path = tmp_path / "large.csv"
+    path.write_bytes(b"text,label\n" + b"some text,x\n" * 1_000_000 + b"broken\n")
+    assert len(load(path, limit=10)) == 10
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("hf:owner/name", "no revision"),
+        ("hf:owner/name@main", "'main'"),
+        ("hf:nonsense", "names no set"),
+        ("builtin:nothing", "There are capitals"),
+        ("book:days=7", "needs a book"),
+    ],
+)
+def test_a_source_that_cannot_be_meant_says_how_to_write_it(source: str, says: str) -> None:
+    """A set of the Hub is pinned to a commit: a branch is somebody else's to move."""
+    with pytest.raises(BadParameter, match=says):
+        load(source)
+
+
+def test_calls_of_the_book_become_rows() -> None:
+    """The user's last message is the input and the answer the reference; without content the message says so."""
+
+    class Book:
+        def __init__(self, *found: dict[str, Any]) -> None:
+            self.found = found
+
+        def rows(self, query: str, params: Any = None) -> list[dict[str, Any]]:
+            return [{"n": 7}] if "count(*)" in query else list(self.found)
+
+    messages = json.dumps([{"role": "system", "content": "s"}, {"role": "user", "content": "Why?"}])
+    call = {"id": "c1", "prompt": messages, "answer": "Because.", "subject": "p1", "served_model": "m"}
+    row = load("book:days=30,model=m", book=Book(call)).rows[0]
+    assert (row.id, row.input, row.reference, row.group) == ("c1", "Why?", "Because.", "p1")
+    with pytest.raises(BadData, match="7 calls"):
+        load("book:", book=Book())
+
+
+@pytest.mark.parametrize("name", builtin.names())
+def test_the_built_in_sets_can_be_measured_with(name: str) -> None:
+    """Each has distinct inputs, ids and references, and can be split."""
+    rows = load(f"builtin:{name}").need(classes=2)
+    assert len({(row.input, row.choices) for row in rows.rows}) == len(rows)
+    assert all(rows.split())
+
+
+def test_every_refusal_is_a_daybook_error() -> None:
+    """A missing file is no traceback."""
+    with pytest.raises(DaybookError, match="There is no file"):
+        load("nowhere.jsonl")
