@@ -1,0 +1,77 @@
+"""The state of a training on disk: whole or not at all, the latest and the best, bound to its recipe and data.
+
+A checkpoint is a folder that is written beside and renamed. One whose training was killed while writing is left as a
+hidden folder and swept away; the one before it is still there.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from daybook.errors import BadParameter, DaybookError
+
+STATE = "state.json"
+
+
+class Checkpoints:
+    """The checkpoints in `folder`, of the training that `identity` (recipe, data, base) names."""
+
+    def __init__(self, folder: Path, identity: dict[str, str]) -> None:
+        self.folder = folder
+        self.identity = identity
+
+    def latest(self) -> tuple[Path, dict[str, Any]] | None:
+        """The newest checkpoint and its state; None where there is none. Raises BadParameter where it is another
+        training's."""
+        for place in sorted(self.folder.glob("step-*"), reverse=True):
+            try:
+                state: dict[str, Any] = orjson.loads((place / STATE).read_bytes())
+            except (OSError, ValueError):
+                continue
+            for what, value in self.identity.items():
+                if state["identity"].get(what) != value:
+                    raise BadParameter(
+                        f"The checkpoint {place} was made with another {what}: {str(state['identity'].get(what))[:19]}…, "
+                        f"now it is {value[:19]}….",
+                        remedy="Start a new training, or go on with what it was started with.",
+                    )
+            return place, state
+        return None
+
+    def write(self, step: int, state: dict[str, Any], fill: Callable[[Path], None], *, keep: set[int]) -> Path:
+        """Keep the state of `step`; earlier ones but those in `keep` go. Raises DaybookError where the disk is full;
+        what was kept before stays."""
+        beside = self.folder / f".step-{step:07}"
+        place = self.folder / f"step-{step:07}"
+        shutil.rmtree(beside, ignore_errors=True)
+        try:
+            beside.mkdir(parents=True)
+            fill(beside)
+            (beside / STATE).write_bytes(orjson.dumps(state | {"step": step, "identity": self.identity}))
+            shutil.rmtree(place, ignore_errors=True)
+            beside.rename(place)
+        except OSError as error:
+            shutil.rmtree(beside, ignore_errors=True)
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            room = shutil.disk_usage(self.folder).free // 10**6
+            raise DaybookError(
+                f"No room for the checkpoint of step {step} in {self.folder} ({room} MB left).",
+                remedy="Free some room and go on from the last checkpoint.",
+            ) from error
+        for old in self.folder.glob("step-*"):
+            if old != place and int(old.name[5:]) not in keep:
+                shutil.rmtree(old, ignore_errors=True)
+        return place
+
+    def place(self, step: int) -> Path:
+        return self.folder / f"step-{step:07}"
+
+    def clear(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)

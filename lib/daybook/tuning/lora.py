@@ -1,0 +1,285 @@
+"""Low-rank adapters on a causal model: trained, kept, taken up again after a kill, and saved.
+
+The loop is plain: batches in an order that the seed fixes, one AdamW step each, the validation loss a fixed number of
+times, the best adapter kept. The whole state (adapter, optimiser, random numbers, curve) is in each checkpoint, so a
+training that was killed and resumed ends with the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from daybook.errors import DaybookError
+from daybook.extras import need
+from daybook.tuning import base as bases
+from daybook.tuning.batches import Encoded, encode_all, order, tensors
+from daybook.tuning.checkpoints import Checkpoints
+from daybook.tuning.examples import Message
+from daybook.tuning.progress import Point, Progress, Tell, Trained
+from daybook.tuning.recipe import Recipe
+
+Chats = Sequence[Sequence[Message]]
+ADAPTER = "adapter"
+
+
+def train(
+    chats: Chats,
+    held: Chats,
+    *,
+    recipe: Recipe,
+    base: Path,
+    folder: Path,
+    identity: dict[str, str],
+    tell: Tell | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Trained:
+    """Train an adapter in `folder`/adapter, going on from `folder`/checkpoints where there is one.
+
+    `held`: never trained on. `stop()` is asked before each step; a training that is stopped keeps its state. Raises
+    DaybookError where memory or disk do not suffice, or the loss is no number.
+    """
+    training = _Training(chats, held, recipe, base, folder, identity, tell or (lambda _: None), stop or (lambda: False))
+    torch = need("torch")
+    try:
+        return training.run()
+    except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+            raise
+        longest = max(len(one.ids) for one in training.rows)
+        raise DaybookError(
+            f"Out of memory at step {training.step}: batches of {recipe.batch} examples with up to {longest} tokens "
+            f"on {training.device}.",
+            remedy=f"Halve the batch and double accumulate (--set batch={max(1, recipe.batch // 2)} --set "
+            f"accumulate={recipe.accumulate * 2}), or lower max_length. The last checkpoint is kept.",
+        ) from error
+
+
+class _Training:
+    def __init__(
+        self,
+        chats: Chats,
+        held: Chats,
+        recipe: Recipe,
+        base: Path,
+        folder: Path,
+        identity: dict[str, str],
+        tell: Tell,
+        stop: Callable[[], bool],
+    ) -> None:
+        torch, peft = need("torch"), need("peft")
+        self.torch, self.recipe, self.folder, self.tell, self.stop = torch, recipe, folder, tell, stop
+        if recipe.threads:
+            torch.set_num_threads(recipe.threads)
+        torch.manual_seed(recipe.seed)
+        random.seed(recipe.seed)
+        model, self.tokenizer = bases.load(base)
+        self.device = model.device
+        config = peft.LoraConfig(
+            r=recipe.rank,
+            lora_alpha=recipe.alpha,
+            lora_dropout=recipe.dropout,
+            target_modules=list(recipe.targets),
+            task_type="CAUSAL_LM",
+            base_model_name_or_path=recipe.base,
+        )
+        self.model = peft.get_peft_model(model, config)
+        self.weights = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(self.weights, lr=recipe.rate, weight_decay=0.0)
+        self.rows = encode_all(chats, self.tokenizer, recipe.max_length)
+        self.held = encode_all(held, self.tokenizer, recipe.max_length)
+        self.checkpoints = Checkpoints(folder / "checkpoints", identity)
+        self.per_epoch = math.ceil(math.ceil(len(self.rows) / recipe.batch) / recipe.accumulate)
+        whole = max(1, round(self.per_epoch * recipe.epochs))
+        self.steps = whole if recipe.max_steps is None else min(whole, recipe.max_steps)
+        self.step, self.tokens, self.seconds = 0, 0, 0.0
+        self.curve: list[Point] = []
+        self.best_step = 0
+        self.resumed_at: int | None = None
+
+    # ── the loop ──────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> Trained:
+        self._resume()
+        if not self.curve:
+            self._measure(None)
+        ended = "all steps" if self.step >= self.steps else ""
+        evaluate = max(1, self.steps // self.recipe.evaluations)
+        keep = max(1, self.steps // self.recipe.checkpoints)
+        while not ended:
+            if self.stop():
+                self._keep()
+                ended = "cancelled"
+                break
+            began = time.perf_counter()
+            loss = self._step()
+            self.step += 1
+            self.seconds += time.perf_counter() - began
+            if self.step % evaluate == 0 or self.step == self.steps:
+                self._measure(loss)
+            if self.step == self.steps:
+                ended = "all steps"
+            elif self._worse():
+                ended = "early"
+            if ended or self.step % keep == 0:
+                self._keep()
+            self.tell(self._progress(loss))
+        return self._finish(ended)
+
+    def _step(self) -> float:
+        """One step; the mean loss of its answers' tokens. Raises DaybookError where that is no number."""
+        torch, total = self.torch, 0.0
+        self.model.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._rate()
+        batches = [[self.rows[n] for n in batch] for batch in self._batches()]
+        learnt = sum(row.learnt for batch in batches for row in batch)
+        for batch in batches:
+            loss = self._loss(batch) / learnt
+            if not torch.isfinite(loss):
+                raise DaybookError(
+                    f"The loss of step {self.step + 1} is {loss.item()}, no number.",
+                    remedy=f"Lower the rate (now {self.recipe.rate:g}); the last checkpoint is kept.",
+                )
+            loss.backward()
+            total += float(loss.detach())
+            self.tokens += sum(len(row.ids) for row in batch)
+        torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        return total
+
+    def _batches(self) -> list[list[int]]:
+        """The rows of this step, by the seed and the step's number alone."""
+        epoch, at = divmod(self.step, self.per_epoch)
+        lengths = [len(row.ids) for row in self.rows]
+        every = list(order(lengths, self.recipe.batch, seed=self.recipe.seed, epoch=epoch))
+        return every[at * self.recipe.accumulate : (at + 1) * self.recipe.accumulate]
+
+    def _rate(self) -> float:
+        warm = max(1, round(self.steps * self.recipe.warmup))
+        share = min((self.step + 1) / warm, (self.steps - self.step) / max(1, self.steps - warm))
+        return self.recipe.rate * max(0.0, share)
+
+    def _loss(self, rows: Sequence[Encoded], *, each: bool = False) -> Any:
+        """Negative log-likelihood of the answers' tokens: summed, or of `each` row."""
+        torch = self.torch
+        batch = tensors(rows, pad=self.tokenizer.pad_token_id or 0, device=self.device)
+        labels = batch.pop("labels")
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
+            hidden = self.model.get_base_model().model(**batch, use_cache=False).last_hidden_state
+            chosen = labels[:, 1:] != -100
+            # Only the positions that are learnt go through the vocabulary: it is most of a small model's work.
+            scores = self.model.get_base_model().lm_head(hidden[:, :-1][chosen])
+        losses = torch.nn.functional.cross_entropy(scores.float(), labels[:, 1:][chosen], reduction="none")
+        if not each:
+            return losses.sum()
+        owner = torch.arange(len(rows), device=self.device)[:, None].expand_as(chosen)[chosen]
+        return torch.zeros(len(rows), device=self.device).index_add_(0, owner, losses)
+
+    # ── validation ────────────────────────────────────────────────────────────────────────────────────
+
+    def losses(self, rows: Sequence[Encoded]) -> list[float]:
+        """Mean negative log-likelihood of each row's answer tokens."""
+        self.model.eval()
+        by_length = sorted(range(len(rows)), key=lambda n: len(rows[n].ids))
+        found = [0.0] * len(rows)
+        with self.torch.no_grad():
+            for start in range(0, len(by_length), self.recipe.batch * 2):
+                part = by_length[start : start + self.recipe.batch * 2]
+                for n, total in zip(part, self._loss([rows[n] for n in part], each=True).tolist(), strict=True):
+                    found[n] = total / rows[n].learnt
+        return found
+
+    def _measure(self, loss: float | None) -> None:
+        if not self.held:
+            return
+        each = self.losses(self.held)
+        weight = [row.learnt for row in self.held]
+        mean = sum(v * w for v, w in zip(each, weight, strict=True)) / sum(weight)
+        self.curve.append(Point(step=self.step, epoch=self.step / self.per_epoch, train=loss, validation=mean))
+        if mean <= min(point.validation for point in self.curve):
+            self.best_step = self.step
+            self.model.save_pretrained(str(self.folder / ".best"))
+
+    def _worse(self) -> bool:
+        since = sum(point.step > self.best_step for point in self.curve)
+        return bool(self.recipe.patience) and since >= self.recipe.patience
+
+    # ── keeping ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _keep(self) -> None:
+        def fill(place: Path) -> None:
+            self.model.save_pretrained(str(place))
+            if (self.folder / ".best").is_dir():
+                import shutil
+
+                shutil.copytree(self.folder / ".best", place / "best")
+            torch.save(
+                {"optimiser": self.optimiser.state_dict(), "random": torch.get_rng_state()}, place / "optimiser.pt"
+            )
+
+        torch = self.torch
+        state = {
+            "tokens": self.tokens,
+            "seconds": self.seconds,
+            "best_step": self.best_step,
+            "curve": [[p.step, p.epoch, p.train, p.validation] for p in self.curve],
+        }
+        self.checkpoints.write(self.step, state, fill, keep=set())
+
+    def _resume(self) -> None:
+        import shutil
+
+        found = self.checkpoints.latest()
+        if found is None:
+            return
+        place, state = found
+        peft, torch = need("peft"), self.torch
+        peft.set_peft_model_state_dict(
+            self.model, need("safetensors.torch").load_file(place / "adapter_model.safetensors")
+        )
+        kept = torch.load(place / "optimiser.pt", weights_only=True, map_location=self.device)
+        self.optimiser.load_state_dict(kept["optimiser"])
+        torch.set_rng_state(kept["random"].cpu())
+        self.step = self.resumed_at = int(state["step"])
+        self.tokens, self.seconds, self.best_step = state["tokens"], state["seconds"], state["best_step"]
+        self.curve = [Point(step=s, epoch=e, train=t, validation=v) for s, e, t, v in state["curve"]]
+        shutil.rmtree(self.folder / ".best", ignore_errors=True)
+        if (place / "best").is_dir():
+            shutil.copytree(place / "best", self.folder / ".best")
+
+    def _finish(self, ended: str) -> Trained:
+        if ended != "cancelled":
+            best = self.folder / ".best"
+            if not best.is_dir():
+                self.model.save_pretrained(str(best))
+            best.replace(self.folder / ADAPTER) if not (self.folder / ADAPTER).exists() else None
+        return Trained(
+            ended=ended,
+            steps=self.step,
+            best_step=self.best_step,
+            curve=tuple(self.curve),
+            tokens=self.tokens,
+            seconds=self.seconds,
+            device=self.device.type,
+            parameters=sum(p.numel() for p in self.weights),
+            resumed_at=self.resumed_at,
+        )
+
+    def _progress(self, loss: float) -> Progress:
+        pace = self.seconds / self.step if self.step else None
+        left = self.steps - self.step
+        return Progress(
+            step=self.step,
+            steps=self.steps,
+            loss=loss,
+            tokens=self.tokens,
+            seconds=self.seconds,
+            eta=None if pace is None else pace * left,
+            curve=tuple(self.curve),
+        )
