@@ -9,23 +9,29 @@ import asyncio
 import getpass
 import os
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Coroutine, Mapping
+from decimal import Decimal
+from typing import Any, TypeVar
 
 from daybook.clock import Clock, new_id
+from daybook.errors import ProviderError
 from daybook.prices import reckon
 from daybook.providers import make
 from daybook.providers.catalogue import Catalogue
+from daybook.providers.port import Identity
 from daybook.services.answer import Answered, Answerer, ChatRequest, Ledger
 from daybook.services.upstreams import Upstreams
+from daybook.services.weighing import estimated
 from daybook.settings import Settings
+
+T = TypeVar("T")
 
 
 class Asking:
     """The models of `settings.models`, asked one call at a time or from several threads at once."""
 
     def __init__(self, settings: Settings, journal: Ledger, *, clock: Clock) -> None:
-        catalogue = Catalogue.load(settings.models, os.environ)
+        self.catalogue = catalogue = Catalogue.load(settings.models, os.environ)
         self.clock = clock
         self.upstreams = Upstreams(catalogue.upstreams, make)
         self.answerer = Answerer(
@@ -45,6 +51,17 @@ class Asking:
 
         Ctrl-C while waiting cancels the call upstream; it is entered as client_closed.
         """
+        return self.run(self.ask(body, project=project, run_id=run_id))
+
+    async def ask(
+        self,
+        body: Mapping[str, Any],
+        *,
+        project: str | None = None,
+        run_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Answered:
+        """The same for a coroutine that `run` runs."""
         request = ChatRequest(
             body=body,
             endpoint="library",
@@ -53,9 +70,30 @@ class Asking:
             started=self.clock.monotonic(),
             caller=getpass.getuser(),
             project=project,
+            tags=tags or {},
             run_id=run_id,
         )
-        future = asyncio.run_coroutine_threadsafe(self.answerer.chat(request), self._loop)
+        return await self.answerer.chat(request)
+
+    async def identity(self, model: str) -> Identity | None:
+        """Which weights answer under a name; None where it cannot be known. Raises UnknownModel."""
+        found = self.catalogue.resolve(model)
+        provider = self.upstreams[found.upstream]
+        try:
+            return await provider.identify(found.target)
+        except ProviderError:
+            return None
+
+    def most(self, body: Mapping[str, Any]) -> Decimal | None:
+        """The most that a call may cost by the estimate of its prompt and its max_tokens; None: no known price."""
+        found = self.catalogue.resolve(body["model"])
+        usage = estimated(body, body.get("max_tokens"))
+        provider = self.upstreams[found.upstream].name
+        return reckon(usage, provider=provider, model=found.target, on=self.clock.now()).amount
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """What a coroutine returns, run where the models are asked. Ctrl-C while waiting cancels it."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result()
         except BaseException:

@@ -15,7 +15,7 @@ import atexit
 import hashlib
 import html
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 
     from daybook.asking import Asking
     from daybook.book import Book
+    from daybook.datasets import DataSet
     from daybook.services.costs import Costs
+    from daybook.services.evaluation import Evaluation
+    from daybook.services.evaluation_tasks import Contestant
     from daybook.services.traffic import Traffic
 
 EMBEDDED = "smollm2-135m-instruct"
@@ -137,6 +140,18 @@ class Workbench:
             call_id=call.id,
         )
 
+    @cached_property
+    def bias(self) -> Bias:
+        """Do groups get different answers: decisions, sentence pairs, question sets, the same prompts for each group.
+
+        book.bias.decisions("loans.csv", group=["sex"], prediction="granted", favourable="yes").prose
+        """
+        from daybook import auditing
+
+        return auditing.build(
+            lambda: self._asking, home=self.settings.home, model=EMBEDDED, run_id=self.settings.run_id
+        )
+
     # ── reading ───────────────────────────────────────────────────────────────────────────────────
 
     def sql(self, query: str, **params: Any) -> pd.DataFrame:
@@ -163,6 +178,61 @@ class Workbench:
         from daybook.services import traffic
 
         return traffic.read(self.book, logical_date=self._day(logical_date), days=days)
+
+    # ── measuring ─────────────────────────────────────────────────────────────────────────────────
+
+    def dataset(
+        self,
+        source: str | Path | DataSet,
+        *,
+        columns: Mapping[str, str] | None = None,
+        rows: int | None = None,
+    ) -> DataSet:
+        """Rows of a file, `hf:owner/name@commit#split`, `book:days=30` or `builtin:requests`; `rows` of them, chosen by
+        hash."""
+        from daybook.datasets import DataSet, load
+
+        found = source if isinstance(source, DataSet) else load(source, columns=columns, book=self.book)
+        return found.take(rows)
+
+    def evaluate(
+        self,
+        data: str | Path | DataSet,
+        models: Sequence[str | Contestant],
+        *,
+        task: str = "auto",
+        rows: int | None = None,
+        scorer: str | None = None,
+        judge: str | None = None,
+        concurrency: int = 4,
+        cost_limit: float | str | None = None,
+        time_limit: float | None = None,
+        dask: str | None = None,
+        fresh: bool = False,
+    ) -> Evaluation:
+        """Which of the models (`name`, or `name?shots=3`) is better on these rows. Where examples are asked for, they
+        are taken from one half of the data, by hash, and the other half is asked about.
+
+        Answers are kept: the same again costs nothing, unless `fresh`. Limits: US dollars and seconds.
+        """
+        from daybook.evaluating import Evaluator, meter
+        from daybook.services.evaluation_run import Limits
+        from daybook.services.evaluation_tasks import contestants
+
+        found, pool = self.dataset(data), None
+        taking_part = contestants(models)
+        if any(one.shots for one in taking_part):
+            pool, found = found.split(0.5)
+        limits = Limits(
+            concurrency=concurrency,
+            cost=None if cost_limit is None else Decimal(str(cost_limit)),
+            seconds=time_limit,
+        )
+        with meter("evaluation", shown=self.settings.run_id is None) as progress:
+            asker = Evaluator(
+                self._asking, self.settings, self.book.journal, limits=limits, dask=dask, progress=progress, fresh=fresh
+            )
+            return asker.run(found.take(rows), taking_part, task=task, scorer=scorer, judge=judge, pool=pool)
 
     def _day(self, value: str | date | None) -> date:
         if value is None:

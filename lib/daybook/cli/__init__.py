@@ -20,6 +20,7 @@ COMMANDS = {
     "bias": ("daybook.cli.bias:bias", "Do groups get different answers: decisions, pairs, questions."),
     "book": ("daybook.cli.book:book", "Look into the book: info, sql, drain, export, check."),
     "day": ("daybook.cli.day:day", "The main job: a small working day, served, logged, priced and reported."),
+    "evaluate": ("daybook.cli.evaluate:evaluate", "Score and compare models or stored predictions."),
     "import": ("daybook.cli.import_:import_group", "Bring a request trace from elsewhere into the book."),
     "keys": ("daybook.cli.keys:keys", "API keys of the endpoint: create, list, revoke."),
     "prices": ("daybook.cli.prices:prices", "Which rate held on which day; what a call would cost."),

@@ -82,6 +82,7 @@ SHOWN: Mapping[str, Callable[[Any], str]] = {
     "percent": wording.percent,
     "seconds": wording.seconds,
     "times": lambda value: f"×{value:.2g}",
+    "p": lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}",
     "figure": lambda value: f"{value:.3g}",
     "points": lambda value: f"{value * 100:+.1f} pp",
 }

@@ -1,0 +1,75 @@
+"""From answers to scores, whatever the scorer needs: the texts alone, embeddings, a judge, a sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from daybook.datasets import Row
+from daybook.errors import BadData, BadParameter
+from daybook.scoring import MEASURES, Score, measure, similarity
+from daybook.scoring.judge import RUBRIC, messages, parse
+from daybook.services import sandbox
+from daybook.services.answers import Said
+from daybook.services.evaluation import Item
+
+SCORERS = (*MEASURES, "similarity", "judge", "code")
+
+Embed = Callable[[Sequence[str]], Any]
+Judge = Callable[[Sequence[Sequence[Mapping[str, str]]]], Sequence[str | None]]
+"""Conversations → the judge's replies, None where there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Scores answers. `labels`: what can be answered, where the rows do not say. `embed` and `judge` only where the
+    scorer asks for them."""
+
+    scorer: str
+    labels: Sequence[str] = ()
+    embed: Embed | None = None
+    judge: Judge | None = None
+    rubric: str = RUBRIC
+    bounds: sandbox.Bounds | None = None
+
+    def mark(self, rows: Sequence[Row], said: Sequence[Said | None], errors: Sequence[str | None]) -> list[Item]:
+        """An item for each row; `errors` say why an answer is None."""
+        there = [i for i, one in enumerate(said) if one is not None]
+        texts = [one.text for one in said if one is not None]
+        scores = dict(zip(there, self._scores([rows[i] for i in there], texts), strict=True))
+        items = []
+        for i, (row, one, error) in enumerate(zip(rows, said, errors, strict=True)):
+            score = scores.get(i)
+            why = error or ("not asked" if one is None else "no verdict" if score is None else None)
+            items.append(Item(row, one, score, why))
+        return items
+
+    def _scores(self, rows: Sequence[Row], texts: Sequence[str]) -> Sequence[Score | None]:
+        if self.scorer == "similarity":
+            if self.embed is None:
+                raise BadParameter("Similarity needs embeddings.", remedy="Hand in what embeds.")
+            return similarity.scores(texts, [row.references for row in rows], self.embed)
+        if self.scorer == "judge":
+            return self._judged(rows, texts)
+        if self.scorer == "code":
+            return [self._checked(row, text) for row, text in zip(rows, texts, strict=True)]
+        score = measure(self.scorer)
+        return [
+            score(text, row.references, row.choices or (self.labels if self.scorer == "label" else ()))
+            for row, text in zip(rows, texts, strict=True)
+        ]
+
+    def _judged(self, rows: Sequence[Row], texts: Sequence[str]) -> list[Score | None]:
+        if self.judge is None:
+            raise BadParameter("Nobody was named to judge.", remedy="Name a model: judge=….")
+        asked = [messages(self.rubric, row.input, text, row.reference) for row, text in zip(rows, texts, strict=True)]
+        verdicts = [None if reply is None else parse(reply) for reply in self.judge(asked)]
+        return [None if value is None else Score(value, f"{value:.2f}") for value in verdicts]
+
+    def _checked(self, row: Row, text: str) -> Score:
+        test = row.extra.get("test")
+        if not isinstance(test, str) or not test.strip():
+            raise BadData(f"Row {row.id} has no test.", remedy="A code task needs a column `test` with assertions.")
+        outcome = sandbox.run(f"{sandbox.code_of(text)}\n\n{test}", self.bounds)
+        return Score(float(outcome.passed), None if outcome.said == "no code" else outcome.said)
