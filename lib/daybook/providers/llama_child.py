@@ -42,6 +42,8 @@ def _serve(asked: dict[str, Any]) -> Any:
     params = xllamacpp.CommonParams()
     params.model.path = asked["weights"]
     params.model_alias = {asked["model"]}
+    if asked.get("adapter"):
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(asked["adapter"], 1.0)]
     params.api_keys = [asked["key"]]
     params.hostnames = ["127.0.0.1"]
     params.port = 0

@@ -27,6 +27,8 @@ class Options:
 
     weights: Path | None = None
     """A GGUF file; None for the installed one."""
+    adapter: Path | None = None
+    """A GGUF file of low-rank matrices that the weights are run with."""
     model: str = embedded.MODEL
     context: int = embedded.CONTEXT
     slots: int = 4
@@ -122,6 +124,7 @@ class Local:
         asked: dict[str, Any] = {
             "weights": str(found.path),
             "model": self.options.model,
+            "adapter": None if self.options.adapter is None else str(self.options.adapter),
             "context": self.options.context,
             "slots": self.options.slots,
             "threads": self.options.threads or max(1, min(8, _processors() - 1)),

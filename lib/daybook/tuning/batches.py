@@ -83,3 +83,22 @@ def tensors(rows: Sequence[Encoded], *, pad: int, device: Any) -> dict[str, Any]
         mask[n, :size] = 1
         labels[n, :size] = torch.tensor(row.labels)
     return {"input_ids": ids.to(device), "attention_mask": mask.to(device), "labels": labels.to(device)}
+
+
+def answer_losses(model: Any, rows: Sequence[Encoded], *, pad: int) -> Any:
+    """Negative log-likelihood of each row's answer, summed over its tokens, as a tensor.
+
+    Only the positions that are learnt go through the vocabulary, which is most of a small model's work.
+    """
+    torch = need("torch")
+    device = model.device
+    batch = tensors(rows, pad=pad, device=device)
+    labels = batch.pop("labels")[:, 1:]
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+        hidden = inner.get_decoder()(**batch, use_cache=False).last_hidden_state
+        chosen = labels != IGNORED
+        scores = inner.get_output_embeddings()(hidden[:, :-1][chosen])
+    losses = torch.nn.functional.cross_entropy(scores.float(), labels[chosen], reduction="none")
+    owner = torch.arange(len(rows), device=device)[:, None].expand_as(chosen)[chosen]
+    return torch.zeros(len(rows), device=device).index_add_(0, owner, losses)

@@ -36,9 +36,9 @@ class Checkpoints:
                 continue
             for what, value in self.identity.items():
                 if state["identity"].get(what) != value:
+                    made = str(state["identity"].get(what))
                     raise BadParameter(
-                        f"The checkpoint {place} was made with another {what}: {str(state['identity'].get(what))[:19]}…, "
-                        f"now it is {value[:19]}….",
+                        f"The checkpoint {place} was made with another {what}: {made[:19]}…, now it is {value[:19]}….",
                         remedy="Start a new training, or go on with what it was started with.",
                     )
             return place, state

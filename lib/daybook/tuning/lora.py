@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import math
 import random
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+
+import orjson
 
 from daybook.errors import DaybookError
 from daybook.extras import need
 from daybook.tuning import base as bases
-from daybook.tuning.batches import Encoded, encode_all, order, tensors
+from daybook.tuning.batches import Encoded, answer_losses, encode_all, order
 from daybook.tuning.checkpoints import Checkpoints
 from daybook.tuning.examples import Message
 from daybook.tuning.progress import Point, Progress, Tell, Trained
@@ -85,9 +87,9 @@ class _Training:
             lora_dropout=recipe.dropout,
             target_modules=list(recipe.targets),
             task_type="CAUSAL_LM",
-            base_model_name_or_path=recipe.base,
         )
         self.model = peft.get_peft_model(model, config)
+        self.pad = self.tokenizer.pad_token_id or 0
         self.weights = [p for p in self.model.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(self.weights, lr=recipe.rate, weight_decay=0.0)
         self.rows = encode_all(chats, self.tokenizer, recipe.max_length)
@@ -139,12 +141,9 @@ class _Training:
         batches = [[self.rows[n] for n in batch] for batch in self._batches()]
         learnt = sum(row.learnt for batch in batches for row in batch)
         for batch in batches:
-            loss = self._loss(batch) / learnt
+            loss = answer_losses(self.model, batch, pad=self.pad).sum() / learnt
             if not torch.isfinite(loss):
-                raise DaybookError(
-                    f"The loss of step {self.step + 1} is {loss.item()}, no number.",
-                    remedy=f"Lower the rate (now {self.recipe.rate:g}); the last checkpoint is kept.",
-                )
+                raise self._no_number("loss", loss.item())
             loss.backward()
             total += float(loss.detach())
             self.tokens += sum(len(row.ids) for row in batch)
@@ -152,6 +151,12 @@ class _Training:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         return total
+
+    def _no_number(self, what: str, value: float) -> DaybookError:
+        return DaybookError(
+            f"The {what} at step {self.step + 1} is {value}, no number.",
+            remedy=f"Lower the rate (now {self.recipe.rate:g}), or see the base's weights; the last checkpoint is kept.",
+        )
 
     def _batches(self) -> list[list[int]]:
         """The rows of this step, by the seed and the step's number alone."""
@@ -165,22 +170,6 @@ class _Training:
         share = min((self.step + 1) / warm, (self.steps - self.step) / max(1, self.steps - warm))
         return self.recipe.rate * max(0.0, share)
 
-    def _loss(self, rows: Sequence[Encoded], *, each: bool = False) -> Any:
-        """Negative log-likelihood of the answers' tokens: summed, or of `each` row."""
-        torch = self.torch
-        batch = tensors(rows, pad=self.tokenizer.pad_token_id or 0, device=self.device)
-        labels = batch.pop("labels")
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
-            hidden = self.model.get_base_model().model(**batch, use_cache=False).last_hidden_state
-            chosen = labels[:, 1:] != -100
-            # Only the positions that are learnt go through the vocabulary: it is most of a small model's work.
-            scores = self.model.get_base_model().lm_head(hidden[:, :-1][chosen])
-        losses = torch.nn.functional.cross_entropy(scores.float(), labels[:, 1:][chosen], reduction="none")
-        if not each:
-            return losses.sum()
-        owner = torch.arange(len(rows), device=self.device)[:, None].expand_as(chosen)[chosen]
-        return torch.zeros(len(rows), device=self.device).index_add_(0, owner, losses)
-
     # ── validation ────────────────────────────────────────────────────────────────────────────────────
 
     def losses(self, rows: Sequence[Encoded]) -> list[float]:
@@ -191,7 +180,9 @@ class _Training:
         with self.torch.no_grad():
             for start in range(0, len(by_length), self.recipe.batch * 2):
                 part = by_length[start : start + self.recipe.batch * 2]
-                for n, total in zip(part, self._loss([rows[n] for n in part], each=True).tolist(), strict=True):
+                for n, total in zip(
+                    part, answer_losses(self.model, [rows[n] for n in part], pad=self.pad).tolist(), strict=True
+                ):
                     found[n] = total / rows[n].learnt
         return found
 
@@ -201,10 +192,12 @@ class _Training:
         each = self.losses(self.held)
         weight = [row.learnt for row in self.held]
         mean = sum(v * w for v, w in zip(each, weight, strict=True)) / sum(weight)
+        if not math.isfinite(mean):
+            raise self._no_number("validation loss", mean)
         self.curve.append(Point(step=self.step, epoch=self.step / self.per_epoch, train=loss, validation=mean))
         if mean <= min(point.validation for point in self.curve):
             self.best_step = self.step
-            self.model.save_pretrained(str(self.folder / ".best"))
+            self._save(self.folder / ".best")
 
     def _worse(self) -> bool:
         since = sum(point.step > self.best_step for point in self.curve)
@@ -214,10 +207,8 @@ class _Training:
 
     def _keep(self) -> None:
         def fill(place: Path) -> None:
-            self.model.save_pretrained(str(place))
+            self._save(place)
             if (self.folder / ".best").is_dir():
-                import shutil
-
                 shutil.copytree(self.folder / ".best", place / "best")
             torch.save(
                 {"optimiser": self.optimiser.state_dict(), "random": torch.get_rng_state()}, place / "optimiser.pt"
@@ -232,9 +223,15 @@ class _Training:
         }
         self.checkpoints.write(self.step, state, fill, keep=set())
 
-    def _resume(self) -> None:
-        import shutil
+    def _save(self, place: Path) -> None:
+        """The adapter, with its base by name: where the base lies on this machine is nobody's business."""
+        self.model.save_pretrained(str(place))
+        config = orjson.loads((place / "adapter_config.json").read_bytes())
+        named = config | {"base_model_name_or_path": self.recipe.base}
+        (place / "adapter_config.json").write_bytes(orjson.dumps(named, option=orjson.OPT_INDENT_2))
+        (place / "README.md").unlink(missing_ok=True)  # peft's empty form; the card is ours
 
+    def _resume(self) -> None:
         found = self.checkpoints.latest()
         if found is None:
             return
@@ -257,8 +254,9 @@ class _Training:
         if ended != "cancelled":
             best = self.folder / ".best"
             if not best.is_dir():
-                self.model.save_pretrained(str(best))
-            best.replace(self.folder / ADAPTER) if not (self.folder / ADAPTER).exists() else None
+                self._save(best)
+            shutil.rmtree(self.folder / ADAPTER, ignore_errors=True)
+            shutil.copytree(best, self.folder / ADAPTER)
         return Trained(
             ended=ended,
             steps=self.step,

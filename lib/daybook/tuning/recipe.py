@@ -85,7 +85,7 @@ class Recipe:
     @classmethod
     def of(cls, given: dict[str, Any]) -> Recipe:
         """Raises BadParameter for a choice that there is not."""
-        known = {field for field in cls.__dataclass_fields__}
+        known = set(cls.__dataclass_fields__)
         if unknown := sorted(set(given) - known):
             raise BadParameter(f"A recipe has no {unknown[0][:40]!r}.", remedy=f"It has {', '.join(sorted(known))}.")
         return cls(**given)
