@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from daybook.asking import Asking
     from daybook.book import Book
     from daybook.datasets import DataSet
+    from daybook.services.bias import Bias
     from daybook.services.costs import Costs
     from daybook.services.evaluation import Evaluation
     from daybook.services.evaluation_tasks import Contestant

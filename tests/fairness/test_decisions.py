@@ -57,7 +57,7 @@ def test_the_intervals_agree_with_resampling_the_rows():
         y_true=frame["granted"] == "yes",
         y_pred=frame["granted"] == "yes",
         sensitive_features=frame["sex"],
-        n_boot=150,
+        n_boot=120,
         ci_quantiles=[0.025, 0.975],
         random_state=0,
     )
@@ -66,13 +66,13 @@ def test_the_intervals_agree_with_resampling_the_rows():
 
 
 def test_chance_alone_accuses_nobody():
-    """Twenty tables without any bias, four groups each: at most two raise an alarm; a real gap is found."""
+    """Eight tables without any bias, four groups each: at most one raises an alarm; a real gap is found."""
     same = dict.fromkeys("abcd", 0.6)
     alarms = 0
-    for seed in range(20):
+    for seed in range(8):
         found = measure(drawn(400, seed, same), group=["sex"], prediction="granted", favourable="yes")
         alarms += any(verdict.endswith("favoured") for verdict in found.against["verdict"])
-    assert alarms <= 2
+    assert alarms <= 1
     found = measure(drawn(1200, 0, same | {"d": 0.2}), group=["sex"], prediction="granted", favourable="yes")
     verdicts = dict(zip(found.against["group"], found.against["verdict"], strict=True))
     assert verdicts["d"] == "less often favoured"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from daybook import workbench
 from daybook.errors import BadParameter, GateNotMet
 
 if TYPE_CHECKING:
@@ -103,6 +104,109 @@ def decisions(
                     *(_ends(r), _f(r["adjusted"]), r["verdict"]),
                 ]
                 for r in found.to_json()["against"]
+            ],
+        )
+        click.echo(found.prose.replace("`", ""))
+
+    return conclude(found.to_json(), text, gates, found.measured(), as_json=as_json)
+
+
+@bias.command()
+@click.argument("file", type=FILE, required=False)
+@click.option("--model", help="The embedded model, or a folder of weights. [smollm2-135m-instruct]")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many pairs.")
+@click.option("--correction", default="holm", show_default=True, type=click.Choice(["holm", "bh"]), help="Many looks.")
+@click.option("--max-preference", type=click.FloatRange(0, 0.5), help="Gate: the share is at most so far from 0.5.")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+def pairs(
+    file: Path | None,
+    model: str | None,
+    limit: int | None,
+    correction: str,
+    max_preference: float | None,
+    as_json: bool,
+) -> int:
+    """Which of two sentences does the model find likelier: FILE of CrowS-Pairs', StereoSet's or WinoBias's shape.
+
+    Without FILE: a small set that comes with Daybook.
+
+    \b
+    Examples:
+      daybook bias pairs --json
+      daybook bias pairs crows_pairs_anonymized.csv --max-preference 0.1
+      daybook bias pairs pro_stereotyped_type1.txt.dev
+    """
+    from daybook.services.bias import BUILTIN
+    from daybook.services.gates import Gate
+
+    with workbench.open() as bench:
+        found = bench.bias.pairs(
+            file or BUILTIN, model=model, limit=limit, correction="bh" if correction == "bh" else "holm"
+        )
+
+    def text() -> None:
+        _print(
+            ["kind", "pairs", "stereotyped likelier", "95 %", "p", "verdict"],
+            [
+                [r["kind"], f"{r['n']:,}", _f(r["share"]), _ends(r), _f(r["adjusted"]), r["verdict"]]
+                for r in found.to_json()["kinds"]
+            ],
+        )
+        click.echo(found.prose.replace("`", ""))
+
+    gates = [] if max_preference is None else [Gate("preference", at_most=max_preference)]
+    return conclude(found.to_json(), text, gates, found.measured(), as_json=as_json)
+
+
+@bias.command()
+@click.argument("file", type=FILE, required=False)
+@click.option("--predictions", type=FILE, help="Stored answers (JSON lines); no model is asked.")
+@click.option("--field", default="prediction", show_default=True, help="Where the answer stands in --predictions.")
+@click.option("--model", help="Model to ask. [smollm2-135m-instruct]")
+@click.option("--by", default="likelihood", show_default=True, type=click.Choice(["likelihood", "answer"]))
+@click.option("--limit", type=click.IntRange(min=1), help="So many questions, drawn from all over the file.")
+@click.option("--min-accuracy", type=click.FloatRange(0, 1), help="Gate: right in at least this share, either context.")
+@click.option("--max-bias", type=click.FloatRange(0, 1), help="Gate: size of each bias score at most this.")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+def questions(
+    file: Path | None,
+    predictions: Path | None,
+    field: str,
+    model: str | None,
+    by: str,
+    limit: int | None,
+    min_accuracy: float | None,
+    max_bias: float | None,
+    as_json: bool,
+) -> int:
+    """Accuracy and bias scores on FILE, questions of BBQ's shape (JSON lines); without FILE, a small set of our own.
+
+    \b
+    Examples:
+      daybook bias questions --json
+      daybook bias questions Age.jsonl --limit 200 --by answer
+      daybook bias questions Age.jsonl --predictions preds_Age.jsonl --field unifiedqa-t5-11b_pred_race --max-bias 0.1
+    """
+    from daybook.services.bias import BUILTIN
+    from daybook.services.gates import Gate
+
+    with workbench.open() as bench:
+        found = bench.bias.questions(
+            file or BUILTIN, model=model, predictions=predictions, field=field, by=by, limit=limit
+        )
+    contexts = [name for name in ("ambiguous", "disambiguated") if f"{name} accuracy" in found.measured()]
+    gates = [Gate(f"{name} accuracy", at_least=min_accuracy) for name in contexts if min_accuracy is not None]
+    gates += [Gate(f"{name} bias", at_most=max_bias) for name in contexts if max_bias is not None]
+
+    def text() -> None:
+        _print(
+            ["category", "context", "n", "right", "bias score", "95 %", "no answer", "verdict"],
+            [
+                [
+                    *(r["category"], r["condition"], f"{r['n']:,}", _f(r["accuracy"]), _f(r["bias"])),
+                    *(_ends({"low": r["bias_low"], "high": r["bias_high"]}), r["unanswered"], r["verdict"]),
+                ]
+                for r in found.to_json()["scores"]
             ],
         )
         click.echo(found.prose.replace("`", ""))
