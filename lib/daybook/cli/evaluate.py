@@ -58,8 +58,9 @@ def run(
     """Ask models about the rows of DATA (a file, builtin:NAME, hf:owner/name@commit#split, book:days=30).
 
     \b
-    daybook evaluate run builtin:capitals --model smollm2-135m-instruct --rows 20
-    daybook evaluate run tickets.csv --model a --model "b?shots=3" --must better --json
+    Examples:
+      daybook evaluate run builtin:capitals --model smollm2-135m-instruct --rows 20
+      daybook evaluate run tickets.csv --model a --model "b?shots=3" --must better --json
 
     Answers are kept: a run that was killed goes on where it stopped, and the same again costs nothing.
     """
@@ -85,8 +86,9 @@ def score(
     """Score stored PREDICTIONS: JSON lines, CSV or Parquet with id, prediction and reference.
 
     \b
-    daybook evaluate score answers.jsonl --scorer number --json --items
-    daybook evaluate score answers.csv --scorer exact --at-least 0.8
+    Examples:
+      daybook evaluate score answers.jsonl --scorer number --json --items
+      daybook evaluate score answers.csv --scorer exact --at-least 0.8
 
     An empty prediction is wrong. Exit 3 where --at-least is not met.
     """
@@ -133,9 +135,10 @@ def compare(
     """Compare stored predictions on the same ids: is OTHERS better than BASE, worse, or can it not be told?
 
     \b
-    daybook evaluate compare a.jsonl b.jsonl --scorer number
-    daybook evaluate compare a.jsonl b.jsonl c.jsonl --scorer f1 --json
-    daybook evaluate compare old.jsonl new.jsonl --must not-worse
+    Examples:
+      daybook evaluate compare a.jsonl b.jsonl --scorer number
+      daybook evaluate compare a.jsonl b.jsonl c.jsonl --scorer f1 --json
+      daybook evaluate compare old.jsonl new.jsonl --must not-worse
 
     Rows that share a `group` are taken as not independent. Several files: p-values by Holm.
     """
@@ -158,8 +161,9 @@ def power(n: int, difference: float | None, discordant: float, as_json: bool) ->
     """What N rows can show: the least difference found with 80 %, where two disagree on a share DISCORDANT of them.
 
     \b
-    daybook evaluate power 400
-    daybook evaluate power 400 --difference 0.05 --discordant 0.13 --json
+    Examples:
+      daybook evaluate power 400
+      daybook evaluate power 400 --difference 0.05 --discordant 0.13 --json
     """
     from daybook.scoring import statistics
 

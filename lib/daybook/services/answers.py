@@ -118,7 +118,7 @@ class Answers:
             with self.path.open("rb") as file:
                 file.seek(self._read)
                 fresh = file.read()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         self._read += len(fresh)
         *lines, self._rest = (self._rest + fresh).split(b"\n")
@@ -127,8 +127,8 @@ class Answers:
                 continue
             try:
                 told = orjson.loads(line)
-                cost = told["cost"]
+                name, cost = told.pop("key"), told["cost"]
                 told["cost"] = None if cost is None else Decimal(cost)
-                self._known[told.pop("key")] = Said(**told)
+                self._known[name] = Said(**told)
             except (ValueError, TypeError, KeyError, ArithmeticError):
                 self.torn += 1
