@@ -25,7 +25,7 @@ import pandas as pd
 from scipy.stats import permutation_test
 
 from daybook.errors import BadData, BadParameter
-from daybook.fairness.verdicts import Correction, corrected, mean
+from daybook.fairness.verdicts import Correction, corrected, looks, mean
 
 MINIMUM = 10
 """Answers below which a group is shown and not judged."""
@@ -173,7 +173,9 @@ def measure(
         for axis, part in frame.groupby("axis", sort=False):
             rows += [_apart(part, vectors, str(axis), str(g), minimum, seed) for g in part["group"].unique()]
     cells = pd.DataFrame(rows)
-    adjusted = corrected([None if pd.isna(p) else float(p) for p in cells["p"]], correction)
+    places = [(str(a), str(m)) for a, m in zip(cells["axis"], cells["measure"], strict=True)]
+    same = looks(places, list(cells["group"]))
+    adjusted = corrected([None if pd.isna(p) else float(p) for p in cells["p"]], correction, same=same)
     cells["adjusted"] = pd.array(adjusted, dtype="Float64")
     cells["verdict"] = [_verdict(row, q, minimum) for row, q in zip(cells.to_dict("records"), adjusted, strict=True)]
     return Effects(cells=cells, n=len(prompts), unmeasured=unmeasured, correction=correction)

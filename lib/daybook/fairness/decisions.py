@@ -33,7 +33,7 @@ from scipy.stats import fisher_exact
 from sklearn.metrics import accuracy_score, precision_score
 
 from daybook.errors import BadData, BadParameter
-from daybook.fairness.verdicts import Correction, corrected, rate
+from daybook.fairness.verdicts import Correction, corrected, looks, rate
 
 MINIMUM = 30
 """Rows below which a group is shown but not compared."""
@@ -136,7 +136,8 @@ def measure(
     groupings = [[name] for name in group] + ([list(group)] if len(set(group)) > 1 else [])
     parts = [_grouping(kept, names, said, true, minimum, seed) for names in groupings]
     against = pd.concat([part[2] for part in parts], ignore_index=True)
-    against["adjusted"] = pd.array(corrected(_known(against["p"]), correction), dtype="Float64")
+    same = looks([(str(name),) for name in against["grouping"]], list(against["group"]))
+    against["adjusted"] = pd.array(corrected(_known(against["p"]), correction, same=same), dtype="Float64")
     against["verdict"] = [_verdict(row, minimum) for row in _rows(against)]
     return Decisions(
         groups=pd.concat([part[0] for part in parts], ignore_index=True),

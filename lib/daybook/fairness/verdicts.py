@@ -69,13 +69,27 @@ def mean(values: Sequence[float] | np.ndarray, *, seed: int = 0, resamples: int 
     return Mean(centre, float(found.low), float(found.high), len(kept))
 
 
-def corrected(ps: Sequence[float | None], method: Correction = "holm") -> list[float | None]:
+def looks(places: Sequence[tuple[str, ...]], groups: Sequence[str]) -> list[tuple[str, ...]]:
+    """Which look each row is. Where a place has two groups, A against B is B against A: one look, not two."""
+    there: dict[tuple[str, ...], set[str]] = {}
+    for place, group in zip(places, groups, strict=True):
+        there.setdefault(place, set()).add(group)
+    return [place if len(there[place]) == 2 else (*place, group) for place, group in zip(places, groups, strict=True)]
+
+
+def corrected(
+    ps: Sequence[float | None], method: Correction = "holm", *, same: Sequence[tuple[str, ...]] | None = None
+) -> list[float | None]:
     """The p-values as if each were the only one: by Holm (no false alarm at all with 95 %) or by Benjamini and
-    Hochberg (`bh`: at most 5 % of the alarms false). None stays None and does not count as a look."""
+    Hochberg (`bh`: at most 5 % of the alarms false). None stays None and does not count as a look.
+    `same`: rows with the same mark are one look."""
     if method not in _METHODS:
         raise BadParameter(f"No correction is called {method!r}.", remedy="Say holm or bh.")
-    known = [p for p in ps if p is not None and np.isfinite(p)]
+    marks = same if same is not None else [(str(i),) for i in range(len(ps))]
+    known = {mark: p for mark, p in zip(marks, ps, strict=True) if p is not None and np.isfinite(p)}
     if not known:
         return [None] * len(ps)
-    adjusted = iter(multipletests(known, method=_METHODS[method])[1])
-    return [float(next(adjusted)) if p is not None and np.isfinite(p) else None for p in ps]
+    adjusted = dict(zip(known, multipletests(list(known.values()), method=_METHODS[method])[1], strict=True))
+    return [
+        float(adjusted[mark]) if p is not None and np.isfinite(p) else None for mark, p in zip(marks, ps, strict=True)
+    ]
