@@ -155,7 +155,7 @@ class _Training:
     def _no_number(self, what: str, value: float) -> DaybookError:
         return DaybookError(
             f"The {what} at step {self.step + 1} is {value}, no number.",
-            remedy=f"Lower the rate (now {self.recipe.rate:g}), or see the base's weights; the last checkpoint is kept.",
+            remedy=f"Lower the rate (now {self.recipe.rate:g}) or see the base's weights; the last checkpoint is kept.",
         )
 
     def _batches(self) -> list[list[int]]:
