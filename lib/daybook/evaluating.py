@@ -268,7 +268,8 @@ def meter(what: str, *, shown: bool) -> Iterator[Progress]:
     """A progress bar: on a terminal, and in a notebook that somebody looks at; otherwise nothing is drawn."""
     from tqdm.auto import tqdm
 
-    watched = shown and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    watched = shown and (sys.stderr.isatty() or shell is not None)
     with tqdm(total=0, desc=what, unit="answer", disable=not watched, leave=False) as bar:
 
         def move(done: int, total: int) -> None:

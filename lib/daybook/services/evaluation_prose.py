@@ -50,7 +50,7 @@ def differences(found: Evaluation) -> str:
     first = code(found.names[0])
     told = []
     for name, d in found.compared.items():
-        interval = between(d.low, d.high, points)
+        interval = between(d.low, d.high, lambda value: f"{value * 100:+.1f}")
         p = "" if d.adjusted is None else f", p = {d.adjusted:.3g}"
         if d.verdict == "cannot tell":
             told.append(

@@ -54,8 +54,10 @@ def left_out(paths: Sequence[Path], found: Evaluation) -> dict[str, int]:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
+    """A name for each file: its stem, its path where two have one stem, numbered where a file is given twice."""
     stems = [path.stem for path in paths]
-    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+    names = stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+    return [name if name not in names[:i] else f"{name} ({names[:i].count(name) + 1})" for i, name in enumerate(names)]
 
 
 def _read(path: Path, scorer: str) -> tuple[DataSet, Mapping[str, Any]]:
