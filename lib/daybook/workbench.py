@@ -40,7 +40,10 @@ if TYPE_CHECKING:
     from daybook.services.costs import Costs
     from daybook.services.evaluation import Evaluation
     from daybook.services.evaluation_tasks import Contestant
+    from daybook.services.finetune import Plan, Tuner
+    from daybook.services.registry import Registry
     from daybook.services.traffic import Traffic
+    from daybook.tuning.recipe import Recipe
 
 EMBEDDED = "smollm2-135m-instruct"
 
@@ -234,6 +237,38 @@ class Workbench:
                 self._asking, self.settings, self.book.journal, limits=limits, dask=dask, progress=progress, fresh=fresh
             )
             return asker.run(found.take(rows), taking_part, task=task, scorer=scorer, judge=judge, pool=pool)
+
+    # ── training ──────────────────────────────────────────────────────────────────────────────────────
+
+    def finetune(self, data: str | Path, recipe: Recipe, **more: Any) -> Plan:
+        """Gate the data and say what training on it would take; nothing starts: then `book.tuner.start(plan, …)`.
+
+        `more`: what `services.finetune.prepare` takes: against, licence, template, columns, policies, limit."""
+        from daybook.services.finetune import prepare
+
+        return prepare(self.settings.home, data, recipe, book=self.book, **more)
+
+    @cached_property
+    def tuner(self) -> Tuner:
+        """The trainings of this home."""
+        from daybook.services.finetune import Tuner
+
+        return Tuner(self.settings.home, self.book, self.clock)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The registered models."""
+        from daybook.services.registry import Registry
+
+        return Registry(self.book, self.clock)
+
+    def feedback(self, call_id: str, *, good: bool, correction: str | None = None, consent: bool = False) -> None:
+        """Enter what you think of an answer. `consent`: a model may be trained on it."""
+        from daybook.services import feedback
+
+        feedback.give(
+            self.book, call_id, good=good, correction=correction, consent=consent, actor="notebook", clock=self.clock
+        )
 
     def _day(self, value: str | date | None) -> date:
         if value is None:

@@ -21,8 +21,13 @@ COMMANDS = {
     "book": ("daybook.cli.book:book", "Look into the book: info, sql, drain, export, check."),
     "day": ("daybook.cli.day:day", "The main job: a small working day, served, logged, priced and reported."),
     "evaluate": ("daybook.cli.evaluate:evaluate", "Score and compare models or stored predictions."),
+    "finetune": (
+        "daybook.cli.finetune:finetune",
+        "Train on your data: check, estimate, train, status, cancel.",
+    ),
     "import": ("daybook.cli.import_:import_group", "Bring a request trace from elsewhere into the book."),
     "keys": ("daybook.cli.keys:keys", "API keys of the endpoint: create, list, revoke."),
+    "models": ("daybook.cli.models:models", "Registered models: list, show, alias, rollback."),
     "prices": ("daybook.cli.prices:prices", "Which rate held on which day; what a call would cost."),
     "reports": ("daybook.cli.run:reports", "The reports so far, newest first."),
     "run": ("daybook.cli.run:run", "Run one notebook for one date and publish its report."),

@@ -1,8 +1,8 @@
 """Gate the data, say what it will take, train, compare with the base, register.
 
-    plan = prepare(home, "tickets.csv", Recipe(method="head"), against=["test.csv"])    gates and estimate; nothing starts
-    job = tuner.start(plan, name="triage")                                              a folder that says what is to do
-    done = tuner.run(job.id)                                                            trained, compared, registered
+    plan = prepare(home, "tickets.csv", Recipe(method="head"))     gates and estimate; nothing starts
+    job = tuner.start(plan, name="triage", actor="ada")            a folder that says what is to do
+    done = tuner.run(job.id)                                       trained, compared, registered
 
 A job that was killed is run again by its id: it goes on from its last checkpoint, and what is registered is registered
 once. Rows that validate and compare are held out by the hash of their ids and never trained on.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from daybook.services.registry import CHAMPION, Books, Registry, check_name
 from daybook.tuning import card, estimate, examples, gates, tokens
 from daybook.tuning.examples import Material, Template
 from daybook.tuning.jobs import OVER, Job, Jobs
-from daybook.tuning.progress import Tell
+from daybook.tuning.progress import Progress, Tell
 from daybook.tuning.recipe import Recipe
 
 DATA = "data.jsonl"
@@ -192,11 +192,11 @@ class Tuner:
     def _run(self, job: Job, tell: Tell) -> Done:
         recipe = Recipe.of(dict(job.spec["recipe"]))
         place = self.jobs.place(job.id)
-        template = Template(**{"system": None, "before": "", "after": ""} | dict(job.spec["template"]))
+        template = Template(**dict(job.spec["template"]))
         data = _read(place / DATA, job)
         material = Material(data, (), template, len(data))
 
-        def keep(progress: Any) -> None:
+        def keep(progress: Progress) -> None:
             nonlocal job
             job = self.jobs.write(_with(job, progress))
             tell(progress)
@@ -284,9 +284,7 @@ class Tuner:
         return job
 
 
-def _with(job: Job, progress: Any) -> Job:
-    from dataclasses import replace
-
+def _with(job: Job, progress: Progress) -> Job:
     return replace(job, progress=progress.as_dict())
 
 

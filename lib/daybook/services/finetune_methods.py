@@ -1,4 +1,4 @@
-"""The methods of training, each in the same shape: trained, its weights in one folder, compared with what it had been."""
+"""The methods of training, each in one shape: trained, its weights in a folder, compared with what was before."""
 
 from __future__ import annotations
 

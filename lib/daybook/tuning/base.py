@@ -91,7 +91,7 @@ def load(folder: Path, *, device: str | None = None, dtype: str = "float32") -> 
     """The causal model and its tokenizer from a plain folder. Nothing is fetched. Raises BadParameter where they do
     not load, with the reason."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    transformers = need("transformers")
+    transformers = quiet()
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
         model = transformers.AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
@@ -104,6 +104,13 @@ def load(folder: Path, *, device: str | None = None, dtype: str = "float32") -> 
     return model.to(device or best_device()), tokenizer
 
 
+def quiet() -> Any:
+    """transformers, without the bars that it draws over everybody's output."""
+    transformers = need("transformers")
+    transformers.utils.logging.disable_progress_bar()
+    return transformers
+
+
 def best_device() -> str:
     """`cuda` where there is one, else `cpu`."""
     return "cuda" if need("torch").cuda.is_available() else "cpu"
@@ -111,7 +118,7 @@ def best_device() -> str:
 
 def _dequantise(path: Path, folder: Path) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    transformers = need("transformers")
+    transformers = quiet()
     need("gguf")
     asked = {"gguf_file": path.name, "local_files_only": True}
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(path.parent), **asked)

@@ -96,7 +96,9 @@ def pooled(encoder: Any, tokenizer: Any, texts: Sequence[str], *, grad: bool = F
 def load(model: str = MODEL) -> tuple[Any, Any]:
     """A fresh encoder and its tokenizer, from disk alone."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    transformers = need("transformers")
+    from daybook.tuning.base import best_device, quiet
+
+    transformers = quiet()
     place = str(folder(model))
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(place, local_files_only=True)
@@ -106,8 +108,6 @@ def load(model: str = MODEL) -> tuple[Any, Any]:
             f"The weights in {place} do not load: {type(error).__name__}: {' '.join(str(error).split())[:300]}.",
             remedy=f"Name a folder that save_pretrained wrote, or say {MODEL}.",
         ) from error
-    from daybook.tuning.base import best_device
-
     return encoder.to(best_device()), tokenizer
 
 

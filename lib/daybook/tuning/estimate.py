@@ -54,8 +54,9 @@ class Estimate:
         paid = "unknown cost" if self.cost is None else f"${self.cost:f}"
         return (
             f"{self.method} on {self.base}: {self.examples:,} examples ({self.held_out:,} held out), "
-            f"{self.tokens:,} tokens a pass, {self.trained_tokens:,} in {self.epochs:g} epochs and {self.steps:,} steps; {took} "
-            f"({self.pace_source}), {self.room / 1e6:,.0f} MB of disk, {paid} ({self.cost_note})."
+            f"{self.tokens:,} tokens a pass, {self.trained_tokens:,} in {self.epochs:g} epochs, "
+            f"{self.steps:,} steps; {took} ({self.pace_source}), {self.room / 1e6:,.0f} MB of disk, "
+            f"{paid} ({self.cost_note})."
         )
 
 

@@ -1,0 +1,275 @@
+"""`daybook finetune`: check the data, say what a training will take, train, watch, cancel."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from daybook import workbench
+from daybook.errors import BadParameter
+
+if TYPE_CHECKING:
+    from daybook.services.finetune import Plan
+    from daybook.tuning.jobs import Job
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object.")
+
+
+def _options(command: Any) -> Any:
+    """What check, estimate and train ask for alike."""
+    for option in reversed(
+        (
+            click.argument("data"),
+            click.option("--method", default="lora", show_default=True, help="lora, head or encoder."),
+            click.option("--base", default="", help="An embedded model, or a folder of weights. [the method's own]"),
+            click.option("--against", multiple=True, metavar="DATA", help="An evaluation set that must not be in it."),
+            click.option("--licence", metavar="SPDX", help="The data's licence: apache-2.0, cc-by-4.0, own, consent …"),
+            click.option("--policy", "policies", multiple=True, metavar="GATE=POLICY", help="e.g. personal_data=warn"),
+            click.option("--column", "columns", multiple=True, metavar="PART=NAME", help="e.g. input=text"),
+            click.option("--set", "choices", multiple=True, metavar="NAME=VALUE", help="e.g. epochs=2, rank=16"),
+            click.option("--system", help="System prompt of the chats made from rows."),
+            click.option("--before", default="", help="Said before each row's input."),
+            click.option("--after", default="", help="Said after each row's input."),
+            click.option("--limit", type=click.IntRange(min=1), help="Only the first rows."),
+            _JSON,
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def finetune() -> None:
+    """Train a model on your data, behind gates, and register it.
+
+    DATA is chats in OpenAI's JSONL, or any file, builtin:NAME, hf:owner/name@commit#split, or feedback:days=30 for
+    calls of the book that people liked and agreed to.
+
+    \b
+    daybook finetune check chats.jsonl --against test.csv
+    daybook finetune estimate tickets.csv --method head --licence own
+    daybook finetune train tickets.csv --method head --licence own --name triage
+    daybook finetune status
+    """
+
+
+@finetune.command()
+@_options
+def check(as_json: bool, **asked: Any) -> int:
+    """Put DATA through every gate. Exit code 3 where one that blocks is not met.
+
+    \b
+    Examples:
+      daybook finetune check chats.jsonl --against test.csv --json
+      daybook finetune check chats.jsonl --policy personal_data=warn --policy near_duplicates=block:0.05
+    """
+    with workbench.open() as book:
+        plan = _plan(book, **asked)
+    _show(plan, as_json)
+    plan.checked.need()
+    return 0
+
+
+@finetune.command()
+@_options
+def estimate(as_json: bool, **asked: Any) -> int:
+    """Say what training on DATA would take: tokens, steps, time, room, cost. Nothing starts.
+
+    \b
+    Example:
+      daybook finetune estimate builtin:requests --method lora --set epochs=2
+    """
+    with workbench.open() as book:
+        plan = _plan(book, **asked)
+    if as_json:
+        click.echo(orjson.dumps(plan.estimate.as_dict(), option=orjson.OPT_INDENT_2))
+    else:
+        click.echo(plan.estimate.told)
+    return 0
+
+
+@finetune.command()
+@_options
+@click.option("--name", required=True, help="The model's name in the registry.")
+@click.option("--promote", is_flag=True, help="Make it the champion if it is better than its base beyond doubt.")
+@click.option("--dry-run", is_flag=True, help="Show gates and estimate, write the job down, start nothing.")
+def train(name: str, promote: bool, dry_run: bool, as_json: bool, **asked: Any) -> int:
+    """Gate DATA, show what it will take, train, compare with the base, register as NAME.
+
+    \b
+    Examples:
+      daybook finetune train builtin:requests --method head --name triage
+      daybook finetune train chats.jsonl --name house --set epochs=2 --set max_length=512 --promote
+
+    A training that was killed goes on from its last checkpoint: daybook finetune resume ft-….
+    """
+    with workbench.open() as book:
+        plan = _plan(book, **asked)
+        _show(plan, as_json=False, to_err=as_json)
+        job = book.tuner.start(plan, name=name, actor=f"cli:{_user()}", promote=promote)
+        click.echo(f"Training {job.id}", err=True)
+        return _told(job, as_json) if dry_run else _run(book, job.id, as_json)
+
+
+@finetune.command()
+@click.argument("job")
+@_JSON
+def resume(job: str, as_json: bool) -> int:
+    """Run a prepared training, or go on with one that was killed or failed.
+
+    \b
+    Example:
+      daybook finetune resume ft-0123456789ab
+    """
+    with workbench.open() as book:
+        return _run(book, job, as_json)
+
+
+@finetune.command()
+@click.argument("job", required=False)
+@_JSON
+def status(job: str | None, as_json: bool) -> int:
+    """How far a training is, or all of them, oldest first.
+
+    \b
+    Examples:
+      daybook finetune status
+      daybook finetune status ft-0123456789ab --json
+    """
+    with workbench.open() as book:
+        if job is not None:
+            return _told(book.tuner.jobs.read(job), as_json)
+        every = book.tuner.jobs.list()
+    if as_json:
+        click.echo(orjson.dumps([one.told() for one in every], option=orjson.OPT_INDENT_2, default=str))
+        return 0
+    for one in every:
+        click.echo(_line(one))
+    if not every:
+        click.echo("No training yet. Start one: daybook finetune train DATA --name NAME")
+    return 0
+
+
+@finetune.command()
+@click.argument("job")
+@_JSON
+def cancel(job: str, as_json: bool) -> int:
+    """Stop a training before its next step; its checkpoints are kept.
+
+    \b
+    Example:
+      daybook finetune cancel ft-0123456789ab
+    """
+    with workbench.open() as book:
+        return _told(book.tuner.cancel(job, actor=f"cli:{_user()}"), as_json)
+
+
+# ── between what is asked and what is done ────────────────────────────────────────────────────────────────
+
+
+def _plan(
+    book: workbench.Workbench,
+    *,
+    data: str,
+    method: str,
+    base: str,
+    choices: Sequence[str],
+    columns: Sequence[str],
+    policies: Sequence[str],
+    system: str | None,
+    before: str,
+    after: str,
+    **more: Any,
+) -> Plan:
+    from daybook.tuning.examples import Template
+    from daybook.tuning.recipe import Recipe
+
+    recipe = Recipe.of({"method": method, "base": base} | {k: _value(v) for k, v in _pairs(choices, "--set").items()})
+    return book.finetune(
+        data,
+        recipe,
+        template=Template(system, before, after),
+        columns=_pairs(columns, "--column") or None,
+        policies=_pairs(policies, "--policy"),
+        **more,
+    )
+
+
+def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise BadParameter(f"{option} {text[:40]!r} is no NAME=VALUE.", remedy=f"Write {option} name=value.")
+        found[name] = value
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return tuple(text.split(",")) if "," in text else text
+
+
+def _run(book: workbench.Workbench, id_: str, as_json: bool) -> int:
+    from tqdm import tqdm
+
+    with tqdm(total=None, unit=" steps", file=sys.stderr, disable=not sys.stderr.isatty(), dynamic_ncols=True) as bar:
+
+        def tell(progress: Any) -> None:
+            bar.total = progress.steps
+            last = progress.curve[-1].validation if progress.curve else None
+            loss = {"loss": progress.loss, "held-out": last}
+            bar.set_postfix({k: f"{v:.3f}" for k, v in loss.items() if v is not None}, refresh=False)
+            bar.update(progress.step - bar.n)
+
+        done = book.tuner.run(id_, tell=tell)
+    return _told(done.job, as_json)
+
+
+def _told(job: Job, as_json: bool) -> int:
+    if as_json:
+        click.echo(orjson.dumps(job.told(), option=orjson.OPT_INDENT_2, default=str))
+        return 0
+    click.echo(_line(job))
+    for name, value in sorted((job.result.get("metrics") or {}).items()):
+        if isinstance(value, dict) and value.get("value") is not None:
+            between = f" ({value['low']:.3f} to {value['high']:.3f})" if value.get("low") is not None else ""
+            click.echo(f"  {name.replace('_', ' ')}: {value['value']:.3f}{between} {value.get('verdict', '')}".rstrip())
+    return 0
+
+
+def _line(job: Job) -> str:
+    told = f"{job.id}  {job.name:<20} {job.state:<12}"
+    if job.progress.get("steps") and job.state in ("running", "interrupted"):
+        told += f" step {job.progress['step']} of {job.progress['steps']}"
+        if job.state == "running" and job.progress.get("eta") is not None:
+            told += f", about {job.progress['eta']:.0f} s left"
+    return f"{told} {job.result.get('model') or ''} {job.error or ''}".rstrip()
+
+
+def _show(plan: Plan, as_json: bool, to_err: bool = False) -> None:
+    if as_json:
+        click.echo(orjson.dumps(plan.told(), option=orjson.OPT_INDENT_2, default=str))
+        return
+    for gate in plan.checked.gates:
+        mark = "ok " if gate.met else ("NO " if gate.blocks else "see")
+        click.echo(f"{mark} {gate.name:<16} {gate.told}", err=to_err)
+        for example in gate.examples if not gate.met else ():
+            click.echo(f"{'':>20} {example}", err=to_err)
+    for reason, n in plan.left_out.items():
+        click.echo(f"    left out: {n} {reason}", err=to_err)
+    click.echo(plan.estimate.told, err=to_err)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,152 @@
+"""`daybook models`: the registered models, their versions and aliases."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Any
+
+import click
+import orjson
+
+from daybook import workbench
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+_WHY = click.option("--reason", help="Why; it is kept with the move.")
+
+
+@click.group()
+def models() -> None:
+    """Registered models: versions, what each one is, where the aliases point.
+
+    The endpoint serves each as name, name:v2 or name@champion from the moment it is registered.
+
+    \b
+    daybook models list
+    daybook models show triage@champion
+    daybook models alias triage champion v3 --reason "4 points better"
+    daybook models rollback triage
+    """
+
+
+@models.command("list")
+@click.argument("name", required=False)
+@_JSON
+def list_(name: str | None, as_json: bool) -> int:
+    """All versions, by name, oldest first.
+
+    \b
+    Example:
+      daybook models list --json
+    """
+    from daybook.services.registry import told
+
+    with workbench.open() as book:
+        registry = book.registry
+        found = registry.versions(name)
+        aliases = {model: registry.aliases(model) for model in {version.name for version in found}}
+        registry.publish()
+    if as_json:
+        rows = [told(one) | {"aliases": _of(aliases[one.name], one.version)} for one in found]
+        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2, default=str))
+        return 0
+    for one in found:
+        pointing = ", ".join(f"@{alias}" for alias in _of(aliases[one.name], one.version))
+        told_ = f"{one.id:<28} {one.method:<8} {one.at:%Y-%m-%d %H:%M}  {_metric(one.metrics):<16} {pointing}"
+        click.echo(told_.rstrip())
+    if not found:
+        click.echo("No model is registered yet. Train one: daybook finetune train DATA --name NAME")
+    return 0
+
+
+@models.command()
+@click.argument("reference")
+@_JSON
+def show(reference: str, as_json: bool) -> int:
+    """One version with all that is known of it: NAME, NAME:v2 or NAME@ALIAS.
+
+    \b
+    Example:
+      daybook models show triage@champion
+    """
+    from daybook.services.registry import told
+
+    with workbench.open() as book:
+        one = book.registry.resolve(reference)
+        marks = book.registry.marks(one.name, one.version)
+        history = book.registry.history(one.name)
+        aliases = _of(book.registry.aliases(one.name), one.version)
+    row = told(one) | {
+        "aliases": aliases,
+        "marks": [{"at": mark.at.isoformat(), "reason": mark.reason, "actor": mark.actor} for mark in marks],
+        "history": [
+            {"at": m.at.isoformat(), "alias": m.alias, "version": m.version, "previous": m.previous, "actor": m.actor,
+             "reason": m.reason} for m in history
+        ],
+    }  # fmt: skip
+    if as_json:
+        click.echo(orjson.dumps(row, option=orjson.OPT_INDENT_2, default=str))
+        return 0
+    for key, value in row.items():
+        if value not in (None, [], {}, ()):
+            shown = value if isinstance(value, str | int) else orjson.dumps(value, default=str).decode()
+            click.echo(f"{key:<14} {shown}")
+    return 0
+
+
+@models.command()
+@click.argument("name")
+@click.argument("alias_", metavar="ALIAS")
+@click.argument("version", required=False)
+@click.option("--remove", is_flag=True, help="Take the alias away; its history stays.")
+@_WHY
+def alias(name: str, alias_: str, version: str | None, remove: bool, reason: str | None) -> int:
+    """Point ALIAS of the model NAME at VERSION.
+
+    \b
+    Examples:
+      daybook models alias triage champion v3
+      daybook models alias triage shadow --remove
+    """
+    if (version is None) != remove:
+        raise click.UsageError("Say either a version or --remove.")
+    with workbench.open() as book:
+        moved = book.registry.alias(name, alias_, version, actor=_actor(), reason=reason)
+    before = "" if moved.previous is None else f" (before: v{moved.previous})"
+    click.echo(f"{name}@{alias_} → {'nothing' if moved.version is None else f'v{moved.version}'}{before}")
+    return 0
+
+
+@models.command()
+@click.argument("name")
+@click.argument("alias_", metavar="[ALIAS]", default="champion", required=False)
+@_WHY
+def rollback(name: str, alias_: str, reason: str | None) -> int:
+    """Point ALIAS (champion) where it pointed before.
+
+    \b
+    Example:
+      daybook models rollback triage --reason "errors up"
+    """
+    with workbench.open() as book:
+        moved = book.registry.rollback(name, alias_, actor=_actor(), reason=reason)
+    click.echo(f"{name}@{alias_} → v{moved.version} (before: v{moved.previous})")
+    return 0
+
+
+def _of(aliases: dict[str, int], version: int) -> list[str]:
+    return sorted(alias for alias, to in aliases.items() if to == version)
+
+
+def _metric(metrics: Any) -> str:
+    for key in ("accuracy_tuned", "loss_tuned"):
+        value = (metrics.get(key) or {}).get("value") if isinstance(metrics.get(key), dict) else None
+        if value is not None:
+            return f"{key.partition('_')[0]} {value:.3f}"
+    return ""
+
+
+def _actor() -> str:
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "cli:unknown"
