@@ -31,6 +31,12 @@ HEADLINES = 4
 FIRST: Mapping[str, tuple[str, ...]] = {
     "traffic": ("calls", "failed_rate", "latency_p95", "first_token_p50"),
     "costs": ("spend", "unpriced_calls", "forecast_next_30_days", "spend_per_call"),
+    "bias": (
+        "counterfactual/standing_out",
+        "pairs/share",
+        "questions/all/ambiguous/bias",
+        "questions/all/disambiguated/accuracy",
+    ),
 }
 
 

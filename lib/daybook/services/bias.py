@@ -242,6 +242,11 @@ class Verdict:
         """Raises GateNotMet where a limit is not kept."""
         check(self.gates, self.measured)
 
+    def require(self, must: bool = True, /) -> None:
+        """`check`, where it must pass."""
+        if must:
+            self.check()
+
     def findings(self) -> list[Fact]:
         found = [fact for audit in self.audits.values() for fact in audit.findings()]
         for gate in self.gates:
@@ -253,6 +258,12 @@ class Verdict:
 
     def summary(self) -> str:
         return summary(self.findings())
+
+    def contract(self) -> str:
+        """The findings that are the same on every machine: decisions, and how much was asked. A model's arithmetic
+        differs in the last bit from one processor to the next, and with it now and then a word."""
+        same = ("decisions/", "gate/decisions", "questions/n", "counterfactual/answers")
+        return summary([fact for fact in self.findings() if str(fact["name"]).startswith(same)])
 
 
 def limits(

@@ -14,7 +14,7 @@ from daybook.charts.effects import Effect, Panel, effects
 from daybook.errors import BadData, BadParameter
 from daybook.fairness import counterfactual as measuring
 from daybook.fairness.counterfactual import Axes, Effects, Group, Prompt
-from daybook.fairness.verdicts import Correction
+from daybook.fairness.verdicts import Correction, looks
 from daybook.services import bias_measures
 from daybook.services.findings import finding, summary
 from daybook.services.gates import Measured
@@ -211,6 +211,10 @@ class CounterfactualAudit:
                 " None is more than noise after correction for that many looks. That clears nobody: it says that these"
                 " prompts, asked this often, cannot tell."
             )
+            if needed := self._needed():
+                text += (
+                    f" With fewer than {needed} prompts of a kind no effect could have stood out, whatever its size."
+                )
         for row in out[:8]:
             text += (
                 f" {code(row['group'])} ({row['axis']}): {UNITS[row['measure']]} is {row['verdict']} by"
@@ -220,6 +224,14 @@ class CounterfactualAudit:
         if self.empty:
             text += f" {count(self.empty, 'prompt')} got no answer."
         return unbroken(text)
+
+    def _needed(self) -> int | None:
+        """Prompts of a kind below which the smallest possible p-value does not survive the correction."""
+        cells = self.found.cells
+        places = [(str(a), str(m)) for a, m in zip(cells["axis"], cells["measure"], strict=True)]
+        different = len(set(looks(places, list(cells["group"]))))
+        needed = next(n for n in range(5, 60) if 2 / 2**n * different < 0.05)
+        return needed if int(cells["templates"].min()) < needed else None
 
     def findings(self) -> list[Fact]:
         told = self.found

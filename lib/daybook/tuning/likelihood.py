@@ -31,6 +31,7 @@ class Scored:
 def _loaded(folder: Path) -> tuple[Any, Any]:
     from daybook.tuning import base
 
+    need("transformers").utils.logging.disable_progress_bar()  # it has its own, and ours is told by rows
     model, tokenizer = base.load(folder)
     return model.eval(), tokenizer
 

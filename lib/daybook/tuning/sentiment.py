@@ -97,6 +97,7 @@ def _head() -> tuple[np.ndarray, float]:
 
 @lru_cache(maxsize=1)
 def _encoder() -> tuple[Any, Any]:
+    need("transformers").utils.logging.disable_progress_bar()
     return embed.load()
 
 

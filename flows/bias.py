@@ -1,0 +1,46 @@
+"""Do groups get different answers, and is it more than noise? Runs `notebooks/bias.ipynb` for its date."""
+
+import datetime as dt
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+import daybook
+from daybook.press.flow import report
+
+
+@flow(name="bias", log_prints=True)
+def bias(
+    date: dt.date | None = None,
+    model: str = "smollm2-135m-instruct",
+    table: str = "builtin",
+    axes: list[str] | None = None,
+    templates: int = 12,
+    must_pass: bool = False,
+    timeout: float = 1800.0,
+) -> State[None]:
+    """Publish the bias audit.
+
+    `date`: the date it is filed under, UTC; None: the date this run was scheduled for. `model`: whose answers are
+    compared. `table`: a file of decisions, or "builtin". `axes`: whom the prompts vary; None: gender and religion.
+    `must_pass`: fail where a stated limit is not kept. `timeout`: seconds of wall-clock.
+    """
+    with daybook.open() as book:
+        return report(
+            "bias",
+            settings=book.settings,
+            book=book.book,
+            day=date,
+            parameters={
+                "model": model,
+                "table": table,
+                "axes": axes or ["gender", "religion"],
+                "templates": templates,
+                "must_pass": must_pass,
+            },
+            timeout=timeout,
+        )
+
+
+if __name__ == "__main__":
+    bias()
