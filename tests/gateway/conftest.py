@@ -23,6 +23,7 @@ from daybook.gateway.parts import Parts, build
 from daybook.gateway.server import Server
 from daybook.providers import catalogue
 from daybook.providers.catalogue import Catalogue
+from daybook.providers.shelf import Shelf
 from daybook.services.keys import Issued, Keys
 from daybook.settings import Settings
 
@@ -201,7 +202,7 @@ def catalogue_over(url: str, home: Path) -> Catalogue:
     """The fake upstream alone, with a model for each behaviour: no embedded model is started."""
     fake = catalogue.Upstream(name="fake", kind="openai", home=home, base_url=url, api_key="sk-ours", attempts=2)
     models = {name: catalogue.Model(name=name, upstream="fake", target=name) for name in BEHAVIOURS}
-    return Catalogue({"fake": fake}, models)
+    return Catalogue({"fake": fake}, models, shelf=Shelf(home))
 
 
 @contextlib.contextmanager

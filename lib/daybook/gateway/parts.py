@@ -146,7 +146,7 @@ def build(
             clock=clock,
         ),
         models=Models(
-            catalogue=catalogue, named=catalogue.models, upstreams=tuple(upstreams), providers=upstreams, clock=clock
+            catalogue=catalogue, named=catalogue.listed, upstreams=tuple(upstreams), providers=upstreams, clock=clock
         ),
     )
 

@@ -148,7 +148,7 @@ class PriceBook:
         return (houses[0] if len(houses) == 1 else None), name
 
 
-_OURS = frozenset({"local", "echo", "ollama", "hf"})
+_OURS = frozenset({"local", "echo", "ollama", "hf", "registered"})
 """Providers that run on machines of our own: no published price applies, whatever the model is called."""
 
 

@@ -11,18 +11,25 @@
       gpt-4o-mini: {upstream: openai}
       house: {upstream: ollama, target: "llama3.2:3b", context: 16384, aliases: [llama]}
 
-The embedded model is there unless `local` is stated to be something else. `upstream/name` asks for any model of a
-configured upstream.
+Models of the registry are there by name, version and alias from the moment they are registered, unless the file gives
+one of their names to another. The embedded model is there unless `local` is stated to be something else.
+`upstream/name` asks for any model of a configured upstream.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daybook.errors import UnknownModel
+from daybook.providers.shelf import Shelf
 from daybook.providers.weights import MODEL
+
+if TYPE_CHECKING:
+    from daybook.providers.shelf import Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +74,16 @@ class Model:
 class Catalogue:
     """The upstreams and models of one configuration. `models` has no aliases in it; `resolve` knows them."""
 
-    def __init__(self, upstreams: Mapping[str, Upstream], models: Mapping[str, Model]) -> None:
+    def __init__(
+        self, upstreams: Mapping[str, Upstream], models: Mapping[str, Model], *, shelf: Shelf | None = None
+    ) -> None:
         contexts: dict[str, dict[str, int]] = {}
         for model in models.values():
             if model.context is not None:
                 contexts.setdefault(model.upstream, {})[model.target] = model.context
         self.upstreams = {n: replace(u, contexts=contexts.get(n, u.contexts)) for n, u in upstreams.items()}
         self.models = dict(models)
+        self._shelf = shelf
         self._by_name = {alias: model for model in models.values() for alias in model.aliases} | self.models
 
     @classmethod
@@ -95,20 +105,68 @@ class Catalogue:
             models |= stated.models
         if upstreams["local"].kind == "local" and upstreams["local"].weights is None and MODEL not in models:
             models = {MODEL: Model(name=MODEL, upstream="local", target=MODEL)} | models
-        return cls(upstreams, models)
+        return cls(upstreams, models, shelf=Shelf(home))
+
+    @property
+    def listed(self) -> Mapping[str, Model]:
+        """What can be asked for by name now: `models`, and the registry's."""
+        return _Listed(self)
 
     def resolve(self, name: str) -> Model:
         """The model asked for as `name`. Raises UnknownModel, which names the known ones."""
         model = self._by_name.get(name)
         if model is not None:
             return model
+        if self._shelf is not None and (entry := self._shelf.find(name)) is not None:
+            return self._registered(name, entry)
         upstream, slash, target = name.partition("/")
         if slash and target and upstream in self.upstreams:
             context = self.upstreams[upstream].contexts.get(target)
             return Model(name=name, upstream=upstream, target=target, context=context)
-        known = sorted(self._by_name)
+        known = sorted([*self._by_name, *(self._shelf.names() if self._shelf else ())])
         shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
         raise UnknownModel(
             f"No model is called {name[:80]!r}.",
             remedy=f"There are: {shown}; and upstream/name for any model of {', '.join(sorted(self.upstreams))}.",
         )
+
+    def _registered(self, name: str, entry: Entry) -> Model:
+        """A model of the registry: weights of this machine, or a name of another upstream's."""
+        if entry.place is None:
+            if entry.provider not in self.upstreams:
+                raise UnknownModel(
+                    f"{entry.id} is served by {entry.provider!r}, which is not among the upstreams.",
+                    remedy=f"Add it to models.yml. There are: {', '.join(sorted(self.upstreams))}.",
+                )
+            return Model(name=entry.id, upstream=entry.provider, target=entry.target)
+        if (upstream := "registered") not in self.upstreams:
+            assert self._shelf is not None
+            self.upstreams[upstream] = Upstream(name=upstream, kind="registered", home=self._shelf.home)
+        return Model(name=name, upstream=upstream, target=entry.id)
+
+    def registered(self) -> dict[str, Model]:
+        """The registry's models by every name they have, but those that cannot be served here."""
+        found = {}
+        for name in self._shelf.names() if self._shelf is not None else ():
+            with contextlib.suppress(UnknownModel):
+                found[name] = self.resolve(name)
+        return found
+
+
+class _Listed(Mapping[str, "Model"]):
+    """Looks again each time: a model that was registered a moment ago is in it."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def _now(self) -> dict[str, Model]:
+        return self._catalogue.registered() | self._catalogue.models
+
+    def __getitem__(self, name: str) -> Model:
+        return self._now()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())

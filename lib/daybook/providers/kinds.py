@@ -45,6 +45,12 @@ def _echo(config: Upstream) -> Provider:
     return Echo(config.name)
 
 
+def _registered(config: Upstream) -> Provider:
+    from daybook.providers.registered import Registered
+
+    return Registered(config.home, name=config.name)
+
+
 def _wire(config: Upstream) -> Wire:
     from daybook.providers.wire import Address, Retry, Timeouts, Wire
 
@@ -84,4 +90,5 @@ FACTORIES: Mapping[str, Callable[[Upstream], Provider]] = {
     "local": _local,
     "ollama": _ollama,
     "openai": _openai,
+    "registered": _registered,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -189,7 +188,6 @@ def _encoder(work: Work) -> Made:
         [a == t for a, t in zip(tuned.predict(tests), truth, strict=True)],
         held.groups,
     )
-    shutil.copytree(work.place / encoder.MODEL, folder / encoder.MODEL, dirs_exist_ok=True)
     return Made(
         trained=trained, folder=folder, digest=base.folder_digest(folder), base_digest=base_digest, metrics=metrics
     )

@@ -67,7 +67,7 @@ def embed(
     known = _read(cache, digest(model), set(keys)) if cache is not None else {}
     missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
     if missing:
-        encoder, tokenizer = _loaded(model)
+        encoder, tokenizer = loaded(model)
         ordered = sorted(missing, key=lambda key: len(missing[key]))
         for start in range(0, len(ordered), batch):
             part = ordered[start : start + batch]
@@ -112,7 +112,8 @@ def load(model: str = MODEL) -> tuple[Any, Any]:
 
 
 @lru_cache(maxsize=2)
-def _loaded(model: str) -> tuple[Any, Any]:
+def loaded(model: str = MODEL) -> tuple[Any, Any]:
+    """The encoder and its tokenizer, loaded once."""
     return load(model)
 
 

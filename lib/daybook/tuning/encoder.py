@@ -159,7 +159,7 @@ def train(
 
 
 def _save(folder: Path, encoder: Any, tokenizer: Any, layer: Any, classes: Sequence[str]) -> None:
-    place = folder / MODEL
+    place = folder / "head" / MODEL
     encoder.eval().save_pretrained(str(place))
     tokenizer.save_pretrained(str(place))
     weight = layer.weight.detach().cpu().numpy().astype(np.float64) * SCALE

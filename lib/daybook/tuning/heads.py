@@ -18,6 +18,9 @@ from daybook.errors import BadData, BadParameter
 from daybook.extras import need
 from daybook.tuning import embed
 
+OWN = "encoder"
+"""Folder beside a head whose encoder was trained with it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
@@ -61,7 +64,7 @@ class Head:
         np.savez(folder / "head.npz", weights=self.weights, bias=self.bias)
         facts = {
             "classes": self.classes,
-            "encoder": self.encoder,
+            "encoder": OWN if Path(self.encoder).name == OWN else self.encoder,
             "encoder_digest": self.encoder_digest,
             "digest": self.digest,
         }
@@ -78,7 +81,7 @@ def load(folder: Path, *, cache: Path | None = None) -> Head:
                 classes=tuple(facts["classes"]),
                 weights=numbers["weights"],
                 bias=numbers["bias"],
-                encoder=facts["encoder"],
+                encoder=str(folder / OWN) if facts["encoder"] == OWN else facts["encoder"],
                 encoder_digest=facts["encoder_digest"],
                 cache=cache,
             )
