@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from daybook.services.evaluation import Evaluation
     from daybook.services.evaluation_tasks import Contestant
     from daybook.services.finetune import Plan, Tuner
+    from daybook.services.finetune_report import Finetuning
     from daybook.services.registry import Registry
     from daybook.services.traffic import Traffic
     from daybook.tuning.recipe import Recipe
@@ -213,11 +214,13 @@ class Workbench:
         time_limit: float | None = None,
         dask: str | None = None,
         fresh: bool = False,
+        part: tuple[int, int] | None = None,
     ) -> Evaluation:
         """Which of the models (`name`, or `name?shots=3`) is better on these rows. Where examples are asked for, they
         are taken from one half of the data, by hash, and the other half is asked about.
 
-        Answers are kept: the same again costs nothing, unless `fresh`. Limits: US dollars and seconds.
+        Answers are kept: the same again costs nothing, unless `fresh`. Limits: US dollars and seconds. `part`: only
+        the i-th of n parts of the rows, for one of several who ask at once.
         """
         from daybook.evaluating import Evaluator, meter
         from daybook.services.evaluation_run import Limits
@@ -236,7 +239,7 @@ class Workbench:
             asker = Evaluator(
                 self._asking, self.settings, self.book.journal, limits=limits, dask=dask, progress=progress, fresh=fresh
             )
-            return asker.run(found.take(rows), taking_part, task=task, scorer=scorer, judge=judge, pool=pool)
+            return asker.run(found.take(rows), taking_part, task=task, scorer=scorer, judge=judge, pool=pool, part=part)
 
     # ── training ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -247,6 +250,16 @@ class Workbench:
         from daybook.services.finetune import prepare
 
         return prepare(self.settings.home, data, recipe, book=self.book, **more)
+
+    def finetuning(
+        self, data: str, *, name: str, recipe: Mapping[str, Any], against: Iterable[str] = (), licence: str = ""
+    ) -> Finetuning:
+        """The same for a notebook, with everything said in prose, tables and charts; `train()` then trains."""
+        from daybook.services.finetune_report import Finetuning
+        from daybook.tuning.recipe import Recipe
+
+        plan = self.finetune(data, Recipe.of(dict(recipe)), against=tuple(against), licence=licence or None)
+        return Finetuning(self.tuner, plan, name=name, actor="notebook", run_id=self.settings.run_id)
 
     @cached_property
     def tuner(self) -> Tuner:
@@ -380,3 +393,10 @@ def _sample(settings: Settings, clock: Clock) -> Workbench:
     book = Book(f"duckdb:///{home / 'book.duckdb'}", home, clock=clock)
     fill(book)
     return Workbench(settings, book, clock=clock, source="sample")
+
+
+def ask_part(number: int, parts: int, data: str, models: Sequence[str], task: str, rows: int | None) -> int:
+    """Ask one part of an evaluation's questions, so that whoever evaluates later finds them answered; returns how many
+    were new. A flow's task, on whichever machine sees the same home."""
+    with open() as book:
+        return book.evaluate(data, models, task=task, rows=rows, part=(number, parts)).asked
