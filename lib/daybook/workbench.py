@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from daybook.services.finetune_report import Finetuning
     from daybook.services.registry import Registry
     from daybook.services.traffic import Traffic
+    from daybook.tasking import Tasking
     from daybook.tuning.recipe import Recipe
 
 EMBEDDED = "smollm2-135m-instruct"
@@ -156,6 +157,13 @@ class Workbench:
         return auditing.build(
             lambda: self._asking, home=self.settings.home, model=EMBEDDED, run_id=self.settings.run_id
         )
+
+    @cached_property
+    def tasks(self) -> Tasking:
+        """Sentiment, zero-shot classes, summaries and embeddings: `book.tasks.sentiment(["What a joy."])`."""
+        from daybook.tasking import Tasking
+
+        return Tasking(lambda: self._asking, self.book.journal, home=self.settings.home, run_id=self.settings.run_id)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────
 
@@ -330,6 +338,8 @@ class Workbench:
 
     def close(self) -> None:
         """Stop the embedded model if this workbench started it, and close the journal."""
+        if "tasks" in self.__dict__:
+            self.tasks.close()
         if "_asking" in self.__dict__:
             self._asking.close()
         self.book.close()

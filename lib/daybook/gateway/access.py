@@ -15,7 +15,7 @@ from daybook.gateway.wire import CLIENT_GONE, App, Message, Receive, Scope, Send
 
 ROUTES = frozenset(
     ("/", "/v1/chat/completions", "/v1/models", "/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json")
-)
+).union(f"/ml/hf/{task}" for task in ("sentiment", "classify", "summarize", "embed"))
 
 
 def route_of(path: str) -> str:

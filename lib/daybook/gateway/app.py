@@ -2,7 +2,7 @@
 
 Access ─ request id, log line
   ├─ POST /v1/chat/completions   Chat (plain ASGI)
-  └─ FastAPI                     /v1/models · /health/live · /health/ready · /metrics · /docs · /openapi.json · /
+  └─ FastAPI                     /v1/models · /health/… · /metrics · /ml/hf/… · /docs · /openapi.json · /
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from daybook.errors import DaybookError
+from daybook.gateway import ml
 from daybook.gateway.access import Access
 from daybook.gateway.chat import PATH, Chat
 from daybook.gateway.metrics import CONTENT_TYPE
@@ -78,12 +79,15 @@ def _rest(parts: Parts) -> FastAPI:
         """Figures for Prometheus. On an address that other machines can reach, with a key."""
         return Response(parts.metrics.text(), headers={"content-type": CONTENT_TYPE})
 
+    app.include_router(ml.routes(parts))
+
     @app.get("/", include_in_schema=False)
     async def pointer(request: Request) -> Response:
         """Where to go from here."""
         if "text/html" in request.headers.get("accept", ""):
             return Response(_PAGE, media_type="text/html")
         return _json(200, {"name": "Daybook", "openai_base_url": "/v1", "docs": "/docs", "health": "/health/ready"})
+
 
     @app.exception_handler(DaybookError)
     async def refused(request: Request, error: DaybookError) -> Response:

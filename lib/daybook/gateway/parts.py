@@ -17,10 +17,13 @@ from daybook.gateway.metrics import Metrics
 from daybook.prices import reckon
 from daybook.providers import make
 from daybook.providers.catalogue import Catalogue
+from daybook.providers.hf import TaskModels
+from daybook.providers.hf_models import named_models
 from daybook.records import Usage
 from daybook.services.answer import Answerer
 from daybook.services.keys import Keys
 from daybook.services.pseudonyms import Pseudonyms
+from daybook.services.tasks import Tasks
 from daybook.services.upstreams import Upstreams
 from daybook.settings import Settings
 
@@ -48,6 +51,8 @@ class Parts:
     drainer: Drainer
     health: Health
     models: Models
+    tasks: Tasks
+    task_models: TaskModels
     _warming: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self) -> None:
@@ -84,6 +89,7 @@ class Parts:
         for task in self._warming:
             task.cancel()
         await self.upstreams.aclose()
+        await self.task_models.aclose()
         await asyncio.to_thread(self.drainer.stop)
         self.journal.close()
 
@@ -119,6 +125,8 @@ def build(
         observer=metrics,
     )
 
+    task_models = TaskModels(settings.home)
+
     def open_book() -> Drainable:
         from daybook.book import Book
 
@@ -148,6 +156,15 @@ def build(
         models=Models(
             catalogue=catalogue, named=catalogue.listed, upstreams=tuple(upstreams), providers=upstreams, clock=clock
         ),
+        tasks=Tasks(
+            task_models,
+            answerer,
+            journal,
+            reckon=reckon,
+            clock=clock,
+            named=lambda: named_models(settings.home),
+        ),
+        task_models=task_models,
     )
 
 
