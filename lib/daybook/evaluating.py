@@ -68,6 +68,7 @@ class Evaluator:
         pool: DataSet | None = None,
         examples: Examples | None = None,
         labels: Sequence[str] | None = None,
+        part: tuple[int, int] | None = None,
     ) -> Evaluation:
         """The contestants on the rows. `pool`: rows that examples are taken from, never those that are asked about;
         `examples`: which of them, where not the first ones by hash. Raises BadData, BadParameter, and what the models
@@ -76,6 +77,8 @@ class Evaluator:
         chosen = scored_by(task if isinstance(task, Task) else task_of(task, data), scorer)
         data.need(references=chosen.references, classes=chosen.classes)
         known = data.labels if labels is None else tuple(labels)
+        if part is not None:
+            data = data.part(f"part {part[0]} of {part[1]}", data.rows[part[0] - 1 :: part[1]])
         if chosen.scorer == "likelihood":
             return self._likely(data, taking_part, chosen)
         if any(one.shots for one in taking_part) and pool is None:

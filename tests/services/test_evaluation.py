@@ -252,7 +252,7 @@ def test_a_gate_that_is_not_met_exits_with_3(lines: LINES, capsys: pytest.Captur
     """And says by how much; one that is met exits with 0."""
     good, bad = lines("good.jsonl", stored([True] * 40)), lines("bad.jsonl", stored([True, False] * 20))
     assert main(["evaluate", "score", str(bad), "--at-least", "0.6"]) == 3
-    assert "0.5000 on 40 rows; the gate is 0.6" in capsys.readouterr().err
+    assert "is 0.5000 on 40 rows; the gate is 0.6" in capsys.readouterr().err
     assert main(["evaluate", "score", str(good), "--at-least", "0.6"]) == 0
     assert main(["evaluate", "compare", str(bad), str(good), "--must", "better"]) == 0
     assert main(["evaluate", "compare", str(good), str(bad), "--must", "not-worse"]) == 3

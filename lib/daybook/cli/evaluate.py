@@ -10,7 +10,7 @@ import click
 import orjson
 
 from daybook import workbench
-from daybook.errors import BadParameter, GateNotMet
+from daybook.errors import BadParameter
 
 if TYPE_CHECKING:
     from daybook.services.evaluation import Evaluation
@@ -67,7 +67,7 @@ def run(
     with workbench.open() as book:
         found = book.evaluate(data, list(models) or [workbench.EMBEDDED], **asked)
     _show(found, as_json)
-    _gate(found, at_least, must)
+    found.check(at_least=at_least, must=must)
     return 0
 
 
@@ -118,7 +118,7 @@ def score(
         click.echo(orjson.dumps(told))
     else:
         click.echo(_plain(f"{found.quality_prose}\n{found.error_prose}"))
-    _gate(found, at_least, None)
+    found.check(at_least=at_least)
     return 0
 
 
@@ -148,7 +148,7 @@ def compare(
     found = _scored(paths, scorer, labels)
     outside = {name: n for name, n in predictions.left_out(paths, found).items() if n}
     _show(found, as_json, left_out=outside)
-    _gate(found, None, must)
+    found.check(must=must)
     return 0
 
 
@@ -211,30 +211,3 @@ def _show(found: Evaluation, as_json: bool, **more: Any) -> None:
 
 def _plain(markdown: str) -> str:
     return markdown.replace("**", "").replace("`", "")
-
-
-def _gate(found: Evaluation, at_least: float | None, must: str | None) -> None:
-    """Raises GateNotMet: exit code 3."""
-    if at_least is not None:
-        q = found.quality(found.names[0])
-        if q.value is None or q.value < at_least or found.stopped:
-            shown = "unknown" if q.value is None else f"{q.value:.4f}"
-            cut = f"; the run was stopped by {found.stopped}" if found.stopped else ""
-            raise GateNotMet(f"The mean score is {shown} on {q.n} rows{cut}; the gate is {at_least:g}.")
-    if must is not None:
-        if len(found.names) < 2:
-            raise BadParameter("Only one takes part.", remedy="Name a second one to hold against it.")
-        name = found.names[1]
-        d = found.compared[name]
-        # "Not worse" needs evidence, as "better" does: the interval has to stay above a loss of five points.
-        met = d.verdict == "better" or (must == "not-worse" and d.low is not None and d.low > -NOT_WORSE)
-        if not met or found.stopped:
-            ends = "" if d.low is None or d.high is None else f", from {d.low * 100:+.1f} to {d.high * 100:+.1f}"
-            by = "unknown" if d.estimate is None else f"{d.estimate * 100:+.1f} points{ends}"
-            raise GateNotMet(
-                f"{name} must be {must} than {found.names[0]}; the difference is {by} on {d.n} rows: {d.verdict}."
-            )
-
-
-NOT_WORSE = 0.05
-"""A loss that `--must not-worse` rules out: five points."""

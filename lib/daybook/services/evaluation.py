@@ -24,7 +24,7 @@ from daybook.datasets import DataSet, Row
 from daybook.errors import BadParameter
 from daybook.scoring import Score
 from daybook.scoring.statistics import Difference, Estimate, compare, detectable, mean, paired
-from daybook.services import evaluation_charts, evaluation_prose, tabling
+from daybook.services import evaluation_charts, evaluation_gate, evaluation_prose, tabling
 from daybook.services.answers import Said
 from daybook.services.findings import finding, summary
 from daybook.services.tabling import Fact
@@ -267,6 +267,14 @@ class Evaluation:
     @property
     def error_prose(self) -> str:
         return unbroken(evaluation_prose.errors(self))
+
+    # ── gates ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def check(self, *, at_least: float | None = None, must: str | None = None) -> Evaluation:
+        """Itself, if the first contestant scores at least that, and the second is `better` or `not-worse` than the
+        first; else raises GateNotMet. Not worse: the interval rules out a loss of five points."""
+        evaluation_gate.check(self, at_least, must)
+        return self
 
     # ── conclusions ───────────────────────────────────────────────────────────────────────────────────
 
