@@ -3,6 +3,7 @@
 Access ─ request id, log line
   ├─ POST /v1/chat/completions   Chat (plain ASGI)
   └─ FastAPI                     /v1/models · /health/… · /metrics · /ml/hf/… · /docs · /openapi.json · /
+                                 /ml/finetune/… (admin keys)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from daybook.errors import DaybookError
-from daybook.gateway import ml
+from daybook.gateway import finetune, ml
 from daybook.gateway.access import Access
 from daybook.gateway.chat import PATH, Chat
 from daybook.gateway.metrics import CONTENT_TYPE
@@ -88,6 +89,7 @@ def _rest(parts: Parts) -> FastAPI:
             return Response(_PAGE, media_type="text/html")
         return _json(200, {"name": "Daybook", "openai_base_url": "/v1", "docs": "/docs", "health": "/health/ready"})
 
+    app.include_router(finetune.routes(parts.settings, parts.auth, parts.clock))
 
     @app.exception_handler(DaybookError)
     async def refused(request: Request, error: DaybookError) -> Response:
