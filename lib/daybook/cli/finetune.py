@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
 
 from daybook import workbench
-from daybook.errors import BadParameter
+from daybook.cli.finetune_hosted import hosted
+from daybook.cli.finetune_options import JSON, options, plan_of, user
 
 if TYPE_CHECKING:
     from daybook.services.finetune import Plan
     from daybook.tuning.jobs import Job
-
-_JSON = click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object.")
-
-
-def _options(command: Any) -> Any:
-    """What check, estimate and train ask for alike."""
-    for option in reversed(
-        (
-            click.argument("data"),
-            click.option("--method", default="lora", show_default=True, help="lora, head or encoder."),
-            click.option("--base", default="", help="An embedded model, or a folder of weights. [the method's own]"),
-            click.option("--against", multiple=True, metavar="DATA", help="An evaluation set that must not be in it."),
-            click.option("--licence", metavar="SPDX", help="The data's licence: apache-2.0, cc-by-4.0, own, consent …"),
-            click.option("--policy", "policies", multiple=True, metavar="GATE=POLICY", help="e.g. personal_data=warn"),
-            click.option("--column", "columns", multiple=True, metavar="PART=NAME", help="e.g. input=text"),
-            click.option("--set", "choices", multiple=True, metavar="NAME=VALUE", help="e.g. epochs=2, rank=16"),
-            click.option("--system", help="System prompt of the chats made from rows."),
-            click.option("--before", default="", help="Said before each row's input."),
-            click.option("--after", default="", help="Said after each row's input."),
-            click.option("--limit", type=click.IntRange(min=1), help="Only the first rows."),
-            _JSON,
-        )
-    ):
-        command = option(command)
-    return command
 
 
 @click.group()
@@ -59,7 +33,7 @@ def finetune() -> None:
 
 
 @finetune.command()
-@_options
+@options
 def check(as_json: bool, **asked: Any) -> int:
     """Put DATA through every gate. Exit code 3 where one that blocks is not met.
 
@@ -69,14 +43,14 @@ def check(as_json: bool, **asked: Any) -> int:
       daybook finetune check chats.jsonl --policy personal_data=warn --policy near_duplicates=block:0.05
     """
     with workbench.open() as book:
-        plan = _plan(book, **asked)
+        plan = plan_of(book, **asked)
     _show(plan, as_json)
     plan.checked.need()
     return 0
 
 
 @finetune.command()
-@_options
+@options
 def estimate(as_json: bool, **asked: Any) -> int:
     """Say what training on DATA would take: tokens, steps, time, room, cost. Nothing starts.
 
@@ -85,7 +59,7 @@ def estimate(as_json: bool, **asked: Any) -> int:
       daybook finetune estimate builtin:requests --method lora --set epochs=2
     """
     with workbench.open() as book:
-        plan = _plan(book, **asked)
+        plan = plan_of(book, **asked)
     if as_json:
         click.echo(orjson.dumps(plan.estimate.as_dict(), option=orjson.OPT_INDENT_2))
     else:
@@ -94,7 +68,7 @@ def estimate(as_json: bool, **asked: Any) -> int:
 
 
 @finetune.command()
-@_options
+@options
 @click.option("--name", required=True, help="The model's name in the registry.")
 @click.option("--promote", is_flag=True, help="Make it the champion if it is better than its base beyond doubt.")
 @click.option("--dry-run", is_flag=True, help="Show gates and estimate, write the job down, start nothing.")
@@ -109,16 +83,16 @@ def train(name: str, promote: bool, dry_run: bool, as_json: bool, **asked: Any) 
     A training that was killed goes on from its last checkpoint: daybook finetune resume ft-….
     """
     with workbench.open() as book:
-        plan = _plan(book, **asked)
+        plan = plan_of(book, **asked)
         _show(plan, as_json=False, to_err=as_json)
-        job = book.tuner.start(plan, name=name, actor=f"cli:{_user()}", promote=promote)
+        job = book.tuner.start(plan, name=name, actor=f"cli:{user()}", promote=promote)
         click.echo(f"Training {job.id}", err=True)
         return _told(job, as_json) if dry_run else _run(book, job.id, as_json)
 
 
 @finetune.command()
 @click.argument("job")
-@_JSON
+@JSON
 def resume(job: str, as_json: bool) -> int:
     """Run a prepared training, or go on with one that was killed or failed.
 
@@ -132,7 +106,7 @@ def resume(job: str, as_json: bool) -> int:
 
 @finetune.command()
 @click.argument("job", required=False)
-@_JSON
+@JSON
 def status(job: str | None, as_json: bool) -> int:
     """How far a training is, or all of them, oldest first.
 
@@ -157,7 +131,7 @@ def status(job: str | None, as_json: bool) -> int:
 
 @finetune.command()
 @click.argument("job")
-@_JSON
+@JSON
 def cancel(job: str, as_json: bool) -> int:
     """Stop a training before its next step; its checkpoints are kept.
 
@@ -166,55 +140,7 @@ def cancel(job: str, as_json: bool) -> int:
       daybook finetune cancel ft-0123456789ab
     """
     with workbench.open() as book:
-        return _told(book.tuner.cancel(job, actor=f"cli:{_user()}"), as_json)
-
-
-# ── between what is asked and what is done ────────────────────────────────────────────────────────────────
-
-
-def _plan(
-    book: workbench.Workbench,
-    *,
-    data: str,
-    method: str,
-    base: str,
-    choices: Sequence[str],
-    columns: Sequence[str],
-    policies: Sequence[str],
-    system: str | None,
-    before: str,
-    after: str,
-    **more: Any,
-) -> Plan:
-    from daybook.tuning.examples import Template
-    from daybook.tuning.recipe import Recipe
-
-    recipe = Recipe.of({"method": method, "base": base} | {k: _value(v) for k, v in _pairs(choices, "--set").items()})
-    return book.finetune(
-        data,
-        recipe,
-        template=Template(system, before, after),
-        columns=_pairs(columns, "--column") or None,
-        policies=_pairs(policies, "--policy"),
-        **more,
-    )
-
-
-def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
-    found = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise BadParameter(f"{option} {text[:40]!r} is no NAME=VALUE.", remedy=f"Write {option} name=value.")
-        found[name] = value
-    return found
-
-
-def _value(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except ValueError:
-        return tuple(text.split(",")) if "," in text else text
+        return _told(book.tuner.cancel(job, actor=f"cli:{user()}"), as_json)
 
 
 def _run(book: workbench.Workbench, id_: str, as_json: bool) -> int:
@@ -268,8 +194,4 @@ def _show(plan: Plan, as_json: bool, to_err: bool = False) -> None:
     click.echo(plan.estimate.told, err=to_err)
 
 
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
+finetune.add_command(hosted)
