@@ -49,6 +49,6 @@ def test_a_hosted_training_ends_in_the_registry(home: Path, fake: FakeTuning, tm
         small.write_text(
             "text,label\n" + "".join(f"thing {n * 131} number {n * 17},{'ab'[n % 2]}\n" for n in range(10))
         )
-        few = prepare(home, small, HEAD, licence="own")
+        few = prepare(home, small, Recipe(method="head", held_out=0.8), licence="own")
         with pytest.raises(BadData, match=r"takes no fewer than 10"):
             hosting().prepare(few, name="triage", model="gpt-4o-mini-2024-07-18", actor="ada")
