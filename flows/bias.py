@@ -15,6 +15,7 @@ def bias(
     model: str = "smollm2-135m-instruct",
     table: str = "builtin",
     axes: list[str] | None = None,
+    cross: list[list[str]] | None = None,
     templates: int = 12,
     must_pass: bool = False,
     timeout: float = 1800.0,
@@ -23,7 +24,7 @@ def bias(
 
     `date`: the date it is filed under, UTC; None: the date this run was scheduled for. `model`: whose answers are
     compared. `table`: a file of decisions, or "builtin". `axes`: whom the prompts vary; None: gender and religion.
-    `must_pass`: fail where a stated limit is not kept. `timeout`: seconds of wall-clock.
+    `cross`: axes to intersect as well. `must_pass`: fail where a stated limit is not kept. `timeout`: seconds.
     """
     with daybook.open() as book:
         return report(
@@ -35,6 +36,7 @@ def bias(
                 "model": model,
                 "table": table,
                 "axes": axes or ["gender", "religion"],
+                "cross": cross or [],
                 "templates": templates,
                 "must_pass": must_pass,
             },

@@ -137,7 +137,7 @@ class Bias:
         source: str | Path = BUILTIN,
         *,
         axes: Sequence[str] = ("gender",),
-        cross: Sequence[tuple[str, ...]] = (),
+        cross: Sequence[Sequence[str]] = (),
         repeats: int = 2,
         fillers: int = 1,
         model: str | None = None,
@@ -155,7 +155,8 @@ class Bias:
             kept = plan.outcomes if outcomes else ()
             plan = bias_counterfactual.Plan(plan.templates[:templates], kept[:templates], plan.axes)
         model = model or self.model
-        prompts = bias_counterfactual.expand(plan, axes=axes, cross=cross, repeats=repeats, fillers=fillers)
+        crossed = [tuple(names) for names in cross]
+        prompts = bias_counterfactual.expand(plan, axes=axes, cross=crossed, repeats=repeats, fillers=fillers)
         deciding = [prompt.template >= len(plan.templates) for prompt in prompts]
         bodies = [
             {
