@@ -17,8 +17,8 @@ from daybook.clock import Clock, new_id
 from daybook.errors import ProviderError
 from daybook.prices import reckon
 from daybook.providers import make
-from daybook.providers.catalogue import Catalogue
-from daybook.providers.port import Identity
+from daybook.providers.catalogue import Catalogue, Upstream
+from daybook.providers.port import Identity, Provider
 from daybook.services.answer import Answered, Answerer, ChatRequest, Ledger
 from daybook.services.upstreams import Upstreams
 from daybook.services.weighing import estimated
@@ -33,6 +33,7 @@ class Asking:
     def __init__(self, settings: Settings, journal: Ledger, *, clock: Clock) -> None:
         self.catalogue = catalogue = Catalogue.load(settings.models, os.environ)
         self.clock = clock
+        self.home = settings.home
         self.upstreams = Upstreams(catalogue.upstreams, make)
         self.answerer = Answerer(
             catalogue=catalogue,
@@ -74,6 +75,12 @@ class Asking:
             run_id=run_id,
         )
         return await self.answerer.chat(request)
+
+    def lend(self, name: str, provider: Provider) -> None:
+        """Answer `name/…` by this provider, for as long as this is open. One that is there already stays."""
+        if name not in self.catalogue.upstreams:
+            self.upstreams.lend(name, provider)
+            self.catalogue.upstreams[name] = Upstream(name=name, kind="lent", home=self.home)
 
     async def identity(self, model: str) -> Identity | None:
         """Which weights answer under a name; None where it cannot be known. Raises UnknownModel."""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from daybook.asking import Asking
     from daybook.book import Book
     from daybook.datasets import DataSet
+    from daybook.services.approach import Approach
     from daybook.services.bias import Bias
     from daybook.services.costs import Costs
     from daybook.services.evaluation import Evaluation
@@ -290,6 +291,37 @@ class Workbench:
         feedback.give(
             self.book, call_id, good=good, correction=correction, consent=consent, actor="notebook", clock=self.clock
         )
+
+    def approach(
+        self,
+        data: str | Path | DataSet,
+        *,
+        test: str | Path | DataSet | None = None,
+        methods: Sequence[str] = ("zero_shot", "few_shot", "retrieved", "lora", "head"),
+        model: str = EMBEDDED,
+        rows: int | None = None,
+        train_rows: int | None = None,
+        shots: int = 5,
+        steps: int = 60,
+        hour_price: float | str = "0.10",
+        concurrency: int = 2,
+        time_limit: float | None = None,
+    ) -> Approach:
+        """Prompt, examples, retrieval or training: which one for these labelled rows.
+
+        `test`: the held-out rows, `rows` of them; without it a part of the data, by hash. `steps`: of the adapter's
+        training. `hour_price`: US dollars for an hour of this machine.
+        """
+        from daybook.approaching import Approaches
+        from daybook.evaluating import Evaluator, meter
+        from daybook.services.evaluation_run import Limits
+
+        learn, asked = self.dataset(data).split(0.7) if test is None else (self.dataset(data), self.dataset(test))
+        limits = Limits(concurrency=concurrency, seconds=time_limit)
+        with meter("approach", shown=self.settings.run_id is None) as progress:
+            evaluator = Evaluator(self._asking, self.settings, self.book.journal, limits=limits, progress=progress)
+            tried = Approaches(evaluator, model=model, hour_price=Decimal(str(hour_price)), shots=shots, steps=steps)
+            return tried.run(learn.take(train_rows), asked.take(rows), list(methods))
 
     def _day(self, value: str | date | None) -> date:
         if value is None:

@@ -78,6 +78,13 @@ def test_no_difference_seen_is_not_no_difference() -> None:
     assert found.high > 0.1
 
 
+def test_a_score_that_never_varied_is_not_certain() -> None:
+    """Eight wrong answers from four sources are not a model that is always wrong."""
+    found = st.mean([0.0] * 8, ["a", "b", "c", "d"] * 2)
+    assert (found.value, found.low) == (0.0, 0.0)
+    assert found.high == pytest.approx(st.proportion(0, 4).high)
+
+
 @pytest.mark.parametrize("n", [0, 1, 2, 5])
 def test_a_handful_of_items_never_has_a_winner(n: int) -> None:
     """Five wins of five are what two equals do in one of sixteen cases."""

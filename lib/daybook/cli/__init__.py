@@ -16,6 +16,7 @@ from daybook.errors import DaybookError
 
 # command → where it is, and its line in `daybook --help`, which must not import it
 COMMANDS = {
+    "approach": ("daybook.cli.approach:approach", "Prompt, examples, retrieval or training: measured on your rows."),
     "ask": ("daybook.cli.ask:ask", "Ask the embedded model (or another) one question; the call is logged."),
     "bias": ("daybook.cli.bias:bias", "Do groups get different answers: decisions, pairs, questions."),
     "book": ("daybook.cli.book:book", "Look into the book: info, sql, drain, export, check."),

@@ -87,6 +87,8 @@ def mean(values: Values, clusters: Clusters | None = None, seed: int = 0) -> Est
         return proportion(int(x.sum()), len(x))
     sums, sizes = _by_cluster(x, clusters)
     low, high = _bootstrap(sums, sizes, seed)
+    if np.ptp(x) == 0:  # a bootstrap of equal values knows no doubt
+        low, high = _doubt(float(x[0]), len(sums)) if 0 <= x[0] <= 1 else (None, None)
     return Estimate(float(x.mean()), low, high, n=len(x), stderr=_stderr(sums, sizes))
 
 
@@ -258,6 +260,12 @@ def _by_cluster(x: Any, clusters: Clusters | None) -> tuple[Any, Any]:
     names: dict[Hashable, int] = {}
     index = [names.setdefault(name, len(names)) for name in clusters]
     return np.bincount(index, weights=x), np.bincount(index).astype(float)
+
+
+def _doubt(value: float, n: int) -> tuple[float, float]:
+    """Where a share may lie that was `value` in each of `n`: as far off as Wilson allows what was never seen."""
+    unseen = proportion(0, n).high or 0.0
+    return max(0.0, value - unseen), min(1.0, value + unseen)
 
 
 def _stderr(sums: Any, sizes: Any) -> float | None:

@@ -24,6 +24,8 @@ class Task:
     scorer: str
     """A name of `scoring.MEASURES`, or `judge`, `code`, `similarity`, `likelihood`."""
     max_tokens: int
+    again: str = "{input}"
+    """How the question is put where examples went before it: what was said with the first is not said again."""
     classes: int = 0
     """Distinct references that there have to be."""
     references: bool = True
@@ -35,6 +37,7 @@ TASKS: Mapping[str, Task] = {
         Task(
             name="classification",
             template="Which of these fits the text best: {labels}?\n\nText: {input}\n\nAnswer with one of them only.",
+            again="Text: {input}",
             scorer="label",
             max_tokens=16,
             classes=2,
@@ -42,6 +45,7 @@ TASKS: Mapping[str, Task] = {
         Task(
             name="multiple_choice",
             template="{input}\n{choices}\nAnswer with the letter of the right choice only.",
+            again="{input}\n{choices}",
             scorer="choice",
             max_tokens=16,
             classes=2,
@@ -144,10 +148,10 @@ def body(
     messages: list[dict[str, str]] = []
     if one.system:
         messages.append({"role": "system", "content": one.system})
-    for example in examples:
-        messages.append({"role": "user", "content": asked(task, one, example, labels)})
+    for at, example in enumerate(examples):
+        messages.append({"role": "user", "content": asked(task, one, example, labels, again=at > 0)})
         messages.append({"role": "assistant", "content": answered(example, task)})
-    messages.append({"role": "user", "content": asked(task, one, row, labels)})
+    messages.append({"role": "user", "content": asked(task, one, row, labels, again=bool(examples))})
     made: dict[str, Any] = {"model": one.model, "messages": messages, "max_tokens": one.max_tokens or task.max_tokens}
     made["temperature"] = one.temperature
     if one.seed is not None:
@@ -155,10 +159,14 @@ def body(
     return made
 
 
-def asked(task: Task, one: Contestant, row: Row, labels: Sequence[str] = ()) -> str:
+def asked(task: Task, one: Contestant, row: Row, labels: Sequence[str] = (), *, again: bool = False) -> str:
     """The question as it is put. What the row says is put in last, so that braces in it mean nothing."""
     lettered = "\n".join(f"{letter}. {choice}" for letter, choice in zip(ascii_uppercase, row.choices, strict=False))
-    text = (one.template or task.template).replace("{labels}", ", ".join(labels)).replace("{choices}", lettered)
+    text = (
+        (one.template or (task.again if again else task.template))
+        .replace("{labels}", ", ".join(labels))
+        .replace("{choices}", lettered)
+    )
     return row.input.join(text.split("{input}"))
 
 

@@ -35,6 +35,12 @@ class Upstreams(Generic[Config]):
             provider = self._made[name] = self._make(self._configs[name])
         return provider
 
+    def lend(self, name: str, provider: Provider) -> None:
+        """A provider that is made already, under a name that no other has; closed with the others."""
+        if name in self._configs and self._made.get(name) is not provider:
+            raise SettingsError(f"An upstream is called {name!r} already.", remedy="Give it another name.")
+        self._made[name] = provider
+
     def __iter__(self) -> Iterator[str]:
         """The names of all upstreams, made or not."""
         return iter(self._configs)

@@ -1,0 +1,81 @@
+"""`daybook approach`: prompt, examples, retrieval or training, measured on the same rows."""
+
+from __future__ import annotations
+
+import click
+import orjson
+
+from daybook import workbench
+
+
+@click.command()
+@click.argument("data")
+@click.option("--test", metavar="DATA", help="The held-out rows. [a third of DATA, by hash]")
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    metavar="NAME",
+    help="zero_shot, few_shot, retrieved, lora or head; repeat it. [all five]",
+)
+@click.option("--model", default=workbench.EMBEDDED, show_default=True, help="The model that is prompted.")
+@click.option("--rows", type=click.IntRange(min=1), help="Held-out rows, chosen by hash. [all]")
+@click.option("--train-rows", type=click.IntRange(min=1), help="Rows to learn from, chosen by hash. [all]")
+@click.option("--shots", default=5, show_default=True, type=click.IntRange(min=1), help="Examples in a prompt.")
+@click.option("--steps", default=60, show_default=True, type=click.IntRange(min=1), help="Of the adapter's training.")
+@click.option("--hour-price", default="0.10", show_default=True, metavar="USD", help="For an hour of this machine.")
+@click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="For the prompts.")
+@click.option("--at-least", type=click.FloatRange(0, 1), help="Exit 3 if the recommended one scores below.")
+@click.option("--json", "as_json", is_flag=True, help="All figures as one JSON object.")
+def approach(
+    data: str,
+    test: str | None,
+    methods: tuple[str, ...],
+    model: str,
+    rows: int | None,
+    train_rows: int | None,
+    shots: int,
+    steps: int,
+    hour_price: str,
+    time_limit: float | None,
+    at_least: float | None,
+    as_json: bool,
+) -> int:
+    """Which approach answers the labelled rows of DATA best, at what price, and what would change that.
+
+    \b
+    Examples:
+      daybook approach builtin:requests --method head --method retrieved --rows 12
+      daybook approach train.csv --test test.csv --rows 100 --train-rows 300 --json
+      daybook approach tickets.jsonl --at-least 0.8
+
+    Answers and trained adapters are kept: what was killed goes on where it stopped.
+    """
+    with workbench.open() as book:
+        found = book.approach(
+            data,
+            test=test,
+            methods=methods or ("zero_shot", "few_shot", "retrieved", "lora", "head"),
+            model=model,
+            rows=rows,
+            train_rows=train_rows,
+            shots=shots,
+            steps=steps,
+            hour_price=_price(hour_price),
+            time_limit=time_limit,
+        )
+    if as_json:
+        click.echo(orjson.dumps(found.to_dict(), default=str))
+    else:
+        click.echo(f"{found.prose}\n\n{found.evaluation.error_prose}".replace("**", "").replace("`", ""))
+    found.check(at_least)
+    return 0
+
+
+def _price(text: str) -> str:
+    try:
+        if float(text) >= 0:
+            return text
+    except ValueError:
+        pass
+    raise click.BadParameter(f"{text!r} is no price in US dollars.", param_hint="--hour-price")

@@ -1,0 +1,289 @@
+"""Prompt, examples, retrieval or training: which one for this task, measured on the same held-out rows.
+
+    found.table("methods")     quality with interval, cost per 1,000 requests, latency, what training took
+    found.recommended          the cheapest of those that cannot be told from the best
+    found.recommendation       why, and what would change it
+
+A price is what the providers asked plus, for what runs on this machine, its seconds at `hour_price` US dollars an hour:
+an assumption of the reader's, and stated as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from daybook.errors import GateNotMet
+from daybook.scoring.statistics import Difference, needed
+from daybook.services import approach_charts, tabling
+from daybook.services.evaluation import Evaluation
+from daybook.services.findings import finding, summary
+from daybook.services.tabling import Fact, facts
+from daybook.services.wording import between, code, count, listing, money, percent, seconds, unbroken
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+    from daybook.charts.style import Chart
+
+METHODS: Mapping[str, str] = {
+    "zero_shot": "the question alone",
+    "few_shot": "the same examples before every question",
+    "retrieved": "the nearest examples before each question, by embedding",
+    "lora": "the generative model fine-tuned with low-rank adapters",
+    "head": "a logistic head on embeddings",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What a method took before it could answer at all."""
+
+    seconds: float
+    rows: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """A method's quality when it has learnt from part of the rows."""
+
+    rows: int
+    quality: float
+
+
+@dataclass(frozen=True)
+class Approach:
+    evaluation: Evaluation
+    """Its contestants are the methods."""
+    trained: Mapping[str, Trained]
+    local: frozenset[str]
+    """Methods that run on this machine, whose seconds cost."""
+    hour_price: Decimal
+    train_rows: int
+    curve: tuple[Learning, ...] = ()
+    """Of the head: as many rows as there are, half, a quarter."""
+    at_once: Mapping[str, int] = field(default_factory=dict)
+    """Questions that were answered side by side: their latency is longer than their share of the machine."""
+
+    @cached_property
+    def methods(self) -> pd.DataFrame:
+        """One row per method, best first."""
+        rows = []
+        for row in facts(self.evaluation.leaderboard):
+            name = row["contestant"]
+            trained = self.trained.get(name)
+            asked = row["per_1000"]
+            machine = self._machine(name)
+            total = None if asked is None and name not in self.local else (asked or Decimal(0)) + machine
+            rows.append(
+                (
+                    name,
+                    METHODS.get(name, ""),
+                    row["quality"],
+                    row["low"],
+                    row["high"],
+                    row["n"],
+                    total,
+                    row["p50"],
+                    row["p95"],
+                    trained.seconds if trained else None,
+                    trained.rows if trained else None,
+                )
+            )
+        columns = ("method", "how", "quality", "low", "high", "n", "per_1000", "p50", "p95", "training", "train_rows")
+        return tabling.table(columns, rows)
+
+    def _machine(self, name: str) -> Decimal:
+        """US dollars per 1,000 requests for the machine's time."""
+        times = [
+            i.said.latency for i in self.evaluation.items[name] if i.said is not None and i.said.latency is not None
+        ]
+        if name not in self.local or not times:
+            return Decimal(0)
+        each = sum(times) / len(times) / self.at_once.get(name, 1)
+        return (Decimal(repr(each)) * 1000 / 3600 * self.hour_price).quantize(Decimal("1e-9"))
+
+    # ── which one ─────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def best(self) -> str | None:
+        """The method with the highest score; None where nothing was scored."""
+        rows = [row for row in facts(self.methods) if row["quality"] is not None]
+        return rows[0]["method"] if rows else None
+
+    @cached_property
+    def against_best(self) -> dict[str, Difference]:
+        """Each other method against the best, paired, p by Holm."""
+        if self.best is None:
+            return {}
+        names = [self.best, *(name for name in self.evaluation.names if name != self.best)]
+        return replace(self.evaluation, items={name: self.evaluation.items[name] for name in names}).compared
+
+    @cached_property
+    def rivals(self) -> list[str]:
+        """The best, and those that cannot be told from it."""
+        if self.best is None:
+            return []
+        return [self.best, *(name for name, d in self.against_best.items() if d.verdict == "cannot tell" and d.n)]
+
+    @cached_property
+    def recommended(self) -> str | None:
+        """The cheapest of the rivals; of equal price the faster."""
+        rows = {row["method"]: row for row in facts(self.methods)}
+        priced = [name for name in self.rivals if rows[name]["per_1000"] is not None] or self.rivals
+        if not priced:
+            return None
+        return min(priced, key=lambda name: (rows[name]["per_1000"] or Decimal(0), rows[name]["p50"] or 0.0))
+
+    @property
+    def prose(self) -> str:
+        return f"{self.measured_prose}\n\n{self.recommendation}"
+
+    @property
+    def measured_prose(self) -> str:
+        rows = [row for row in facts(self.methods) if row["quality"] is not None]
+        if not rows:
+            return "Nothing could be scored."
+        told = [f"{code(r['method'])} {percent(r['quality'])}{between(r['low'], r['high'], percent)}" for r in rows]
+        data = self.evaluation.data
+        return unbroken(
+            f"On {count(len(data), 'held-out row')} of {code(data.name)}, "
+            f"{count(self.train_rows, 'row')} to learn from: {listing(told)}."
+        )
+
+    @property
+    def recommendation(self) -> str:
+        """What to use and why, then what would change it."""
+        name = self.recommended
+        if name is None or self.best is None:
+            return "Nothing can be recommended: nothing was scored."
+        rows = {row["method"]: row for row in facts(self.methods)}
+        row = rows[name]
+        if name == self.best and len(self.rivals) == 1:
+            why = "it is better than every other method here"
+        elif name == self.best:
+            why = "it scores highest, and is the cheapest of those that cannot be told from it"
+        else:
+            why = f"it cannot be told from the best, {code(self.best)}, and is cheaper"
+        price = "unpriced" if row["per_1000"] is None else f"{money(row['per_1000'])} per 1,000 requests"
+        told = [f"Use **{code(name)}** ({METHODS.get(name, '')}): {why}. It costs {price}"]
+        if row["p50"] is not None:
+            told[-1] += f" and takes {seconds(row['p50'])} in the median"
+        if row["training"] is not None:
+            told[-1] += f", after {seconds(row['training'])} of training on {count(int(row['train_rows']), 'row')}"
+        if self.evaluation.least is None:
+            told[0] += f". **{count(len(self.evaluation.data), 'row')} are a trial, not a ground for a decision**"
+        return unbroken(f"{told[0]}. {' '.join(self._changes(name, rows))}")
+
+    def _changes(self, name: str, rows: Mapping[str, Any]) -> list[str]:
+        told = ["What would change this:"]
+        others = [rival for rival in self.rivals if rival != name]
+        if others:
+            gap = max(abs(d.estimate or 0.0) for n, d in self.against_best.items() if n in self.rivals)
+            gap = min(max(gap, 0.02), 0.2)
+            told.append(
+                f"more rows to measure on: {len(self.evaluation.data)} cannot tell it from "
+                f"{listing([code(o) for o in others])}; {needed(gap):,} would show {gap * 100:.0f} points with 80 %;"
+            )
+        if len(self.curve) > 1:
+            most, fewer = self.curve[0], self.curve[1]
+            gain = most.quality - fewer.quality
+            more = "more of them would still help" if gain > 0.01 else "more of them would help little"
+            told.append(
+                f"other examples: from {fewer.rows} to {most.rows} rows the head went from {percent(fewer.quality)} to "
+                f"{percent(most.quality)}, so {more}, and with {self.curve[-1].rows} it had "
+                f"{percent(self.curve[-1].quality)};"
+            )
+        cheaper = [
+            n
+            for n, r in rows.items()
+            if n != name
+            and r["per_1000"] is not None
+            and rows[name]["per_1000"]
+            and r["per_1000"] < rows[name]["per_1000"]
+        ]
+        if cheaper:
+            one = min(cheaper, key=lambda n: rows[n]["per_1000"])
+            saved = rows[name]["per_1000"] - rows[one]["per_1000"]
+            lost = (rows[name]["quality"] or 0) - (rows[one]["quality"] or 0)
+            told.append(f"price: {code(one)} saves {money(saved)} per 1,000 and loses {lost * 100:.0f} points;")
+        told.append(f"another model, or an hour of this machine at other than {money(self.hour_price)}.")
+        return told
+
+    def check(self, at_least: float | None) -> Approach:
+        """Itself, if the recommended method scores at least that; else raises GateNotMet."""
+        name = self.recommended
+        q = None if name is None else self.evaluation.quality(name).value
+        if at_least is not None and (q is None or q < at_least):
+            raise GateNotMet(
+                f"The recommended method, {name}, scores {'nothing' if q is None else f'{q:.4f}'}; "
+                f"the gate is {at_least:g}.",
+                remedy="Give more examples or a stronger model, or state another gate.",
+            )
+        return self
+
+    # ── shown ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def chart(self) -> Chart:
+        """Quality with its interval against the price of 1,000 requests."""
+        return approach_charts.against_price(self)
+
+    def chart_quality(self) -> Chart:
+        return self.evaluation.chart()
+
+    def table(self, name: str) -> Styler:
+        """methods, or a table of the evaluation."""
+        return approach_charts.methods(self) if name == "methods" else self.evaluation.table(name)
+
+    def findings(self) -> list[Fact]:
+        about = f"{self.evaluation.data.name}, {self.evaluation.data.digest}"
+        found = [finding("rows", len(self.evaluation.data), "rows", n=len(self.evaluation.data), note=about)]
+        for row in facts(self.methods):
+            name, n = row["method"], row["n"]
+            found.append(finding(f"quality/{name}", row["quality"], "share", row["low"], row["high"], n=n, note=about))
+            found.append(finding(f"per_1000/{name}", row["per_1000"], "USD", n=n))
+            found.append(finding(f"latency/{name}", row["p50"], "s", n=n, note="median"))
+            if row["training"] is not None:
+                found.append(finding(f"training/{name}", row["training"], "s", n=int(row["train_rows"])))
+        found.append(finding("recommended", None, "method", note=self.recommended))
+        return sorted(found, key=lambda row: str(row["name"]))
+
+    def summary(self) -> str:
+        return summary(self.findings())
+
+    def contract(self) -> str:
+        """What does not depend on the machine: the rows, the methods, that each answered every row."""
+        return f"train rows              {self.train_rows}\n{self.evaluation.contract()}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures as plain values, for `--json`."""
+        data = self.evaluation.data
+        return {
+            "data": {"name": data.name, "rows": len(data), "digest": data.digest, "train_rows": self.train_rows},
+            "methods": facts(self.methods),
+            "against_best": [
+                {
+                    "method": n,
+                    "difference": d.estimate,
+                    "low": d.low,
+                    "high": d.high,
+                    "p": d.adjusted,
+                    "verdict": d.verdict,
+                }
+                for n, d in self.against_best.items()
+            ],
+            "best": self.best,
+            "recommended": self.recommended,
+            "why": self.recommendation.replace("**", "").replace("`", ""),
+            "curve": [{"rows": one.rows, "quality": one.quality} for one in self.curve],
+            "hour_price": self.hour_price,
+        }
+
+    def _repr_markdown_(self) -> str:
+        return self.prose
