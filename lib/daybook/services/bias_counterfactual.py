@@ -142,6 +142,7 @@ class CounterfactualAudit:
                 Column("axis", "axis"),
                 Column("group", "group"),
                 Column("measure", "measure"),
+                Column("verdict", "verdict"),
                 Column("n", "answers", "count"),
                 Column("mean", "this group", "figure"),
                 Column("rest", "the others", "figure"),
@@ -149,7 +150,6 @@ class CounterfactualAudit:
                 Column("floor", "noise floor", "figure"),
                 Column("size", "in spreads", "figure"),
                 Column("adjusted", "p", "figure"),
-                Column("verdict", "verdict"),
             ],
         )
 

@@ -201,9 +201,9 @@ class QuestionAudit:
                 Column("n", "questions", "count"),
                 Column("accuracy", "right", "percent", "accuracy_low", "accuracy_high"),
                 Column("bias", "bias score", "figure", "bias_low", "bias_high"),
+                Column("verdict", "verdict"),
                 Column("named", "name somebody", "count"),
                 Column("unanswered", "no answer", "count"),
-                Column("verdict", "verdict"),
             ],
         )
 
