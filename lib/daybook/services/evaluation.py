@@ -169,7 +169,7 @@ class Evaluation:
     def _parts(self) -> dict[str, set[str]]:
         rows = self.data.rows
         parts: dict[str, set[str]] = {}
-        if 2 <= len(self.data.labels) <= 30 and not rows[0].choices:
+        if 2 <= len(self.data.labels) <= len(rows) / LEAST and not rows[0].choices:
             parts = {label: {row.id for row in rows if row.reference == label} for label in self.data.labels}
         if len(rows) >= 3 * LEAST:
             lengths = np.array([len(row.input) for row in rows])
@@ -270,11 +270,10 @@ class Evaluation:
 
     # ── gates ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def check(self, *, at_least: float | None = None, must: str | None = None) -> Evaluation:
-        """Itself, if the first contestant scores at least that, and the second is `better` or `not-worse` than the
-        first; else raises GateNotMet. Not worse: the interval rules out a loss of five points."""
+    def check(self, *, at_least: float | None = None, must: str | None = None) -> None:
+        """Raises GateNotMet unless the first contestant scores at least that, and the second is `better` or
+        `not-worse` than the first. Not worse: the interval rules out a loss of five points."""
         evaluation_gate.check(self, at_least, must)
-        return self
 
     # ── conclusions ───────────────────────────────────────────────────────────────────────────────────
 
