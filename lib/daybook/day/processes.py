@@ -79,7 +79,7 @@ class Parts:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_begin,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
             part = Part(name, process, log)
             self.parts.append(part)
@@ -122,12 +122,20 @@ def tail(log: Path, lines: int = 12) -> str:
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Let a Ctrl-C come only afterwards. In the middle of a fork Python would drop the exception it is turned into."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    """Let a Ctrl-C come only afterwards. In the middle of a fork Python would drop the exception it is turned into;
+    and to block the signal is not enough, because another thread then takes it. For the main thread."""
+    came: list[int] = []
+    kept = {}
+    with contextlib.suppress(ValueError):  # not the main thread
+        for number in _ENDING:
+            kept[number] = signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 class deaf:  # noqa: N801 - reads as a statement: `with deaf():`
@@ -179,11 +187,8 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _begin() -> None:
-    """In the new process: hear signals again, and end when the parent does."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
-    if sys.platform != "linux":
-        return
+def _die_with_parent() -> None:
+    """In the new process: end when the parent does."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() == 1:  # the parent was gone before we asked
         os._exit(1)
