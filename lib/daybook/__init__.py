@@ -5,6 +5,7 @@ book = daybook.open()
 book.ask("What is a ledger?")
 """
 
-from daybook.workbench import Answer, Workbench, open
+from daybook.answered import Answer
+from daybook.workbench import Workbench, open
 
 __all__ = ["Answer", "Workbench", "open"]

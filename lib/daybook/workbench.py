@@ -12,22 +12,20 @@ Opening costs almost nothing: the database, the model and pandas are loaded when
 from __future__ import annotations
 
 import atexit
-import hashlib
 import html
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from daybook.answered import Answer
 from daybook.clock import Clock, SystemClock, new_id
-from daybook.errors import BadDate, BadParameter
-from daybook.records import Event, Finding, Record
+from daybook.errors import BadParameter
+from daybook.records import Record
 from daybook.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,49 +47,6 @@ if TYPE_CHECKING:
     from daybook.tuning.recipe import Recipe
 
 EMBEDDED = "smollm2-135m-instruct"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a model said, and what saying it took. Shows itself in a notebook."""
-
-    text: str
-    model: str
-    input_tokens: int | None
-    output_tokens: int | None
-    cost: Decimal | None
-    """US dollars; None where the model has no known price."""
-    latency: float | None
-    """Seconds."""
-    finish_reason: str | None
-    call_id: str
-
-    def __str__(self) -> str:
-        return self.text
-
-    @property
-    def facts(self) -> str:
-        """The model, tokens, cost and time, in one line."""
-        cost = "unpriced" if self.cost is None else f"${self.cost.normalize():f}"
-        took = "" if self.latency is None else f" · {self.latency:.2f} s"
-        cut = " · cut off at max_tokens" if self.finish_reason == "length" else ""
-        tokens = f"{_count(self.input_tokens)} in, {_count(self.output_tokens)} out"
-        return f"{self.model} · {tokens} · {cost}{took}{cut}"
-
-    def to_json(self) -> str:
-        """All of it as one JSON object; the cost is a string, so that no digit is lost."""
-        return orjson.dumps(asdict(self), default=str).decode()
-
-    def _repr_html_(self) -> str:
-        paragraphs = "".join(f"<p>{html.escape(p)}</p>" for p in self.text.split("\n\n") if p.strip())
-        return (
-            f'<div style="border-left:3px solid #4477aa;padding:0 1em;max-width:44em">{paragraphs}'
-            f'<p style="opacity:.65;font-size:85%">{html.escape(self.facts)}</p></div>'
-        )
-
-
-def _count(tokens: int | None) -> str:
-    return "?" if tokens is None else f"{tokens:,}"
 
 
 class Workbench:
@@ -134,18 +89,7 @@ class Workbench:
             messages.insert(0, {"role": "system", "content": system})
         chosen = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
         body = {"model": model, "messages": messages} | {k: v for k, v in chosen.items() if v is not None}
-        answered = self._asking.chat(body, project=project, run_id=self.settings.run_id)
-        call = answered.call
-        return Answer(
-            text=answered.reply.text,
-            model=call.served_model or model,
-            input_tokens=call.input_tokens,
-            output_tokens=call.output_tokens,
-            cost=call.cost,
-            latency=call.latency,
-            finish_reason=call.finish_reason,
-            call_id=call.id,
-        )
+        return Answer.of(self._asking.chat(body, project=project, run_id=self.settings.run_id))
 
     @cached_property
     def bias(self) -> Bias:
@@ -185,13 +129,17 @@ class Workbench:
         """Who spent what on which model in the `days` UTC days that end with `logical_date` (today)."""
         from daybook.services import costs
 
-        return costs.read(self.book, logical_date=self._day(logical_date), days=days, now=self.clock.now())
+        return costs.read(self.book, logical_date=logical_date or self._today, days=days, now=self.clock.now())
 
     def traffic(self, *, logical_date: str | date | None = None, days: int = 7) -> Traffic:
         """What happened on the endpoint in the `days` UTC days that end with `logical_date` (today)."""
         from daybook.services import traffic
 
-        return traffic.read(self.book, logical_date=self._day(logical_date), days=days)
+        return traffic.read(self.book, logical_date=logical_date or self._today, days=days)
+
+    @property
+    def _today(self) -> date:
+        return self.clock.now().date()
 
     # ── measuring ─────────────────────────────────────────────────────────────────────────────────
 
@@ -323,18 +271,6 @@ class Workbench:
             tried = Approaches(evaluator, model=model, hour_price=Decimal(str(hour_price)), shots=shots, steps=steps)
             return tried.run(learn.take(train_rows), asked.take(rows), list(methods))
 
-    def _day(self, value: str | date | None) -> date:
-        if value is None:
-            return self.clock.now().date()
-        if isinstance(value, datetime):
-            return value.astimezone(UTC).date()
-        if isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(value)
-        except ValueError as error:
-            raise BadDate(f"{value!r} is not a date.", remedy="Write it as 2026-11-20.") from error
-
     # ── entering ──────────────────────────────────────────────────────────────────────────────────
 
     def append(self, record: Record) -> None:
@@ -349,24 +285,11 @@ class Workbench:
         on the same rows prints the same one. Under the press the findings go into the project's
         book even when the notebook reads a sample.
         """
-        rows = sorted((dict(finding) for finding in findings), key=lambda row: str(row["name"]))
+        from daybook.services import findings as concluded
+
         book = self.book if self.settings.run_id is None else _project_book(self.settings, self.clock)
         run_id = self.settings.run_id or f"interactive-{new_id()}"
-        now = self.clock.now()
-        for row in rows:
-            book.append(Finding(id=new_id(), run_id=run_id, at=now, **row))
-        book.append(
-            Event(
-                id=new_id(),
-                at=now,
-                actor="notebook",
-                action="findings.entered",
-                run_id=run_id,
-                details={"n": len(rows)},
-            )
-        )
-        book.journal.sync()
-        return "sha256:" + hashlib.sha256(orjson.dumps(rows, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
+        return concluded.enter(book.journal, findings, run_id=run_id, actor="notebook", at=self.clock.now())
 
     def close(self) -> None:
         """Stop the embedded model if this workbench started it, and close the journal."""

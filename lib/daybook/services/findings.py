@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
+from typing import Any, Protocol
 
+import orjson
+
+from daybook.clock import new_id
+from daybook.records import Event, Finding, Record
 from daybook.services.intervals import LEVEL
 from daybook.services.tabling import Fact
+
+
+class Journal(Protocol):
+    def append(self, record: Record) -> None: ...
+
+    def sync(self) -> None: ...
+
+
+def enter(journal: Journal, findings: Iterable[Mapping[str, Any]], *, run_id: str, actor: str, at: datetime) -> str:
+    """Enter what the run `run_id` concluded for the book, durably; returns the findings' digest.
+
+    The digest depends on the findings alone, not on their order, the run or the time.
+    """
+    rows = sorted((dict(finding) for finding in findings), key=lambda row: str(row["name"]))
+    for row in rows:
+        journal.append(Finding(id=new_id(), run_id=run_id, at=at, **row))
+    entered = {"n": len(rows)}
+    journal.append(Event(id=new_id(), at=at, actor=actor, action="findings.entered", run_id=run_id, details=entered))
+    journal.sync()
+    return "sha256:" + hashlib.sha256(orjson.dumps(rows, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
 
 
 def finding(
