@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daybook.clock import new_id
 from daybook.day.processes import Part, PartFailed, Parts, tail
 from daybook.errors import UsageError
 from daybook.settings import Settings
@@ -133,7 +134,12 @@ class Schedule:
             runs = {}
             for name, parameters in names.items():
                 deployment = client.read_deployment_by_name(name)
-                runs[name] = client.create_flow_run_from_deployment(deployment.id, parameters=dict(parameters)).id
+                run = client.create_flow_run_from_deployment(
+                    deployment.id,
+                    parameters=dict(parameters),
+                    idempotency_key=new_id(),  # the client asks again where the server's database was locked
+                )
+                runs[name] = run.id
             seen: dict[str, str] = {}
             ended: dict[str, Ended] = {}
             deadline = time.monotonic() + seconds
