@@ -179,6 +179,28 @@ def test_an_entry_that_fits_no_row_is_set_aside(book: Book, home: Path, make: An
     assert kept == ["odd-1", "odd-2"]
 
 
+def test_awkward_text_arrives_as_it_was(book: Book, make: Any) -> None:
+    """Tabs, line ends, backslashes, Postgres' own mark for NULL, quotes and nothing at all are text like any other, in
+    a column and inside a mapping; a number keeps all its digits."""
+    texts = ["", "\\N", "a\tb\r\nc\\d", "\\.", "'\"$1%s:x", "Grüße 東京 🗼 \u2028"]
+    calls = [make.call(prompt=text, parameters={"stop": [text, None], text: 2**63 - 1}, latency=0.1) for text in texts]
+    for call in calls:
+        book.append(call)
+    rows = book.rows("select id, prompt, parameters, latency from calls order by id")
+    assert [(row["id"], row["prompt"], row["parameters"], row["latency"]) for row in rows] == [
+        (call.id, call.prompt, call.parameters, 0.1) for call in sorted(calls, key=lambda call: call.id)
+    ]
+
+
+def test_an_object_where_a_text_belongs_blocks_nothing(book: Book, home: Path, make: Any) -> None:
+    """It is kept, in the table or set aside, and what stands beside it arrives."""
+    calls = [make.call(), make.call(caller={"name": "x"}), make.call()]
+    write(home, b"".join(encode(call, n) for n, call in enumerate(calls)))
+    drained = book.drain()
+    assert drained.entries + drained.corrupt == 3
+    assert {calls[0].id, calls[2].id} <= set(ids(book))
+
+
 def test_a_torn_last_line_of_a_dead_writer_is_set_aside(book: Book, home: Path, make: Any) -> None:
     """It was never acknowledged: it counts as torn, not as corrupt, and what stood before it arrives."""
     call, torn = make.call(), encode(make.call(), 2)[:200]

@@ -27,7 +27,7 @@ def test_no_row_is_lost_and_no_read_fails() -> None:
     assert found["exit_codes"] == [0, 0, 0, 0]
     for role in (endpoint, *kernels, flow):
         assert (role["errors"], role["failed"], role["missed"]) == ([], 0, 0)
-        assert role["reads"] >= 3
+        assert role["reads"] >= 1
     assert found["wrong"] == []
     assert found["book"] == {
         "calls": endpoint["appended"],

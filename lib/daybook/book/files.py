@@ -52,7 +52,7 @@ class JournalFile:
 
     def lines(self, start: int) -> Iterator[Line]:
         """The lines from byte `start` on. An unfinished last line only if the writer is dead."""
-        held, at, end = b"", start, start
+        name, held, at, end = self.name, b"", start, start
         while chunk := os.pread(self.fd, _CHUNK, end):
             end += len(chunk)
             *whole, held = (held + chunk).split(b"\n")
@@ -60,15 +60,15 @@ class JournalFile:
                 after = at + len(raw) + 1
                 if raw:
                     try:
-                        yield Line(self.name, at, after, decode(raw), b"")
+                        yield Line(name, at, after, decode(raw), b"")
                     except NewerLine as error:
                         self.newer = error.message
                         return
                     except JournalCorrupt as error:
-                        yield Line(self.name, at, after, None, raw, error.message)
+                        yield Line(name, at, after, None, raw, error.message)
                 at = after
         if held and self.dead:
-            yield Line(self.name, at, at + len(held), None, held, "it was cut off when its writer died", torn=True)
+            yield Line(name, at, at + len(held), None, held, "it was cut off when its writer died", torn=True)
 
     def remove(self) -> None:
         """Take the file away. We hold its lock, so no writer has it."""

@@ -35,11 +35,10 @@ _TIMES = {
     "model": ("at",),
     "alias": ("at",),
 }
-_LINE = re.compile(
-    rb'\{"v":2,"kind":"([a-z]+)","id":("(?:[^"\\]|\\.)*"),"at":(\d+),"body":(\{.*\}),"crc":"([0-9a-f]{8})"\}', re.DOTALL
-)
+_HEAD = re.compile(rb'\{"v":2,"kind":"([a-z]+)","id":("[^"\\]*(?:\\.[^"\\]*)*"),"at":(\d+),"body":(?=\{)', re.DOTALL)
+_TAIL = re.compile(rb'\},"crc":"[0-9a-f]{8}"\}')
+_END = len(b',"crc":"00000000"}')
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_TAIL = len(b',"crc":"00000000"}')
 
 
 class Entry(NamedTuple):
@@ -78,13 +77,13 @@ def encode(record: Record, stamp: int) -> bytes:
 
 def decode(line: bytes) -> Entry:
     """The entry in `line` (without its newline). Raises JournalCorrupt with the reason, or NewerLine."""
-    match = _LINE.fullmatch(line)
-    if match is None:
+    head, cut = _HEAD.match(line), len(line) - _END
+    if head is None or not _TAIL.fullmatch(line, cut - 1):
         return _decode_other(line)
-    kind, identity, stamp, body, crc = match.groups()
-    if zlib.crc32(memoryview(line)[:-_TAIL]) != int(crc, 16):
+    if zlib.crc32(memoryview(line)[:cut]) != int(line[cut + 8 : -2], 16):
         raise JournalCorrupt("the checksum does not match")
-    return Entry(_known(kind.decode()), orjson.loads(identity), int(stamp), body)
+    kind, identity, stamp = head.groups()
+    return Entry(_known(kind.decode()), orjson.loads(identity), int(stamp), line[head.end() : cut])
 
 
 class NewerLine(JournalCorrupt):
