@@ -39,6 +39,7 @@ Each message gives the numbers and the remedy. Each error pickles, because error
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 
@@ -65,6 +66,14 @@ def _rebuild(cls: type[DaybookError], args: tuple[Any, ...], state: dict[str, An
     error.args = args
     error.__dict__.update(state)
     return error
+
+
+def meant(given: str, known: Iterable[str]) -> str:
+    """The beginning of a remedy, `Did you mean 'days'? `, where a known name is like the one given; else nothing."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(given.lower(), known, n=1)
+    return f"Did you mean {near[0]!r}? " if near else ""
 
 
 class UsageError(DaybookError):

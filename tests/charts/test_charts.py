@@ -52,6 +52,7 @@ def test_a_chart_has_a_title_units_and_an_alternative_text(make):
     data, metadata = chart._repr_png_()
     assert data.startswith(b"\x89PNG")
     assert metadata["alt"].startswith(title)
+    assert "\\" not in metadata["alt"]
 
 
 @pytest.mark.parametrize("make", ALL)

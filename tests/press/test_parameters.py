@@ -62,7 +62,7 @@ def test_a_line_that_is_no_parameter_is_named(source, said):
     ("kind", "good", "bad"),
     [
         ("int", [0, -3, 10**30], [True, 1.0, "1", None]),
-        ("float", [0.5, 3], [True, "0.5", None]),
+        ("float", [0.5, 3, 10**400], [True, "0.5", None, float("nan"), float("inf")]),
         ("bool", [True, False], [0, 1, "true"]),
         ("str", ["", "7"], [7, None, ["a"]]),
         ("str | None", ["a", None], [1]),
@@ -80,8 +80,8 @@ def test_a_line_that_is_no_parameter_is_named(source, said):
     ],
 )
 def test_a_value_fits_its_type_or_does_not(kind, good, bad):
-    """A bool is no number, an int is a float too, items of lists and dicts count, and a type that is not
-    understood fits nothing."""
+    """A bool is no number, nor is nan; an int is a float too, items of lists and dicts count, and a type that is
+    not understood fits nothing."""
     assert [value for value in good if not fits(value, kind)] == []
     assert [value for value in bad if fits(value, kind)] == []
 
@@ -113,7 +113,7 @@ def test_an_unknown_name_is_refused_with_those_there_are(costs):
         effective("costs", source, {"day": 3, "Label": "x", "days": 3}, logical_date=DAY)
     assert str(caught.value) == (
         "The notebook costs has no parameter 'Label', 'day'. "
-        "It knows: days: int = 7  (length); label: str | None = None."
+        "Did you mean 'label'? It knows: days: int = 7  (length); label: str | None = None."
     )
 
 
@@ -154,6 +154,7 @@ def test_an_ill_typed_secret_is_not_shown(costs):
         ("list[str] = []", '["a", "b"]', ["a", "b"]),
         ("dict[str, int] = {}", '{"a": 1}', {"a": 1}),
         ("Literal['day', 'week'] = 'day'", "week", "week"),
+        ("\"Literal['day', 'week']\" = 'day'", "week", "week"),
         ("Literal[1, 2] = 1", "2", 2),
     ],
 )

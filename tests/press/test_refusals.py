@@ -53,7 +53,9 @@ def test_an_unknown_notebook(notebook, refused):
     """The word, cut short, and the words there are."""
     notebook("costs", "1")
     notebook("traffic", "1")
-    assert refused(UnknownNotebook, "cost") == "There is no notebook 'cost'. There are: costs, traffic."
+    assert refused(UnknownNotebook, "cost") == (
+        "There is no notebook 'cost'. Did you mean 'costs'? There are: costs, traffic."
+    )
     assert len(refused(UnknownNotebook, "x" * 1000)) < 150
     for word in ("../costs", "costs.ipynb", "", "/etc/passwd", "costs/"):
         assert "There are: costs, traffic." in refused(UnknownNotebook, word)
@@ -69,7 +71,7 @@ def test_an_unknown_parameter(notebook, refused):
     """The name, and the parameters that the notebook knows with their types, defaults and comments."""
     notebook("costs", "1")
     said = refused(BadParameter, parameters={"dayz": 3})
-    assert said.startswith("The notebook costs has no parameter 'dayz'. It knows: logical_date: str = ")
+    assert said.startswith("The notebook costs has no parameter 'dayz'. Did you mean 'days'? It knows: logical_date: ")
     assert "days: int = 7  (length of the window)" in said
 
 
@@ -149,12 +151,14 @@ def test_a_notebook_that_cannot_be_read(notebook, refused, text):
 
 
 COMMANDS = {
-    "unknown notebook": (["cost"], 2, "There are: costs, julia, plain."),
-    "unknown parameter": (["costs", "-p", "dayz=3"], 2, "has no parameter 'dayz'. It knows: "),
+    "unknown notebook": (["cost"], 2, "Did you mean 'costs'? There are: costs, julia, plain."),
+    "unknown parameter": (["costs", "-p", "dayz=3"], 2, "has no parameter 'dayz'. Did you mean 'days'? It knows: "),
     "ill-typed parameter": (["costs", "-p", "days=three"], 2, "Its default is 7."),
     "no parameter": (["costs", "-p", "days"], 2, "Write -p name=value."),
     "unknown source": (["costs", "--source", "sample"], 2, "has no parameter 'source'. It knows: "),
     "two dates": (["costs", "--date", "2026-11-20", "-p", "logical_date=2026-11-19"], 2, "Say the date once."),
+    "no days": (["costs", "-p", "days=0"], 2, "Give a whole number from 1 to 3660."),
+    "a day to come": (["costs", "--date", "9999-01-01"], 2, "A report is about days that have come."),
     "bad date": (["costs", "--date", "2026-11-31"], 2, "Write it as YYYY-MM-DD, e.g. 2026-11-20."),
     "no parameters cell": (["plain"], 2, "Tag its parameters cell"),
     "missing kernel": (["julia"], 1, "Install that kernel, or set the notebook's kernel to python3"),

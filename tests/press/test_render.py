@@ -178,6 +178,15 @@ def test_a_page_fetches_nothing_and_runs_nothing():
     assert [link["href"] for link in page.all("a")] == ["../../index.html", "0192f0aa.ipynb", "0192f0aa.json"]
 
 
+def test_a_picture_says_in_words_what_it_shows():
+    """Its alternative text is the chart's own, escaped, and not the name of a class; where it has none: `Chart`."""
+    data = {"image/png": "iVBORw0KGgo=", "text/plain": "<Chart size 946x374 with 1 Axes>"}
+    told = nbformat.v4.new_output("display_data", data=data, metadata={"image/png": {"alt": 'Spend per "day". $6.94'}})
+    untold = nbformat.v4.new_output("display_data", data=data)
+    page = Page(page_of(nbformat.v4.new_code_cell("show()", outputs=[told, untold])))
+    assert [image["alt"] for image in page.all("img")] == ['Spend per "day". $6.94', "Chart"]
+
+
 def test_what_data_says_is_text_and_not_markup():
     """Markup in prose, printed text, plain results, errors, source, parameters, findings and titles is shown as it was
     written."""

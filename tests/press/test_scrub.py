@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from papermill.translators import PythonTranslator
 
 from daybook.press.scrub import REMOVED, Scrubber, secret_name, secrets_of
 
@@ -54,8 +55,10 @@ def test_secrets_are_told_from_settings(tmp_path):
             "E_SECRET": "/no/such/file",
             "F_SECRET": 7,
             "WEAK": "https://me:abc@host/",
+            "options": {"api_key": "nested once", "more": [{"token": "nested twice"}], "keys": "abc defg"},
+            "KEY": ["in a list"],
         }
-    ) == {"correct horse", "pass-w0rd", "1234567890", "/no/such/file"}
+    ) == {"correct horse", "pass-w0rd", "1234567890", "/no/such/file", "nested once", "nested twice", "in a list"}
 
 
 @pytest.mark.parametrize(
@@ -71,6 +74,8 @@ def test_secrets_are_told_from_settings(tmp_path):
         lambda text: base64.b64encode(text.encode()).decode(),
         lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
         lambda text: json.dumps(text, ensure_ascii=False),
+        ascii,
+        PythonTranslator.translate,
     ],
 )
 def test_a_known_secret_goes_in_every_spelling(spelt):

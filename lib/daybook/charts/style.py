@@ -41,7 +41,7 @@ def chart(
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06, wspace=0.04)
     figure = Chart(figsize=(WIDTH, height), dpi=110, layout=layout, facecolor="white")
     figure.suptitle(title, x=0.008, ha="left", fontsize=12.5, fontweight="bold", color=INK)
-    figure.alt = f"{title}. {subtitle}".strip()
+    figure.alt = f"{title}. {subtitle}".strip().replace(r"\$", "$")
     grid = figure.add_gridspec(len(panels), 1, height_ratios=list(panels))
     axes = [figure.add_subplot(grid[i]) for i in range(len(panels))]
     for axis in axes:
@@ -68,7 +68,7 @@ def nothing(title: str, why: str) -> Chart:
     figure, (axis,) = chart(title, height=1.5)
     axis.set_axis_off()
     axis.text(0.5, 0.5, why, ha="center", va="center", fontsize=11, color=SOFT, transform=axis.transAxes)
-    figure.alt = f"{title}. {why}"
+    figure.alt = f"{title}. {why}".replace(r"\$", "$")
     return figure
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from daybook import press, workbench
-from daybook.errors import BadParameter, UnknownNotebook
+from daybook.errors import BadDate, BadParameter, UnknownNotebook, meant
 from daybook.press import index, notebooks, parameters, render, rows
 from daybook.press import reports as shelf
 from daybook.settings import Settings
@@ -37,8 +37,13 @@ def run(word: str, day: str | None, given: tuple[str, ...], source: str, timeout
     fails keeps its notebook, marked failed, and the exit code is 1.
     """
     settings = Settings.from_env()
-    logical_date = datetime.now(UTC).date() if day is None else parameters.to_date(day)
+    today = datetime.now(UTC).date()
+    logical_date = today if day is None else parameters.to_date(day)
     values = _values(settings, word, given, source)
+    if logical_date > today and values.get("source") != "sample":
+        raise BadDate(
+            f"{logical_date} has not begun: in UTC it is {today}.", remedy="A report is about days that have come."
+        )
     with workbench.open(settings=settings) as bench:
         if not again:
             wanted = press.plan(word, settings=settings, logical_date=logical_date, parameters=values)
@@ -115,7 +120,9 @@ def reports(word: str | None, limit: int, as_json: bool, opened: bool) -> int:
         found = index.entries(settings.reports, bench.book, home=settings.home)
     known = {entry.run.notebook for entry in found} | set(notebooks.words(settings.root))
     if word is not None and word not in known:
-        raise UnknownNotebook(f"There is no notebook {word[:60]!r}.", remedy=f"There are: {', '.join(sorted(known))}.")
+        raise UnknownNotebook(
+            f"There is no notebook {word[:60]!r}.", remedy=f"{meant(word, known)}There are: {', '.join(sorted(known))}."
+        )
     listed = [entry for entry in found if word in (None, entry.run.notebook)][:limit]
     for entry in listed:
         if as_json:

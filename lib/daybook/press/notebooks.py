@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from daybook.errors import KernelMissing, PressError, UnknownNotebook
+from daybook.errors import KernelMissing, PressError, UnknownNotebook, meant
 
 
 def words(root: Path) -> list[str]:
@@ -20,7 +20,9 @@ def load(root: Path, word: str) -> dict[str, Any]:
     known = words(root)
     if word not in known:
         listed = ", ".join(known) or f"none: {root / 'notebooks'} has no .ipynb file"
-        raise UnknownNotebook(f"There is no notebook {word[:60]!r}.", remedy=f"There are: {listed}.")
+        raise UnknownNotebook(
+            f"There is no notebook {word[:60]!r}.", remedy=f"{meant(word, known)}There are: {listed}."
+        )
     path = root / "notebooks" / f"{word}.ipynb"
     try:
         return parse(path.read_text(encoding="utf-8"))

@@ -16,9 +16,10 @@ import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from math import isfinite
 from typing import Any
 
-from daybook.errors import BadDate, BadParameter
+from daybook.errors import BadDate, BadParameter, meant
 
 TAG = "parameters"
 INJECTED = "injected-parameters"
@@ -62,7 +63,7 @@ def declared(source: str) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
     for line in tree.body:
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value is not None:
-            name, kind = line.target.id, ast.unparse(line.annotation)
+            name, kind = line.target.id, _written(line.annotation)
         elif isinstance(line, ast.Assign) and len(line.targets) == 1 and isinstance(line.targets[0], ast.Name):
             name, kind = line.targets[0].id, None
         elif isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant):
@@ -87,6 +88,12 @@ def declared(source: str) -> dict[str, Parameter]:
             typed=kind is not None,
         )
     return found
+
+
+def _written(annotation: ast.expr) -> str:
+    """The type; one in quotes, which names what the cell cannot have imported, is what stands within them."""
+    quoted = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
+    return annotation.value if quoted else ast.unparse(annotation)  # type: ignore[attr-defined]  # a constant has one
 
 
 def _comments(source: str) -> dict[int, str]:
@@ -121,7 +128,8 @@ def effective(
     unknown = sorted(values.keys() - known.keys())
     if unknown:
         raise BadParameter(
-            f"The notebook {word} has no parameter {', '.join(map(repr, unknown))}.", remedy=_known(known)
+            f"The notebook {word} has no parameter {', '.join(map(repr, unknown))}.",
+            remedy=meant(unknown[0], known) + _known(known),
         )
     for name, value in values.items():
         if not fits(value, known[name].type):
@@ -163,7 +171,8 @@ def _value(word: str, parameter: Parameter, text: str) -> Any:
 def fits(value: Any, kind: str) -> bool:
     """Whether a plain value (as JSON has them) is of the type written as `kind`.
 
-    An int is a float too; a bool is neither. A type that is not understood fits nothing.
+    An int is a float too; a bool is neither; nan and infinity are no figures. A type that is not understood fits
+    nothing.
     """
     try:
         return _fits(value, ast.parse(kind, mode="eval").body)
@@ -182,7 +191,9 @@ def _fits(value: Any, kind: ast.expr) -> bool:
         case ast.Name(id="int"):
             return isinstance(value, int) and not isinstance(value, bool)
         case ast.Name(id="float"):
-            return isinstance(value, int | float) and not isinstance(value, bool)
+            return not isinstance(value, bool) and (
+                isinstance(value, int) or (isinstance(value, float) and isfinite(value))
+            )
         case ast.Name(id="str"):
             return isinstance(value, str)
         case ast.Name(id="list"):

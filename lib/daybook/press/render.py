@@ -187,26 +187,26 @@ def _output(output: Mapping[str, Any]) -> dict[str, Any] | None:
     data = output.get("data", {})
     for form in ("text/html", "image/svg+xml", "image/png", "image/jpeg", "text/markdown", "text/plain"):
         if form in data:
-            return {"kind": form.partition("/")[0], "html": _shown(form, data[form], data.get("text/plain", ""))}
+            alt = output.get("metadata", {}).get(form, {}).get("alt") or "Chart"
+            return {"kind": form.partition("/")[0], "html": _shown(form, data[form], alt)}
     return None
 
 
-def _shown(form: str, value: str, plain: str) -> Markup:
+def _shown(form: str, value: str, alt: str) -> Markup:
     match form:
         case "text/html":
             return Markup(_META.sub("&lt;", value))  # noqa: S704 - a table made by the notebook; the page's policy keeps it from acting
         case "image/svg+xml":
-            return _image(form, base64.b64encode(value.encode()).decode(), plain)
+            return _image(form, base64.b64encode(value.encode()).decode(), alt)
         case "image/png" | "image/jpeg":
-            return _image(form, value, plain)
+            return _image(form, value, alt)
         case "text/markdown":
             return markdown(value)
     return Markup("<pre>{}</pre>").format(value)
 
 
-def _image(form: str, value: str, plain: str) -> Markup:
-    alt = "" if plain.startswith("<Figure") else plain
-    return Markup('<img alt="{}" src="data:{};base64,{}">').format(alt or "Chart", form, value.replace("\n", ""))
+def _image(form: str, value: str, alt: str) -> Markup:
+    return Markup('<img alt="{}" src="data:{};base64,{}">').format(alt, form, value.replace("\n", ""))
 
 
 def markdown(source: str) -> Markup:

@@ -14,7 +14,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from daybook.clock import Clock, SystemClock, new_id
@@ -28,6 +28,7 @@ from daybook.press.reports import Report
 from daybook.press.runner import Outcome, Progress
 from daybook.press.scrub import Scrubber, secrets_of
 from daybook.records import Event, Run
+from daybook.services.window import Window
 from daybook.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ def run(
     day = to_date(logical_date) if isinstance(logical_date, str) else logical_date
     source = notebooks.load(settings.root, word)
     values = effective(word, source, parameters or {}, logical_date=day)
+    window = Window.of(day, values["days"] if isinstance(values.get("days"), int) else 1)
     kernel = notebooks.kernel(word, source)
     publish.make_writable(settings.reports, settings.reports / word / day.isoformat())
     env = _environment(settings, os.environ if environ is None else environ)
@@ -86,7 +88,6 @@ def run(
             if done is not None:
                 return replace(done, repeated=True)
         recover(settings, book, clock=clock)
-        window_start, window_end = _window(day, values.get("days"))
         begun = Run(
             id=new_id(),
             notebook=word,
@@ -94,8 +95,8 @@ def run(
             state="running",
             started_at=clock.now(),
             parameters=desk.scrubber.parameters(values),
-            window_start=window_start,
-            window_end=window_end,
+            window_start=window.start,
+            window_end=window.end,
             source_digest=digests.of_source(source),
             git_commit=digests.commit(settings.root),
             lock_digest=digests.of_file(settings.root / "requirements.lock"),
@@ -233,13 +234,6 @@ def _environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, st
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # and so does the kernel's debugger
     }
     return {**environ, **told}
-
-
-def _window(day: date, days: Any) -> tuple[datetime, datetime]:
-    """The UTC days that the run is about: `days` of them, the last one the logical date."""
-    length = days if isinstance(days, int) and days > 0 else 1
-    end = datetime.combine(day, time(), UTC) + timedelta(days=1)
-    return end - timedelta(days=length), end
 
 
 def _price_book() -> str:

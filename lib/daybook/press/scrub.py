@@ -46,13 +46,17 @@ def secret_name(name: str) -> bool:
 
 
 def secrets_of(values: Mapping[str, Any]) -> set[str]:
-    """The secret values among named ones: whole where the name says so, else passwords in their URLs.
+    """The secret values among named ones, nested ones too: whole where the name says so, else passwords in their URLs.
 
     Values that are too short or plain to be told from ordinary text, paths of files that exist and
     small numbers are left out: taking `true` out of a report would destroy it and protect nothing.
     """
     found: set[str] = set()
     for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= secrets_of(value)
+        elif isinstance(value, list | tuple):
+            found |= {secret for item in value for secret in secrets_of({name: item})}
         if not isinstance(value, str):
             continue
         if secret_name(name) and not _plain(value):
@@ -122,6 +126,8 @@ def _spellings(secret: str) -> set[str]:
     spelt = {
         secret,
         repr(secret)[1:-1],
+        ascii(secret)[1:-1],
+        secret.encode("unicode_escape").decode().replace('"', r"\""),  # as papermill writes it into a cell
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
         html.escape(secret),
