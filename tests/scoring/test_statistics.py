@@ -117,26 +117,22 @@ def test_several_comparisons_raise_the_bar() -> None:
     assert st.holm([]) == []
 
 
-def test_the_power_that_is_promised_is_the_power_there_is() -> None:
-    """Simulated McNemar tests of the least detectable difference succeed about as often as was said."""
-    least = st.detectable(400)
-    assert least == pytest.approx(0.0625, abs=0.001)
-    assert st.needed(least) == pytest.approx(400, abs=1)
-    rng, shown = np.random.default_rng(5), 0
-    for gained, lost, _ in rng.multinomial(400, [(0.2 + least) / 2, (0.2 - least) / 2, 0.8], 1000):
-        shown += stats.binomtest(int(gained), int(gained + lost)).pvalue < 0.05
-    assert 0.74 <= shown / 1000 <= 0.84
-    assert st.detectable(5) is None
+def test_wins_and_losses_are_counted_and_few_kinds_are_resampled_by_their_counts() -> None:
+    """15 gained and 5 lost of 100; the interval is that of scipy's bootstrap of the same differences."""
+    a, b = [0] * 50 + [1] * 50, [1] * 15 + [0] * 35 + [1] * 45 + [0] * 5
+    found = st.paired(a, b)
+    assert (found.won, found.lost) == (15, 5)
+    d = np.array(b) - np.array(a)
+    theirs = stats.bootstrap((d,), np.mean, method="percentile", rng=np.random.default_rng(0)).confidence_interval
+    assert (found.low, found.high) == pytest.approx(tuple(theirs), abs=0.011)
 
 
-def test_agreement_is_beyond_chance_and_has_an_interval() -> None:
-    """The known table 20, 5, 10, 15 has kappa 0.4; perfect agreement of ten is not certainty; one class has none."""
-    a = [1] * 25 + [0] * 25
-    b = [1] * 20 + [0] * 5 + [1] * 10 + [0] * 15
-    found = st.kappa(a, b)
-    assert found.value == pytest.approx(0.4)
-    assert found.low < 0.4 < found.high
-    perfect = st.kappa([1, 0] * 5, [1, 0] * 5)
-    assert perfect.value == 1
-    assert perfect.low < 0.9
-    assert st.kappa([1, 1, 1], [1, 1, 1]).value is None
+def test_half_a_million_scores_take_no_resampling_of_half_a_million() -> None:
+    """Very many clusters have the normal limit of the bootstrap and of the sign-flip test."""
+    rng = np.random.default_rng(6)
+    x = rng.random(500_000)
+    y = x + rng.normal(0.001, 0.2, 500_000)
+    found = st.paired(x, y)
+    known = stats.ttest_rel(y, x)
+    assert found.p == pytest.approx(known.pvalue, rel=0.05)
+    assert (found.low, found.high) == pytest.approx(tuple(known.confidence_interval()), abs=1e-5)

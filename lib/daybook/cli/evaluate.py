@@ -165,14 +165,15 @@ def power(n: int, difference: float | None, discordant: float, as_json: bool) ->
       daybook evaluate power 400
       daybook evaluate power 400 --difference 0.05 --discordant 0.13 --json
     """
-    from daybook.scoring import statistics
+    from daybook.scoring.power import detectable
+    from daybook.scoring.power import power as chance_of
 
     if difference is not None:
-        chance = statistics.power(n, difference, discordant)
+        chance = chance_of(n, difference, discordant)
         told: dict[str, Any] = {"n": n, "difference": difference, "discordant": discordant, "power": chance}
         said = f"{n} rows show a difference of {difference * 100:.1f} points with {chance:.0%}."
     else:
-        least = statistics.detectable(n, discordant=discordant)
+        least = detectable(n, discordant=discordant)
         told = {"n": n, "power": 0.8, "discordant": discordant, "detectable": least}
         said = f"{n} rows are too few to show any difference with 80 %."
         if least is not None:

@@ -1,25 +1,24 @@
-"""What many scores say: estimates with intervals, paired differences, several comparisons, power, agreement.
+"""What many scores say: estimates with intervals, paired differences, several comparisons.
 
     proportion(72, 100)            0.72, from 0.625 to 0.799 (Wilson)
     mean(scores, clusters=…)       bootstrap over clusters, because items that share a source are not independent
     paired(a, b, clusters=…)       b's mean less a's on the same items, with interval, test and verdict
     holm(ps), bh(ps)               p-values of several comparisons, adjusted
-    detectable(400)                the least difference that 400 pairs show with 80 %
 
 A verdict is "better" or "worse" only where the interval excludes 0 and the test is significant; everything else is
-"cannot tell". scipy and statsmodels do what they have; bootstrapping whole clusters is what they have not.
+"cannot tell". scipy and statsmodels do what they have; bootstrapping whole clusters is what they have not. What a run
+can show before it is made is in `power`, whether two raters agree in `agreement`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite, nan, sqrt
+from math import sqrt
 from typing import Any
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats import inter_rater
 from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
@@ -28,10 +27,12 @@ from daybook.errors import BadData, BadParameter
 
 LEVEL = 0.95
 RESAMPLES = 5000
-DISCORDANT = 0.2
-"""Share of items on which two are expected to differ, where nothing better is known."""
 _AT_ONCE = 4_000_000
 """Numbers drawn at a time, to bound memory."""
+_FEW = 64
+"""Kinds of cluster that are resampled by their counts."""
+_MANY = 20_000
+"""Clusters from which on a sum is taken for normal."""
 
 Values = Sequence[float]
 Clusters = Sequence[Hashable]
@@ -65,6 +66,9 @@ class Difference:
     """p, adjusted for the comparisons it was made among; `p` where it was the only one."""
     stderr: float | None = None
     clusters: int = 0
+    won: int = 0
+    """Items on which b scores higher."""
+    lost: int = 0
 
 
 def proportion(successes: int, n: int) -> Estimate:
@@ -116,7 +120,18 @@ def paired(a: Values, b: Values, clusters: Clusters | None = None, seed: int = 0
         low, high = (centre - doubt, centre + doubt) if binary or centre == 0 else (None, None)
         low, high = (None if low is None else max(-1.0, low), None if high is None else min(1.0, high))
     found = Difference(
-        float(d.mean()), low, high, len(d), p, test, "", p, stderr=_stderr(sums, sizes), clusters=len(sums)
+        estimate=float(d.mean()),
+        low=low,
+        high=high,
+        n=len(d),
+        p=p,
+        test=test,
+        verdict="",
+        adjusted=p,
+        stderr=_stderr(sums, sizes),
+        clusters=len(sums),
+        won=int((d > 0).sum()),
+        lost=int((d < 0).sum()),
     )
     return replace(found, verdict=_verdict(found))
 
@@ -150,87 +165,6 @@ def holm(ps: Sequence[float]) -> list[float]:
 def bh(ps: Sequence[float]) -> list[float]:
     """Adjusted so that the share of false ones among the claims stays at the level (Benjamini and Hochberg)."""
     return [float(p) for p in multipletests(ps, method="fdr_bh")[1]] if len(ps) else []
-
-
-# ── before the run ────────────────────────────────────────────────────────────────────────────────────
-
-
-def power(n: int, difference: float, discordant: float = DISCORDANT, alpha: float = 1 - LEVEL) -> float:
-    """The chance that `n` pairs of right-or-wrong scores show a `difference` in their shares, where the two disagree on
-    the share `discordant` of the items. Source: R. J. Connor, Biometrics 43 (1987), for McNemar's test."""
-    return _power(n, difference, discordant, alpha)
-
-
-def _power(n: int, difference: float, discordant: float, alpha: float) -> float:
-    difference = abs(difference)
-    if n < 1 or not 0 < discordant <= 1 or difference > discordant:
-        raise BadParameter(
-            f"n = {n}, difference {difference:g}, discordant {discordant:g}.",
-            remedy="Give n of 1 or more; two that disagree on a share cannot differ by more than it.",
-        )
-    spread = sqrt(max(discordant - difference**2, 0.0))
-    reach = difference * sqrt(n) - stats.norm.isf(alpha / 2) * sqrt(discordant)
-    return float(reach > 0) if spread == 0 else float(stats.norm.cdf(reach / spread))
-
-
-def detectable(n: int, power: float = 0.8, discordant: float = DISCORDANT, alpha: float = 1 - LEVEL) -> float | None:
-    """The least difference that `n` pairs show with this `power`; None where even the greatest is not shown."""
-    if _power(n, discordant, discordant, alpha) < power:
-        return None
-    low, high = 0.0, discordant
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (low, middle) if _power(n, middle, discordant, alpha) >= power else (middle, high)
-    return high
-
-
-def needed(difference: float, power: float = 0.8, discordant: float = DISCORDANT, alpha: float = 1 - LEVEL) -> int:
-    """How many pairs show this difference with this power."""
-    _power(1, difference, discordant, alpha)
-    if difference == 0:
-        raise BadParameter("No number of pairs shows a difference of 0.", remedy="Give the least that matters.")
-    a, b = stats.norm.isf(alpha / 2), stats.norm.isf(1 - power)
-    return int(np.ceil(((a * sqrt(discordant) + b * sqrt(max(discordant - difference**2, 0.0))) / difference) ** 2))
-
-
-# ── agreement ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-def kappa(a: Sequence[Hashable], b: Sequence[Hashable], seed: int = 0) -> Estimate:
-    """Cohen's kappa of two raters of the same items, with a bootstrap interval; None where either knew one class only
-    and agreement beyond chance has no meaning."""
-    if len(a) != len(b):
-        raise BadParameter(f"{len(a)} ratings against {len(b)}.", remedy="Rate the same items.")
-    classes = {name: i for i, name in enumerate(dict.fromkeys([*a, *b]))}
-    k, n = len(classes), len(a)
-    if n < 2 or k < 2:
-        return Estimate(None, None, None, n=n)
-    codes = np.array([classes[x] * k + classes[y] for x, y in zip(a, b, strict=True)])
-    table = np.bincount(codes, minlength=k * k).reshape(k, k)
-    value = inter_rater.cohens_kappa(table, return_results=False) if _spread(table) else nan
-    if not isfinite(value):
-        return Estimate(None, None, None, n=n)
-    rng = np.random.default_rng(seed)
-    draws = [
-        _kappa(np.bincount(codes[rng.integers(0, n, n)], minlength=k * k).reshape(k, k)) for _ in range(RESAMPLES // 2)
-    ]
-    known = np.array([draw for draw in draws if isfinite(draw)])
-    low, high = (float(end) for end in np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
-    if value >= 1:  # agreement was never broken; how often it may be all the same, Wilson says
-        agreed = proportion(n, n).low or 0.0
-        chance = float((table.sum(0) * table.sum(1)).sum()) / n**2
-        low = max(-1.0, (agreed - chance) / (1 - chance))
-    return Estimate(float(value), low, high, n=n)
-
-
-def _spread(table: Any) -> bool:
-    return bool((table.sum(0) > 0).sum() > 1 or (table.sum(1) > 0).sum() > 1)
-
-
-def _kappa(table: Any) -> float:
-    n = table.sum()
-    agreed, chance = np.trace(table) / n, float((table.sum(0) * table.sum(1)).sum()) / n**2
-    return nan if chance == 1 else float((agreed - chance) / (1 - chance))
 
 
 # ── the parts ─────────────────────────────────────────────────────────────────────────────────────────
@@ -279,25 +213,37 @@ def _stderr(sums: Any, sizes: Any) -> float | None:
 
 def _bootstrap(sums: Any, sizes: Any, seed: int) -> tuple[float | None, float | None]:
     """Percentiles of the mean over resampled clusters, widened for few of them. Source: T. C. Hesterberg, What Teachers
-    Should Know About the Bootstrap (2015), section 5.3. None for a single cluster."""
+    Should Know About the Bootstrap (2015), section 5.3. Its normal limit for very many; None for one."""
     k = len(sums)
     if k < 2:
         return None, None
-    rng = np.random.default_rng(seed)
-    means = []
-    for start in range(0, RESAMPLES, step := max(1, _AT_ONCE // k)):
-        drawn = rng.integers(0, k, (min(step, RESAMPLES - start), k))
-        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
     tail = stats.norm.cdf(stats.t.ppf((1 - LEVEL) / 2, k - 1) * sqrt(k / (k - 1)))
-    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
+    kinds, counts = np.unique(np.column_stack((sums, sizes)), axis=0, return_counts=True)
+    rng = np.random.default_rng(seed)
+    if len(kinds) <= _FEW:  # resampling counts of kinds is resampling clusters
+        drawn = rng.multinomial(k, counts / k, RESAMPLES)
+        means = (drawn @ kinds[:, 0]) / (drawn @ kinds[:, 1])
+    elif k > _MANY:
+        half = float(stats.norm.isf(tail)) * (_stderr(sums, sizes) or 0.0)
+        return float(sums.sum() / sizes.sum()) - half, float(sums.sum() / sizes.sum()) + half
+    else:
+        parts = []
+        for start in range(0, RESAMPLES, step := max(1, _AT_ONCE // k)):
+            drawn = rng.integers(0, k, (min(step, RESAMPLES - start), k))
+            parts.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+        means = np.concatenate(parts)
+    low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
 
 
 def _sign_flip(sums: Any, seed: int) -> float:
-    """Two-sided p of the clusters' sums being as likely negative as positive: exact for few, drawn for many."""
+    """Two-sided p of the clusters' sums being as likely negative as positive: exact for few, drawn for many, normal for
+    very many."""
     moved = sums[sums != 0]
     if len(moved) < 2:
         return 1.0
+    if len(moved) > _MANY:
+        return float(2 * stats.norm.sf(abs(moved.sum()) / sqrt((moved**2).sum())))
     found = stats.permutation_test(
         (moved, np.zeros_like(moved)),
         lambda x, y, axis: (x - y).sum(axis=axis),

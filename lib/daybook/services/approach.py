@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from daybook.errors import GateNotMet
-from daybook.scoring.statistics import Difference, needed
+from daybook.scoring.power import needed
+from daybook.scoring.statistics import Difference
 from daybook.services import approach_charts, tabling
 from daybook.services.evaluation import Evaluation
 from daybook.services.findings import finding, summary

@@ -23,7 +23,8 @@ import pandas as pd
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadParameter
 from daybook.scoring import Score
-from daybook.scoring.statistics import Difference, Estimate, compare, detectable, mean, paired
+from daybook.scoring.power import detectable
+from daybook.scoring.statistics import Difference, Estimate, compare, mean, paired
 from daybook.services import evaluation_charts, evaluation_gate, evaluation_prose, tabling
 from daybook.services.answers import Said
 from daybook.services.findings import finding, summary
