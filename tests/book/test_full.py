@@ -53,3 +53,17 @@ def test_a_book_that_cannot_grow_keeps_its_journal(
     out, _ = start("drain_limited", duck.store.url, home, 600_000).communicate(timeout=60)
     assert out.startswith(f"BookUnreachable The book {home}/book.duckdb cannot be used")
     assert [row["id"] for row in duck.rows("select id from calls order by id")] == sorted(call.id for call in calls)
+
+
+def test_a_book_that_cannot_be_made_is_made_later(
+    start: Callable[..., subprocess.Popen[str]], home: Path, duck: Book, make: Any
+) -> None:
+    """With no room for the first pages of a new book nothing of it stays behind; once there is room it is made, and
+    holds what was journaled."""
+    call = make.call()
+    duck.append(call)
+    out, _ = start("drain_limited", duck.store.url, home, 6000).communicate(timeout=60)
+    assert out.startswith(f"BookUnreachable The book {home}/book.duckdb cannot be used")
+    assert not (home / "book.duckdb").exists()
+    assert not list(home.glob(".book.duckdb-*"))
+    assert [row["id"] for row in duck.rows("select id from calls")] == [call.id]

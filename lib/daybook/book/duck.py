@@ -43,6 +43,8 @@ class DuckStore:
     def writing(self) -> Iterator[DuckWriter]:
         deadline = time.monotonic() + self._patience
         with locks.alone(self.path, deadline=deadline, patience=self._patience):
+            if not self.path.exists():
+                self._create()
             connection = self._connect(deadline, read_only=False)
             try:
                 yield DuckWriter(connection, self.path)
@@ -61,6 +63,17 @@ class DuckStore:
                 yield DuckReading(connection)
             finally:
                 connection.close()
+
+    def _create(self) -> None:
+        """An empty book, there whole or not at all: one that a full disk cut short could never be opened again."""
+        fresh = self.path.with_name(f".{self.path.name}-{new_id()}")
+        try:
+            duckdb.connect(str(fresh)).close()
+            fresh.replace(self.path)
+        except (duckdb.Error, OSError) as error:
+            raise self._broken(error) from error
+        finally:
+            fresh.unlink(missing_ok=True)
 
     def _connect(self, deadline: float, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """Open the file. A foreign holder, which knows nothing of our lock files, is waited for until `deadline`."""
@@ -81,7 +94,7 @@ class DuckStore:
 
     def _broken(self, error: Exception) -> BookUnreachable:
         return BookUnreachable(
-            f"The book {self.path} cannot be used: {str(error).strip().splitlines()[0][:200]}",
+            f"The book {self.path} cannot be used: {str(error).strip().splitlines()[0][:200].rstrip('.')}.",
             remedy="Check that DAYBOOK_BOOK names a DuckDB database that you may write, on a disk with room; "
             "what is journaled waits.",
         )
@@ -182,6 +195,8 @@ class DuckReading:
     def fetch(self, query: str, params: Mapping[str, Any]) -> Result:
         text, used = binding.for_duckdb(query, params)
         try:
+            if (n := len(self._connection.extract_statements(text))) > 1:
+                raise binding.several(n)
             done = self._connection.execute(text, used or None)
             if done is None or done.description is None:
                 raise binding.no_rows()
