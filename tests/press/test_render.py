@@ -135,8 +135,8 @@ def test_an_interval_is_shown_with_its_level(finding, said):
     assert render.interval(finding) == said
 
 
-def test_times_and_digests_are_written_for_people():
-    """Seconds turn into minutes, moments name their zone, digests are cut where people compare them."""
+def test_times_and_parameters_are_written_for_people():
+    """Seconds turn into minutes, moments name their zone, lists lose their brackets; what was not said is empty."""
     assert [render.seconds(s) for s in (None, 0.04, 59.9, 62.5, 600)] == [
         "–",
         "0.0 s",
@@ -145,9 +145,9 @@ def test_times_and_digests_are_written_for_people():
         "10 min 00 s",
     ]
     assert render.moment(RUN.started_at) == "2026-11-20 23:50 UTC"
-    assert render.short("sha256:" + "ab" * 32) == "sha256:abababababababab…"
-    assert render.short("0123456789abcdef+dirty") == "0123456789ab+dirty"
-    assert [render.moment(None), render.short(None)] == ["–", "–"]
+    assert render.moment(None) == "–"
+    given = (True, 0, 0.5, ["a", "b"], [["a", 1]], {"a": 1}, "", None, [], {})
+    assert [render.told(value) for value in given] == ["yes", "0", "0.5", "a, b", "a, 1", "{'a': 1}", "", "", "", ""]
 
 
 def test_a_page_tells_what_was_found_and_how_it_was_made():

@@ -212,10 +212,20 @@ def test_the_first_day_of_the_book_is_not_a_whole_day(book):
     assert found.next_30_days is None
     assert found.forecast_prose.replace("\u00a0", " ") == (
         "**What is to come cannot be told**: 13 whole days are in this window and a forecast needs 14."
+        " The book begins on 2026-11-07: enough of them are over after 2026-11-21."
     )
     expected = {row["name"]: row for row in found.findings()}["forecast_next_30_days"]
     assert (expected["value"], expected["low"], expected["n"]) == (None, None, 13)
     assert expected["note"] == "13 whole days are in this window and a forecast needs 14"
+
+
+def test_a_window_too_short_for_a_forecast_says_that_the_book_has_more(book):
+    """Seven days of a book of a month: the reader learns that a longer window could tell."""
+    every_day(book, 30)
+    assert read(book, days=7).forecast_prose.replace("\u00a0", " ") == (
+        "**What is to come cannot be told**: 7 whole days are in this window and a forecast needs 14."
+        " The book goes back to 2026-10-22: a window of more days has more of them."
+    )
 
 
 def test_a_day_that_is_not_over_is_not_a_whole_day(book):

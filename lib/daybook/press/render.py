@@ -73,7 +73,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"seconds": seconds, "number": number, "interval": interval, "moment": moment, "short": short}
+    made.filters |= {"seconds": seconds, "number": number, "interval": interval, "moment": moment, "told": told}
     made.globals["states"] = STATES
     return made
 
@@ -135,13 +135,13 @@ def moment(value: datetime | None) -> str:
     return "–" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
 
 
-def short(digest: str | None) -> str:
-    """The first digits of a digest or commit, as people compare them."""
-    if not digest:
-        return "–"
-    kind, _, digits = digest.rpartition(":")
-    commit, plus, dirty = digits.partition("+")
-    return f"{kind}:{commit[:16]}…" if kind else f"{commit[:12]}{plus}{dirty}"
+def told(value: Any) -> str:
+    """A parameter as people read it: lists without brackets, yes and no; empty where nothing was said."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(told(item) for item in value)
+    return "" if value is None or value == {} else str(value)
 
 
 def _title(notebook: Mapping[str, Any], run: Run) -> str:

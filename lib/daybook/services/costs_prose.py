@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from daybook.services.forecast import FEWEST
 from daybook.services.tabling import facts
 from daybook.services.wording import between, code, count, listing, money, percent
 
@@ -72,7 +74,7 @@ def offers(costs: Costs) -> str:
 
 def expected(costs: Costs) -> str:
     if isinstance(costs.model, str):
-        return f"**What is to come cannot be told**: {costs.model}."
+        return f"**What is to come cannot be told**: {costs.model}.{_enough(costs)}"
     days, month = costs.next_30_days, costs.month
     assert days is not None
     assert month is not None
@@ -84,6 +86,18 @@ def expected(costs: Costs) -> str:
     if costs.unpriced_calls:
         text += f" The {count(costs.unpriced_calls, 'unpriced call')} are not part of it."
     return text
+
+
+def _enough(costs: Costs) -> str:
+    """What would make a forecast possible, where days are what is missing."""
+    if costs.first_call is None or len(costs.whole_days) >= FEWEST:
+        return ""
+    begun = costs.first_call.date() + timedelta(days=1)
+    if costs.window.first > begun:
+        return f" The book goes back to {costs.first_call.date()}: a window of more days has more of them."
+    return (
+        f" The book begins on {costs.first_call.date()}: enough of them are over after {begun + timedelta(FEWEST - 1)}."
+    )
 
 
 def dearest(costs: Costs) -> str:

@@ -113,6 +113,7 @@ def present(frame: pd.DataFrame, name: str, caption: str, columns: Sequence[Colu
     figures = ", ".join(f"{cell}.col{i}" for i in right for cell in ("th", "td")) or "td.none"
     wide = [i for i, texts in enumerate(made.values()) if any(len(text) > _WIDE for text in texts)]
     long = ", ".join(f"td.col{i}" for i in wide) or "td.none"
+    caption = caption if len(frame) else f"{caption}: none"
     styler = Styler(pd.DataFrame(made), uuid=name, cell_ids=False, caption=caption)
     return (
         styler.format(escape="html")
