@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 
@@ -94,6 +95,17 @@ def test_every_run_is_listed_newest_first(enter, settings, book):
     assert links[0] == f"costs/2026-11-20/{again.id}.html"
     assert links[2:] == [f"costs/2026-11-19/{old.id}.html", f"traffic/2026-11-20/{late.id}.html"]
     assert all((settings.reports / link).is_file() for link in links)
+
+
+def test_what_is_older_than_two_weeks_is_folded_by_month(enter):
+    """Of 500 runs the newest 14 days are in sight; every other one is a click away, in its month."""
+    days = [date(2026, 11, 20) - timedelta(days=n) for n in range(500)]
+    entry = index.Entry(run=enter(), state="completed", link=None, findings=())
+    made = index.html(replace(entry, run=replace(entry.run, logical_date=day)) for day in days)
+    sight, *folded = made.split("<details>")
+    assert [sight.count("<time"), len(folded)] == [14, 17]
+    assert "<summary>November 2026: 6 earlier days</summary>" in folded[0]
+    assert sum(part.count("<time") for part in folded) == 486
 
 
 def test_what_data_says_is_text(enter, settings, book):

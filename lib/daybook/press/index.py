@@ -26,6 +26,8 @@ from daybook.records import Run
 logger = logging.getLogger(__name__)
 
 NAME = "index.html"
+RECENT = 14
+"""Days of each word that are shown at once; older ones are folded."""
 HEADLINES = 4
 """Findings shown of a run, unless its word names others below."""
 FIRST: Mapping[str, tuple[str, ...]] = {
@@ -85,7 +87,7 @@ def html(found: Iterable[Entry]) -> str:
     """The page itself, from entries newest first."""
     listed = list(found)
     order = sorted({entry.run.notebook for entry in listed})
-    by_word = [(word, _days(entry for entry in listed if entry.run.notebook == word)) for word in order]
+    by_word = [_section(word, _days(entry for entry in listed if entry.run.notebook == word)) for word in order]
     counts = {state: sum(1 for entry in listed if entry.state == state) for state in render.STATES}
     newest = max((entry.run.started_at for entry in listed), default=None)
     return (
@@ -93,6 +95,17 @@ def html(found: Iterable[Entry]) -> str:
         .get_template("index.html.j2")
         .render(words=by_word, total=len(listed), counts={k: n for k, n in counts.items() if n}, newest=newest)
     )
+
+
+def _section(word: str, days: list[tuple[date, list[Entry]]]) -> dict[str, Any]:
+    """What the page shows of a word: its newest days, and the older ones folded by month."""
+    older = groupby(days[RECENT:], key=lambda day: f"{day[0]:%B %Y}")
+    return {
+        "word": word,
+        "runs": sum(len(runs) for _, runs in days),
+        "days": days[:RECENT],
+        "months": [(month, list(folded)) for month, folded in older],
+    }
 
 
 def _days(found: Iterable[Entry]) -> list[tuple[date, list[Entry]]]:
