@@ -177,10 +177,13 @@ def test_a_record_that_cannot_be_read_hides_no_other(enter, settings, tmp_path):
 
 
 def test_headlines_are_those_of_the_word(enter):
-    """A word that names its headlines shows these in its order; any other the first four."""
+    """A word that names its headlines shows these in its order, all of a family where it names one; any other the
+    first four by name."""
     found = [{"name": name} for name in ("a", "latency_p95", "b", "calls", "c", "d", "e")]
     assert [f["name"] for f in index.headlines("traffic", found)] == ["calls", "latency_p95"]
-    assert [f["name"] for f in index.headlines("other", found)] == ["a", "latency_p95", "b", "calls"]
+    assert [f["name"] for f in index.headlines("other", found)] == ["a", "b", "c", "calls"]
+    models = [{"name": name} for name in ("rows", "quality/b", "quality/a", "difference/b")]
+    assert [f["name"] for f in index.headlines("evaluation", models)] == ["difference/b", "quality/a", "quality/b"]
     assert index.headlines("costs", []) == ()
 
 

@@ -135,6 +135,13 @@ def test_an_interval_is_shown_with_its_level(finding, said):
     assert render.interval(finding) == said
 
 
+def test_what_is_not_known_says_why():
+    """A finding without a value shows its note in its place: the reason, or the name that was found."""
+    assert render.figure({"value": 2.5, "unit": "USD", "note": "of 3"}) == "$2.50"
+    assert render.figure({"value": None, "unit": "USD", "note": "nothing was spent"}) == "nothing was spent"
+    assert render.figure({"value": None, "unit": "USD", "note": None}) == "unknown"
+
+
 def test_times_and_parameters_are_written_for_people():
     """Seconds turn into minutes, moments name their zone, lists lose their brackets; what was not said is empty."""
     assert [render.seconds(s) for s in (None, 0.04, 59.9, 62.5, 600)] == [

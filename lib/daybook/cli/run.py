@@ -64,8 +64,8 @@ def run(word: str, day: str | None, given: tuple[str, ...], source: str, timeout
     click.echo(f"{word} for {logical_date}: {made.run.state} in {render.seconds(made.run.seconds)}")
     for finding in index.headlines(word, made.findings):
         between = render.interval(finding)
-        value = render.number(finding["value"], finding["unit"] or "")
-        click.echo(f"  {finding['name'].replace('_', ' ')}: {value}" + (f", {between}" if between else ""))
+        said = f"  {finding['name'].replace('_', ' ')}: {render.figure(finding)}"
+        click.echo(said + (f", {between}" if between else ""))
     click.echo(f"  {made.html}")
     return 0
 

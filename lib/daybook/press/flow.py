@@ -106,7 +106,7 @@ def describe(made: Report) -> str:
 def _row(finding: Mapping[str, Any]) -> dict[str, str]:
     return {
         "finding": str(finding["name"]).replace("_", " "),
-        "value": render.number(finding["value"], str(finding.get("unit") or "")),
+        "value": render.figure(finding),
         "interval": render.interval(finding),
     }
 

@@ -12,7 +12,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,13 @@ NAME = "index.html"
 RECENT = 14
 """Days of each word that are shown at once; older ones are folded."""
 HEADLINES = 4
-"""Findings shown of a run, unless its word names others below."""
+"""Findings shown of a run: those that its word names below (`quality/`: all that begin so), else the first."""
 FIRST: Mapping[str, tuple[str, ...]] = {
     "traffic": ("calls", "failed_rate", "latency_p95", "first_token_p50"),
     "costs": ("spend", "unpriced_calls", "forecast_next_30_days", "spend_per_call"),
+    "evaluation": ("difference/", "quality/"),
+    "approach": ("recommended", "quality/"),
+    "finetune": ("accuracy_difference", "accuracy_tuned", "accuracy_base", "examples"),
     "bias": (
         "counterfactual/standing_out",
         "pairs/share",
@@ -151,16 +154,15 @@ def _entry(folder: Path, run: Run, findings: tuple[Mapping[str, Any], ...], home
 
 
 def headlines(word: str, findings: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
-    """The findings that stand for a run: those that its word names, else the first few."""
-    listed = list(findings)
-    first = FIRST.get(word, ())
-    named = sorted((f for f in listed if f["name"] in first), key=lambda f: first.index(f["name"]))
+    """The findings that stand for a run: those that its word names, else the first few; in one order, whatever order
+    they came in."""
+    listed = sorted(findings, key=lambda f: str(f["name"]))
+    names = [f["name"] for f in listed]
+    first = [
+        name
+        for wanted in FIRST.get(word, ())
+        for name in names
+        if name == wanted or (wanted.endswith("/") and name.startswith(wanted))
+    ]
+    named = [listed[names.index(name)] for name in first]
     return tuple((named or listed)[:HEADLINES])
-
-
-def ago(value: datetime, now: datetime) -> str:
-    """`3 h` and the like, for terminals."""
-    minutes = int((now - value).total_seconds() // 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"

@@ -73,7 +73,14 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"seconds": seconds, "number": number, "interval": interval, "moment": moment, "told": told}
+    made.filters |= {
+        "seconds": seconds,
+        "number": number,
+        "interval": interval,
+        "moment": moment,
+        "told": told,
+        "figure": figure,
+    }
     made.globals["states"] = STATES
     return made
 
@@ -91,6 +98,13 @@ def number(value: float | None, unit: str = "") -> str:
     if value is None or isnan(value):
         return "unknown"
     return _with_unit(_digits(value, unit), unit)
+
+
+def figure(finding: Mapping[str, Any]) -> str:
+    """The value with its unit; where there is none, what the finding says instead: a name, or why it is not known."""
+    if finding["value"] is None and finding.get("note"):
+        return str(finding["note"])
+    return number(finding["value"], str(finding.get("unit") or ""))
 
 
 def interval(finding: Mapping[str, Any]) -> str:
