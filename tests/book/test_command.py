@@ -69,14 +69,14 @@ def two_calls(book: Book, make: Any) -> None:
 def test_info_of_a_fresh_machine(said: Callable[..., str], home: Path) -> None:
     """Nothing is there yet: the book is made, and the first answer is no error."""
     lines = said("info").splitlines()
-    assert lines[0].startswith(f"Book        duckdb:///{home}/book.duckdb  (")
+    assert lines[0].startswith(f"Book          duckdb:///{home}/book.duckdb  (")
     assert lines[1:] == [
-        f"Schema      {MIGRATIONS[-1].name}  ({len(MIGRATIONS)} migrations)",
-        *(f"{table.name.capitalize():<11} 0" for table in TABLES.values()),
-        "First call  none yet",
-        "Last call   none yet",
-        f"Journal     {home}/journal  (0 writing, 0 bytes not in the book)",
-        "Set aside   0 lines, 0 of them torn",
+        f"Schema        {MIGRATIONS[-1].name}  ({len(MIGRATIONS)} migrations)",
+        *(f"{table.name.capitalize().replace('_', ' '):<13} 0" for table in TABLES.values()),
+        "First call    none yet",
+        "Last call     none yet",
+        f"Journal       {home}/journal  (0 writing, 0 bytes not in the book)",
+        "Set aside     0 lines, 0 of them torn",
     ]
 
 
@@ -84,9 +84,9 @@ def test_info_counts_what_was_acknowledged(said: Callable[..., str], there: Book
     """What is still in the journal of a living process is counted, by people and by programs alike."""
     two_calls(there, make)
     lines = said("info").splitlines()
-    assert "Calls       2" in lines
-    assert "First call  2026-11-20 12:00:00 UTC" in lines
-    assert "Last call   2026-11-20 12:01:00 UTC" in lines
+    assert "Calls         2" in lines
+    assert "First call    2026-11-20 12:00:00 UTC" in lines
+    assert "Last call     2026-11-20 12:01:00 UTC" in lines
     assert lines[-2].endswith("journal  (1 writing, 0 bytes not in the book)")
     told = json.loads(said("info", "--json"))
     assert told["rows"] == {table.name: 2 * (table.name == "calls") for table in TABLES.values()}
@@ -103,7 +103,7 @@ def test_info_of_another_books_journal(said: Callable[..., str], there: Book, ma
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAYBOOK_BOOK", other)
         out = said("info")
-        assert "Calls       0" in out
+        assert "Calls         0" in out
         assert out.endswith("This journal belongs to another book, so it is not drained into this one.\n")
         assert "give it this journal: daybook book drain --adopt." in said("check", code=1)
         refused = said("drain", code=1)

@@ -169,6 +169,20 @@ def test_another_kind_of_url_is_refused(open_book: Callable[..., Book]) -> None:
         open_book("mysql://root@localhost/x")
 
 
+@pytest.mark.parametrize("place", ["ops:hun@ter/2@localhost/books", "[bad", "ops:hunter2@localhost:port/books"])
+def test_an_address_that_is_none_is_refused_without_its_password(open_book: Callable[..., Book], place: str) -> None:
+    """A password with an `@` or `/` ends it in the wrong place: none of it is shown, and how to write it is."""
+    with pytest.raises(SettingsError, match="write %40 for @") as caught:
+        open_book(f"postgresql://{place}")
+    assert not [part for part in ("hun", "ter", "bad", "localhost") if part in str(caught.value).partition(". ")[0]]
+
+
+def test_the_file_of_a_book_is_its_owners(duck: Book, home: Path) -> None:
+    """Others on the machine cannot read what was asked and answered."""
+    duck.migrate()
+    assert [path.stat().st_mode & 0o077 for path in (home, home / "journal", home / "book.duckdb")] == [0, 0, 0]
+
+
 def test_a_holders_command_line_shows_no_secret(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     """Passwords in URLs and values of keys and tokens are masked; a process that is gone is only a number."""
     holder = start("hold", tmp_path / "x.duckdb", "write postgres://me:hunter2@host/db --api-key=sk-12345 token tok-9")

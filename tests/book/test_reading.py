@@ -87,6 +87,31 @@ def test_reading_changes_nothing(book: Book, make: Any, query: str) -> None:
     assert book.rows("select count(*) as n from calls") == [{"n": 1}]
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select 1; delete from calls",
+        "set transaction read write; delete from calls",
+        "begin read write; delete from calls; commit",
+        "set default_transaction_read_only = off",
+        "/* a */ -- b\n copy calls to program 'cat'",
+    ],
+)
+def test_a_query_begins_no_transaction_of_its_own(book: Book, make: Any, query: str) -> None:
+    """Several statements in one, which could first allow themselves to write, are refused, and so are commands."""
+    book.append(make.call())
+    with pytest.raises(BadParameter):
+        book.rows(query)
+    assert book.rows("select count(*) as n from calls;") == [{"n": 1}]
+
+
+def test_no_column_hides_another(book: Book) -> None:
+    """Of columns that are called alike each is there, as a row and in a frame."""
+    query = "select 1 as a, 2 as a, 3 as a_1"
+    assert book.rows(query) == [{"a": 1, "a_1": 2, "a_1_1": 3}]
+    assert book.sql(query).columns.tolist() == ["a", "a_1", "a_1_1"]
+
+
 def test_a_query_reaches_no_other_file(duck: Book, tmp_path: Path) -> None:
     """DuckDB could read and write any file of the machine; a query of the book cannot."""
     (tmp_path / "secret.csv").write_text("a\n1\n")

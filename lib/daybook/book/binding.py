@@ -19,6 +19,8 @@ _TOKENS = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 
+_COPY = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*copy\b", re.DOTALL | re.IGNORECASE)
+
 
 def for_duckdb(query: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The query with `$name`, and the parameters that it names. Raises BadParameter for one not given."""
@@ -51,15 +53,24 @@ def _rewrite(
     return _TOKENS.sub(one, query), used
 
 
+def is_copy(query: str) -> bool:
+    """Whether it is a COPY, which Postgres runs in a transaction that only reads, `to program` and all."""
+    return _COPY.match(query) is not None
+
+
 def no_rows() -> BadParameter:
     """What was asked was no question: nothing at all, or a command."""
     return BadParameter("The query gives no rows.", remedy="Ask with select …; the book is only read.")
+
+
+def several() -> BadParameter:
+    return BadParameter("There is more than one query in this.", remedy="Ask them one at a time.")
 
 
 def refused(error: Exception) -> BadParameter:
     """The database's own words about a query that it did not run."""
     said = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
     return BadParameter(
-        f"The book refused the query: {said}",
+        f"The book refused the query: {said.rstrip('.')}.",
         remedy="`daybook book info` lists the tables; the book is only read, so nothing can be changed by a query.",
     )

@@ -65,10 +65,12 @@ class DuckStore:
                 connection.close()
 
     def _create(self) -> None:
-        """An empty book, there whole or not at all: one that a full disk cut short could never be opened again."""
+        """An empty book, its owner's only, there whole or not at all: one that a full disk cut short could never be
+        opened again."""
         fresh = self.path.with_name(f".{self.path.name}-{new_id()}")
         try:
             duckdb.connect(str(fresh)).close()
+            fresh.chmod(0o600)
             fresh.replace(self.path)
         except (duckdb.Error, OSError) as error:
             raise self._broken(error) from error
@@ -195,8 +197,8 @@ class DuckReading:
     def fetch(self, query: str, params: Mapping[str, Any]) -> Result:
         text, used = binding.for_duckdb(query, params)
         try:
-            if (n := len(self._connection.extract_statements(text))) > 1:
-                raise binding.several(n)
+            if len(self._connection.extract_statements(text)) > 1:
+                raise binding.several()
             done = self._connection.execute(text, used or None)
             if done is None or done.description is None:
                 raise binding.no_rows()

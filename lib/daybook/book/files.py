@@ -115,7 +115,8 @@ def _alive(path: Path) -> bool:
 @contextlib.contextmanager
 def one_drain(folder: Path, *, patience: float) -> Iterator[None]:
     """Only one drain of these files at a time. Raises BookLocked after `patience` seconds."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # `parents` alone would make the home open to all
+    folder.mkdir(mode=0o700, exist_ok=True)
     fd = os.open(folder / "drain.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         deadline = time.monotonic() + patience

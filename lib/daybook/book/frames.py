@@ -20,9 +20,21 @@ if TYPE_CHECKING:
 
 def rows(result: Result) -> list[dict[str, Any]]:
     """One mapping a row, in the query's order of columns."""
-    names = result.table.column_names
+    names = _names(result)
     columns = [_values(result, i) for i in range(len(names))]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _names(result: Result) -> list[str]:
+    """The columns' names, each once: of two that are called alike the second is `name_1`, so none hides another."""
+    names: list[str] = []
+    for name in result.table.column_names:
+        n, given = 0, name
+        while name in names:
+            n += 1
+            name = f"{given}_{n}"
+        names.append(name)
+    return names
 
 
 def _values(result: Result, place: int) -> list[Any]:
@@ -47,7 +59,7 @@ def frame(result: Result) -> pd.DataFrame:
 
     columns = [_series(result, i) for i in range(result.table.num_columns)]
     made = pd.concat(columns, axis=1) if columns else pd.DataFrame()
-    return made.set_axis(result.table.column_names, axis=1)
+    return made.set_axis(_names(result), axis=1)
 
 
 def _series(result: Result, place: int) -> pd.Series[Any]:

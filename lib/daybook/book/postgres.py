@@ -21,7 +21,7 @@ from psycopg.types.string import TextLoader
 from daybook.book import binding, moving
 from daybook.book.lines import Entry
 from daybook.book.stores import Batch, OffsetMoved, Result, Row
-from daybook.errors import BookUnreachable
+from daybook.errors import BookUnreachable, SettingsError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,7 +70,7 @@ class PostgresStore:
         except _AWAY as error:
             # from None: the driver's own message may hold the password
             raise BookUnreachable(
-                f"The book {self.shown} does not answer: {self._why(error)}.",
+                f"The book {self.shown} does not answer: {self._why(error).rstrip(' .?')}.",
                 remedy="Start the database, or check DAYBOOK_BOOK; what is journaled waits and is drained once it "
                 "is back.",
             ) from None
@@ -93,8 +93,21 @@ class PostgresStore:
 
 
 def masked(url: str) -> str:
-    """`url` with its password, and any that is a parameter, shown as ***."""
-    parts = urlsplit(url)
+    """`url` with its password, and any that is a parameter, shown as ***.
+
+    Raises SettingsError for one that cannot be an address: an `@` or `/` in a password ends it in the wrong place.
+    """
+    try:
+        parts = urlsplit(url)
+        odd = "@" in parts.path + parts.query.partition("password=")[0] or (parts.port or 1) < 1
+    except ValueError:
+        odd = True
+    if odd:
+        raise SettingsError(
+            "DAYBOOK_BOOK cannot be read as the address of a Postgres database.",
+            remedy="Write postgresql://user:password@host:5432/database; in a password write %40 for @, %2F for /, "
+            "%3A for : and %25 for %.",
+        )
     place = parts.netloc
     if parts.password:
         user, _, host = place.rpartition("@")
@@ -191,17 +204,22 @@ class PostgresReading:
     def fetch(self, query: str, params: Mapping[str, Any]) -> Result:
         from daybook.book.arrow import table
 
+        if binding.is_copy(query):
+            raise binding.no_rows()
         text, used = binding.for_postgres(query, params)
         try:
-            done = self._connection.execute(text.encode(), used)
-            if done.description is None:
-                raise binding.no_rows()
-            rows = done.fetchall()
+            with self._connection.pipeline():  # it sends one statement only: none can begin a transaction of its own
+                done = self._connection.execute(text.encode(), used)
+                rows = done.fetchall()
+        except psycopg.ProgrammingError as error:
+            if error.sqlstate is None:  # the driver's own: there was nothing to fetch
+                raise binding.no_rows() from None
+            raise binding.several() if "multiple commands" in str(error) else binding.refused(error) from error
         except _AWAY:
             raise
         except psycopg.Error as error:
             raise binding.refused(error) from error
-        return table([(c.name, c.type_code, c.scale) for c in done.description], rows)
+        return table([(c.name, c.type_code, c.scale) for c in done.description or ()], rows)
 
     def stream(self, table: str) -> Iterator[pa.RecordBatch]:
         from daybook.book.arrow import batch_of

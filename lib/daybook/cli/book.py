@@ -69,14 +69,14 @@ def info(opened: Book, *, as_json: bool) -> None:
     lines = {
         "Book": found.url + ("" if found.bytes is None else f"  ({found.bytes / 1e6:,.1f} MB)"),
         "Schema": f"{found.migrations[-1]}  ({len(found.migrations)} migrations)",
-        **{table.capitalize(): f"{n:,}" for table, n in found.rows.items()},
+        **{table.capitalize().replace("_", " "): f"{n:,}" for table, n in found.rows.items()},
         "First call": "none yet" if found.first is None else f"{found.first:%Y-%m-%d %H:%M:%S} UTC",
         "Last call": "none yet" if found.last is None else f"{found.last:%Y-%m-%d %H:%M:%S} UTC",
         "Journal": f"{found.journal}  ({found.writers} writing, {found.waiting:,} bytes not in the book)",
         "Set aside": f"{found.set_aside:,} lines, {found.torn:,} of them torn",
     }
     for name, value in lines.items():
-        click.echo(f"{name:<11} {value}")
+        click.echo(f"{name:<13} {value}")
     if not found.drains:
         click.echo("This journal belongs to another book, so it is not drained into this one.")
 
@@ -103,7 +103,7 @@ def sql(opened: Book, *, query: str, params: Sequence[str], as_json: bool, as_cs
     text = sys.stdin.read() if query == "-" else query
     rows = opened.rows(text, dict(map(_param, params)))
     if as_json:
-        click.echo(orjson.dumps(rows, default=str, option=orjson.OPT_INDENT_2).decode())
+        click.echo(orjson.dumps(rows, default=_text, option=orjson.OPT_INDENT_2).decode())
     elif as_csv:
         _print_csv(rows)
     else:
@@ -132,9 +132,16 @@ def _print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
     click.echo(out.getvalue(), nl=False)
 
 
+def _text(value: object) -> str:
+    """What JSON has no form for. Money in digits: twelve places of nothing are no `0E-12`."""
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
 def _plain(value: object) -> object:
     if isinstance(value, dict | list):
-        return orjson.dumps(value).decode()
+        return orjson.dumps(value, default=_text).decode()
+    if isinstance(value, Decimal):
+        return _text(value)
     if isinstance(value, datetime):
         return value.isoformat()
     return value
