@@ -20,7 +20,16 @@ def test_estimate_says_amount_rate_day_and_source(capsys):
         "0.00048 USD on 2026-11-20",
         "  rate    openai/gpt-4o-mini input 0.15 cached 0.075 output 0.6 USD/MTok undated",
         "  source  genai-prices 0.2.3",
+        "  note    undated: the price book has no first day for this rate; it is taken to hold on every day before the "
+        "next one's, whether or not the model was sold then",
     ]
+
+
+def test_a_day_before_the_first_rate_is_told_from_when_there_is_one(capsys):
+    """And the name that was asked for is not among the similar ones."""
+    said_ = said(capsys, "show", "smollm2-135m-instruct", "--on", "2020-01-01", code=2)
+    assert "Rates for it are on record from 2024-11-01." in said_
+    assert "Similar names" not in said_
 
 
 def test_estimate_as_json_keeps_every_digit(capsys):

@@ -121,7 +121,14 @@ def test_batch_has_its_own_rate(book):
     """gpt-4o-mini in a batch: 0.075 in (cached the same), 0.30 out: 2,000 x 0.075 + 300 x 0.30 = 240 millionths."""
     cost = book.reckon(USAGE, provider="openai", model="gpt-4o-mini", on=DAY, batch=True)
     assert cost.amount == Decimal("0.00024")
-    assert cost.rate == "openai/gpt-4o-mini batch input 0.075 cached 0.075 output 0.3 USD/MTok undated"
+    assert cost.rate == "openai/gpt-4o-mini batch input 0.075 cached 0.075 output 0.3 USD/MTok from 2026-10-14"
+
+
+def test_a_batch_rate_is_dated_by_its_own_beginning(book):
+    """o3's standard rate holds from 10 June 2025, its batch rate from 14 October 2026: before that it is unknown."""
+    rate = book.rate("openai", "o3", date(2026, 11, 20), batch=True)
+    assert rate.since == date(2026, 10, 14)
+    assert isinstance(book.rate("openai", "o3", date(2026, 10, 13), batch=True), str)
 
 
 def test_batch_without_a_published_rate_is_unknown(book):

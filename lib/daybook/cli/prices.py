@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import click
@@ -81,6 +82,8 @@ def show(model: str, provider: str | None, on: date | None, as_json: bool) -> No
     click.echo(_table(head, rows))
     for source in dict.fromkeys(f"{rate.source}: {rate.origin}" if rate.origin else rate.source for rate in rates):
         click.echo(f"\nUSD per million tokens. {source}")
+    if any(rate.since is None for rate in rates):
+        click.echo(f"\n{_UNDATED}")
 
 
 @prices.command()
@@ -120,6 +123,8 @@ def estimate(
     )
     day = on or SystemClock().now().date()
     cost = pricing.reckon(usage, provider=provider, model=model, on=day, batch=batch)
+    if on is not None and cost.amount is not None and cost.rate is not None and cost.rate.endswith("undated"):
+        cost = replace(cost, note="; ".join(filter(None, (cost.note, _UNDATED))))
     if cost.amount is None and cost.rate is None:
         raise _unknown(model, provider, on, cost.note)
     if as_json:
@@ -150,12 +155,21 @@ def seal() -> None:
 def _unknown(model: str, provider: str | None, on: date | None, note: str | None = None) -> UnknownModel:
     whose = f" of {provider}" if provider else ""
     when = f" on {on}" if on else ""
-    near = pricing.similar(model)
+    others = [rate.since for rate in pricing.rates(model, provider=provider) if rate.since is not None]
+    near = [name for name in pricing.similar(model) if name != model.lower()]
     hint = f"Similar names: {', '.join(near)}. " if near else ""
+    if on is not None and others:
+        hint = f"Rates for it are on record from {min(others)}. "
     return UnknownModel(
         f"No rate for {model!r}{whose}{when} is known" + (f": {note}." if note else "."),
         remedy=f"{hint}Name the provider with --provider, or append a rate to overrides.yml.",
     )
+
+
+_UNDATED = (
+    "undated: the price book has no first day for this rate; it is taken to hold on every day before the next one's, "
+    "whether or not the model was sold then"
+)
 
 
 def _as_json(rate: Rate) -> dict[str, object]:

@@ -98,10 +98,11 @@ class Published:
         if held is not None and _has_hours(held):
             note = "the price of " + _hours(held)
         if batch:
-            changed = self._batch(moment)
+            changed, begun = self._batch(moment)
             if not changed:
                 return None
             keys |= changed
+            since = max((day for day in (since, begun) if day is not None), default=None)
         if not {"input_mtok", "output_mtok", "requests_kcount"} & set(keys):
             return None
         request = keys.get("requests_kcount")
@@ -120,17 +121,22 @@ class Published:
             note=note,
         )
 
-    def _batch(self, moment: datetime) -> dict[str, Decimal | TieredPrices]:
-        """Batch prices in force, first come first served per kind. Empty: none is published, or not for this route."""
-        if not any(self.model is model for model in self.provider.models):
-            return {}
+    def _batch(self, moment: datetime) -> tuple[dict[str, Decimal | TieredPrices], date | None]:
+        """Batch prices in force, first come first served per kind, and the day from which all of them hold. Empty: none
+        is published, or not for this route."""
+        from genai_prices.types import StartDateConstraint
+
         found: dict[str, Decimal | TieredPrices] = {}
+        begun: date | None = None
+        if not any(self.model is model for model in self.provider.models):
+            return found, begun
         for variant in self.model.price_variants or ():
             if variant.when == _BATCH and (variant.constraint is None or variant.constraint.active(moment)):
-                for key, price in variant.prices.__dict__.items():
-                    if price is not None:
-                        found.setdefault(key, price)
-        return found
+                new = {k: v for k, v in variant.prices.__dict__.items() if v is not None and k not in found}
+                found |= new
+                if new and isinstance(variant.constraint, StartDateConstraint):
+                    begun = max(begun or variant.constraint.start_date, variant.constraint.start_date)
+        return found, begun
 
 
 def find(provider: str | None, model: str) -> Published | None:
