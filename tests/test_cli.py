@@ -40,9 +40,11 @@ def test_help_loads_no_command():
 
 
 def test_a_command_that_does_not_exist_is_a_usage_error(capsys):
-    """Exit code 2, and the help is pointed at."""
-    assert main(["balance"]) == 2
-    assert "No such command" in capsys.readouterr().err
+    """Exit code 2, the one that was meant is named, and the help is pointed at."""
+    assert main(["repots"]) == 2
+    said = capsys.readouterr().err
+    assert "There is no command 'repots'. Did you mean 'reports'?" in said
+    assert "Try 'daybook --help'" in said
 
 
 def test_an_error_is_one_paragraph_and_an_exit_code(tmp_path, capsys, monkeypatch):

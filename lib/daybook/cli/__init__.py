@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from daybook.errors import DaybookError
+from daybook.errors import DaybookError, meant
 
 # command → where it is, and its line in `daybook --help`, which must not import it
 COMMANDS = {
@@ -45,7 +45,7 @@ class Lazy(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            ctx.fail(f"There is no command {cmd_name!r}. {meant(cmd_name, COMMANDS)}".rstrip())
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command

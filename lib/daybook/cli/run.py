@@ -20,7 +20,9 @@ from daybook.settings import Settings
 @click.command()
 @click.argument("word")
 @click.option("--date", "day", metavar="YYYY-MM-DD", help="The report's date: the last day of its window, UTC. [today]")
-@click.option("-p", "--param", "given", metavar="NAME=VALUE", multiple=True, help="A parameter of the notebook.")
+@click.option(
+    "-p", "--param", "given", metavar="NAME=VALUE", multiple=True, help="A parameter of the notebook; repeat it."
+)
 @click.option("--source", default="book", show_default=True, help='"book", "sample", duckdb:///… or postgresql://….')
 @click.option("--timeout", default=press.TIMEOUT, show_default=True, type=click.FloatRange(min=1), help="Seconds.")
 @click.option("--again", is_flag=True, help="Run although this report exists. Nothing is overwritten.")
@@ -32,6 +34,10 @@ def run(word: str, day: str | None, given: tuple[str, ...], source: str, timeout
       daybook run traffic                          today's
       daybook run costs --date 2026-11-20          a day's that was missed
       daybook run costs --date 2026-11-20 -p days=7 --again
+      daybook run evaluation -p rows=8 -p 'models=["smollm2-135m-instruct"]'
+
+    WORD is the name of a file in notebooks/: traffic, costs, evaluation, approach, finetune, bias. Parameters
+    are those of its first code cell, with their types; a list is written as JSON.
 
     A report that exists for the same date and parameters is named rather than made again. A run that
     fails keeps its notebook, marked failed, and the exit code is 1.

@@ -1,0 +1,20 @@
+"""Ports are looked at before anything is started on them."""
+
+import socket
+
+import pytest
+
+from daybook.day.job import free_port
+from daybook.errors import PortInUse
+
+
+def test_a_port_that_is_held_is_refused_with_the_way_out():
+    """With what is wrong and what to do; a free one is given as it was wanted."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        held = holder.getsockname()[1]
+        with pytest.raises(PortInUse, match=f"Port {held} can't be listened on: .*--port 0 takes a free one"):
+            free_port(held)
+    assert free_port(held) == held
+    assert free_port() > 0
