@@ -74,6 +74,8 @@ def test_no_group_is_on_both_sides_of_a_split() -> None:
         ("a.jsonl", b'{"id": 1, "text": "a"}\n{"id": 1, "text": "b"}\n', "row 2: its id '1' is that of row 1 too"),
         ("a.jsonl", b'{"text": "a", "choices": ["x", "y"], "answer": "z"}\n', "none of its 2 choices"),
         ("a.jsonl", b'{"text": "a", "choices": ["x", "x"], "answer": "x"}\n', "are the same"),
+        ("a.jsonl", b'{"text": "a"}\n{"text": "\\ud800 b"}\n', "Line 2 of"),
+        ("a.json", b'[{"text": "a\\udc00"}]', "half a character"),
         ("a.parquet", b"PAR1nonsense", "not Parquet"),
         ("a.xlsx", b"", "ends in .xlsx"),
     ],

@@ -14,6 +14,7 @@ from daybook.errors import BadParameter
 
 if TYPE_CHECKING:
     from daybook.services.evaluation import Evaluation
+    from daybook.services.predictions import Stored
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="All figures as one JSON object.")
 _SCORER = click.option("--scorer", metavar="NAME", help="exact, normalised, contains, number, choice, label, f1, …")
@@ -92,7 +93,7 @@ def score(
 
     An empty prediction is wrong. Exit 3 where --at-least is not met.
     """
-    found = _scored([predictions], scorer, labels)
+    found = _scored([predictions], scorer, labels).found
     name = found.names[0]
     q = found.quality(name)
     told: dict[str, Any] = {
@@ -142,13 +143,9 @@ def compare(
 
     Rows that share a `group` are taken as not independent. Several files: p-values by Holm.
     """
-    from daybook.services import predictions
-
-    paths = [base, *others]
-    found = _scored(paths, scorer, labels)
-    outside = {name: n for name, n in predictions.left_out(paths, found).items() if n}
-    _show(found, as_json, left_out=outside)
-    found.check(must=must)
+    stored = _scored([base, *others], scorer, labels)
+    _show(stored.found, as_json, left_out=stored.left_out)
+    stored.found.check(must=must)
     return 0
 
 
@@ -182,7 +179,7 @@ def power(n: int, difference: float | None, discordant: float, as_json: bool) ->
     return 0
 
 
-def _scored(paths: list[Path], scorer: str, labels: tuple[str, ...]) -> Evaluation:
+def _scored(paths: list[Path], scorer: str, labels: tuple[str, ...]) -> Stored:
     from daybook.services import predictions
     from daybook.services.marking import SCORERS
 

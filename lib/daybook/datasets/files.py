@@ -66,6 +66,19 @@ def _object(path: Path, place: str, text: str) -> dict[str, Any]:
         ) from None
     if not isinstance(value, dict):
         raise BadData(f"{place} of {path} is a {type(value).__name__}.", remedy="Write one JSON object on each line.")
+    return _whole(path, place, text, value)
+
+
+def _whole(path: Path, place: str, text: str, value: dict[str, Any]) -> dict[str, Any]:
+    """The same, if no text in it holds half of a surrogate pair, which is no character and cannot be written."""
+    if "\\ud" in text or "\\uD" in text:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = error.object[error.start]
+            raise BadData(
+                f"{place} of {path} holds half a character (\\u{ord(half):04x}).", remedy="Write it again, whole."
+            ) from None
     return value
 
 
@@ -86,7 +99,7 @@ def _document(path: Path) -> Iterator[Record]:
     for at, value in enumerate(values, start=1):
         if not isinstance(value, dict):
             raise BadData(f"Item {at} of {path} is a {type(value).__name__}.", remedy="Write an array of objects.")
-        yield Record(at, value)
+        yield Record(at, _whole(path, f"Item {at}", text, value))
 
 
 def _table(path: Path, delimiter: str) -> Iterator[Record]:
@@ -136,6 +149,7 @@ def not_utf8(path: Path) -> BadData:
                 bad.append((at, line[error.start]))
     at, byte = bad[0] if bad else (0, 0)
     return BadData(
-        f"{len(bad)} line{'s' if len(bad) != 1 else ''} of {path} not UTF-8, the first line {at} (byte 0x{byte:02x}).",
+        f"{'1 line' if len(bad) == 1 else f'{len(bad)} lines'} of {path} not in UTF-8, the first line {at} "
+        f"(byte 0x{byte:02x}).",
         remedy="Write the whole file as UTF-8; a part of it seems to come from elsewhere.",
     )

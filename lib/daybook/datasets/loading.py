@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,16 @@ def rows(records: Sequence[Record], source: str, columns: Mapping[str, str] | No
             f"{len(faults)} of {len(records)} rows of {source} cannot be meant: {told}{more}.",
             remedy="Mend or drop them.",
         )
+    if len(made) > 1 and "group" not in (columns or {}) and len({row.group for row in made}) == 1:
+        return [_alone(row, chosen.get("group")) for row in made]
     return made
+
+
+def _alone(row: Row, column: str | None) -> Row:
+    """The row without a group that all rows share, as a file's `source: "gsm8k"` is: it groups nothing."""
+    if row.group is None or column is None:
+        return row
+    return replace(row, group=None, extra={**row.extra, column: row.group})
 
 
 def _columns(records: Sequence[Record], source: str, given: Mapping[str, str]) -> dict[str, str]:
@@ -153,15 +163,15 @@ def _choices(value: Any) -> tuple[str, ...]:
 
 
 def _references(value: Any, choices: tuple[str, ...]) -> tuple[str, ...]:
-    if isinstance(value, Mapping):  # SQuAD's {"text": [...], "answer_start": [...]}
-        value = value.get("text")
+    if isinstance(value, Mapping) and isinstance(value.get("text"), (list, tuple)):  # SQuAD's, with "answer_start"
+        value = value["text"]
     several = value if isinstance(value, (list, tuple)) else [value]
     texts = [_reference(one, choices) for one in several if one is not None and one != ""]
     return tuple(dict.fromkeys(texts))
 
 
 def _reference(value: Any, choices: tuple[str, ...]) -> str:
-    text = _text(value)
+    text = text_of(value)
     if not choices or text in choices:
         return text
     at: int | None = None
@@ -176,7 +186,8 @@ def _reference(value: Any, choices: tuple[str, ...]) -> str:
     return choices[at]
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value as text: JSON for what is no text, so that it is the same wherever it came from."""
     if isinstance(value, float) and value != value:  # Parquet's missing text
         raise ValueError("its reference is NaN")
     if isinstance(value, bool):

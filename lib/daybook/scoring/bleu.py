@@ -11,7 +11,8 @@ from daybook.scoring.score import Score
 def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
     if not answer.strip():
         return Score(0.0, None)
-    return Score(need("sacrebleu").sentence_bleu(answer, list(references)).score / 100, answer.strip())
+    value = need("sacrebleu").sentence_bleu(answer, list(references)).score / 100
+    return Score(min(1.0, value), answer.strip())  # it may be 1 and a rounding error
 
 
 def corpus(answers: Sequence[str], references: Sequence[Sequence[str]]) -> float:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from daybook.scoring.normalised import plain
+from daybook.scoring.normalised import plain, same
 from daybook.scoring.score import Score
 
 
 def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
     """`the tall tower` for `a tower`: 2 · (1/2 · 1) / (1/2 + 1) = 0.67."""
     said = plain(answer)
-    return Score(max((_f1(said.split(), plain(one).split()) for one in references), default=0.0), said or None)
+    return Score(max((_f1(answer, said.split(), one) for one in references), default=0.0), said or None)
 
 
-def _f1(said: list[str], wanted: list[str]) -> float:
+def _f1(answer: str, said: list[str], reference: str) -> float:
+    wanted = plain(reference).split()
     if not said or not wanted:
-        return float(said == wanted)
+        return float(same(answer, reference))
     common = sum((Counter(said) & Counter(wanted)).values())
     return 2 * common / (len(said) + len(wanted))

@@ -17,27 +17,22 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadParameter
 from daybook.scoring import Score
 from daybook.scoring.power import detectable
 from daybook.scoring.statistics import Difference, Estimate, compare, mean, paired
-from daybook.services import evaluation_charts, evaluation_gate, evaluation_prose, tabling
+from daybook.services import evaluation_charts, evaluation_gate, evaluation_prose, evaluation_tables, tabling
 from daybook.services.answers import Said
 from daybook.services.findings import finding, summary
 from daybook.services.tabling import Fact
 from daybook.services.wording import unbroken
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pandas.io.formats.style import Styler
 
     from daybook.charts.style import Chart
-
-LEAST = 5
-"""Rows that a slice needs before anything is said of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,115 +114,32 @@ class Evaluation:
     @cached_property
     def leaderboard(self) -> pd.DataFrame:
         """One row per contestant, best first."""
-        columns = ("contestant", "quality", "low", "high", "stderr", "n", "missing", "per_1000", "p50", "p95", "tokens")
-        rows: list[tuple[Any, ...]] = []
-        for name, items in self.items.items():
-            found = self.quality(name)
-            said = [item.said for item in items if item.said is not None]
-            costs = [one.cost for one in said]
-            known = [cost for cost in costs if cost is not None]
-            times = [one.latency for one in said if one.latency is not None]
-            tokens = [(one.input_tokens or 0) + (one.output_tokens or 0) for one in said if one.input_tokens]
-            rows.append(
-                (
-                    name,
-                    found.value,
-                    found.low,
-                    found.high,
-                    found.stderr,
-                    found.n,
-                    sum(item.score is None for item in items),
-                    sum(known, Decimal(0)) * 1000 / len(known) if known and len(known) == len(costs) else None,
-                    float(np.quantile(times, 0.5)) if times else None,
-                    float(np.quantile(times, 0.95)) if times else None,
-                    float(np.mean(tokens)) if tokens else None,
-                )
-            )
-        rows.sort(key=lambda row: (row[1] is None, -(row[1] or 0.0)))
-        return tabling.table(columns, rows)
+        return evaluation_tables.leaderboard(self)
 
     @cached_property
     def differences(self) -> pd.DataFrame:
-        columns = ("contestant", "against", "difference", "low", "high", "n", "p", "adjusted", "test", "verdict")
-        rows = [
-            (name, self.names[0], d.estimate, d.low, d.high, d.n, d.p, d.adjusted, d.test, d.verdict)
-            for name, d in self.compared.items()
-        ]
-        return tabling.table(columns, rows)
+        """Each other contestant against the first: interval, test, and on how many rows it won and lost."""
+        return evaluation_tables.differences(self)
 
     @cached_property
     def slices(self) -> pd.DataFrame:
         """Quality by right answer (where those are classes) and by length of the input, in thirds."""
-        columns = ("slice", "contestant", "quality", "low", "high", "n")
-        rows = []
-        for title, ids in self._parts().items():
-            for name, items in self.items.items():
-                part = [item for item in items if item.row.id in ids and item.score is not None]
-                found = self.quality(name, part) if len(part) >= LEAST else Estimate(None, None, None, n=len(part))
-                rows.append((title, name, found.value, found.low, found.high, found.n))
-        return tabling.table(columns, rows)
-
-    def _parts(self) -> dict[str, set[str]]:
-        rows = self.data.rows
-        parts: dict[str, set[str]] = {}
-        if 2 <= len(self.data.labels) <= len(rows) / LEAST and not rows[0].choices:
-            parts = {label: {row.id for row in rows if row.reference == label} for label in self.data.labels}
-        if len(rows) >= 3 * LEAST:
-            lengths = np.array([len(row.input) for row in rows])
-            low, high = np.quantile(lengths, [1 / 3, 2 / 3])
-            if low < high:
-                words = (f"up to {low:.0f} characters", "in between", f"more than {high:.0f} characters")
-                third = np.where(lengths <= low, 0, np.where(lengths <= high, 1, 2))
-                parts |= {
-                    w: {row.id for row, t in zip(rows, third, strict=True) if t == i} for i, w in enumerate(words)
-                }
-        return parts
+        return evaluation_tables.slices(self)
 
     @cached_property
     def disagreements(self) -> pd.DataFrame:
         """Rows on which contestants' scores differ, greatest difference first, answers side by side."""
-        columns = ("id", "input", "reference", "spread", *self.names)
-        rows: list[tuple[Any, ...]] = []
-        for at, row in enumerate(self.data.rows):
-            here = {name: items[at] for name, items in self.items.items()}
-            values = [item.score.value for item in here.values() if item.score is not None]
-            if len(values) > 1 and max(values) > min(values):
-                told = [_told(item) for item in here.values()]
-                rows.append((row.id, row.input, row.reference, max(values) - min(values), *told))
-        rows.sort(key=lambda row: -row[3])
-        return tabling.table(columns, rows)
+        return evaluation_tables.disagreements(self)
 
     @cached_property
     def errors(self) -> pd.DataFrame:
         """What went wrong other than being wrong: contestant, kind, rows, an example's id."""
-        found: dict[tuple[str, str], list[str]] = {}
-        for name, items in self.items.items():
-            for item in items:
-                for kind in _faults(item):
-                    found.setdefault((name, kind), []).append(item.row.id)
-        rows = [(name, kind, len(ids), ids[0]) for (name, kind), ids in found.items()]
-        return tabling.table(("contestant", "kind", "rows", "example"), sorted(rows, key=lambda row: -row[2]))
+        return evaluation_tables.errors(self)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
         """Every answer: id, contestant, score, what was read, the answer, its cost and latency."""
-        columns = ("id", "contestant", "score", "read", "answer", "reference", "error", "cost", "latency")
-        rows = [
-            (
-                item.row.id,
-                name,
-                item.score.value if item.score else None,
-                item.score.read if item.score else None,
-                item.said.text if item.said else None,
-                item.row.reference,
-                item.error,
-                item.said.cost if item.said else None,
-                item.said.latency if item.said else None,
-            )
-            for name, items in self.items.items()
-            for item in items
-        ]
-        return tabling.table(columns, rows)
+        return evaluation_tables.frame(self)
 
     def table(self, name: str) -> Styler:
         """A table to look at: leaderboard, differences, slices, disagreements or errors."""
@@ -336,24 +248,3 @@ class Evaluation:
             if item.row.id == row:
                 return item
         raise BadParameter(f"{name!r} has no row {row!r}.", remedy=f"There are {', '.join(self.names)}.")
-
-
-def _told(item: Item) -> str:
-    if item.score is None:
-        return f"({item.error})"
-    text = item.said.text.strip() if item.said else (item.score.read or "")
-    return f"{'✓' if item.score.value == 1 else '✗' if item.score.value == 0 else f'{item.score.value:.2f}'} {text}"
-
-
-def _faults(item: Item) -> list[str]:
-    kinds = [item.error] if item.error else []
-    if item.said is not None:
-        if not item.said.text.strip():
-            kinds.append("empty answer")
-        elif item.score is not None and item.score.read is None:
-            kinds.append("nothing could be read")
-        if item.said.finish_reason == "length":
-            kinds.append("cut off at max_tokens")
-        if item.said.truncated:
-            kinds.append("prompt was truncated")
-    return kinds

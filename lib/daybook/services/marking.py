@@ -8,7 +8,7 @@ from typing import Any
 
 from daybook.datasets import Row
 from daybook.errors import BadData, BadParameter
-from daybook.scoring import MEASURES, Score, measure, similarity
+from daybook.scoring import MEASURES, Score, fields, measure, number, similarity
 from daybook.scoring.judge import RUBRIC, messages, parse
 from daybook.services import sandbox
 from daybook.services.answers import Said
@@ -55,10 +55,23 @@ class Marker:
         if self.scorer == "code":
             return [self._checked(row, text) for row, text in zip(rows, texts, strict=True)]
         score = measure(self.scorer)
+        self._readable(rows)
         return [
             score(text, row.references, row.choices or (self.labels if self.scorer == "label" else ()))
             for row, text in zip(rows, texts, strict=True)
         ]
+
+    def _readable(self, rows: Sequence[Row]) -> None:
+        """Raises BadData where no answer could be right because the reference itself cannot be read."""
+        read = {"number": number.read, "json": fields.read}.get(self.scorer)
+        if read is None:
+            return
+        if bad := [row for row in rows if not any(read(one) is not None for one in row.references)]:
+            raise BadData(
+                f"{len(bad)} of {len(rows)} references hold nothing that {self.scorer} reads: row {bad[0].id} has "
+                f"{(bad[0].reference or '')[:60]!r}.",
+                remedy="Mend them, or take another scorer.",
+            )
 
     def _judged(self, rows: Sequence[Row], texts: Sequence[str]) -> list[Score | None]:
         if self.judge is None:

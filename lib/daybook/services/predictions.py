@@ -3,54 +3,69 @@
     {"id": "7", "prediction": "She has 18. #### 18", "reference": "18", "choices": […], "group": "…"}
 
 Two files are compared on the ids that both have; the references have to be the same. `score` as scorer takes a column
-of that name as it is.
+of that name as it is. Several right answers are a list. Where nothing is right (SQuAD 2.0's questions without an
+answer: `""` or `[]`) the empty prediction is, for the scorers that compare words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from daybook.datasets import DataSet, Row, files
 from daybook.datasets.loading import rows as rows_of
+from daybook.datasets.loading import text_of
 from daybook.datasets.rows import some
 from daybook.errors import BadData
 from daybook.scoring import Score
 from daybook.services.answers import Said
 from daybook.services.evaluation import Evaluation, Item
 from daybook.services.marking import Embed, Marker
+from daybook.services.wording import count
 
 GIVEN = "score"
 """The scorer that takes the scores as they stand in the file."""
 NAMES = ("prediction", "answer", "output", "response", "completion", "prediction_text")
+REFERENCES = ("reference", "references")
+NOTHING_IS_RIGHT = ("exact", "normalised", "f1")
+"""Scorers for which an empty reference means that nothing should be said."""
+_UNREFERENCED = (GIVEN, "judge", "code")
 
 
-def score(paths: Sequence[Path], *, scorer: str, labels: Sequence[str] = (), embed: Embed | None = None) -> Evaluation:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    found: Evaluation
+    left_out: Mapping[str, int]
+    """By file: rows whose id is not in all of the others. Files without any are not named."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    rows: Mapping[str, Row]
+    predicted: Mapping[str, Any]
+
+
+def score(paths: Sequence[Path], *, scorer: str, labels: Sequence[str] = (), embed: Embed | None = None) -> Stored:
     """The predictions of each file, scored; the first file is the one that the others are compared with. Raises
     BadData with the rows that cannot be meant."""
     read = [_read(path, scorer) for path in paths]
     names = _names(paths)
-    ids = [row.id for row in read[0][0].rows if all(row.id in predictions for _, predictions in read)]
+    ids = [id_ for id_ in read[0].rows if all(id_ in one.rows for one in read)]
     if not ids:
         raise BadData(
-            f"No id is in all of the {len(paths)} files ({', '.join(str(len(p)) for _, p in read)} rows).",
+            f"No id is in all of the {len(paths)} files ({', '.join(str(len(one.rows)) for one in read)} rows).",
             remedy="Give each row of a file the id it has in the others.",
         )
-    by_id = {row.id: row for row in read[0][0].rows}
-    data = DataSet(read[0][0].name, str(paths[0]), tuple(by_id[id_] for id_ in ids))
-    for (other, _), path in zip(read[1:], paths[1:], strict=True):
-        _same_references(data, other, path)
+    data = DataSet(paths[0].stem, str(paths[0]), tuple(read[0].rows[id_] for id_ in ids))
+    for other, path in zip(read[1:], paths[1:], strict=True):
+        _same_references(data, other.rows, path)
     marker = Marker(scorer, labels=labels or data.labels, embed=embed)
-    items = {}
-    for name, (_, predictions) in zip(names, read, strict=True):
-        items[name] = _items(data.rows, predictions, marker, scorer)
-    return Evaluation(data=data, task="stored", scorer=scorer, items=items)
-
-
-def left_out(paths: Sequence[Path], found: Evaluation) -> dict[str, int]:
-    """Rows of each file whose id is not in all of the others."""
-    return {name: len(files.read(path)) - len(found.data) for name, path in zip(_names(paths), paths, strict=True)}
+    items = {name: _items(data.rows, one.predicted, marker) for name, one in zip(names, read, strict=True)}
+    outside = {name: len(one.rows) - len(ids) for name, one in zip(names, read, strict=True)}
+    found = Evaluation(data=data, task="stored", scorer=scorer, items=items)
+    return Stored(found, {name: n for name, n in outside.items() if n})
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -60,32 +75,56 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [name if name not in names[:i] else f"{name} ({names[:i].count(name) + 1})" for i, name in enumerate(names)]
 
 
-def _read(path: Path, scorer: str) -> tuple[DataSet, Mapping[str, Any]]:
+def _read(path: Path, scorer: str) -> _File:
     """The rows of a file, and what was predicted by id."""
     records = files.read(path)
     there = set().union(*(record.values for record in records))
-    column = GIVEN if scorer == GIVEN else next((n for n in NAMES if n in there), None)
-    wanted = [n for n in ("id", column or "prediction") if n not in there]
-    if scorer not in (GIVEN, "judge", "code") and "reference" not in there:
-        wanted.append("reference")
+    column = GIVEN if scorer == GIVEN else next((n for n in NAMES if n in there), "prediction")
+    reference = next((n for n in REFERENCES if n in there), "reference")
+    wanted = [n for n in ("id", column) if n not in there]
+    if scorer not in _UNREFERENCED and reference not in there:
+        wanted.append(reference)
     if wanted:
         raise BadData(f"{path} has no column {some(wanted)}; it has {some(sorted(there), 20)}.", remedy="Add it.")
-    if absent := [record.at for record in records if record.values.get("id") in (None, "")]:
-        raise BadData(f"{len(absent)} rows of {path} have no id: {some(absent)}.", remedy="Number them.")
-    if scorer not in (GIVEN, "judge", "code"):
-        without = [record.at for record in records if record.values.get("reference") is None]
-        if without:
-            raise BadData(f"{len(without)} rows of {path} have no reference: {some(without)}.", remedy="Add them.")
-    predicted = {str(record.values["id"]): record.values.get(column or "") for record in records}
-    asked = [
-        files.Record(record.at, {**record.values, "input": str(record.values.get("input") or record.values["id"])})
-        for record in records
-    ]
-    parts = {"id": "id", "input": "input"} | ({"reference": "reference"} if "reference" in there else {})
-    rows = rows_of(asked, str(path), parts)
+    _refuse(path, "no id", [r.at for r in records if _nothing(r.values.get("id")) or r.values["id"] == ""])
+    if scorer not in _UNREFERENCED:
+        _refuse(path, "no reference", [r.at for r in records if _nothing(r.values.get(reference))])
+        if scorer not in NOTHING_IS_RIGHT:
+            _refuse(path, "an empty reference", [r.at for r in records if _empty(r.values[reference])])
     if scorer == GIVEN:
         _numbers(path, records)
-    return DataSet(path.stem, str(path), tuple(rows)), predicted
+    predicted = {}
+    for record in records:  # in place: there may be a million
+        values = record.values
+        id_ = values["id"]
+        values["id"] = id_ = str(int(id_) if isinstance(id_, float) and id_.is_integer() else id_)
+        predicted[id_] = values.pop(column, None)
+        values["input"] = str(values.get("input") or id_)
+    parts = {"id": "id", "input": "input"} | ({"reference": reference} if reference in there else {})
+    rows = {row.id: row for row in rows_of(records, str(path), parts)}
+    if scorer in NOTHING_IS_RIGHT:
+        silent = [id_ for id_, row in rows.items() if not row.references]
+        rows |= {id_: replace(rows[id_], extra={**rows[id_].extra, "references": ("",)}) for id_ in silent}
+    return _File(rows, predicted)
+
+
+def _nothing(value: Any) -> bool:
+    """Missing, as JSON or as Parquet says it."""
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def _empty(value: Any) -> bool:
+    several = value if isinstance(value, (list, tuple)) else [value]
+    return all(_nothing(one) or not str(one).strip() for one in several)
+
+
+def _refuse(path: Path, what: str, at: Sequence[int]) -> None:
+    if at:
+        have = "has" if len(at) == 1 else "have"
+        raise BadData(
+            f"{count(len(at), 'row')} of {path} {have} {what}: {'line' if len(at) == 1 else 'lines'} {some(at)}.",
+            remedy="Mend or drop them.",
+        )
 
 
 def _numbers(path: Path, records: Sequence[files.Record]) -> None:
@@ -93,33 +132,34 @@ def _numbers(path: Path, records: Sequence[files.Record]) -> None:
     for record in records:
         value = record.values.get(GIVEN)
         try:
-            if value is not None and value != "" and not 0 <= float(value) <= 1:
+            if value not in (None, "") and not 0 <= float(value) <= 1:
                 bad.append(record.at)
         except (TypeError, ValueError):
             bad.append(record.at)
     if bad:
         raise BadData(
-            f"{len(bad)} scores of {path} are no number between 0 and 1: rows {some(bad)}.",
+            f"{count(len(bad), 'score')} of {path} {'is' if len(bad) == 1 else 'are'} no number between 0 and 1: "
+            f"{'row' if len(bad) == 1 else 'rows'} {some(bad)}.",
             remedy="Mend them; leave the score of a row out where it is not known.",
         )
 
 
-def _same_references(data: DataSet, other: DataSet, path: Path) -> None:
-    known = {row.id: row for row in other.rows}
+def _same_references(data: DataSet, known: Mapping[str, Row], path: Path) -> None:
     if moved := [row.id for row in data.rows if known[row.id].references != row.references]:
         raise BadData(
-            f"{len(moved)} rows of {path} have another reference than in {data.source}: {some(moved)}.",
+            f"{count(len(moved), 'row')} of {path} {'has' if len(moved) == 1 else 'have'} another reference than in "
+            f"{data.source}: {some(moved)}.",
             remedy="Compare predictions about the same rows.",
         )
 
 
-def _items(rows: Sequence[Row], predicted: Mapping[str, Any], marker: Marker, scorer: str) -> list[Item]:
-    if scorer == GIVEN:
+def _items(rows: Sequence[Row], predicted: Mapping[str, Any], marker: Marker) -> list[Item]:
+    if marker.scorer == GIVEN:
         made = []
         for row in rows:
             value = predicted[row.id]
-            known = None if value is None or value == "" else Score(float(value), str(value))
+            known = None if value in (None, "") else Score(float(value), str(value))
             made.append(Item(row, None, known, None if known else "no score"))
         return made
-    said = [Said(text="" if predicted[row.id] is None else str(predicted[row.id])) for row in rows]
+    said = [Said(text="" if _nothing(predicted[row.id]) else text_of(predicted[row.id])) for row in rows]
     return marker.mark(rows, said, [None] * len(rows))
