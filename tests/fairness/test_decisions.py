@@ -144,3 +144,79 @@ def test_one_group_alone_is_compared_with_nobody():
     found = measure(table({"m": (40, 60)}), group=["sex"], prediction="granted", favourable="yes")
     assert found.gaps["value"].isna().all()
     assert list(found.against["verdict"]) == ["nobody to compare with"]
+
+
+@pytest.mark.parametrize(
+    ("values", "favourable", "favoured"),
+    [
+        (["Yes", "yes", "NO", "no"], "yes", 2),
+        (["1", "1.0", "0", "0.0"], "1", 2),
+        ([1.0, 0.0, 1.0, None], "1", 2),
+        ([True, False, False, False], "true", 1),
+        ([True, False, False, False], "0", 3),
+        ([" >50K", "<=50K", ">50K", "<=50K"], ">50K", 2),
+    ],
+)
+def test_the_favourable_value_is_meant_and_not_spelt(values, favourable, favoured):
+    """Case, spaces around it and the spelling of a number or a truth value do not matter."""
+    frame = pd.DataFrame({"sex": ["m"] * len(values), "granted": values})
+    found = measure(frame, group=["sex"], prediction="granted", favourable=favourable)
+    assert found.groups["selection"].iloc[0] * found.n == favoured
+
+
+def test_the_truth_may_be_called_otherwise():
+    """A verdict of Low or High beside a truth of 0 or 1."""
+    frame = pd.DataFrame({"sex": ["m"] * 40 + ["w"] * 40, "said": ["Low", "High"] * 40, "true": [0, 1] * 40})
+    found = measure(frame, group=["sex"], prediction="said", truth="true", favourable="low", truth_favourable="0")
+    assert list(found.groups["accuracy"]) == [1.0, 1.0]
+
+
+def test_nobody_of_a_group_favoured_is_not_nobody_ever():
+    """None of 40: the ratio is 0, and its interval says that it may be more, as resampling the rows cannot."""
+    found = measure(table({"m": (60, 140), "w": (0, 40)}), group=["sex"], prediction="granted", favourable="yes")
+    ratio = found.gap("ratio")
+    assert (ratio["value"], ratio["low"]) == (0.0, 0.0)
+    assert 0.2 < ratio["high"] < 0.4
+
+
+def test_all_of_two_groups_favoured_leaves_room():
+    """50 of 50 twice: worst and best are two groups, the ratio 1, and its interval is as wide as 50 people make it."""
+    found = measure(table({"m": (50, 0), "w": (50, 0)}), group=["sex"], prediction="granted", favourable="yes")
+    ratio = found.gap("ratio")
+    assert (ratio["worst"], ratio["best"], ratio["value"]) == ("m", "w", 1.0)
+    assert 0.9 < ratio["low"] < 1 < ratio["high"] < 1.1
+
+
+def test_extremes_of_many_groups_are_held_against_chance():
+    """120 groups treated alike: the worst is far below the best, and chance makes it so."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"sex": np.repeat([f"g{i:03d}" for i in range(120)], 100), "granted": rng.random(12_000) < 0.3}
+    )
+    found = measure(frame, group=["sex"], prediction="granted", favourable="true")
+    ratio = found.gap("ratio")
+    assert (ratio["groups"], ratio["value"] < 0.6) == (120, True)
+    assert ratio["value"] > ratio["chance"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"group": ["granted"]}, "'granted' is the group and the decision"),
+        ({"group": ["id"]}, "id makes 1,500 groups of 1,500 rows; the most is 1,000. Put its values into bands"),
+        ({"prediction": "grantd"}, "Did you mean 'granted'?"),
+    ],
+)
+def test_a_column_that_is_no_grouping_is_refused(change, says):
+    """The decision itself, a number for each row, a name misspelt."""
+    frame = table({"m": (400, 600), "w": (100, 400)}).reset_index(names="id")
+    with pytest.raises((BadData, BadParameter)) as told:
+        measure(frame, **{"group": ["sex"], "prediction": "granted", "favourable": "yes"} | change)
+    assert says in str(told.value)
+
+
+def test_a_column_named_twice_is_one_grouping():
+    """`--group sex,sex` is `--group sex`."""
+    found = measure(table({"m": (40, 60), "w": (10, 40)}), group=["sex"] * 2, prediction="granted", favourable="yes")
+    assert list(found.groups["grouping"]) == ["sex", "sex"]
+    assert len(found.gaps) == 2

@@ -96,3 +96,21 @@ def test_it_shows_itself(tmp_path):
     named = {row["name"]: row for row in found.findings()}
     assert named["decisions/sex/ratio"]["value"] == 0.5
     assert named["decisions/sex/ratio"]["n"] == 200
+
+
+def test_a_spreadsheets_semicolons_are_read(asked):
+    """The separator is what parts the header."""
+    code, out, _ = asked((HEAD + ROWS).replace(",", ";"), "--json")
+    assert (code, json.loads(out)["n"]) == (0, 200)
+
+
+def test_each_groups_verdict_is_a_finding(tmp_path):
+    """What a promotion can be held against: gaps and groups, with interval, n and verdict."""
+    path = tmp_path / "loans.csv"
+    path.write_text(HEAD + ROWS)
+    found = bias_decisions.audit(path, group=["sex"], prediction="granted", favourable="yes")
+    named = {row["name"]: row for row in found.findings()}
+    woman = named["decisions/sex/against the others/w"]
+    assert (woman["note"], woman["value"], woman["unit"]) == ("less often favoured", -0.4, "share")
+    assert woman["low"] < -0.4 < woman["high"]
+    assert named["decisions/sex/ratio"]["unit"] == "ratio"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from daybook.charts.effects import Effect, Panel, effects
-from daybook.errors import BadData, BadParameter
+from daybook.errors import BadParameter
 from daybook.fairness import decisions
 from daybook.fairness.decisions import FOUR_FIFTHS, MINIMUM, Decisions
 from daybook.fairness.verdicts import Correction
@@ -23,7 +23,7 @@ from daybook.services import bias_files
 from daybook.services.findings import finding, summary
 from daybook.services.gates import Measured
 from daybook.services.tabling import Column, Fact, facts, present
-from daybook.services.wording import between, code, count, percent, unbroken
+from daybook.services.wording import between, code, count, listing, percent, unbroken
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
@@ -55,6 +55,7 @@ def audit(
     prediction: str,
     favourable: str,
     truth: str | None = None,
+    truth_favourable: str | None = None,
     minimum: int = MINIMUM,
     correction: Correction = "holm",
     seed: int = 0,
@@ -63,20 +64,14 @@ def audit(
     name = "the table"
     if isinstance(source, Path):
         name = source.name
-        wanted = [prediction, *([truth] if truth else []), *group]
-        named = [column.strip() for column in bias_files.header(source)]
-        absent = [column for column in dict.fromkeys(wanted) if named and column not in named]
-        if absent:
-            raise BadData(
-                f"{name} has no column {', '.join(map(repr, absent))}.", remedy=f"It has: {', '.join(named[:30])}."
-            )
-        source = bias_files.table(source, wanted)
+        source = bias_files.table(source, [prediction, *([truth] if truth else []), *group])
     found = decisions.measure(
         source,
         group=group,
         prediction=prediction,
         favourable=favourable,
         truth=truth,
+        truth_favourable=truth_favourable,
         minimum=minimum,
         correction=correction,
         seed=seed,
@@ -124,12 +119,13 @@ class DecisionAudit:
                 [Column("grouping", "by"), Column("group", "group"), Column("n", "n", "count"), *rate],
             ),
             "gaps": (
-                "Worst against best group",
+                "Worst against best group; by chance: what one table in twenty would show were all treated alike",
                 self.found.gaps.assign(measure=self.found.gaps["measure"].map(GAPS)),
                 [
                     Column("grouping", "by"),
                     Column("measure", "measure"),
                     Column("value", "value", "figure", "low", "high"),
+                    Column("chance", "by chance", "figure"),
                     Column("worst", "lowest"),
                     Column("best", "highest"),
                     Column("n", "n", "count"),
@@ -190,6 +186,8 @@ class DecisionAudit:
     @property
     def prose(self) -> str:
         told = [f"{count(self.found.n, 'decision')} of {code(self.source)}, favourable: {code(self.found.favourable)}."]
+        if len(self.found.read_as) > 1:
+            told.append(f"{listing([code(value) for value in self.found.read_as])} were read alike.")
         told += [self._gap(grouping) for grouping in self.groupings]
         for column, n in self.found.left_out.items():
             told.append(f"{count(n, 'row')} without {code(column)} left out.")
@@ -211,29 +209,57 @@ class DecisionAudit:
             return f"By {code(grouping)} nothing can be compared."
         against = facts(self.found.against[self.found.against["grouping"] == grouping])
         sure = [row for row in against if row["verdict"].endswith("favoured")]
-        rule = "below" if ratio["value"] < FOUR_FIFTHS else "not below"
+        low, high = ratio["low"], ratio["high"]
         text = (
             f"By {code(grouping)}, {code(ratio['worst'])} is favoured {ratio['value']:.3f} times as often as"
-            f" {code(ratio['best'])}{between(ratio['low'], ratio['high'], '{:.3f}'.format)}:"
-            f" {rule} four fifths."
+            f" {code(ratio['best'])}, the most favoured{between(low, high, '{:.3f}'.format)}:"
+            f" {'below' if ratio['value'] < FOUR_FIFTHS else 'not below'} four fifths of it"
         )
+        across = low is not None and high is not None and low < FOUR_FIFTHS <= high
+        text += ", but the interval leaves room for the contrary." if across else "."
+        text += self._under(grouping, ratio["best"])
+        if ratio["groups"] > 2 and ratio["chance"] is not None:
+            text += (
+                f" The extremes of {ratio['groups']} groups are partly chance: were all treated alike, one table in"
+                f" twenty would show {ratio['chance']:.3f} or less."
+            )
         if not sure:
             text += " No group differs from the others by more than chance explains."
         if (odds := rows.get("equalised_odds")) and odds["value"] is not None:
             text += (
                 f" Error rates differ by up to {percent(odds['value'])}"
-                f"{between(odds['low'], odds['high'], percent)} (equalised odds)."
+                f"{between(odds['low'], odds['high'], percent)} (equalised odds)"
             )
+            chance = (
+                "" if odds["chance"] is None else f"; chance alone makes {percent(odds['chance'])} in one of twenty"
+            )
+            text += f"{chance}."
         return text
+
+    def _under(self, grouping: str, best: str) -> str:
+        """Which other groups are below four fifths of the most favoured one's rate."""
+        groups = facts(self.found.groups[self.found.groups["grouping"] == grouping])
+        rates = {row["group"]: row["selection"] for row in groups if row["compared"]}
+        under = sorted((g for g in rates if rates[g] < FOUR_FIFTHS * rates[best]), key=lambda group: rates[group])
+        if len(under) < 2:
+            return ""
+        more = f" and {len(under) - 6} more" if len(under) > 6 else ""
+        return f" Below it are {len(under)} of {len(rates)} groups: {', '.join(map(code, under[:6]))}{more}."
 
     # ── conclusions ───────────────────────────────────────────────────────────────────────────────
 
     def findings(self) -> list[Fact]:
+        """`decisions/n`, a finding for each gap and, with its verdict, for each group against all others."""
         found = [finding("decisions/n", self.found.n, "rows", n=self.found.n)]
         for row in facts(self.found.gaps):
             named = f"decisions/{row['grouping']}/{row['measure']}"
             note = None if row["worst"] is None else f"{row['worst']} against {row['best']}"
-            found.append(finding(named, row["value"], "", row["low"], row["high"], n=row["n"], note=note))
+            unit = "ratio" if row["measure"] == "ratio" else "share"
+            found.append(finding(named, row["value"], unit, row["low"], row["high"], n=row["n"], note=note))
+        for row in facts(self.found.against):
+            named = f"decisions/{row['grouping']}/against the others/{row['group']}"
+            ends = row["low"], row["high"]
+            found.append(finding(named, row["difference"], "share", *ends, n=row["n"], note=row["verdict"]))
         return found
 
     def summary(self) -> str:
@@ -242,10 +268,12 @@ class DecisionAudit:
     def to_json(self) -> dict[str, Any]:
         told = self.found
         return {
+            "source": self.source,
             "n": told.n,
             "left_out": told.left_out,
             "minimum": told.minimum,
             "favourable": told.favourable,
+            "read_as": list(told.read_as),
             "correction": told.correction,
             "groups": facts(told.groups),
             "gaps": facts(told.gaps),

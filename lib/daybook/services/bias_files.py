@@ -9,28 +9,31 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from daybook.errors import BadData
+from daybook.errors import BadData, meant
 
-_MISSING = {"", "NaN", "nan", "null", "?"}
+_MISSING = {"", "NaN", "nan", "null", "NULL", "NA", "N/A", "<NA>", "?"}
 
 
 def table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """A CSV, TSV, Parquet or JSON-lines file; values as text, stripped, and unknown where empty, NaN, null or ?.
+    """A CSV, TSV, Parquet or JSON-lines file; values as text, stripped, and unknown where empty, NaN, NA, null or ?.
 
-    `columns`: the only ones that are kept in memory; missing ones are the caller's to complain about. Raises BadData.
+    `columns`: the only ones that are kept in memory. Raises BadData, also where one of them is not there.
     """
     kind = path.suffix.lower()
     if not path.is_file():
         raise BadData(f"There is no file {path}.", remedy="Correct the path.")
     if kind in (".csv", ".tsv"):
-        frame = _csv(path, "\t" if kind == ".tsv" else ",", columns)
+        frame = _csv(path, columns)
     elif kind in (".jsonl", ".ndjson"):
         frame = pd.DataFrame(list(lines(path)))
     elif kind == ".parquet":
         try:
-            frame = pd.read_parquet(path)
+            frame = pd.read_parquet(path, columns=_among(header(path), columns, path))
+        except BadData:
+            raise
         except Exception as error:
             raise BadData(f"{path} is not Parquet: {str(error)[:150]}.", remedy="Write it again.") from error
     else:
@@ -41,24 +44,48 @@ def table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     if not frame.columns.is_unique:
         twice = sorted(set(frame.columns[frame.columns.duplicated()]))
         raise BadData(f"{path} has {', '.join(map(repr, twice))} more than once.", remedy="Rename one of them.")
-    text = frame.astype("string").apply(lambda column: column.str.strip())
-    known: pd.DataFrame = text.mask(text.isin(_MISSING)).astype(object)
+    if columns is not None:
+        _among(list(frame.columns), columns, path)
+    return pd.DataFrame({name: _known(frame[name]) for name in frame.columns}, dtype=object)
+
+
+def _known(column: pd.Series) -> np.ndarray:
+    """Stripped texts, None for what is unknown; each different value is looked at once."""
+    try:
+        codes, values = pd.factorize(column)
+    except TypeError:  # lists and the like
+        codes, values = pd.factorize(column.map(lambda value: None if value is None else str(value)))
+    texts = [str(value).strip() for value in values]
+    # code −1, a value that is not there, finds the last one
+    known: np.ndarray = np.array([*(None if t in _MISSING else t for t in texts), None], dtype=object)[codes]
     return known
 
 
-def _csv(path: Path, separator: str, columns: Sequence[str] | None) -> pd.DataFrame:
+def _among(named: Sequence[str], columns: Sequence[str] | None, path: Path) -> list[str]:
+    """The wanted ones of a file's columns, as the file spells them. Raises BadData that names the near ones."""
+    there = [str(name).strip() for name in named]
+    if absent := [name for name in dict.fromkeys(columns or []) if name not in there]:
+        near = "".join(meant(name, there) for name in absent[:2])
+        raise BadData(
+            f"{path.name} has no column {', '.join(map(repr, absent))}.",
+            remedy=f"{near}It has: {', '.join(there[:30])}{', …' if len(there) > 30 else ''}.",
+        )
+    return [name for name in dict.fromkeys(named) if columns is None or str(name).strip() in columns]
+
+
+def _csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
     from pyarrow import ArrowInvalid, ArrowKeyError, string
     from pyarrow import csv as arrow
 
     named = header(path)
     if not named:
         raise BadData(f"{path} is empty.", remedy="Give a file with a header and at least one row.")
-    wanted = [name for name in dict.fromkeys(named) if columns is None or name.strip() in columns]
+    wanted = _among(named, columns, path)
     try:
         read: pd.DataFrame = arrow.read_csv(
             path,
             read_options=arrow.ReadOptions(use_threads=False),  # with threads no row is named
-            parse_options=arrow.ParseOptions(delimiter=separator, newlines_in_values=True),
+            parse_options=arrow.ParseOptions(delimiter=_separator(path), newlines_in_values=True),
             convert_options=arrow.ConvertOptions(
                 include_columns=wanted, column_types=dict.fromkeys(wanted, string()), strings_can_be_null=False
             ),
@@ -76,15 +103,29 @@ def _csv(path: Path, separator: str, columns: Sequence[str] | None) -> pd.DataFr
 
 
 def header(path: Path) -> list[str]:
-    """The columns' names of a .csv or .tsv; [] for other kinds of file."""
-    if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
-        return []
+    """The columns' names of a .csv, .tsv or .parquet; [] for other kinds of file."""
+    kind = path.suffix.lower()
+    if kind == ".parquet":
+        from pyarrow import parquet
+
+        return list(parquet.read_schema(path).names)
+    return next(csv.reader([_first(path)], delimiter=_separator(path)), []) if kind in (".csv", ".tsv") else []
+
+
+def _separator(path: Path) -> str:
+    """What parts the header's names into most: a comma, or what spreadsheets write instead of it."""
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    first = _first(path)
+    return max(",;\t|", key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
+
+
+def _first(path: Path) -> str:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            first = next(csv.reader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ","), [])
+            return file.readline()
     except UnicodeDecodeError:
         raise _not_utf8(path) from None
-    return first
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
