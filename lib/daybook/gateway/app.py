@@ -19,6 +19,7 @@ from daybook.errors import DaybookError
 from daybook.gateway import finetune, ml
 from daybook.gateway.access import Access
 from daybook.gateway.chat import PATH, Chat
+from daybook.gateway.docs import page
 from daybook.gateway.metrics import CONTENT_TYPE
 from daybook.gateway.openapi import describe
 from daybook.gateway.parts import Parts
@@ -40,7 +41,9 @@ def build(parts: Parts) -> App:
 
 
 def _rest(parts: Parts) -> FastAPI:
-    app = FastAPI(title="Daybook", summary="An OpenAI-compatible endpoint that keeps a book.", redoc_url=None)
+    app = FastAPI(
+        title="Daybook", summary="An OpenAI-compatible endpoint that keeps a book.", docs_url=None, redoc_url=None
+    )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema
 
     async def admitted(request: Request) -> None:
@@ -81,6 +84,11 @@ def _rest(parts: Parts) -> FastAPI:
         return Response(parts.metrics.text(), headers={"content-type": CONTENT_TYPE})
 
     app.include_router(ml.routes(parts))
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> Response:
+        """What is answered here, for people."""
+        return Response(page(describe(app)), media_type="text/html")
 
     @app.get("/", include_in_schema=False)
     async def pointer(request: Request) -> Response:

@@ -9,7 +9,7 @@ request needs one; should the file go missing later, none is let in.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from daybook.errors import SettingsError
 from daybook.gateway.wire import Refusal, bad_request
@@ -22,11 +22,15 @@ _OWN_NAMES = frozenset(("localhost", "127.0.0.1", "[::1]", ""))
 
 
 class Auth:
-    """Lets requests in. `exposed`: bound to an address that other machines can reach."""
+    """Lets requests in. `exposed`: bound to an address that other machines can reach. `refused(code, key_id)` is told
+    of each one that is not let in, with the id of a key that was revoked."""
 
-    def __init__(self, keys: Keys, *, exposed: bool) -> None:
+    def __init__(
+        self, keys: Keys, *, exposed: bool, refused: Callable[[str, str | None], None] = lambda _code, _id: None
+    ) -> None:
         self.exposed = exposed
         self._keys = keys
+        self._refused = refused
         self._guarded = exposed
 
     def admit(self, headers: Mapping[bytes, bytes]) -> Key | None:
@@ -40,6 +44,7 @@ class Auth:
             scheme, _, secret = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
             secret = secret.strip()
             if scheme.lower() != "bearer" or not secret:
+                self._refused("missing_api_key", None)
                 raise _unauthorised(
                     "missing_api_key", "No API key was given.", "Send the header Authorization: Bearer db-…."
                 )
@@ -52,6 +57,10 @@ class Auth:
                 remedy="Whoever runs this endpoint finds why in its log.",
             ) from error
         if key is None:
+            revoked = self._keys.revoked(secret)
+            self._refused(
+                "invalid_api_key" if revoked is None else "revoked_api_key", None if revoked is None else revoked.id
+            )
             raise _unauthorised(
                 "invalid_api_key",
                 "The API key is not valid here, or was revoked.",
@@ -63,6 +72,7 @@ class Auth:
         host = headers.get(b"host", b"").decode("latin-1").lower()
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
         if name not in _OWN_NAMES:
+            self._refused("host_not_allowed", None)
             raise Refusal(
                 403,
                 "host_not_allowed",

@@ -68,6 +68,9 @@ class Metrics(Observer):
         self.withheld_calls = Counter(
             "daybook_journal_failures", "Entries that the journal had no room for.", registry=registry
         )
+        self.refused = Counter(
+            "daybook_refused_requests", "Requests without a key that is valid here.", ["code"], registry=registry
+        )
         self.faults = Counter("daybook_faults", "Faults that did not fail a call.", ["part"], registry=registry)
         self.in_flight = Gauge("daybook_calls_open", "Calls being answered now.", registry=registry)
         self._answered: dict[tuple[str, ...], Callable[[Call], None]] = {}
@@ -89,6 +92,10 @@ class Metrics(Observer):
     def fault(self, what: str, error: Exception) -> None:
         self.faults.labels(what).inc()
         self._log.fault("fault", error, part=what)
+
+    def turned_away(self, code: str) -> None:
+        """Count one request that was not let in."""
+        self.refused.labels(code).inc()
 
     def visited(self, visit: Visit, seconds: float) -> None:
         """Count one HTTP request."""

@@ -93,7 +93,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version="1", summary=app.summary, routes=app.routes)
-        document["paths"]["/v1/chat/completions"] = {"post": _CHAT}
+        paths = document["paths"] = {"/v1/chat/completions": {"post": _CHAT}, **document["paths"]}
+        for path, routes in paths.items():
+            for route in routes.values():
+                route["responses"].pop("422", None)  # FastAPI's own; here what cannot be meant is a 400
+                if path.startswith(("/v1/", "/ml/")):
+                    route["security"] = [{"key": []}]
         components = document.setdefault("components", {})
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         components.setdefault("schemas", {})["Error"] = _ERROR

@@ -14,6 +14,7 @@ from daybook.gateway.health import Health
 from daybook.gateway.listing import Models
 from daybook.gateway.logs import Log, to_stderr
 from daybook.gateway.metrics import Metrics
+from daybook.gateway.refusals import Refusals
 from daybook.prices import reckon
 from daybook.providers import make
 from daybook.providers.catalogue import Catalogue
@@ -47,6 +48,7 @@ class Parts:
     upstreams: Upstreams[Any]
     answerer: Answerer
     auth: Auth
+    refusals: Refusals
     metrics: Metrics
     drainer: Drainer
     health: Health
@@ -60,6 +62,7 @@ class Parts:
         self.drainer.start()
         self._warming = [asyncio.create_task(self._warm(name)) for name in self._used()]
         self._warming.append(asyncio.create_task(asyncio.to_thread(self._warm_prices)))
+        self._warming.append(asyncio.create_task(self.refusals.keep()))
 
     def _used(self) -> list[str]:
         return list(dict.fromkeys(model.upstream for model in self.catalogue.models.values()))
@@ -90,6 +93,7 @@ class Parts:
             task.cancel()
         await self.upstreams.aclose()
         await self.task_models.aclose()
+        self.refusals.flush(all_=True)
         await asyncio.to_thread(self.drainer.stop)
         self.journal.close()
 
@@ -133,6 +137,7 @@ def build(
         return Book(settings.book_url, settings.home, clock=clock, journal=journal, patience=_PATIENCE)
 
     drainer = Drainer(open_book, clock=clock, log=log, interval=drain_every)
+    refusals = Refusals(journal, clock=clock, count=metrics.turned_away)
     metrics.watch(journal=journal.state, drainer=drainer, in_flight=lambda: answerer.open)
     return Parts(
         settings=settings,
@@ -142,7 +147,8 @@ def build(
         catalogue=catalogue,
         upstreams=upstreams,
         answerer=answerer,
-        auth=Auth(Keys(settings.home / "keys.json", clock=clock), exposed=exposed),
+        auth=Auth(Keys(settings.home / "keys.json", clock=clock), exposed=exposed, refused=refusals.note),
+        refusals=refusals,
         metrics=metrics,
         drainer=drainer,
         health=Health(

@@ -27,6 +27,7 @@ from daybook.gateway.app import build as build_app
 from daybook.gateway.binding import BACKLOG, url_of
 from daybook.gateway.logs import Bridge
 from daybook.gateway.parts import Parts
+from daybook.gateway.protocol import Protocol
 
 GRACE = 5.0
 """Seconds that answers under way get when the endpoint goes down."""
@@ -45,7 +46,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 build_app(parts),
                 loop="uvloop",
-                http="httptools",
+                http=Protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -84,6 +84,11 @@ class Keys:
         self._refresh()
         return self._by_hash.get(_digest(secret))
 
+    def revoked(self, secret: str) -> Key | None:
+        """The key that `secret` opened before it was revoked; None for one that was never made."""
+        digest = _digest(secret)
+        return next((entry.key for entry in self._entries.values() if entry.hash == digest), None)
+
     def list(self) -> Sequence[Key]:
         """All keys ever made, oldest first, the revoked ones included."""
         self._refresh()

@@ -1,0 +1,142 @@
+"""What is turned away before it is a call: keys that are not valid, what is no HTTP, heads without end; the page."""
+
+import http.client
+import json
+import re
+import socket
+import urllib.parse
+import urllib.request
+from datetime import UTC, datetime
+from typing import Any
+
+import openai
+import pytest
+
+from daybook.book import Book
+from daybook.clock import FixedClock
+from daybook.errors import JournalFull
+from daybook.gateway.protocol import MOST_HEAD
+from daybook.gateway.refusals import WINDOW, Refusals
+from daybook.records import Event
+
+
+class Ledger:
+    """Keeps what is entered; `full`: has no room."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.full = False
+
+    def append(self, record: Any) -> None:
+        if self.full:
+            raise JournalFull("no room")
+        self.events.append(record)
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(datetime(2026, 11, 20, 12, tzinfo=UTC))
+
+
+def told(ledger):
+    return [(event.action, event.object, dict(event.details)) for event in ledger.events]
+
+
+def test_the_first_refusal_is_entered_at_once_and_a_million_more_in_one_entry(clock):
+    """Of each kind, and of each key that was revoked; a quiet minute later the next one is a first one again."""
+    ledger, counted = Ledger(), []
+    refusals = Refusals(ledger, clock=clock, count=counted.append)
+    for _ in range(1_000):
+        refusals.note("invalid_api_key")
+    refusals.note("revoked_api_key", "k1")
+    first = [
+        ("key.refused", None, {"code": "invalid_api_key", "n": 1}),
+        ("key.refused", "k1", {"code": "revoked_api_key", "n": 1}),
+    ]
+    assert told(ledger) == first
+    refusals.flush()
+    assert told(ledger) == first
+    clock.seconds += WINDOW
+    refusals.flush()
+    assert told(ledger) == [*first, ("key.refused", None, {"code": "invalid_api_key", "n": 999})]
+    clock.seconds += WINDOW
+    refusals.flush()
+    refusals.note("invalid_api_key")
+    assert told(ledger)[3:] == first[:1]
+    assert len(counted) == 1_002
+
+
+def test_what_was_counted_is_entered_when_the_endpoint_goes_down(clock):
+    """Whatever is left of the minute."""
+    ledger = Ledger()
+    refusals = Refusals(ledger, clock=clock, count=lambda _code: None)
+    for _ in range(3):
+        refusals.note("missing_api_key")
+    refusals.flush(all_=True)
+    assert [details["n"] for _, _, details in told(ledger)] == [1, 2]
+
+
+def test_a_full_journal_keeps_no_refusal_from_being_answered(clock):
+    """The count is lost there, and in the metrics it is not."""
+    ledger, counted = Ledger(), []
+    ledger.full = True
+    Refusals(ledger, clock=clock, count=counted.append).note("invalid_api_key")
+    assert counted == ["invalid_api_key"]
+
+
+def test_refused_keys_are_in_the_trail_and_in_the_metrics(fresh):
+    """A wrong key, none at all and a revoked one, which is named by its public id; never what was sent."""
+    with fresh() as endpoint:
+        gone = endpoint.keys.create("bob", actor="test")
+        endpoint.keys.revoke(gone.key.id, actor="test")
+        for key in ("db-wrong", gone.secret):
+            with pytest.raises(openai.AuthenticationError):
+                endpoint.client(key=key).models.list()
+        request = urllib.request.Request(endpoint.url + "/metrics")
+        text = urllib.request.urlopen(request, timeout=10).read().decode()
+        assert 'daybook_refused_requests_total{code="invalid_api_key"} 1.0' in text
+        assert 'daybook_refused_requests_total{code="revoked_api_key"} 1.0' in text
+        with Book(endpoint.settings.book_url, endpoint.settings.home) as book:
+            rows = book.rows("select object, details from events where action = 'key.refused' order by time")
+    assert rows == [
+        {"object": None, "details": {"code": "invalid_api_key", "n": 1}},
+        {"object": gone.key.id, "details": {"code": "revoked_api_key", "n": 1}},
+    ]
+
+
+def raw(endpoint, data):
+    where = urllib.parse.urlsplit(endpoint.url)
+    with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+        connection.sendall(data)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        return answer.status, answer.getheader("content-type"), json.loads(answer.read())["error"]
+
+
+def test_what_is_no_http_is_answered_like_every_other_error(endpoint):
+    """JSON in OpenAI's shape, with a request id."""
+    status, kind, error = raw(endpoint, b"GARBAGE\r\n\r\n")
+    assert (status, kind, error["code"]) == (400, "application/json", "invalid_http")
+    assert re.fullmatch(r"[0-9a-f]{32}", error["request_id"])
+
+
+def test_a_head_without_end_is_cut_off(endpoint):
+    """431 as soon as it is longer than the limit; a long body is no long head."""
+    status, _, error = raw(endpoint, b"GET / HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * (MOST_HEAD + 1))
+    assert (status, error["code"]) == (431, "headers_too_large")
+    body = b'{"x":"' + b"a" * (2 * MOST_HEAD) + b'"}'
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        f"authorization: Bearer {endpoint.key.secret}\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    assert raw(endpoint, head.encode() + body)[2]["param"] == "model"
+
+
+def test_the_page_says_what_is_answered_and_asks_nobody_else(endpoint):
+    """Every route of the OpenAPI document is on it; it names no other host, and runs no script."""
+    page = urllib.request.urlopen(endpoint.url + "/docs", timeout=10).read().decode()
+    document = json.loads(urllib.request.urlopen(endpoint.url + "/openapi.json", timeout=10).read())
+    for path in document["paths"]:
+        assert f"<code>{path}</code>" in page
+    assert "<script" not in page
+    assert set(re.findall(r"https?://[^/\"'<\s]+", page)) <= {"http://127.0.0.1:8000"}
