@@ -64,6 +64,12 @@ ROUTED = openai_error("Provider returned error", 429)
 """An error inside a 200, whose code is the status that it would have had."""
 
 CASES = [
+    (
+        500,
+        {"error": {"code": 500, "message": "image input is not supported - hint: …", "type": "server_error"}},
+        BadRequest,
+        False,
+    ),
     # OpenAI
     (400, OPENAI_TOO_LONG, ContextTooLong, False),
     (

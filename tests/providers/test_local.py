@@ -138,13 +138,16 @@ async def test_it_is_known_by_its_weights(provider):
 
 
 @shared
-async def test_another_name_or_a_second_choice_is_refused(provider):
-    """There is one model, and it gives one answer a call (llama.cpp would count the tokens of one of them)."""
+async def test_another_name_a_second_choice_or_a_picture_is_refused(provider):
+    """There is one model, it reads text, and it gives one answer a call (llama.cpp would count the tokens of one)."""
     for ask in (provider.chat, provider.stream):
         with pytest.raises(ModelNotFound, match=MODEL):
             await ask(body(model="gpt-4o"))
         with pytest.raises(BadRequest, match="not 2"):
             await ask(body(n=2))
+        picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+        with pytest.raises(BadRequest, match="text only, no image_url"):
+            await ask(body(messages=[{"role": "user", "content": [{"type": "text", "text": "What?"}, picture]}]))
     with pytest.raises(ModelNotFound):
         await provider.identify("gpt-4o")
 

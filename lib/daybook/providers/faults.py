@@ -10,6 +10,7 @@ with our key, the caller's text and anything that looks like a key cut out; of a
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -98,6 +99,9 @@ _STATUSES: dict[int, tuple[type[ProviderError], bool]] = {
 _SPEAKS_OF_CONTEXT = frozenset((None, 400, 413, 422, 500))
 """Statuses under which a sentence about the context is taken at its word (Ollama answers 500)."""
 
+_UNREADABLE = re.compile(r"(?i)\b(?:image|audio|video) input is not supported")
+"""What llama.cpp says, with a 500, of a part that the model has no eyes or ears for: it never will."""
+
 
 def refused(
     status: int | None,
@@ -132,6 +136,8 @@ def _kinded(
 
 
 def _kind(status: int | None, said: Mapping[str, Any]) -> tuple[type[ProviderError], bool]:
+    if _UNREADABLE.search(str(said.get("message"))):
+        return BadRequest, False
     for name in ("code", "type", "error_type"):
         word = said.get(name)
         if isinstance(word, str) and word.lower() in _WORDS:

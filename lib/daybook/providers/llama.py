@@ -132,7 +132,8 @@ async def _first_line(process: subprocess.Popen[bytes], patience: float) -> byte
 def _open_log(folder: Path) -> Path:
     """An empty log of its own for the next process; all but the newest few of the past are removed."""
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # `parents` makes all but the last open to others
+        folder.mkdir(exist_ok=True, mode=0o700)
         past = sorted(folder.glob("llama-*.log*"), key=lambda path: path.stat().st_mtime)
         for path in past[:-_LOGS]:
             path.unlink(missing_ok=True)

@@ -140,6 +140,12 @@ class Local:
         if (body.get("n") or 1) > 1:  # llama.cpp would count the tokens of one of them
             raise BadRequest(f"The embedded model gives one answer a call, not {body['n']}.", remedy="Leave n out.")
         messages = body["messages"]
+        other = {part.get("type") for m in messages if isinstance(m.get("content"), list) for part in m["content"]}
+        if self.options.weights is None and (other := other - {"text", "refusal"}):
+            raise BadRequest(
+                f"The embedded model reads text only, no {' or '.join(sorted(map(str, other)))[:80]}.",
+                remedy="Leave it out, or ask a model that can read it.",
+            )
         if self.options.weights is not None or any(m.get("role") in ("system", "developer") for m in messages):
             return body
         return {**body, "messages": [{"role": "system", "content": embedded.SYSTEM}, *messages]}
