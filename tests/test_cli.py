@@ -6,7 +6,7 @@ import sys
 import click
 import pytest
 
-from daybook.cli import COMMANDS, daybook, main
+from daybook.cli import COMMANDS, _unforeseen, daybook, main
 
 
 def every_command(group=daybook, path=()):
@@ -55,3 +55,24 @@ def test_an_error_is_one_paragraph_and_an_exit_code(tmp_path, capsys, monkeypatc
     said = capsys.readouterr().err
     assert said.startswith("daybook: DAYBOOK_BOOK begins with 'mysql'")
     assert "Traceback" not in said
+
+
+def test_a_home_that_cannot_be_used_is_named(tmp_path, capsys, monkeypatch):
+    """Reading, serving and making a key say which folder it is and what to do; exit code 1, or 2 for the key file."""
+    monkeypatch.setenv("DAYBOOK_HOME", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("")
+    for argv, code in ((["book", "info"], 1), (["serve", "--port", "0"], 1), (["keys", "create", "ana"], 2)):
+        assert main(argv) == code
+        said = capsys.readouterr().err
+        assert f"{tmp_path}/file" in said
+        assert "Traceback" not in said
+
+
+def test_a_fault_of_ours_is_one_paragraph_too():
+    """Its type and place, never its words, which may be somebody's data."""
+    try:
+        {}["hunter2"]
+    except KeyError as error:
+        said = _unforeseen(error)
+    assert said.startswith("This should not have happened: KeyError at test_cli.py:")
+    assert "hunter2" not in said

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from daybook.book.journal import SUFFIX
 from daybook.book.lines import Entry, NewerLine, decode
 from daybook.book.locks import describe
-from daybook.errors import BookLocked, JournalCorrupt
+from daybook.errors import BookLocked, JournalCorrupt, JournalError
 
 _CHUNK = 4 << 20
 _STALE = 60.0
@@ -114,10 +114,17 @@ def _alive(path: Path) -> bool:
 
 @contextlib.contextmanager
 def one_drain(folder: Path, *, patience: float) -> Iterator[None]:
-    """Only one drain of these files at a time. Raises BookLocked after `patience` seconds."""
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # `parents` alone would make the home open to all
-    folder.mkdir(mode=0o700, exist_ok=True)
-    fd = os.open(folder / "drain.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Only one drain of these files at a time. Raises BookLocked after `patience` seconds, JournalError for a folder that
+    cannot be used."""
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # `parents` alone would make the home open to all
+        folder.mkdir(mode=0o700, exist_ok=True)
+        fd = os.open(folder / "drain.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise JournalError(
+            f"The journal in {folder} cannot be drained: {error.strerror}.",
+            remedy="Make the folder writable, or set DAYBOOK_HOME to one that is.",
+        ) from error
     try:
         deadline = time.monotonic() + patience
         while True:

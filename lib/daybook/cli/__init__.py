@@ -7,7 +7,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
 import click
@@ -91,4 +94,21 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # `daybook … | head`: the reader has what it wanted
         sys.stderr.close()
         return 0
+    except Exception as error:
+        if "DAYBOOK_TRACEBACK" in os.environ:
+            raise
+        click.echo(f"daybook: {_unforeseen(error)}", err=True)
+        return 1
     return result if isinstance(result, int) else 0
+
+
+def _unforeseen(error: Exception) -> str:
+    """A fault that is ours, in one paragraph: its type and place, and not its words, which may be somebody's data."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}. Check that it is there and yours, on a disk with room."
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"This should not have happened: {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}. "
+        "Nothing acknowledged is lost. With DAYBOOK_TRACEBACK=1 in the environment the same command shows where it "
+        "came from; please report that."
+    )

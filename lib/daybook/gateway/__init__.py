@@ -32,7 +32,8 @@ def serve(
     where the upstreams' API keys are found (this process's environment).
 
     Raises PortInUse, BadParameter for an address that is not this machine's, and SettingsError for an address that
-    other machines can reach while there is no key, and for a models.yml or ready file that cannot be used.
+    other machines can reach while there is no key, and for a models.yml or ready file that cannot be used. JournalError
+    for a home that cannot be written.
     """
     from daybook.errors import SettingsError
     from daybook.gateway.binding import bind, is_loopback
@@ -44,6 +45,7 @@ def serve(
             f"{host} can be reached from other machines, and there is no API key yet, so anybody could use the models.",
             remedy="Make a key first: daybook keys create NAME. Or serve this machine only: --host 127.0.0.1.",
         )
+    _check_home(settings.home)
     sock = bind(host, port)
     with sock:
         from daybook.gateway.parts import build
@@ -55,3 +57,20 @@ def serve(
         with announced(ready_file, then) as ready:
             Server(parts, sock, ready=ready).serve_until_stopped()
     return 0
+
+
+def _check_home(home: Path) -> None:
+    """Raise JournalError for a home where nothing can be entered: every call would be refused."""
+    from daybook.errors import JournalError
+
+    reason = "Permission denied"
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.access(home, os.W_OK | os.X_OK):
+            return
+    except OSError as error:
+        reason = error.strerror or reason
+    raise JournalError(
+        f"The home {home} cannot be written: {reason}. No call could be entered.",
+        remedy="Make the folder writable, or set DAYBOOK_HOME to one that is.",
+    )
