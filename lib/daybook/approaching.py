@@ -1,7 +1,8 @@
 """The approaches of `services.approach`, tried: each answers the same held-out rows, nothing learns from them.
 
-Prompts go through the evaluator; the adapter is trained, written for llama.cpp and asked as a model like any other; the
-head is fitted on embeddings. What was trained on the same rows by the same recipe is taken up again.
+The head is fitted on embeddings, the adapter is trained (`adapting`) and asked as a model like any other, and with the
+prompts it goes through the evaluator. A run has a time: training gets a part of it, and when it is over the rows that
+every method has answered are those that are compared. They were asked in an order by hash, so they are a fair sample.
 """
 
 from __future__ import annotations
@@ -10,90 +11,134 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
-import orjson
-
+from daybook import adapting
 from daybook.clock import new_id
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadParameter
 from daybook.evaluating import PROJECT, Evaluator
 from daybook.prices import reckon
+from daybook.providers.local import Local, Options
 from daybook.records import Call, Usage
-from daybook.scoring import label
+from daybook.scoring import Score
 from daybook.services.answers import Said
 from daybook.services.approach import METHODS, Approach, Learning, Trained
+from daybook.services.approach_rows import apart, reached, spread
 from daybook.services.evaluation import Evaluation, Item
-from daybook.services.evaluation_tasks import TASKS, Contestant
+from daybook.services.evaluation_tasks import Contestant
 from daybook.services.weighing import text_tokens
+from daybook.services.wording import seconds
 
 SHOTS = 5
-LEARNT = Contestant(name="lora", model="", template="{input}", max_tokens=16)
+STEPS = 60
+TRAINING = 0.4
+"""Share of what time is left that the adapter's training may take."""
+ASKING = 0.2
+"""Share of the whole time that is left for asking, however long the training took."""
+TIMED = 256
+"""Rows whose embedding is timed; what all of them take is reckoned from these, since some may be kept already."""
 
 
 class Approaches:
-    """`model`: the one that is prompted. Only the embedded one is trained."""
+    """`model`: the one that is prompted. Only the embedded one is trained. `time_limit`: seconds for all of it."""
 
-    def __init__(self, evaluator: Evaluator, *, model: str, hour_price: Decimal, shots: int = SHOTS, steps: int = 60):
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        *,
+        model: str,
+        hour_price: Decimal,
+        shots: int = SHOTS,
+        steps: int = STEPS,
+        time_limit: float | None = None,
+    ) -> None:
+        if not (hour_price.is_finite() and 0 <= hour_price <= 1_000_000):
+            raise BadParameter(f"An hour of this machine costs {hour_price}.", remedy="Say US dollars, such as 0.10.")
         self.evaluator, self.model, self.hour_price = evaluator, model, hour_price
-        self.shots, self.steps = shots, steps
+        self.shots, self.steps, self.time_limit = shots, steps, time_limit
         self.home = evaluator.settings.home
+        self.began = time.monotonic()
 
     def run(self, train: DataSet, test: DataSet, methods: Sequence[str]) -> Approach:
-        """Raises BadParameter for a method that there is not, and BadData where there is nothing to learn."""
+        """Raises BadParameter for a method that there is not and a time in which nothing is answered, BadData where
+        there is nothing to learn or to ask."""
         if unknown := [name for name in methods if name not in METHODS]:
             raise BadParameter(
                 f"There is no method {str(unknown[0])[:40]!r}.", remedy=f"There are {', '.join(METHODS)}."
             )
         if not methods:
             raise BadParameter("No method was named.", remedy=f"Name some of {', '.join(METHODS)}.")
-        train.need(classes=2)
-        test.need(classes=2)
-        items: dict[str, Sequence[Item]] = {}
+        notes: list[str] = []
+        train, test = apart(train, test, notes)
         trained: dict[str, Trained] = {}
+        headed: list[Item] = []
         curve: tuple[Learning, ...] = ()
-        prompted = [name for name in ("zero_shot", "few_shot", "retrieved") if name in methods]
-        parts = []
-        if prompted:
-            parts.append(self._prompted(train, test, prompted))
-        if "lora" in methods:
-            adapted, trained["lora"] = self._adapted(train, test)
-            parts.append(adapted)
-        for part in parts:
-            items |= part.items
         if "head" in methods:
-            items["head"], trained["head"], curve = self._headed(train, test)
-        evaluation = Evaluation(
-            data=test,
-            task="classification",
-            scorer="label",
-            items={name: items[name] for name in methods},
-            asked=sum(part.asked for part in parts) + len(items.get("head", ())),
-            spent=None if any(p.spent is None for p in parts) else sum((p.spent for p in parts if p.spent), Decimal(0)),
-            stopped=next((part.stopped for part in parts if part.stopped), None),
-            seconds=sum(part.seconds for part in parts),
-        )
+            headed, trained["head"], curve = self._headed(train, test)
+        taking_part = [self._prompt(name) for name in ("zero_shot", "few_shot", "retrieved") if name in methods]
+        if "lora" in methods and (adapter := self._adapted(train, notes)) is not None:
+            trained["lora"] = adapter.took
+            taking_part.append(self._lent(adapter))
+        evaluation = self._asked(train, test, taking_part, headed)
+        if evaluation.stopped:
+            evaluation = reached(evaluation, notes)
         here = self.evaluator.asking.catalogue.resolve(self.model).upstream == "local"
-        local = frozenset(name for name in methods if here or name in ("lora", "head"))
-        at_once = {name: self.evaluator.limits.concurrency for name in methods if name != "head"}
-        return Approach(evaluation, trained, local, self.hour_price, len(train), curve, at_once)
+        local = frozenset(name for name in evaluation.names if here or name in ("lora", "head"))
+        at_once = {name: self.evaluator.limits.concurrency for name in evaluation.names if name != "head"}
+        ordered = {name: evaluation.items[name] for name in methods if name in evaluation.items}
+        return Approach(
+            replace(evaluation, items=ordered),
+            trained,
+            local,
+            self.hour_price,
+            len(train),
+            curve,
+            at_once,
+            tuple(notes),
+        )
 
-    # ── prompts ───────────────────────────────────────────────────────────────────────────────────────
+    # ── time ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def _prompted(self, train: DataSet, test: DataSet, methods: Sequence[str]) -> Evaluation:
-        nearest = self._nearest(train, test) if "retrieved" in methods else {}
-        same = _spread(train, self.shots)
+    @property
+    def left(self) -> float | None:
+        """Seconds; None where there is no limit."""
+        return None if self.time_limit is None else self.began + self.time_limit - time.monotonic()
+
+    # ── asking ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _prompt(self, name: str) -> Contestant:
+        return Contestant(name=name, model=self.model, shots=0 if name == "zero_shot" else self.shots)
+
+    def _asked(
+        self, train: DataSet, test: DataSet, taking_part: Sequence[Contestant], headed: list[Item]
+    ) -> Evaluation:
+        if not taking_part:
+            if not headed:
+                raise BadParameter(
+                    f"The time limit of {self.time_limit:g} s leaves none of the methods.", remedy="Give more time."
+                )
+            return Evaluation(test, "classification", "label", {"head": headed}, asked=len(headed), spent=Decimal(0))
+        retrieved = any(one.name == "retrieved" for one in taking_part)
+        nearest = self._nearest(train, test) if retrieved else {}
+        same = spread(train, self.shots)
 
         def examples(one: Contestant, row: Row) -> Sequence[Row]:
             return nearest[row.id] if one.name == "retrieved" else same
 
-        taking_part = [
-            Contestant(name=name, model=self.model, shots=0 if name == "zero_shot" else self.shots) for name in methods
-        ]
-        return self.evaluator.run(
-            test, taking_part, task="classification", pool=train, examples=examples, labels=train.labels
+        if self.left is not None and self.time_limit is not None:
+            limits = replace(self.evaluator.limits, seconds=max(self.left, ASKING * self.time_limit))
+            self.evaluator.limits = limits
+        # A label that is longer than a task's usual answer must fit.
+        room = max(16, max(len(label) for label in train.labels) // 2 + 4)
+        found = self.evaluator.run(
+            test,
+            [replace(one, max_tokens=room) for one in taking_part],
+            task="classification",
+            pool=train,
+            examples=examples,
+            labels=train.labels,
         )
+        return replace(found, items={**found.items, **({"head": headed} if headed else {})})
 
     def _nearest(self, train: DataSet, test: DataSet) -> dict[str, list[Row]]:
         """The nearest rows to learn from, nearest last: what stands closest to the question weighs most."""
@@ -104,45 +149,19 @@ class Approaches:
 
     # ── the adapter ───────────────────────────────────────────────────────────────────────────────────
 
-    def _adapted(self, train: DataSet, test: DataSet) -> tuple[Evaluation, Trained]:
-        from daybook.providers.local import Local, Options
-        from daybook.tuning.adapter import FILE
-        from daybook.tuning.recipe import Recipe
+    def _adapted(self, train: DataSet, notes: list[str]) -> adapting.Adapter | None:
+        room = None if self.left is None else TRAINING * self.left
+        made = adapting.adapt(train, home=self.home, steps=self.steps, seconds=room, tell=self.evaluator.progress)
+        if made is None:
+            notes.append(f"The adapter was left out: {seconds(room or 0.0)} were not enough to train it.")
+        elif made.steps < self.steps:
+            notes.append(f"The adapter was trained for {made.steps} of {self.steps} steps: no more fit into its time.")
+        return made
 
-        recipe = Recipe(method="lora", epochs=8, batch=8, rate=1e-3, max_steps=self.steps, patience=0, evaluations=1)
-        place = self.home / "approach" / f"lora-{recipe.digest[7:19]}-{train.digest[7:19]}"
-        done = place / "done.json"
-        if not done.is_file():
-            self._train(train, recipe, place)
-            # Last: a folder without it was left by a process that died, and its training is taken up again.
-        took = Trained(**orjson.loads(done.read_bytes()))
-        name = place.name
-        asking = self.evaluator.asking
-        asking.lend(name, Local(name, self.home, Options(adapter=place / "adapter" / FILE, model=name)))
-        task = replace(TASKS["classification"], template="{input}")
-        one = replace(LEARNT, model=f"{name}/{name}")
-        return self.evaluator.run(test, [one], task=task, labels=train.labels), took
-
-    def _train(self, train: DataSet, recipe: Any, place: Path) -> None:
-        from daybook.tuning import adapter, base, lora
-
-        began = time.perf_counter()
-        weights = base.weights(self.home)
-        chats = [
-            [{"role": "user", "content": row.input}, {"role": "assistant", "content": row.reference or ""}]
-            for row in train.rows
-        ]
-        held = chats[: max(1, len(chats) // 20)]
-        identity = {"recipe": recipe.digest, "data": train.digest, "base": base.digest(weights)}
-        made = lora.train(chats, held, recipe=recipe, base=weights, folder=place, identity=identity)
-        adapter.to_gguf(place / lora.ADAPTER, weights)
-        took = {
-            "seconds": time.perf_counter() - began,
-            "rows": len(train),
-            "note": f"{made.steps} steps, {made.tokens:,} tokens on {made.device}",
-        }
-        (place / ".done.json").write_bytes(orjson.dumps(took))
-        (place / ".done.json").replace(place / "done.json")
+    def _lent(self, adapter: adapting.Adapter) -> Contestant:
+        options = Options(adapter=adapter.file, model=adapter.name)
+        self.evaluator.asking.lend(adapter.name, Local(adapter.name, self.home, options))
+        return Contestant(name="lora", model=f"{adapter.name}/{adapter.name}", template="{input}")
 
     # ── the head ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -150,9 +169,14 @@ class Approaches:
         from daybook.tuning import embed, heads
 
         texts, labels = [row.input for row in train.rows], [row.reference or "" for row in train.rows]
+        known = self.evaluator.embed(texts)
+        some = [row.input for row in train.take(TIMED).rows]
         began = time.perf_counter()
-        head = heads.fit(texts, labels, strength=10.0)
-        took = Trained(seconds=time.perf_counter() - began, rows=len(train), note="logistic regression, C = 10")
+        embed.embed(some)
+        embedding = (time.perf_counter() - began) / len(some) * len(texts)
+        began = time.perf_counter()
+        head = heads.fit(texts, labels, strength=10.0, vectors=known)
+        took = embedding + time.perf_counter() - began
         items = []
         for row in test.rows:  # one by one, as requests come
             at = time.perf_counter()
@@ -161,8 +185,7 @@ class Approaches:
             said = Said(
                 text=answer, model=embed.MODEL, input_tokens=call.input_tokens, cost=call.cost, latency=call.latency
             )
-            items.append(Item(row, said, label.score(answer, row.references, train.labels)))
-        known = self.evaluator.embed(texts)
+            items.append(Item(row, said, Score(float(answer in row.references), answer)))
         asked = self.evaluator.embed([row.input for row in test.rows])
         curve = [Learning(len(train), sum(i.score.value for i in items if i.score) / len(items))]
         for share in (2, 4):
@@ -174,7 +197,8 @@ class Approaches:
                 right = [less.classes[i] for i in less.of(asked).argmax(1)]
                 hits = sum(said in row.references for said, row in zip(right, test.rows, strict=True))
                 curve.append(Learning(len(part), hits / len(test)))
-        return items, took, tuple(curve)
+        trained = Trained(seconds=took, rows=len(train), note="logistic regression, C = 10")
+        return items, trained, tuple(curve)
 
     def _enter(self, row: Row, model: str, latency: float) -> Call:
         usage = Usage(input_tokens=text_tokens(row.input), output_tokens=0, reported=False)
@@ -202,12 +226,3 @@ class Approaches:
         )
         self.evaluator.ledger.append(call)
         return call
-
-
-def _spread(train: DataSet, n: int) -> list[Row]:
-    """`n` rows by hash, of as many classes as there are."""
-    by_class: dict[str | None, list[Row]] = {}
-    for row in train.take(len(train) - 1).rows if len(train) > 1 else train.rows:
-        by_class.setdefault(row.reference, []).append(row)
-    turns = [rows[i] for i in range(n) for rows in by_class.values() if i < len(rows)]
-    return turns[:n]

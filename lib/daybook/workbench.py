@@ -247,28 +247,44 @@ class Workbench:
         test: str | Path | DataSet | None = None,
         methods: Sequence[str] = ("zero_shot", "few_shot", "retrieved", "lora", "head"),
         model: str = EMBEDDED,
-        rows: int | None = None,
+        classes: int | Sequence[str] | None = None,
+        rows: int | None = 200,
         train_rows: int | None = None,
         shots: int = 5,
         steps: int = 60,
         hour_price: float | str = "0.10",
         concurrency: int = 2,
-        time_limit: float | None = None,
+        time_limit: float | None = 540,
     ) -> Approach:
         """Prompt, examples, retrieval or training: which one for these labelled rows.
 
-        `test`: the held-out rows, `rows` of them; without it a part of the data, by hash. `steps`: of the adapter's
-        training. `hour_price`: US dollars for an hour of this machine.
+        `test`: the held-out rows, `rows` of them; without it a part of the data, by hash. `classes`: only rows with
+        these right answers, or with the most frequent ones, how many. `steps`: of the adapter's training. `hour_price`:
+        US dollars for an hour of this machine. `time_limit`: seconds for the whole run; the training gets fewer steps
+        and fewer rows are compared where it is short. None: no limit.
         """
         from daybook.approaching import Approaches
         from daybook.evaluating import Evaluator, meter
+        from daybook.services.approach_rows import of_classes
         from daybook.services.evaluation_run import Limits
 
-        learn, asked = self.dataset(data).split(0.7) if test is None else (self.dataset(data), self.dataset(test))
-        limits = Limits(concurrency=concurrency, seconds=time_limit)
+        learn = self.dataset(data)
+        asked = None if test is None else self.dataset(test)
+        if classes is not None:
+            learn, asked = of_classes(learn, asked, classes)
+        if asked is None:
+            learn, asked = learn.split(0.7)
         with meter("approach", shown=self.settings.run_id is None) as progress:
+            limits = Limits(concurrency=concurrency)
             evaluator = Evaluator(self._asking, self.settings, self.book.journal, limits=limits, progress=progress)
-            tried = Approaches(evaluator, model=model, hour_price=Decimal(str(hour_price)), shots=shots, steps=steps)
+            tried = Approaches(
+                evaluator,
+                model=model,
+                hour_price=Decimal(str(hour_price)),
+                shots=shots,
+                steps=steps,
+                time_limit=time_limit,
+            )
             return tried.run(learn.take(train_rows), asked.take(rows), list(methods))
 
     # ── entering ──────────────────────────────────────────────────────────────────────────────────

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from daybook.errors import BadData, BadParameter, GateNotMet
 from daybook.scoring import Score
 from daybook.services.answers import Said
 from daybook.services.approach import Approach, Learning, Trained
+from daybook.services.approach_rows import of_classes, reached
 from daybook.services.evaluation import Evaluation, Item
 from daybook.settings import Settings
 from tests.fakes.counting import Counting
@@ -48,9 +50,26 @@ def test_the_cheapest_of_those_that_cannot_be_told_from_the_best_is_recommended(
     assert tried.against_best["zero_shot"].verdict == "worse"
     assert tried.rivals == ["few_shot", "head"]
     assert tried.recommended == "head"
-    assert "cannot be told from the best" in tried.recommendation
+    assert "cheaper than the best, `few_shot`, and cannot be told from it: -3.3 points" in tried.recommendation
     assert "more rows to measure on" in tried.recommendation
     assert "from 25 to 50 rows" in tried.recommendation
+
+
+def test_few_rows_do_not_make_a_poor_method_as_good_as_the_best() -> None:
+    """6 of 6 against 1 of 6 cannot be told apart, and yet the cheap one is not recommended: it may lose 5 points."""
+    tried = found(PRICES, few_shot=[1.0] * 6, head=[0.0] * 5 + [1.0])
+    assert tried.untold == ["head"]
+    assert tried.recommended == "few_shot"
+    assert "6 cannot tell it from `head`" in tried.recommendation
+    assert "a trial, not a ground for a decision" in tried.recommendation
+
+
+def test_the_hour_at_which_another_method_is_cheaper_is_told() -> None:
+    """0.1 s of this machine against 1 cent per 1,000 requests: from 36 cents an hour on, the other is cheaper."""
+    prices = {"few_shot": "0.00001", "head": "0"}
+    tried = replace(found(prices, few_shot=[1.0] * 40, head=[1.0] * 40), local=frozenset({"head"}))
+    assert tried.recommended == "head"
+    assert "an hour of this machine at more than $0.36, where `few_shot` is cheaper" in tried.recommendation
 
 
 def test_a_better_one_is_recommended_though_it_costs_more_and_says_what_the_cheap_one_saves() -> None:
@@ -63,8 +82,6 @@ def test_a_better_one_is_recommended_though_it_costs_more_and_says_what_the_chea
 
 def test_a_machine_has_a_price_too() -> None:
     """A model that asks nothing still takes 0.1 s of an hour at 0.36 dollars: a cent for 1,000 requests."""
-    from dataclasses import replace
-
     tried = replace(found({"head": "0"}, head=[1.0] * 10), local=frozenset({"head"}), hour_price=Decimal("0.36"))
     assert tried.methods["per_1000"].tolist() == [Decimal("0.01")]
 
@@ -87,6 +104,7 @@ def test_every_table_chart_and_sentence_is_there() -> None:
     rows = {row["name"]: row for row in tried.findings()}
     assert rows["quality/zero_shot"]["low"] < 0.5 < rows["quality/zero_shot"]["high"]
     assert rows["training/head"]["value"] == 2.0
+    assert rows["training_cost/head"]["value"] == pytest.approx(2.0 / 3600 * 0.10, rel=1e-3)
 
 
 @pytest.fixture
@@ -120,8 +138,53 @@ def test_data_that_teach_nothing_are_refused(bench: workbench.Workbench) -> None
         bench.approach(one, methods=["head"])
     with pytest.raises(BadParameter, match="There are zero_shot"):
         bench.approach("builtin:requests", methods=["magic"])
+    strange = DataSet("two", "two", tuple(Row(str(i), f"text {i}", "yes" if i % 2 else "no") for i in range(20)))
+    with pytest.raises(BadData, match="None of the 20 held-out rows has a right answer"):
+        bench.approach("builtin:requests", test=strange, methods=["head"])
+    with pytest.raises(BadParameter, match="An hour of this machine costs NaN"):
+        bench.approach("builtin:requests", methods=["head"], hour_price="nan")
     with pytest.raises(BadData, match="asked about as well"):
-        bench.approach("builtin:requests", test="builtin:requests", methods=["few_shot"], model="up/m", rows=5)
+        bench.approach("builtin:requests", test="builtin:requests", methods=["few_shot"], model="up/m", rows=1000)
+
+
+def test_rows_that_say_the_same_are_asked_about_once_and_not_learnt_from(bench: workbench.Workbench) -> None:
+    """Of 300 rows twice, a held-out row is there once and its double is no row to learn from; both are told."""
+    once = bench.dataset("builtin:requests")
+    twice = replace(once, rows=(*once.rows, *(replace(row, id=f"{row.id}-2", group=None) for row in once.rows)))
+    tried = bench.approach(twice, methods=["head"], rows=40)
+    asked = [row.input for row in tried.evaluation.data.rows]
+    assert len(asked) == len(set(asked))
+    assert "to learn from were asked about as well, and left out" in tried.measured_prose
+    assert tried.to_dict()["notes"] == list(tried.notes)
+
+
+def test_classes_can_be_chosen_by_name_and_by_number(bench: workbench.Workbench) -> None:
+    """Two named, the three most frequent; one that is not there, and one alone, are refused."""
+    rows = bench.dataset("builtin:requests")
+    chosen, none = of_classes(rows, None, ("refund status", "account access"))
+    assert (chosen.labels, none) == (("account access", "refund status"), None)
+    assert len(of_classes(rows, rows, 3)[1].labels) == 3
+    with pytest.raises(BadData, match="has no class 'refunds'"):
+        of_classes(rows, None, ["refunds", "account access"])
+    with pytest.raises(BadParameter, match="1 classes were chosen"):
+        of_classes(rows, None, ["account access"])
+
+
+def test_a_run_whose_time_is_over_compares_the_rows_that_all_were_asked_about() -> None:
+    """Of six rows two methods answered three in time: those are compared, and the count is told."""
+    tried = found(PRICES, few_shot=[1.0] * 6, head=[1.0] * 6).evaluation
+    late = [
+        Item(item.row, error="not asked") if at in (1, 4, 5) else item for at, item in enumerate(tried.items["head"])
+    ]
+    notes: list[str] = []
+    stopped = replace(tried, items={**tried.items, "head": late}, stopped="the time limit of 9 s")
+    cut = reached(stopped, notes)
+    assert [row.id for row in cut.data.rows] == ["r0", "r2", "r3"]
+    assert [len(items) for items in cut.items.values()] == [3, 3]
+    assert notes[0].startswith("The time limit of 9 s ended the asking: 3 of 6 held-out rows")
+    nothing = {"head": [Item(row, error="not asked") for row in tried.data.rows]}
+    with pytest.raises(BadParameter, match="before one of 6 rows was answered by all"):
+        reached(replace(stopped, items=nothing), notes)
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """Prompt, examples, retrieval or training: which one for this task, measured on the same held-out rows.
 
     found.table("methods")     quality with interval, cost per 1,000 requests, latency, what training took
-    found.recommended          the cheapest of those that cannot be told from the best
+    found.recommended          the cheapest of those that cannot be told from the best and lose little to it
     found.recommendation       why, and what would change it
 
 A price is what the providers asked plus, for what runs on this machine, its seconds at `hour_price` US dollars an hour:
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
     from daybook.charts.style import Chart
 
+BEARABLE = 0.05
+"""What a cheaper method may score below the best. That two cannot be told apart does not make them equal: with few rows
+nothing can be told."""
 METHODS: Mapping[str, str] = {
     "zero_shot": "the question alone",
     "few_shot": "the same examples before every question",
@@ -71,6 +74,8 @@ class Approach:
     """Of the head: as many rows as there are, half, a quarter."""
     at_once: Mapping[str, int] = field(default_factory=dict)
     """Questions that were answered side by side: their latency is longer than their share of the machine."""
+    notes: tuple[str, ...] = ()
+    """What was left out of the measurement, and why."""
 
     @cached_property
     def methods(self) -> pd.DataFrame:
@@ -94,11 +99,16 @@ class Approach:
                     row["p50"],
                     row["p95"],
                     trained.seconds if trained else None,
+                    None if trained is None else self._hours(trained.seconds),
                     trained.rows if trained else None,
                 )
             )
-        columns = ("method", "how", "quality", "low", "high", "n", "per_1000", "p50", "p95", "training", "train_rows")
-        return tabling.table(columns, rows)
+        columns = ("method", "how", "quality", "low", "high", "n", "per_1000", "p50", "p95", "training")
+        return tabling.table((*columns, "training_cost", "train_rows"), rows)
+
+    def _hours(self, seconds: float) -> Decimal:
+        """US dollars for this machine's time."""
+        return (Decimal(repr(seconds)) / 3600 * self.hour_price).quantize(Decimal("1e-9"))
 
     def _machine(self, name: str) -> Decimal:
         """US dollars per 1,000 requests for the machine's time."""
@@ -108,7 +118,7 @@ class Approach:
         if name not in self.local or not times:
             return Decimal(0)
         each = sum(times) / len(times) / self.at_once.get(name, 1)
-        return (Decimal(repr(each)) * 1000 / 3600 * self.hour_price).quantize(Decimal("1e-9"))
+        return self._hours(each * 1000)
 
     # ── which one ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -127,11 +137,16 @@ class Approach:
         return replace(self.evaluation, items={name: self.evaluation.items[name] for name in names}).compared
 
     @cached_property
+    def untold(self) -> list[str]:
+        """Those that cannot be told from the best."""
+        return [name for name, d in self.against_best.items() if d.verdict == "cannot tell" and d.n]
+
+    @cached_property
     def rivals(self) -> list[str]:
-        """The best, and those that cannot be told from it."""
+        """The best, and of those that cannot be told from it the ones that lose no more than is bearable."""
         if self.best is None:
             return []
-        return [self.best, *(name for name, d in self.against_best.items() if d.verdict == "cannot tell" and d.n)]
+        return [self.best, *(n for n in self.untold if (self.against_best[n].estimate or 0.0) >= -BEARABLE)]
 
     @cached_property
     def recommended(self) -> str | None:
@@ -155,7 +170,7 @@ class Approach:
         data = self.evaluation.data
         return unbroken(
             f"On {count(len(data), 'held-out row')} of {code(data.name)}, "
-            f"{count(self.train_rows, 'row')} to learn from: {listing(told)}."
+            f"{count(self.train_rows, 'row')} to learn from: {listing(told)}. {' '.join(self.notes)}".rstrip()
         )
 
     @property
@@ -166,27 +181,39 @@ class Approach:
             return "Nothing can be recommended: nothing was scored."
         rows = {row["method"]: row for row in facts(self.methods)}
         row = rows[name]
-        if name == self.best and len(self.rivals) == 1:
+        if name != self.best:
+            d = self.against_best[name]
+            interval = between(d.low, d.high, lambda value: f"{value * 100:+.1f}")
+            why = (
+                f"it is cheaper than the best, {code(self.best)}, and cannot be told from it: "
+                f"{(d.estimate or 0.0) * 100:+.1f} points{interval}"
+            )
+        elif len(self.evaluation.names) == 1:
+            why = "it was tried alone"
+        elif not self.untold:
             why = "it is better than every other method here"
-        elif name == self.best:
-            why = "it scores highest, and is the cheapest of those that cannot be told from it"
+        elif len(self.rivals) == 1:
+            why = f"it scores highest, more than {BEARABLE * 100:.0f} points above every other"
         else:
-            why = f"it cannot be told from the best, {code(self.best)}, and is cheaper"
+            why = "it scores highest, and is the cheapest of those that cannot be told from it"
         price = "unpriced" if row["per_1000"] is None else f"{money(row['per_1000'])} per 1,000 requests"
         told = [f"Use **{code(name)}** ({METHODS.get(name, '')}): {why}. It costs {price}"]
         if row["p50"] is not None:
             told[-1] += f" and takes {seconds(row['p50'])} in the median"
         if row["training"] is not None:
-            told[-1] += f", after {seconds(row['training'])} of training on {count(int(row['train_rows']), 'row')}"
+            told[-1] += (
+                f", after {seconds(row['training'])} of training on {count(int(row['train_rows']), 'row')} "
+                f"({money(row['training_cost'])})"
+            )
         if self.evaluation.least is None:
             told[0] += f". **{count(len(self.evaluation.data), 'row')} are a trial, not a ground for a decision**"
         return unbroken(f"{told[0]}. {' '.join(self._changes(name, rows))}")
 
     def _changes(self, name: str, rows: Mapping[str, Any]) -> list[str]:
         told = ["What would change this:"]
-        others = [rival for rival in self.rivals if rival != name]
+        others = [other for other in [self.best, *self.untold] if other not in (None, name)]
         if others:
-            gap = max(abs(d.estimate or 0.0) for n, d in self.against_best.items() if n in self.rivals)
+            gap = max(abs(self.against_best[n].estimate or 0.0) for n in self.untold)
             gap = min(max(gap, 0.02), 0.2)
             told.append(
                 f"more rows to measure on: {len(self.evaluation.data)} cannot tell it from "
@@ -201,21 +228,28 @@ class Approach:
                 f"{percent(most.quality)}, so {more}, and with {self.curve[-1].rows} it had "
                 f"{percent(self.curve[-1].quality)};"
             )
-        cheaper = [
-            n
-            for n, r in rows.items()
-            if n != name
-            and r["per_1000"] is not None
-            and rows[name]["per_1000"]
-            and r["per_1000"] < rows[name]["per_1000"]
-        ]
+        price = rows[name]["per_1000"]
+        cheaper = [n for n, r in rows.items() if price and r["per_1000"] is not None and r["per_1000"] < price]
         if cheaper:
             one = min(cheaper, key=lambda n: rows[n]["per_1000"])
-            saved = rows[name]["per_1000"] - rows[one]["per_1000"]
             lost = (rows[name]["quality"] or 0) - (rows[one]["quality"] or 0)
-            told.append(f"price: {code(one)} saves {money(saved)} per 1,000 and loses {lost * 100:.0f} points;")
-        told.append(f"another model, or an hour of this machine at other than {money(self.hour_price)}.")
+            saved = money(price - rows[one]["per_1000"])
+            told.append(f"price: {code(one)} saves {saved} per 1,000 and loses {lost * 100:.0f} points;")
+        told.append(f"another model; {self._hour_changes(name)}.")
         return told
+
+    def _hour_changes(self, name: str) -> str:
+        """The price of an hour of this machine at which another one of the rivals is as cheap."""
+        asked = {row["contestant"]: row["per_1000"] for row in facts(self.evaluation.leaderboard)}
+        ends = {}
+        for rival in self.rivals:
+            hours = (self._machine(name) - self._machine(rival)) / self.hour_price if self.hour_price else Decimal(0)
+            if asked[rival] is not None and asked[name] is not None and asked[rival] > asked[name] and hours > 0:
+                ends[rival] = (asked[rival] - asked[name]) / hours
+        if not ends:
+            return f"the price of this machine's hour ({money(self.hour_price)} here) does not"
+        one = min(ends, key=lambda rival: ends[rival])
+        return f"an hour of this machine at more than {money(ends[one])}, where {code(one)} is cheaper"
 
     def check(self, at_least: float | None) -> Approach:
         """Itself, if the recommended method scores at least that; else raises GateNotMet."""
@@ -252,6 +286,7 @@ class Approach:
             found.append(finding(f"latency/{name}", row["p50"], "s", n=n, note="median"))
             if row["training"] is not None:
                 found.append(finding(f"training/{name}", row["training"], "s", n=int(row["train_rows"])))
+                found.append(finding(f"training_cost/{name}", row["training_cost"], "USD", n=int(row["train_rows"])))
         found.append(finding("recommended", None, "method", note=self.recommended))
         return sorted(found, key=lambda row: str(row["name"]))
 
@@ -268,6 +303,7 @@ class Approach:
         return {
             "data": {"name": data.name, "rows": len(data), "digest": data.digest, "train_rows": self.train_rows},
             "methods": facts(self.methods),
+            "local": sorted(self.local),
             "against_best": [
                 {
                     "method": n,
@@ -281,6 +317,7 @@ class Approach:
             ],
             "best": self.best,
             "recommended": self.recommended,
+            "notes": list(self.notes),
             "why": self.recommendation.replace("**", "").replace("`", ""),
             "curve": [{"rows": one.rows, "quality": one.quality} for one in self.curve],
             "hour_price": self.hour_price,

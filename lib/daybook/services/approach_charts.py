@@ -24,6 +24,7 @@ _COLUMNS = (
     Column("p50", "p50", "seconds"),
     Column("p95", "p95", "seconds"),
     Column("training", "training", "seconds"),
+    Column("training_cost", "training costs", "money"),
 )
 
 
