@@ -20,7 +20,7 @@ from daybook.providers.hf import TaskModels
 from daybook.providers.hf_models import named_models
 from daybook.services.answer import Ledger
 from daybook.services.draft import ChatRequest
-from daybook.services.tasks import Tasks
+from daybook.services.tasks import MOST_TEXTS, Tasks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,16 +52,22 @@ class Tasking:
     def embed(self, texts: Sequence[str], *, model: str | None = None) -> np.ndarray:
         import numpy as np
 
-        return np.asarray(self._run("embed", texts, model=model)["results"], dtype=np.float32)
+        return np.asarray(self._run("embed", texts, model=model), dtype=np.float32)
 
     def _frame(self, task: str, texts: Sequence[str], **more: Any) -> pd.DataFrame:
         import pandas as pd
 
-        found = pd.DataFrame(self._run(task, texts, **more)["results"])
+        found = pd.DataFrame(self._run(task, texts, **more))
         found.insert(0, "text", list(texts))
         return found
 
-    def _run(self, task: str, texts: Sequence[str], **more: Any) -> dict[str, Any]:
+    def _run(self, task: str, texts: Sequence[str], **more: Any) -> list[Any]:
+        """The results in the order of the texts; as many calls as it takes, each an entry."""
+        every = list(texts)
+        parts = [every[start : start + MOST_TEXTS] for start in range(0, max(1, len(every)), MOST_TEXTS)]
+        return [result for part in parts for result in self._call(task, part, **more)["results"]]
+
+    def _call(self, task: str, texts: list[str], **more: Any) -> dict[str, Any]:
         asking = self._asking()
         tasks = Tasks(
             self._models,
@@ -72,7 +78,7 @@ class Tasking:
             named=lambda: named_models(self._home),
         )
         request = ChatRequest(
-            body={"texts": list(texts)} | {name: value for name, value in more.items() if value is not None},
+            body={"texts": texts} | {name: value for name, value in more.items() if value is not None},
             endpoint="library",
             request_id=new_id(),
             at=asking.clock.now(),

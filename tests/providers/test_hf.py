@@ -49,13 +49,26 @@ def test_tasks_by_real_models(real):
 
 
 @pytest.mark.slow
+def test_many_texts_are_answered_in_their_order_and_what_was_not_read_is_counted(real):
+    """Two questions' worth of mixed length: each gets its own vector; one is longer than the encoder reads."""
+    run, _ = real
+    many = [("word " * (n % 7) + f"number {n}").strip() for n in range(70)] + ["long " * 300]
+    found = run("embed", {"texts": many})
+    assert (len(found["results"]), found["truncated"]) == (71, 1)
+    for at in (0, 33, 69):
+        alone = run("embed", texts(many[at]))
+        assert found["results"][at] == pytest.approx(alone["results"][0], abs=1e-5)
+    assert found["tokens"] < 71 * 20 + 256
+
+
+@pytest.mark.slow
 def test_what_the_models_refuse_is_refused_with_its_name(real):
     """A model that nobody named is UnknownModel across the border of the process; the process lives on."""
     run, models = real
     with pytest.raises(UnknownModel, match=r"No model for sentiment is called 'gpt'\. There are: all-minilm-l6-v2"):
         run("sentiment", texts("x") | {"model": "gpt"})
-    with pytest.raises(BadParameter, match=r"has no \{\}"):
-        run("classify", texts("x") | {"labels": ["a", "b"], "hypothesis": "about"})
+    with pytest.raises(BadParameter, match="does not summarize"):
+        run("summarize", texts("x"))
     assert models.pid is not None
 
 

@@ -11,13 +11,13 @@ from daybook.gateway import auth as who
 from daybook.gateway.parts import Parts
 from daybook.gateway.wire import Refusal, Visit, bad_request
 from daybook.services.draft import ChatRequest
-from daybook.services.tasks import TASKS
+from daybook.services.tasks import MOST_TEXTS, TASKS
 
 MOST_BODY = 32 * 1024 * 1024
 _FIELDS: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "texts": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 256},
+        "texts": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MOST_TEXTS},
         "text": {"type": "string", "description": "One text, instead of `texts`."},
         "model": {"type": "string", "description": "A model of tasks.yml; without it, the embedded one."},
         "labels": {"type": "array", "items": {"type": "string"}, "description": "classify: 2 to 100 labels."},

@@ -1,8 +1,9 @@
 """Hugging Face models in a process of their own, so that whoever asks never imports torch nor waits on it.
 
 One process for all tasks, started with the first question; each model in it is loaded once. One line of JSON a
-question, one a reply. It ends with its owner, because the pipe does; a question that was given up on ends it too, since
-its answer would be taken for the next one's.
+question, one a reply. Many texts are several questions, so that another caller's few are answered in between. It ends
+with its owner, because the pipe does; a question that was given up on ends it too, since its answer would be taken for
+the next one's.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ START = 60.0
 """Seconds that the process may take to come up."""
 PATIENCE = 300.0
 """Seconds that one question may take, the first of a model with its loading."""
+AT_A_TIME = 64
+"""Texts of one question."""
 LONGEST = 256 * 1024 * 1024
 """Bytes of one reply."""
 
@@ -44,13 +47,27 @@ class TaskModels:
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     async def run(self, task: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """`results`, `model`, `digest`, `tokens`. Raises what the task raises, Unavailable where the process ends
-        instead, UpstreamTimeout where it takes longer than its patience."""
+        """`results` in the order of the texts, `model`, `digest`, `tokens`, `truncated`. Raises what the task raises,
+        Unavailable where the process ends instead, UpstreamTimeout where 64 texts take longer than its patience."""
+        texts = body["texts"]
+        # Like lengths together: a batch is padded to its longest text.
+        ordered = sorted(range(len(texts)), key=lambda at: len(texts[at]))
+        found: dict[int, Any] = {}
+        told: dict[str, Any] = {}
+        total = {"tokens": 0, "truncated": 0}
+        for start in range(0, len(ordered), AT_A_TIME):
+            part = ordered[start : start + AT_A_TIME]
+            told = await self._ask(task, {**body, "texts": [texts[at] for at in part]})
+            found |= dict(zip(part, told["results"], strict=True))
+            total = {name: total[name] + told[name] for name in total}
+        return {**told, **total, "results": [found[at] for at in range(len(texts))]}
+
+    async def _ask(self, task: str, body: Mapping[str, Any]) -> dict[str, Any]:
         async with self._turn:
             process = await self._started()
             assert process.stdin is not None
             try:
-                process.stdin.write(orjson.dumps({"task": task, "body": dict(body)}) + b"\n")
+                process.stdin.write(orjson.dumps({"task": task, "body": body}) + b"\n")
                 await process.stdin.drain()
                 told = await self._line(process, self._patience)
             except BaseException as error:
@@ -70,7 +87,7 @@ class TaskModels:
         if self.pid is None:
             log = self._home / "logs" / "tasks.log"
             log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with log.open("wb") as errors_to:
+            with log.open("ab") as errors_to:
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable, "-P", str(_CHILD), str(self._home),
                     stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=errors_to,
@@ -94,7 +111,8 @@ class TaskModels:
         if not told:
             await self._stop()
             raise Unavailable(
-                "The models' process ended instead of answering.", remedy=f"See {self._home / 'logs' / 'tasks.log'}"
+                "The models' process ended instead of answering.",
+                remedy="Ask again: it is started anew. Why it ended may stand in logs/tasks.log of Daybook's home.",
             )
         found: dict[str, Any] = orjson.loads(told)
         return found

@@ -23,7 +23,8 @@ from daybook.services.ports import Reckon
 TASKS = ("sentiment", "classify", "summarize", "embed")
 PROVIDER = "hf"
 CHAT_MODEL = "smollm2-135m-instruct"
-MOST_TEXTS = 256
+MOST_TEXTS = 2048
+"""Of one request, as at OpenAI's embeddings."""
 LONGEST = 100_000
 """Characters of one text."""
 MOST_LABELS = 100
@@ -58,7 +59,8 @@ class Tasks:
         self._named = named
 
     async def run(self, task: str, request: ChatRequest) -> dict[str, Any]:
-        """`results` in the order of the texts, `model`, `digest`, `usage`. `request.body`: `texts` (or one `text`),
+        """`results` in the order of the texts, `model`, `digest`, `usage`, and how many texts were `truncated`: read to
+        the model's length and not to their end. `request.body`: `texts` (or one `text`),
         `labels` for classify, `model`. Raises BadParameter for what cannot be meant, and what the models raise."""
         body = checked(task, request.body)
         request = replace(request, body=body)
@@ -76,6 +78,7 @@ class Tasks:
             "digest": told["digest"],
             "results": told["results"],
             "usage": {"input_tokens": told["tokens"]},
+            "truncated": told.get("truncated", 0),
         }
 
     async def _summaries(self, request: ChatRequest) -> dict[str, Any]:
@@ -103,6 +106,7 @@ class Tasks:
             "digest": digest,
             "results": results,
             "usage": {"input_tokens": tokens},
+            "truncated": 0,
         }
 
     def _enter(self, request: ChatRequest, told: Mapping[str, Any] | None, error: DaybookError | None) -> None:
@@ -150,17 +154,20 @@ def checked(task: str, body: Mapping[str, Any]) -> dict[str, Any]:
     known = {"text", "texts", "model", "labels", "hypothesis", "max_tokens"}
     if strange := sorted(set(body) - known):
         raise BadParameter(f"{strange[0][:40]!r} is no field.", remedy=f"There are {', '.join(sorted(known))}.")
-    texts = body.get("texts", [body["text"]] if "text" in body else None)
-    if not isinstance(texts, list) or not 1 <= len(texts) <= MOST_TEXTS:
+    if ("text" in body) == ("texts" in body):
         raise BadParameter(
-            "`texts` is not a list of 1 to 256 texts.", remedy='Send {"texts": ["…"]}, or {"text": "…"} for one.'
+            f"`text` and `texts` are {'both' if 'text' in body else 'neither'} there.",
+            remedy='Send {"texts": ["…"]}, or {"text": "…"} for one.',
         )
+    texts = body["texts"] if "texts" in body else [body["text"]]
+    if not isinstance(texts, list):
+        raise BadParameter(f"`texts` is {_kind(texts)}, not a list.", remedy='Send {"texts": ["…"]}.')
+    if not 1 <= len(texts) <= MOST_TEXTS:
+        raise BadParameter(f"`texts` has {len(texts):,} texts.", remedy=f"Send 1 to {MOST_TEXTS:,} at a time.")
     for n, text in enumerate(texts):
-        if not isinstance(text, str) or not text.strip() or len(text) > LONGEST:
-            raise BadParameter(
-                f"Text {n + 1} of {len(texts)} is empty, too long or no text.",
-                remedy=f"At most {LONGEST:,} characters.",
-            )
+        if fault := _fault(text):
+            which = "`text`" if "text" in body else f"Text {n + 1} of {len(texts):,}"
+            raise BadParameter(f"{which} {fault}.", remedy=f"Send text of 1 to {LONGEST:,} characters.")
     made: dict[str, Any] = {"texts": texts}
     for name, kind in (("model", str), ("hypothesis", str), ("max_tokens", int)):
         if (value := body.get(name)) is not None:
@@ -177,4 +184,26 @@ def checked(task: str, body: Mapping[str, Any]) -> dict[str, Any]:
                 "`labels` is not a list of 2 to 100 different texts.", remedy='Send "labels": ["a", "b"].'
             )
         made["labels"] = labels
+        if "{}" not in made.get("hypothesis", "{}"):
+            raise BadParameter("`hypothesis` has no {}, where the label goes.", remedy="Say This text is about {}.")
     return made
+
+
+def _fault(text: object) -> str | None:
+    """Why this is no text to read; None where it is one."""
+    if not isinstance(text, str):
+        return f"is {_kind(text)}, not text"
+    if not text.strip():
+        return "is empty"
+    if len(text) > LONGEST:
+        return f"has {len(text):,} characters"
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"has half a character at {error.start + 1:,}"
+    return None
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -27,7 +27,8 @@ BATCH = 32
 
 
 def run(task: str, body: Mapping[str, Any], *, home: Path) -> dict[str, Any]:
-    """`results` in the order of `texts`, the `model` and its `digest`, and the `tokens` read."""
+    """`results` in the order of `texts`, the `model` and its `digest`, the `tokens` read, and how many texts were
+    `truncated`."""
     texts = list(body["texts"])
     named = body.get("model")
     if named and named != embed.MODEL:
@@ -44,20 +45,24 @@ def run(task: str, body: Mapping[str, Any], *, home: Path) -> dict[str, Any]:
         digest = embed.digest()
     else:
         raise BadParameter(f"{embed.MODEL} does not {task}.", remedy="Name a model of tasks.yml.")
-    return {"results": results, "model": embed.MODEL, "digest": digest, "tokens": _tokens(texts)}
+    _, tokenizer = embed.loaded()
+    return {"results": results, "model": embed.MODEL, "digest": digest, **_read(texts, tokenizer, embed.LENGTH)}
 
 
 def near(
     texts: Sequence[str], labels: Sequence[str], *, hypothesis: str = HYPOTHESIS, cache: Path | None = None
 ) -> list[dict[str, Any]]:
     """For each text its labels, nearest first, with shares that sum to 1."""
-    if "{}" not in hypothesis:
-        raise BadParameter(f"The hypothesis {hypothesis[:60]!r} has no {{}}.", remedy=f"Write it as {HYPOTHESIS!r}.")
-    vectors = embed.embed([*texts, *(hypothesis.format(label) for label in labels)], cache=cache)
+    vectors = embed.embed([*texts, *(said_of(hypothesis, label) for label in labels)], cache=cache)
     scores = SHARPNESS * vectors[: len(texts)] @ vectors[len(texts) :].T
     shares = np.exp(scores - scores.max(1, keepdims=True))
     shares /= shares.sum(1, keepdims=True)
     return [_ranked(dict(zip(labels, map(float, row), strict=True))) for row in shares]
+
+
+def said_of(hypothesis: str, label: str) -> str:
+    """The hypothesis about a label; other braces than {} mean nothing."""
+    return hypothesis.replace("{}", label)
 
 
 def _ranked(shares: Mapping[str, float]) -> dict[str, Any]:
@@ -75,9 +80,10 @@ def _cache(home: Path) -> Path:
     return home / "embeddings.sqlite"
 
 
-def _tokens(texts: Sequence[str]) -> int:
-    _, tokenizer = embed.loaded(embed.MODEL)
-    return sum(min(len(ids), embed.LENGTH) for ids in tokenizer(list(texts))["input_ids"])
+def _read(texts: Sequence[str], tokenizer: Any, length: int) -> dict[str, int]:
+    """`tokens` read of the texts, and how many of these were `truncated` because they have more than `length`."""
+    lengths = [len(ids) for ids in tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]]
+    return {"tokens": sum(min(n, length) for n in lengths), "truncated": sum(n > length for n in lengths)}
 
 
 # ── models that are named in tasks.yml ───────────────────────────────────────────────────────────────────
@@ -95,8 +101,8 @@ def _named(task: str, name: str, body: Mapping[str, Any], home: Path) -> dict[st
     texts = list(body["texts"])
     results = list(_RUNNERS[task](folder, texts, body, home))
     tokenizer = need("transformers").AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    tokens = sum(len(ids) for ids in tokenizer(texts)["input_ids"])
-    return {"results": results, "model": name, "digest": embed.digest(str(folder)), "tokens": tokens}
+    length = embed.reading(str(folder)).length if task == "embed" else tokenizer.model_max_length
+    return {"results": results, "model": name, "digest": embed.digest(str(folder)), **_read(texts, tokenizer, length)}
 
 
 @lru_cache(maxsize=16)
@@ -158,7 +164,7 @@ def _classify(folder: Path, texts: list[str], body: Mapping[str, Any], home: Pat
     labels, hypothesis = body["labels"], body.get("hypothesis") or HYPOTHESIS
 
     def forward(part: list[str]) -> list[Any]:
-        both = [(text, hypothesis.format(label)) for text in part for label in labels]
+        both = [(text, said_of(hypothesis, label)) for text in part for label in labels]
         asked = tokenizer(
             [t for t, _ in both], [h for _, h in both], padding=True, truncation=True, return_tensors="pt"
         )
