@@ -228,6 +228,14 @@ def test_a_window_too_short_for_a_forecast_says_that_the_book_has_more(book):
     )
 
 
+def test_a_forecast_beside_growth_says_that_it_does_not_carry_it_on(book):
+    """Each day costs 1 less than the last: the reader is told the pace, and to expect less."""
+    for day in range(20):
+        book.append(call(day, str(5 + day), at=NOON - timedelta(days=day)))
+    said = read(book, days=30).forecast_prose.replace("\u00a0", " ")
+    assert "But spend **fell** by about \\$1.00 from day to day, which is not carried on: expect less." in said
+
+
 def test_a_day_that_is_not_over_is_not_a_whole_day(book):
     """At noon of the logical date its spend so far says nothing about a day; the month counts it as expected."""
     every_day(book, 25)

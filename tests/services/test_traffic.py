@@ -206,12 +206,11 @@ def test_prose_says_what_the_figures_say(filled):
         "**3 calls failed: 30.0 %** (95 % interval 10.8 % to 60.3 %). By kind: `timeout` (2) and `model_not_found` (1)."
     )
     assert found.latency_prose.replace("\u00a0", " ") == (
-        "Latency of 6 answered calls: half took at most **3.00 s**, 95 of 100 at most **6.00 s** (95 % interval: at"
-        " least 4.00 s), 99 of 100 at most **6.00 s** (95 % interval: at least 5.00 s). 6 calls are too few to bound"
-        " the 95th and 99th percentile from above. Time to first token of 1 streamed call: half took at most"
-        " **0.25 s**, 95 of 100 at most **0.25 s**, 99 of 100 at most **0.25 s** (95 % interval: at least 0.25 s)."
-        " 1 call is too few to bound the 95th"
-        " and 99th percentile from above."
+        "Latency of 6 answered calls: half took at most **3.00 s** (95 % interval 1.00 s to 6.00 s), 95 of 100 at"
+        " most **6.00 s** (95 % interval: at least 4.00 s), 99 of 100 at most **6.00 s** (95 % interval: at least"
+        " 5.00 s). 6 calls are too few to bound the 95th and 99th percentile from above. Time to first token of 1"
+        " streamed call: half took at most **0.25 s**, 95 of 100 at most **0.25 s**, 99 of 100 at most **0.25 s**"
+        " (95 % interval: at least 0.25 s). 1 call is too few to bound the 50th, 95th and 99th percentile from above."
     )
     assert found.paths_prose.replace("\u00a0", " ") == (
         "20.0 % of the calls were streamed. 1 call fell back to another model; 2 calls were retried. In 1 call the"

@@ -37,7 +37,7 @@ def unpriced(costs: Costs) -> str:
     if not costs.calls:
         return "No calls, so none without a price."
     if not costs.unpriced_calls:
-        return f"Every one of the {count(costs.calls, 'call')} has a known cost."
+        return "Every call has a known cost."
     rows = facts(costs.unpriced)
     reasons: dict[str, int] = {}
     for row in rows:
@@ -83,6 +83,10 @@ def expected(costs: Costs) -> str:
     text += f", and {costs.window.last:%B %Y} as a whole **{_md(money(month.value))}**"
     text += f"{_md(between(month.low, month.high, money)) if month.high > month.low else ''}."
     text += " That knows weekdays, but no growth and no plans."
+    if costs.model.trend is not None:
+        way, what = ("rose", "more") if costs.model.trend > 0 else ("fell", "less")
+        pace = _md(money(abs(costs.model.trend)))
+        text += f" But spend **{way}** by about {pace} from day to day, which is not carried on: expect {what}."
     if costs.unpriced_calls:
         text += f" The {count(costs.unpriced_calls, 'unpriced call')} are not part of it."
     return text

@@ -23,7 +23,7 @@ def volume(traffic: Traffic) -> str:
         days = facts(traffic.by_day)
         busiest = max(days, key=lambda row: row["calls"])
         silent = sum(1 for row in days if row["calls"] == 0)
-        text += f", {traffic.calls / traffic.window.days:,.1f} a day."
+        text += f", {traffic.calls / traffic.window.days:,.1f} a day." if traffic.calls >= traffic.window.days else "."
         text += f" The busiest day was {busiest['day']} with {count(busiest['calls'], 'call')}"
         text += f"; {count(silent, 'day')} had none." if silent else "."
     else:
@@ -74,13 +74,13 @@ def _speed(traffic: Traffic, measure: str, which: str) -> str:
         return f"{name} was not measured in any {which} call of this window."
     n = traffic.n(measure)
     text = f"{name} of {count(n, f'{which} call')}: half took at most **{seconds(p50.value)}**"
+    text += between(p50.low, p50.high, seconds)
     text += f", 95 of 100 at most **{seconds(p95.value)}**{between(p95.low, p95.high, seconds)}"
     text += f", 99 of 100 at most **{seconds(p99.value)}**{between(p99.low, p99.high, seconds)}."
-    if p99.high is None:
-        which_one = "99th percentile" if p95.high is not None else "95th and 99th percentile"
-        text += (
-            f" {count(n, 'call').capitalize()} {'is' if n == 1 else 'are'} too few to bound the {which_one} from above."
-        )
+    loose = [name for name, q in (("50th", p50), ("95th", p95), ("99th", p99)) if q.high is None]
+    if loose:
+        too_few = f"{count(n, 'call')} {'is' if n == 1 else 'are'} too few"
+        text += f" {too_few} to bound the {listing(loose)} percentile from above."
     return text
 
 
