@@ -42,11 +42,13 @@ def create(name: str, project: str | None, admin: bool) -> None:
     Examples:
       daybook keys create analyst
       KEY=$(daybook keys create night-batch --project helpdesk)
+      daybook keys create operator --admin
     """
     with _open() as (kept, actor):
-        issued = kept.create(name, project, actor=actor)
+        issued = kept.create(name, project, admin=admin, actor=actor)
     on = "" if project is None else f", booked on {project}"
-    click.echo(f"Key {issued.key.id} for {name}{on}. It is shown this once; keep it safe.", err=True)
+    kind = "Admin key" if admin else "Key"
+    click.echo(f"{kind} {issued.key.id} for {name}{on}. It is shown this once; keep it safe.", err=True)
     click.echo(issued.secret)
 
 
