@@ -60,3 +60,34 @@ def test_from_training_to_rollback(capsys: pytest.CaptureFixture[str]) -> None:
     assert [move["version"] for move in shown["history"]] == [1, 2, 1]
     assert main(["models", "show", "triage:v9"]) == 2
     assert "It has v1, v2." in capsys.readouterr().err
+
+
+def test_an_admin_key_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """What --admin makes is admitted to the administrative routes; without it, a key is a plain one."""
+    assert main(["keys", "create", "ana"]) == main(["keys", "create", "operator", "--admin"]) == 0
+    capsys.readouterr()
+    assert main(["keys", "list", "--json"]) == 0
+    assert [(key["name"], key["admin"]) for key in json.loads(capsys.readouterr().out)] == [
+        ("ana", False), ("operator", True),
+    ]  # fmt: skip
+
+
+def test_an_alias_waits_for_what_it_requires(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 3 where a run's finding does not do, 2 for a run that there is not, 0 where it does; as JSON too."""
+    from daybook import workbench
+    from daybook.clock import new_id
+    from daybook.records import Finding
+
+    with workbench.open() as book:
+        for _ in range(2):
+            book.registry.register("triage", method="head", provider="head", actor="ada")
+        book.append(
+            Finding(id=new_id(), run_id="run-1", at=book.clock.now(), name="ratio", value=0.7, unit="", n=90, low=0.6)
+        )
+    point = ["models", "alias", "triage", "champion", "v2", "--json"]
+    assert main([*point, "--require", "run-1:ratio>=0.8"]) == 3
+    assert "ratio at least 0.8: it is 0.7" in capsys.readouterr().err
+    assert main([*point, "--require", "run-2"]) == 2
+    assert main([*point, "--require", "run-1:ratio>=0.5"]) == 0
+    assert json.loads(capsys.readouterr().out)["version"] == 2
+    assert main(["models", "alias", "triage", "champion", "--remove", "--require", "run-1"]) == 2

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import getpass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
 
 from daybook import workbench
+
+if TYPE_CHECKING:
+    from daybook.records import ModelAlias
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 _WHY = click.option("--reason", help="Why; it is kept with the move.")
@@ -38,7 +41,7 @@ def list_(name: str | None, as_json: bool) -> int:
     Example:
       daybook models list --json
     """
-    from daybook.services.registry import told
+    from daybook.services.registry_rows import told
 
     with workbench.open() as book:
         registry = book.registry
@@ -68,7 +71,7 @@ def show(reference: str, as_json: bool) -> int:
     Example:
       daybook models show triage@champion
     """
-    from daybook.services.registry import told
+    from daybook.services.registry_rows import told
 
     with workbench.open() as book:
         one = book.registry.resolve(reference)
@@ -78,11 +81,8 @@ def show(reference: str, as_json: bool) -> int:
     row = told(one) | {
         "aliases": aliases,
         "marks": [{"at": mark.at.isoformat(), "reason": mark.reason, "actor": mark.actor} for mark in marks],
-        "history": [
-            {"at": m.at.isoformat(), "alias": m.alias, "version": m.version, "previous": m.previous, "actor": m.actor,
-             "reason": m.reason} for m in history
-        ],
-    }  # fmt: skip
+        "history": [_move(one) for one in history],
+    }
     if as_json:
         click.echo(orjson.dumps(row, option=orjson.OPT_INDENT_2, default=str))
         return 0
@@ -98,29 +98,48 @@ def show(reference: str, as_json: bool) -> int:
 @click.argument("alias_", metavar="ALIAS")
 @click.argument("version", required=False)
 @click.option("--remove", is_flag=True, help="Take the alias away; its history stays.")
+@click.option("--require", multiple=True, metavar="RUN[:FINDING>=LIMIT]", help="What a run must have found. Repeat.")
+@click.option("--surely", is_flag=True, help="The whole interval must keep each limit, not the value alone.")
 @_WHY
-def alias(name: str, alias_: str, version: str | None, remove: bool, reason: str | None) -> int:
-    """Point ALIAS of the model NAME at VERSION.
+@_JSON
+def alias(
+    name: str,
+    alias_: str,
+    version: str | None,
+    remove: bool,
+    require: tuple[str, ...],
+    surely: bool,
+    reason: str | None,
+    as_json: bool,
+) -> int:
+    """Point ALIAS of the model NAME at VERSION; with --require, only where runs in the book found what they must.
+
+    A requirement is RUN:FINDING>=LIMIT, RUN:FINDING<=LIMIT, RUN:FINDING=better (or not-worse), or RUN for all limits
+    that the run itself judged. Exit code 3 where one is not met; the alias then stays where it is.
 
     \b
     Examples:
       daybook models alias triage champion v3
+      daybook models alias triage champion v3 --require 'RUN:quality/triage:v3>=0.8' --require RUN
       daybook models alias triage shadow --remove
     """
     if (version is None) != remove:
         raise click.UsageError("Say either a version or --remove.")
+    if remove and require:
+        raise click.UsageError("Taking an alias away waits for nothing: leave --require out.")
     with workbench.open() as book:
-        moved = book.registry.alias(name, alias_, version, actor=_actor(), reason=reason)
-    before = "" if moved.previous is None else f" (before: v{moved.previous})"
-    click.echo(f"{name}@{alias_} → {'nothing' if moved.version is None else f'v{moved.version}'}{before}")
-    return 0
+        moved = book.registry.alias(
+            name, alias_, version, actor=_actor(), reason=reason, require=require, surely=surely
+        )
+    return _moved(moved, as_json)
 
 
 @models.command()
 @click.argument("name")
 @click.argument("alias_", metavar="[ALIAS]", default="champion", required=False)
 @_WHY
-def rollback(name: str, alias_: str, reason: str | None) -> int:
+@_JSON
+def rollback(name: str, alias_: str, reason: str | None, as_json: bool) -> int:
     """Point ALIAS (champion) where it pointed before.
 
     \b
@@ -129,8 +148,21 @@ def rollback(name: str, alias_: str, reason: str | None) -> int:
     """
     with workbench.open() as book:
         moved = book.registry.rollback(name, alias_, actor=_actor(), reason=reason)
-    click.echo(f"{name}@{alias_} → v{moved.version} (before: v{moved.previous})")
+    return _moved(moved, as_json)
+
+
+def _moved(moved: ModelAlias, as_json: bool) -> int:
+    if as_json:
+        click.echo(orjson.dumps({"model": moved.model} | _move(moved), option=orjson.OPT_INDENT_2))
+        return 0
+    before = "" if moved.previous is None else f" (before: v{moved.previous})"
+    click.echo(f"{moved.model}@{moved.alias} → {'nothing' if moved.version is None else f'v{moved.version}'}{before}")
     return 0
+
+
+def _move(moved: ModelAlias) -> dict[str, Any]:
+    told = {key: getattr(moved, key) for key in ("alias", "version", "previous", "actor", "reason")}
+    return {"at": moved.at.isoformat()} | told
 
 
 def _of(aliases: dict[str, int], version: int) -> list[str]:

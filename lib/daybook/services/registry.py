@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,8 +23,9 @@ from typing import Any, Protocol
 import orjson
 
 from daybook.clock import Clock, SystemClock, new_id
-from daybook.errors import BadParameter, UnknownModel
+from daybook.errors import BadParameter, GateNotMet, UnknownModel
 from daybook.records import Event, ModelAlias, ModelVersion, Record
+from daybook.services import promotion, registry_rows
 
 CHAMPION = "champion"
 SERVED = "registered.json"
@@ -113,19 +114,41 @@ class Registry:
         )
 
     def alias(
-        self, name: str, alias: str, version: int | str | None, *, actor: str, reason: str | None = None
+        self,
+        name: str,
+        alias: str,
+        version: int | str | None,
+        *,
+        actor: str,
+        reason: str | None = None,
+        require: Sequence[str] = (),
+        surely: bool = False,
     ) -> ModelAlias:
         """Point `alias` at a version; None takes it away. Where it points there already, nothing is entered.
 
-        Raises UnknownModel for a version there is not, BadParameter for an alias that cannot be one."""
+        `require`: what runs must have found before it moves, as `services.promotion` reads it; `surely`: with the whole
+        interval. Raises UnknownModel for a version there is not, BadParameter for an alias that cannot be one or a
+        requirement that cannot be meant, GateNotMet for one that is not met: the alias then stays where it is."""
         check_name(alias, what="an alias")
         if _VERSION.fullmatch(alias):
             raise BadParameter(f"The alias {alias!r} looks like a version.", remedy="Choose another word.")
         history = self.history(name, alias)
         now = history[-1].version if history else None
-        number = None if version is None else self.version(name, version).version
-        if version is None and now is None:
+        found = None if version is None else self.version(name, version)
+        number = None if found is None else found.version
+        if found is None and now is None:
             raise UnknownModel(f"{name} has no alias {alias!r}.", remedy=self._aliases_told(name))
+        evidence = [] if found is None else promotion.weigh(self._book.rows, found, require, surely=surely)
+        asked: dict[str, Any] = {"alias": alias, "version": number, "previous": now, "reason": reason}
+        if evidence:
+            asked["required"] = [one.as_dict() for one in evidence]
+        if failed := [one.failed for one in evidence if one.failed]:
+            self._did("model.alias_refused", name, actor, asked)
+            raise GateNotMet(
+                f"{name}@{alias} was not moved to v{number}: {len(failed)} of {len(evidence)} requirements are not met."
+                f" {'; '.join(failed)}.",
+                remedy=f"It points where it did{'' if now is None else f', at v{now}'}.",
+            )
         if history and number == now:
             return history[-1]
         moved = ModelAlias(
@@ -139,7 +162,7 @@ class Registry:
             reason=reason,
         )
         self._book.append(moved)
-        self._did("model.alias", name, actor, {"alias": alias, "version": number, "previous": now, "reason": reason})
+        self._did("model.alias", name, actor, asked)
         self.publish()
         return moved
 
@@ -184,7 +207,7 @@ class Registry:
         )
         first: dict[str, ModelVersion] = {}
         for row in rows:
-            first.setdefault(row["id"], _version(row))
+            first.setdefault(row["id"], registry_rows.version(row))
         return list(first.values())
 
     def names(self) -> Sequence[str]:
@@ -229,7 +252,7 @@ class Registry:
     def history(self, name: str, alias: str | None = None) -> Sequence[ModelAlias]:
         """Every move of a model's aliases, oldest first."""
         rows = self._book.rows("select * from model_aliases where model = :name order by time, id", {"name": name})
-        moves = [_move(row) for row in rows]
+        moves = [registry_rows.move(row) for row in rows]
         return [move for move in moves if alias in (None, move.alias)]
 
     def marks(self, name: str, version: int | str) -> Sequence[Mark]:
@@ -250,7 +273,7 @@ class Registry:
             f"select * from model_aliases{where} order by time, id",  # noqa: S608 - one of two texts of ours
             {} if name is None else {"name": name},
         )
-        return {(row["model"], row["alias"]): _move(row) for row in rows}.values()
+        return {(row["model"], row["alias"]): registry_rows.move(row) for row in rows}.values()
 
     def _aliases_told(self, name: str) -> str:
         known = self.aliases(name)
@@ -267,7 +290,7 @@ class Registry:
         served = []
         for version in self.versions():
             pointing = [alias for alias, to in moves.get(version.name, {}).items() if to == version.version]
-            served.append({**_told(version), "aliases": sorted(pointing)})
+            served.append({**registry_rows.served(version), "aliases": sorted(pointing)})
         path = self._book.home / SERVED
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         beside = path.with_name(f".{SERVED}.{new_id()}")
@@ -283,29 +306,3 @@ def check_name(name: str, *, what: str = "a model") -> None:
             f"{name[:80]!r} cannot be the name of {what}.",
             remedy="Use up to 63 lower-case letters, digits or . _ - and begin with a letter or digit.",
         )
-
-
-def told(version: ModelVersion) -> dict[str, Any]:
-    """A version as JSON-able values, for people and scripts."""
-    row = asdict(version)
-    row.pop("claim")
-    return row | {"at": version.at.isoformat(), "subjects": list(version.subjects)}
-
-
-def _told(version: ModelVersion) -> dict[str, Any]:
-    keep = ("id", "name", "version", "method", "provider", "target", "base", "weights_digest", "place", "template")
-    return {key: getattr(version, key) for key in keep}
-
-
-def _version(row: Mapping[str, Any]) -> ModelVersion:
-    values = {field.name: row.get(field.name) for field in fields(ModelVersion) if field.name in row}
-    empty = {key: values[key] or {} for key in ("template", "parameters", "metrics", "tags")}
-    made = ModelVersion(**{**values, **empty, "at": row["time"], "subjects": tuple(row["subjects"] or ())})
-    return replace(made, version=int(made.version))
-
-
-def _move(row: Mapping[str, Any]) -> ModelAlias:
-    values = {field.name: row[field.name] for field in fields(ModelAlias) if field.name in row}
-    for key in ("version", "previous"):
-        values[key] = None if values[key] is None else int(values[key])
-    return ModelAlias(**{**values, "at": row["time"]})

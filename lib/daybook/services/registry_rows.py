@@ -1,0 +1,38 @@
+"""Registered models between the book's tables, records, and what people, scripts and the endpoint are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+from daybook.records import ModelAlias, ModelVersion
+
+
+def told(found: ModelVersion) -> dict[str, Any]:
+    """A version as JSON-able values, for people and scripts."""
+    row = asdict(found)
+    row.pop("claim")
+    return row | {"at": found.at.isoformat(), "subjects": list(found.subjects)}
+
+
+def served(found: ModelVersion) -> dict[str, Any]:
+    """What the endpoint has to know of it."""
+    keep = ("id", "name", "version", "method", "provider", "target", "base", "weights_digest", "place", "template")
+    return {key: getattr(found, key) for key in keep}
+
+
+def version(row: Mapping[str, Any]) -> ModelVersion:
+    """Of a row of the table `models`."""
+    values = {field.name: row.get(field.name) for field in fields(ModelVersion) if field.name in row}
+    empty = {key: values[key] or {} for key in ("template", "parameters", "metrics", "tags")}
+    made = ModelVersion(**{**values, **empty, "at": row["time"], "subjects": tuple(row["subjects"] or ())})
+    return replace(made, version=int(made.version))
+
+
+def move(row: Mapping[str, Any]) -> ModelAlias:
+    """Of a row of the table `model_aliases`."""
+    values = {field.name: row[field.name] for field in fields(ModelAlias) if field.name in row}
+    for key in ("version", "previous"):
+        values[key] = None if values[key] is None else int(values[key])
+    return ModelAlias(**{**values, "at": row["time"]})
