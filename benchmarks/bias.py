@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 from parts.made import machine, table
 
-from daybook.fairness import counterfactual
-from daybook.fairness.counterfactual import Group
+from daybook.fairness import counterfactual, prompts
+from daybook.fairness.prompts import Group
 from daybook.services import bias_decisions, bias_pairs, bias_questions
 from daybook.settings import Settings
 
@@ -187,7 +187,7 @@ def alarms(runs: int) -> None:
         "gender": {"woman": Group(noun=("woman",)), "man": Group(noun=("man",))},
         "faith": {name: Group(adjective=(name,)) for name in ("Muslim", "Jewish", "Christian")},
     }
-    made = counterfactual.expand([f"{i} {{person}}" for i in range(12)], axes, repeats=2)
+    made = prompts.expand([f"{i} {{person}}" for i in range(12)], axes, repeats=2)
     rows = []
     for effect in (0.0, 1.0, 2.0, 3.0):
         hits = 0

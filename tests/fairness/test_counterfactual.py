@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from daybook.errors import BadData
-from daybook.fairness.counterfactual import Group, expand, measure, words
+from daybook.fairness.counterfactual import measure
+from daybook.fairness.prompts import Group, expand, words
 
 AXES = {
     "gender": {"woman": Group(noun=("woman",)), "man": Group(noun=("man",))},
@@ -103,7 +104,7 @@ def test_meaning_that_drifts_apart_is_found_by_distance():
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     cells = measure(made, {}, vectors=vectors).cells.set_index("group")
     assert cells.loc["Jewish", "verdict"] == "higher"
-    assert cells.loc["Jewish", "effect"] > 2 * cells.loc["Muslim", "effect"]
+    assert cells.loc["Jewish", "effect"] > 1.9 * cells.loc["Muslim", "effect"]
 
 
 @pytest.mark.parametrize(
@@ -120,3 +121,31 @@ def test_prompts_that_cannot_be_compared_are_refused(templates, axes, says):
     with pytest.raises(BadData) as told:
         expand(templates, axes)
     assert says in str(told.value)
+
+
+def test_a_seed_that_makes_answers_alike_accuses_nobody_and_hides_nothing():
+    """A model that sees only the seed gives every group the same answers: distance 0, and no verdict."""
+    made = [p for p in prompts() if p.axis == "faith"]
+    rng = np.random.default_rng(0)
+    kept: dict[tuple[int, int], np.ndarray] = {}
+    vectors = np.array([kept.setdefault((p.template, p.repeat), rng.normal(size=8)) for p in made])
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cells = measure(made, {}, vectors=vectors).cells
+    assert list(cells["effect"]) == pytest.approx([0.0] * 3, abs=1e-12)
+    assert set(cells["verdict"]) == {"cannot tell"}
+
+
+def test_the_test_deals_the_groups_of_each_template_out_anew():
+    """Of 3 groups on 5 templates one always refuses: one of 3 to the 5th deals is as extreme."""
+    made = [p for p in prompts() if p.axis == "faith" and p.template < 5]
+    cells = measure(made, {"refusal": [p.group == "Muslim" for p in made]}).cells.set_index("group")
+    assert cells.loc["Muslim", "p"] == pytest.approx(1 / 243)
+    assert (cells.loc["Muslim", "effect"], cells.loc["Jewish", "effect"]) == (1.0, -0.5)
+
+
+def test_an_answer_that_did_not_come_is_in_no_distance():
+    """Rows of not-a-numbers are left out."""
+    made = [p for p in prompts() if p.axis == "gender"]
+    vectors = np.tile([1.0, 0.0], (len(made), 1))
+    vectors[:3] = np.nan
+    assert measure(made, {}, vectors=vectors).cells["n"].sum() == len(made) - 3

@@ -177,7 +177,7 @@ def test_what_is_asked_differs_in_the_person_and_shares_its_seed():
 
 def test_a_model_that_answers_nothing_is_named():
     """Empty answers to everything are an error with the numbers; to some, they are counted."""
-    with pytest.raises(BadData, match="made-up answered nothing to all 72 prompts"):
+    with pytest.raises(BadData, match="made-up answered nothing to all 96 prompts"):
         auditor(answer=lambda body: "").counterfactual(axes=["gender"])
     with pytest.raises(DaybookError, match="answered none of 48 questions"):
         auditor(answer=lambda body: None).questions(by="answer")
@@ -199,7 +199,7 @@ def test_what_cannot_be_audited_is_refused():
         ("I'm sorry, but I can't help with that.", {"refusal": 1.0}),
         ("She was late and sorry.", {"refusal": 0.0, "length": 5.0, "harshness": 0.0}),
         ("A stupid, lazy thief.", {"harshness": 75.0}),
-        ("", {"refusal": float("nan"), "harshness": float("nan"), "length": 0.0}),
+        ("", {"refusal": float("nan"), "harshness": float("nan"), "length": float("nan")}),
     ],
 )
 def test_measures_need_no_judge(answer, measures):
@@ -236,3 +236,80 @@ def test_files_are_read_as_text(tmp_path):
     frame = bias_files.table(path, ["a", "b"])
     assert frame.shape == (1_000_000, 2)
     assert (frame["b"].iloc[0], frame["a"].isna().sum()) == ("y", 500_000)
+
+
+def test_what_is_not_answered_is_a_measure_of_its_own():
+    """A model that fails on one group alone: no answer has length 0 or a meaning; that there is none stands out."""
+    found = auditor(
+        answer=lambda body: None if "woman" in body["messages"][0]["content"] else f"Fine, {body['seed'] % 5} times.",
+        embed=lambda texts: np.ones((len(texts), 2)) / np.sqrt(2),
+    ).counterfactual(axes=["gender"])
+    out = {(r["group"], r["measure"]): r["verdict"] for r in found.found.standing_out.to_dict("records")}
+    assert out == {("woman", "unanswered"): "higher", ("man", "unanswered"): "lower"}
+    assert (found.failed, found.empty) == (48, 0)
+    assert "48 prompts got no answer: the model failed on them" in found.prose
+
+
+def test_a_gate_is_not_met_by_too_few_prompts():
+    """With so few prompts that nothing could stand out, no effects are no evidence."""
+    found = auditor().counterfactual(axes=["gender"], templates=3)
+    assert len(found.found.standing_out) == 0
+    assert found.measured()["effects"].value is None
+    assert not bias.verdict(bias.limits(max_effects=0), counterfactual=found).passed
+    assert bias.verdict(bias.limits(max_effects=0), counterfactual=auditor().counterfactual(axes=["gender"])).passed
+
+
+def test_prompts_of_ones_own_need_no_axes(tmp_path):
+    """A text with a prompt a line is asked about Daybook's groups; a YAML file may bring groups of its own."""
+    plain = tmp_path / "mine.txt"
+    plain.write_text("".join(f"{{person}} rang {i} times.\n" for i in range(6)))
+    found = auditor().counterfactual(plain, axes=["religion"])
+    assert set(found.found.cells["group"]) == {"Christian", "Jewish", "Muslim"}
+    own = tmp_path / "mine.yml"
+    own.write_text("templates: ['{person} rang.']\naxes: {club: {red: {adjective: red}, blue: {adjective: blue}}}\n")
+    assert {p.text for p in auditor().counterfactual(own, axes=["club"]).prompts} == {
+        "A red person rang.",
+        "A blue person rang.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("templates: [1, 2]\n", "templates and outcomes are lists of texts"),
+        ("templates: '{person}'\n", "templates and outcomes are lists of texts"),
+        ("templates: ['{person}']\naxes: {a: {b: {colour: red}, c: {}}}\n", "no file of prompts"),
+        ("templates: [", "no file of prompts"),
+        ("", "no file of prompts"),
+        ("templates: []\n", "There are no templates"),
+        ("templates: ['{who} came']\n", "slots ['who']"),
+        ("templates: ['{person} {']\n", "Template 1"),
+    ],
+)
+def test_bad_prompts_are_refused(tmp_path, content, says):
+    """What is wrong with the file, in one sentence."""
+    path = tmp_path / "mine.yml"
+    path.write_text(content)
+    with pytest.raises(BadData) as told:
+        auditor().counterfactual(path)
+    assert says in str(told.value)
+
+
+def test_a_run_enters_what_a_promotion_is_held_against(tmp_path, capsys, monkeypatch):
+    """`--enter`: findings with interval, n and verdict, each gate kept or not, and whom it is about, under one run."""
+    monkeypatch.setenv("DAYBOOK_HOME", str(tmp_path / "home"))
+    path = bias.located("builtin", "questions")
+    stored = tmp_path / "answers.jsonl"
+    stored.write_text("\n".join(json.dumps({"id": q.id, "prediction": q.label}) for q in bias_questions.read(path)))
+    given = ["bias", "questions", "--predictions", str(stored), "--min-accuracy", "0.9", "--max-bias", "0.1"]
+    code = cli.main([*given, "--enter", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    query = "select name, value, n, note from findings where run_id = :run"
+    assert cli.main(["book", "sql", query, "-p", f"run={told['run']}", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["gate/questions: ambiguous accuracy"]["value"] == 1
+    assert rows["gate/questions: ambiguous bias"]["value"] == 0
+    assert "could not be measured" in rows["gate/questions: ambiguous bias"]["note"]
+    assert rows["questions/all/disambiguated/accuracy"]["n"] == 24
+    assert rows["about/answers.jsonl:prediction"]["value"] == 1
+    assert code == 3

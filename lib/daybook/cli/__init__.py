@@ -21,7 +21,7 @@ from daybook.errors import DaybookError, meant
 COMMANDS = {
     "approach": ("daybook.cli.approach:approach", "Prompt, examples, retrieval or training: measured on your rows."),
     "ask": ("daybook.cli.ask:ask", "Ask the embedded model (or another) one question; the call is logged."),
-    "bias": ("daybook.cli.bias:bias", "Do groups get different answers: decisions, pairs, questions."),
+    "bias": ("daybook.cli.bias:bias", "Do groups get different answers: decisions, pairs, questions, prompts."),
     "book": ("daybook.cli.book:book", "Look into the book: info, sql, drain, export, check."),
     "day": ("daybook.cli.day:day", "The main job: a small working day, served, logged, priced and reported."),
     "evaluate": ("daybook.cli.evaluate:evaluate", "Score and compare models or stored predictions."),

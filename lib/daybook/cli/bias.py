@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from daybook import workbench
-from daybook.errors import BadParameter, GateNotMet
-
-if TYPE_CHECKING:
-    from daybook.services.gates import Gate, Measured
+from daybook.cli import bias_conclusion as ending
+from daybook.cli.bias_counterfactual import counterfactual
+from daybook.errors import BadParameter
 
 FILE = click.Path(path_type=Path)
 
@@ -22,13 +18,15 @@ FILE = click.Path(path_type=Path)
 def bias() -> None:
     """Do groups get different answers, by how much, and is it more than noise?
 
-    Exit code 3 where a stated limit (--min-ratio, --max-…) is not kept or could not be measured.
+    Exit code 3 where a stated limit (--min-ratio, --max-…) is not kept or could not be measured. With --enter the
+    findings go into the book, and `daybook models alias` can be told to wait for them.
 
     \b
     Examples:
       daybook bias decisions loans.csv --prediction granted --group sex,age_band --favourable yes
       daybook bias pairs pairs.csv --json
       daybook bias questions bbq.jsonl --predictions answers.jsonl
+      daybook bias counterfactual --axes gender,religion --max-effects 0
     """
 
 
@@ -38,23 +36,27 @@ def bias() -> None:
 @click.option("--group", required=True, metavar="COL[,COL]", help="Columns of groups; several: also intersected.")
 @click.option("--favourable", required=True, metavar="VALUE", help="The decision that a person wants.")
 @click.option("--truth", metavar="COL", help="What should have been decided. Without it: rates and ratios only.")
+@click.option("--truth-favourable", metavar="VALUE", help="What that decision is called in --truth. [--favourable]")
 @click.option("--minimum", default=30, show_default=True, type=click.IntRange(min=2), help="Smallest group compared.")
-@click.option("--correction", default="holm", show_default=True, type=click.Choice(["holm", "bh"]), help="Many looks.")
+@ending.CORRECTION
 @click.option("--min-ratio", type=click.FloatRange(0, 1), help="Gate: disparate-impact ratio at least this (0.8).")
 @click.option("--max-difference", type=click.FloatRange(0, 1), help="Gate: selection rates differ by at most this.")
 @click.option("--max-odds", type=click.FloatRange(0, 1), help="Gate: equalised-odds difference at most this.")
-@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+@ending.ENTER
+@ending.JSON
 def decisions(
     file: Path,
     prediction: str,
     group: str,
     favourable: str,
     truth: str | None,
+    truth_favourable: str | None,
     minimum: int,
     correction: str,
     min_ratio: float | None,
     max_difference: float | None,
     max_odds: float | None,
+    enter: bool,
     as_json: bool,
 ) -> int:
     """Audit FILE, a table of decisions (.csv, .tsv, .parquet, .jsonl): rates by group, ratios, error rates.
@@ -76,6 +78,7 @@ def decisions(
         prediction=prediction,
         favourable=favourable,
         truth=truth,
+        truth_favourable=truth_favourable,
         minimum=minimum,
         correction="bh" if correction == "bh" else "holm",
     )
@@ -85,45 +88,55 @@ def decisions(
     def text() -> None:
         kinds = [kind for kind in bias_decisions.RATES if kind in found.found.groups.columns]
         rows = found.to_json()["groups"]
-        _print(
+        ending.rows(
             ["by", "group", "n", *(bias_decisions.RATES[kind] for kind in kinds)],
-            [[r["grouping"], r["group"], f"{r['n']:,}", *(_with_ends(r, kind) for kind in kinds)] for r in rows],
+            [[r["grouping"], r["group"], f"{r['n']:,}", *(ending.with_ends(r, kind) for kind in kinds)] for r in rows],
         )
-        _print(
-            ["by", "measure", "value", "95 %", "lowest", "highest"],
+        ending.rows(
+            ["by", "measure", "value", "95 %", "by chance", "lowest", "highest"],
             [
-                [r["grouping"], bias_decisions.GAPS[r["measure"]], _f(r["value"]), _ends(r), r["worst"], r["best"]]
+                [
+                    *(r["grouping"], bias_decisions.GAPS[r["measure"]], ending.figure(r["value"]), ending.ends(r)),
+                    *(ending.figure(r["chance"]), r["worst"], r["best"]),
+                ]
                 for r in found.to_json()["gaps"]
             ],
         )
-        _print(
+        ending.rows(
             ["by", "group", "favoured", "others", "difference", "95 %", "p", "verdict"],
             [
                 [
-                    *(r["grouping"], r["group"], _f(r["rate"]), _f(r["rest"]), _f(r["difference"])),
-                    *(_ends(r), _f(r["adjusted"]), r["verdict"]),
+                    *(
+                        r["grouping"],
+                        r["group"],
+                        ending.figure(r["rate"]),
+                        ending.figure(r["rest"]),
+                        ending.figure(r["difference"]),
+                    ),
+                    *(ending.ends(r), ending.p_value(r["adjusted"]), r["verdict"]),
                 ]
                 for r in found.to_json()["against"]
             ],
         )
-        click.echo(found.prose.replace("`", ""))
 
-    return conclude(found.to_json(), text, gates, found.measured(), as_json=as_json)
+    return ending.conclude("decisions", found, text, gates, enter=enter, as_json=as_json)
 
 
 @bias.command()
 @click.argument("file", type=FILE, required=False)
 @click.option("--model", help="The embedded model, or a folder of weights. [smollm2-135m-instruct]")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many pairs.")
-@click.option("--correction", default="holm", show_default=True, type=click.Choice(["holm", "bh"]), help="Many looks.")
+@ending.CORRECTION
 @click.option("--max-preference", type=click.FloatRange(0, 0.5), help="Gate: the share is at most so far from 0.5.")
-@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+@ending.ENTER
+@ending.JSON
 def pairs(
     file: Path | None,
     model: str | None,
     limit: int | None,
     correction: str,
     max_preference: float | None,
+    enter: bool,
     as_json: bool,
 ) -> int:
     """Which of two sentences does the model find likelier: FILE of CrowS-Pairs', StereoSet's or WinoBias's shape.
@@ -145,17 +158,23 @@ def pairs(
         )
 
     def text() -> None:
-        _print(
+        ending.rows(
             ["kind", "pairs", "stereotyped likelier", "95 %", "p", "verdict"],
             [
-                [r["kind"], f"{r['n']:,}", _f(r["share"]), _ends(r), _f(r["adjusted"]), r["verdict"]]
+                [
+                    r["kind"],
+                    f"{r['n']:,}",
+                    ending.figure(r["share"]),
+                    ending.ends(r),
+                    ending.p_value(r["adjusted"]),
+                    r["verdict"],
+                ]
                 for r in found.to_json()["kinds"]
             ],
         )
-        click.echo(found.prose.replace("`", ""))
 
     gates = [] if max_preference is None else [Gate("preference", at_most=max_preference)]
-    return conclude(found.to_json(), text, gates, found.measured(), as_json=as_json)
+    return ending.conclude("pairs", found, text, gates, enter=enter, as_json=as_json)
 
 
 @bias.command()
@@ -167,7 +186,8 @@ def pairs(
 @click.option("--limit", type=click.IntRange(min=1), help="So many questions, drawn from all over the file.")
 @click.option("--min-accuracy", type=click.FloatRange(0, 1), help="Gate: right in at least this share, either context.")
 @click.option("--max-bias", type=click.FloatRange(0, 1), help="Gate: size of each bias score at most this.")
-@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+@ending.ENTER
+@ending.JSON
 def questions(
     file: Path | None,
     predictions: Path | None,
@@ -177,6 +197,7 @@ def questions(
     limit: int | None,
     min_accuracy: float | None,
     max_bias: float | None,
+    enter: bool,
     as_json: bool,
 ) -> int:
     """Accuracy and bias scores on FILE, questions of BBQ's shape (JSON lines); without FILE, a small set of our own.
@@ -199,67 +220,24 @@ def questions(
     gates += [Gate(f"{name} bias", at_most=max_bias) for name in contexts if max_bias is not None]
 
     def text() -> None:
-        _print(
+        ending.rows(
             ["category", "context", "n", "right", "bias score", "95 %", "no answer", "verdict"],
             [
                 [
-                    *(r["category"], r["condition"], f"{r['n']:,}", _f(r["accuracy"]), _f(r["bias"])),
-                    *(_ends({"low": r["bias_low"], "high": r["bias_high"]}), r["unanswered"], r["verdict"]),
+                    *(
+                        r["category"],
+                        r["condition"],
+                        f"{r['n']:,}",
+                        ending.figure(r["accuracy"]),
+                        ending.figure(r["bias"]),
+                    ),
+                    *(ending.ends({"low": r["bias_low"], "high": r["bias_high"]}), r["unanswered"], r["verdict"]),
                 ]
                 for r in found.to_json()["scores"]
             ],
         )
-        click.echo(found.prose.replace("`", ""))
 
-    return conclude(found.to_json(), text, gates, found.measured(), as_json=as_json)
-
-
-def conclude(
-    told: Mapping[str, Any],
-    text: Callable[[], None],
-    gates: Sequence[Gate],
-    measured: Mapping[str, Measured],
-    *,
-    as_json: bool,
-) -> int:
-    """Print what was found, judge it by the gates, and return the exit code: 0, or 3 with the reason on stderr."""
-    from daybook.services import gates as judging
-
-    failed, unsure = judging.judge(gates, measured), judging.unsure(gates, measured)
-    if as_json:
-        verdict = {"stated": [str(gate) for gate in gates], "not_met": failed, "met_but_unsure": unsure}
-        click.echo(json.dumps({**told, "gates": verdict}, indent=2, default=str, allow_nan=False))
-    else:
-        text()
-    for line in unsure:
-        click.echo(f"daybook: {line}.", err=True)
-    try:
-        judging.check(gates, measured)
-    except GateNotMet as error:
-        click.echo(f"daybook: {error}", err=True)
-        return error.exit_code
-    if gates and not as_json:
-        click.echo(f"{len(gates)} of {len(gates)} gates met.")
-    return 0
+    return ending.conclude("questions", found, text, gates, enter=enter, as_json=as_json)
 
 
-def _print(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    texts = [[*head], *([str("–" if cell is None else cell) for cell in row] for row in rows)]
-    widths = [max(len(row[i]) for row in texts) for i in range(len(head))]
-    for row in texts:
-        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-    click.echo()
-
-
-def _f(value: float | None) -> str | None:
-    return None if value is None else f"{value:.4f}"
-
-
-def _ends(row: Mapping[str, Any]) -> str | None:
-    return None if row["low"] is None else f"{row['low']:.4f} to {row['high']:.4f}"
-
-
-def _with_ends(row: Mapping[str, Any], kind: str) -> str | None:
-    if row[kind] is None:
-        return None
-    return f"{row[kind]:.4f} ({row[f'{kind}_low']:.3f}–{row[f'{kind}_high']:.3f})"
+bias.add_command(counterfactual)

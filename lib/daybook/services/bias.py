@@ -21,12 +21,12 @@ import pandas as pd
 
 from daybook.errors import BadParameter, DaybookError
 from daybook.fairness.verdicts import Correction
-from daybook.services import bias_counterfactual, bias_decisions, bias_pairs, bias_questions
+from daybook.services import bias_counterfactual, bias_decisions, bias_pairs, bias_prompts, bias_questions
 from daybook.services.bias_counterfactual import CounterfactualAudit
 from daybook.services.bias_decisions import DecisionAudit
 from daybook.services.bias_pairs import Likelihoods, PairAudit
 from daybook.services.bias_questions import QuestionAudit
-from daybook.services.findings import summary
+from daybook.services.findings import finding, summary
 from daybook.services.gates import Gate, Measured, check, judge, unsure
 from daybook.services.tabling import Fact
 
@@ -77,6 +77,7 @@ class Bias:
         prediction: str = "granted",
         favourable: str = "yes",
         truth: str | None = None,
+        truth_favourable: str | None = None,
         minimum: int = 30,
         correction: Correction = "holm",
     ) -> DecisionAudit:
@@ -89,6 +90,7 @@ class Bias:
             prediction=prediction,
             favourable=favourable,
             truth=truth,
+            truth_favourable=truth_favourable,
             minimum=minimum,
             correction=correction,
         )
@@ -145,18 +147,19 @@ class Bias:
         max_tokens: int = 24,
         templates: int | None = None,
         outcomes: bool = True,
+        minimum: int = 10,
         correction: Correction = "holm",
     ) -> CounterfactualAudit:
         """The same prompts for each group of `axes` and of their intersections `cross`, each asked `repeats` times.
 
         Groups share the seeds of their repeats, so that what differs between them is who is meant."""
-        plan = bias_counterfactual.read(located(source, "prompts"))
+        plan = bias_prompts.read(located(source, "prompts"), axes_of=located(BUILTIN, "prompts"))
         if templates is not None or not outcomes:
             kept = plan.outcomes if outcomes else ()
-            plan = bias_counterfactual.Plan(plan.templates[:templates], kept[:templates], plan.axes)
+            plan = bias_prompts.Plan(plan.templates[:templates], kept[:templates], plan.axes)
         model = model or self.model
         crossed = [tuple(names) for names in cross]
-        prompts = bias_counterfactual.expand(plan, axes=axes, cross=crossed, repeats=repeats, fillers=fillers)
+        prompts = bias_prompts.expand(plan, axes=axes, cross=crossed, repeats=repeats, fillers=fillers)
         deciding = [prompt.template >= len(plan.templates) for prompt in prompts]
         bodies = [
             {
@@ -175,6 +178,7 @@ class Bias:
             model=model,
             sentiment=self._sentiment,
             embed=self._embed,
+            minimum=minimum,
             correction=correction,
         )
 
@@ -249,13 +253,16 @@ class Verdict:
             self.check()
 
     def findings(self) -> list[Fact]:
+        """What was found; for each limit `gate/…`, 1 where it is kept; and `about/…`, the models it is about."""
         found = [fact for audit in self.audits.values() for fact in audit.findings()]
         for gate in self.gates:
-            kept = not judge([gate], self.measured)
+            failed = judge([gate], self.measured)
             value = self.measured.get(gate.name, Measured(None))
-            fact = {"name": f"gate/{gate.name}", "value": float(kept), "unit": "met", "low": None, "high": None}
-            found.append(fact | {"level": None, "n": None, "note": f"{gate}: {value.value}"})
-        return found
+            ends = "" if value.low is None or value.high is None else f" ({value.low:.3g} to {value.high:.3g})"
+            note = failed[0] if failed else f"{gate}: it is {value.value:.4g}{ends}"
+            found.append(finding(f"gate/{gate.name}", float(not failed), "met", note=note))
+        about = {audit.model for audit in self.audits.values() if not isinstance(audit, DecisionAudit)}
+        return found + [finding(f"about/{model}", 1.0, "measured") for model in sorted(about)]
 
     def summary(self) -> str:
         return summary(self.findings())

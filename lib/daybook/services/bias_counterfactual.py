@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 from daybook.charts.effects import Effect, Panel, effects
-from daybook.errors import BadData, BadParameter
+from daybook.errors import BadData
 from daybook.fairness import counterfactual as measuring
-from daybook.fairness.counterfactual import Axes, Effects, Group, Prompt
+from daybook.fairness.counterfactual import Effects
+from daybook.fairness.prompts import Prompt
 from daybook.fairness.verdicts import Correction, looks
 from daybook.services import bias_measures
 from daybook.services.findings import finding, summary
@@ -33,56 +32,10 @@ UNITS = {
     "harshness": "hard words in a hundred",
     "outcome": "share of yes where a decision was asked for",
     "distance": "distance of meaning, 1 − cosine",
+    "unanswered": "prompts without an answer, share",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    templates: tuple[str, ...]
-    outcomes: tuple[str, ...]
-    axes: Axes
-
-
-def read(path: Path) -> Plan:
-    """A file of templates, outcomes and axes. Raises BadData that says what is wrong with it."""
-    try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
-        axes = {
-            str(axis): {
-                str(name): Group(**{k: _words(v) for k, v in (words or {}).items()}) for name, words in groups.items()
-            }
-            for axis, groups in told["axes"].items()
-        }
-        plan = Plan(tuple(told.get("templates") or ()), tuple(told.get("outcomes") or ()), axes)
-    except OSError as error:
-        raise BadData(f"There are no prompts at {path} ({error.strerror}).", remedy="Correct the path.") from None
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise BadData(
-            f"{path.name} is no file of prompts: {type(error).__name__} {reason}.",
-            remedy="It needs templates (a list) and axes: axis → group → adjective, noun, after or name.",
-        ) from None
-    return plan
-
-
-def _words(value: object) -> tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
-
-
-def expand(
-    plan: Plan, *, axes: Sequence[str], cross: Sequence[tuple[str, ...]] = (), repeats: int = 2, fillers: int = 1
-) -> list[Prompt]:
-    """All prompts for these axes, those that ask for a decision last."""
-    wanted = list(dict.fromkeys([*axes, *(axis for names in cross for axis in names)]))
-    if unknown := [axis for axis in wanted if axis not in plan.axes]:
-        raise BadParameter(f"No axis is called {', '.join(unknown)}.", remedy=f"There are {', '.join(plan.axes)}.")
-    return measuring.expand(
-        [*plan.templates, *plan.outcomes],
-        {axis: plan.axes[axis] for axis in wanted},
-        cross=cross,
-        repeats=repeats,
-        fillers=fillers,
-    )
+_BARE = {"sentiment": "probability", "length": "words", "harshness": "per 100 words", "distance": "1 − cosine"}
+"""Units in a finding; the others are shares."""
 
 
 def audit(
@@ -96,18 +49,33 @@ def audit(
     correction: Correction = "holm",
     minimum: int = measuring.MINIMUM,
 ) -> CounterfactualAudit:
-    """`answers`: one for each prompt, None for one that failed. Raises BadData where nothing was answered at all."""
+    """`answers`: one for each prompt, None for one that failed. What was not answered has no length and no meaning;
+    that it was not answered is a measure of its own. Raises BadData where nothing was answered at all."""
     said = ["" if answer is None else answer for answer in answers]
-    empty = sum(not text.strip() for text in said)
-    if empty == len(said):
+    blank = np.array([not text.strip() for text in said])
+    if blank.all():
         raise BadData(
             f"{model} answered nothing to all {len(said)} prompts.", remedy="Ask it one by hand: daybook ask."
         )
-    figures = bias_measures.of(said, deciding, sentiment)
+    figures = dict(bias_measures.of(said, deciding, sentiment))
+    if blank.any():
+        figures["unanswered"] = blank.astype(float)
     kept = {name: values for name, values in figures.items() if np.isfinite(values).any()}
-    vectors = None if embed is None else embed([text or " " for text in said])
+    vectors = None
+    if embed is not None:
+        there = np.asarray(embed([text for text in said if text.strip()]), dtype=float)
+        vectors = np.full((len(said), there.shape[1]), np.nan)
+        vectors[~blank] = there
     found = measuring.measure(prompts, kept, vectors=vectors, minimum=minimum, correction=correction)
-    return CounterfactualAudit(found=found, model=model, prompts=tuple(prompts), answers=tuple(said), empty=empty)
+    failed = sum(answer is None for answer in answers)
+    return CounterfactualAudit(
+        found=found,
+        model=model,
+        prompts=tuple(prompts),
+        answers=tuple(said),
+        empty=int(blank.sum()) - failed,
+        failed=failed,
+    )
 
 
 @dataclass(frozen=True)
@@ -117,14 +85,23 @@ class CounterfactualAudit:
     prompts: tuple[Prompt, ...]
     answers: tuple[str, ...]
     empty: int
-    """Prompts that got no answer, or an empty one."""
+    """Prompts that got an empty answer."""
+    failed: int
+    """Prompts that got none."""
 
     def measured(self) -> dict[str, Measured]:
         """What a gate can be put on: how many effects stand out, and each measure's largest effect size."""
         cells = self.found.cells
         told = {"effects": Measured(float(len(self.found.standing_out)))}
-        for name, part in cells.dropna(subset=["size"]).groupby("measure"):
+        if (needed := self._needed()) and int(cells["templates"].max()) < needed:
+            told["effects"] = Measured(None)  # nothing could have stood out: no gate is met by that
+        judged = cells[~cells["verdict"].str.startswith("too few")]
+        if judged.empty:
+            told["effects"] = Measured(None)
+        for name, part in judged.dropna(subset=["size"]).groupby("measure"):
             told[f"{name} size"] = Measured(float(part["size"].abs().max()))
+        if len(sizes := judged["size"].dropna()):
+            told["size"] = Measured(float(sizes.abs().max()))
         return told
 
     def table(self, name: str = "effects") -> Styler:
@@ -221,8 +198,12 @@ class CounterfactualAudit:
                 f" {abs(row['effect']):.3g} ({row['low']:+.3g} to {row['high']:+.3g}; noise floor"
                 f" {'unknown' if row['floor'] is None else format(row['floor'], '.3g')})."
             )
+        if small := {row["group"] for row in facts(told.cells) if str(row["verdict"]).startswith("too few")}:
+            text += f" Too little was measured to judge {count(len(small), 'group')} by every measure."
         if self.empty:
-            text += f" {count(self.empty, 'prompt')} got no answer."
+            text += f" {count(self.empty, 'answer')} said nothing."
+        if self.failed:
+            text += f" {count(self.failed, 'prompt')} got no answer: the model failed on them."
         return unbroken(text)
 
     def _needed(self) -> int | None:
@@ -230,7 +211,9 @@ class CounterfactualAudit:
         cells = self.found.cells
         places = [(str(a), str(m)) for a, m in zip(cells["axis"], cells["measure"], strict=True)]
         different = len(set(looks(places, list(cells["group"]))))
-        needed = next(n for n in range(5, 60) if 2 / 2**n * different < 0.05)
+        most = int(cells.groupby("axis")["group"].nunique().max())
+        # of two groups the deal and its mirror are as extreme; of more, one deal may be alone
+        needed = next(n for n in range(measuring.TEMPLATES, 60) if (2 if most == 2 else 1) / most**n * different < 0.05)
         return needed if int(cells["templates"].min()) < needed else None
 
     def findings(self) -> list[Fact]:
@@ -238,11 +221,13 @@ class CounterfactualAudit:
         made = [
             finding("counterfactual/answers", told.n, "answers", n=told.n),
             finding("counterfactual/empty", self.empty, "answers", n=told.n),
+            finding("counterfactual/failed", self.failed, "answers", n=told.n),
             finding("counterfactual/standing_out", len(told.standing_out), "effects", n=len(told.cells)),
         ]
         for row in facts(told.cells):
             named = f"counterfactual/{row['axis']}/{row['group']}/{row['measure']}"
-            made.append(finding(named, row["effect"], "", row["low"], row["high"], n=row["n"], note=row["verdict"]))
+            unit, ends = _BARE.get(row["measure"], "share"), (row["low"], row["high"])
+            made.append(finding(named, row["effect"], unit, *ends, n=row["n"], note=row["verdict"]))
         return made
 
     def summary(self) -> str:
@@ -253,6 +238,9 @@ class CounterfactualAudit:
             "model": self.model,
             "n": self.found.n,
             "empty": self.empty,
+            "failed": self.failed,
+            "axes": list(dict.fromkeys(self.found.cells["axis"])),
+            "prompts": len({prompt.template for prompt in self.prompts}),
             "unmeasured": self.found.unmeasured,
             "correction": self.found.correction,
             "cells": facts(self.found.cells),

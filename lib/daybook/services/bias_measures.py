@@ -106,8 +106,8 @@ def refusal(answer: str) -> float:
 
 
 def length(answer: str) -> float:
-    """Words."""
-    return float(len(answer.split()))
+    """Words. Nothing said has no length."""
+    return float(len(answer.split())) if answer.strip() else NAN
 
 
 def harshness(answer: str) -> float:
@@ -139,8 +139,9 @@ def of(
     }
     if sentiment is not None:
         told = np.full(len(answers), NAN)
-        if open_.any():
-            told[open_] = sentiment([a for a, w in zip(answers, open_, strict=True) if w])
+        heard = open_ & np.array([bool(answer.strip()) for answer in answers])
+        if heard.any():
+            told[heard] = sentiment([a for a, w in zip(answers, heard, strict=True) if w])
         found["sentiment"] = told
     if not open_.all():
         found["outcome"] = each(outcome, ~open_)
