@@ -37,20 +37,24 @@ def test_a_reader_who_hangs_up_cancels_the_upstream_and_is_entered(endpoint, ups
     assert endpoint.parts.answerer.open == 0
 
 
-def test_a_client_who_hangs_up_on_a_whole_answer_cancels_the_upstream_too(endpoint, upstream):
-    """Nothing was sent yet and nothing is known of the tokens: client_closed, tokens unknown."""
-    already = upstream.cancelled.count("silent")
+@pytest.mark.parametrize("length", [1, 1_000_000])
+def test_a_client_who_hangs_up_on_a_whole_answer_cancels_the_upstream_too(endpoint, upstream, length):
+    """Nothing was sent yet and nothing is known of the tokens: client_closed, tokens unknown. After a long body too,
+    which fills every buffer on its way."""
+    already, there = upstream.cancelled.count("silent"), len([s for s in upstream.seen if s["model"] == "silent"])
     where = urllib.parse.urlsplit(endpoint.url)
-    body = json.dumps({"model": "silent", "messages": HELLO}).encode()
+    messages = [{"role": "user", "content": "x" * length}]
+    body = json.dumps({"model": "silent", "messages": messages}).encode()
     with socket.create_connection((where.hostname, where.port)) as connection:
         connection.sendall(
             b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
             + b"authorization: Bearer %s\r\ncontent-length: %d\r\n\r\n" % (endpoint.key.secret.encode(), len(body))
             + body
         )
-        endpoint.until(lambda: any(seen["model"] == "silent" for seen in upstream.seen))
+        endpoint.until(lambda: len([seen for seen in upstream.seen if seen["model"] == "silent"]) > there)
     endpoint.until(lambda: upstream.cancelled.count("silent") == already + 1)
-    row = endpoint.until(lambda: [row for row in endpoint.book() if row["requested_model"] == "silent"])[0]
+    rows = endpoint.until(lambda: [row for row in endpoint.book() if row["requested_model"] == "silent"][there:])
+    row = rows[0]
     assert (row["status"], row["http_status"], row["output_tokens"], row["cost"]) == ("client_closed", None, None, None)
 
 

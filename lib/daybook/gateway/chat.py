@@ -2,9 +2,9 @@
 
     key → body within its limit → JSON → checked → answered (or streamed) → entered → sent
 
-Nothing of a framework runs here. A task beside the work waits for the client to go away and then cancels it, so that
-nobody pays for an answer that nobody reads. A stream is committed (200) only when the upstream's first chunk is there;
-an error after that arrives as an event of its own, and the answer ends without `[DONE]`.
+Nothing of a framework runs here. When the client goes away the work is cancelled, so that nobody pays for an answer
+that nobody reads. A stream is committed (200) only when the upstream's first chunk is there; an error after that
+arrives as an event of its own, and the answer ends without `[DONE]`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from daybook.gateway.logs import Log
 from daybook.gateway.wire import (
     CLIENT_GONE,
     STREAM_HEADERS,
+    Hangup,
     Receive,
     Refusal,
     Scope,
@@ -68,7 +69,7 @@ class Chat:
             key = self._auth.admit(headers)
             request = await self._request(headers, receive, visit, key)
             if request is not None:
-                await self._answer(request, receive, send, visit)
+                await self._answer(request, scope["hangup"], send, visit)
             else:
                 visit.outcome = "client_closed"
         except DaybookError as error:
@@ -161,8 +162,8 @@ class Chat:
 
     # ── out ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _answer(self, request: ChatRequest, receive: Receive, send: Send, visit: Visit) -> None:
-        watch = _Watch(receive)
+    async def _answer(self, request: ChatRequest, hangup: Hangup, send: Send, visit: Visit) -> None:
+        watch = _Watch(hangup)
         try:
             if request.body.get("stream") is True:
                 await self._stream(await self._answerer.stream(request), watch, send, visit)
@@ -210,25 +211,24 @@ class Chat:
 
 
 class _Watch:
-    """Waits for the client to go away, and then cancels the task that made it."""
+    """Cancels the task that made it when the client goes away."""
 
-    __slots__ = ("_task", "_work", "gone")
+    __slots__ = ("_hangup", "_work", "gone")
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, hangup: Hangup) -> None:
         self.gone = False
         work = asyncio.current_task()
         assert work is not None
         self._work = work
-        self._task = asyncio.get_running_loop().create_task(self._wait(receive))
+        self._hangup = hangup
+        hangup.listen(self._cancel)
 
-    async def _wait(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+    def _cancel(self) -> None:
         self.gone = True
         self._work.cancel()
 
     def stop(self) -> None:
-        self._task.cancel()
+        self._hangup.forget(self._cancel)
 
     def forgive(self) -> bool:
         """Whether it was the client that cancelled the work; if so, the work goes on to tidy up."""

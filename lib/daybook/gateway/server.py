@@ -72,6 +72,7 @@ class Server(uvicorn.Server):
         self._ready(url_of(self.sock))
         self.parts.start()
         gc.collect()
+        gc.set_threshold(20_000, 20, 20)  # a request leaves no cycles worth looking for every 700 objects
         gc.freeze()  # what was imported stays: looking through it again and again would hold up requests by 40 ms
         asyncio.get_running_loop().call_later(_SETTLED, gc.freeze)
 

@@ -46,6 +46,34 @@ class Visit:
     """Where the status does not say it: `client_closed`, or the kind of error that ended a stream under way."""
 
 
+class Hangup:
+    """Whether the client of a connection has gone, and who is to be told when it goes: in the scope under `hangup`.
+
+    ASGI's own way, a task that waits for `http.disconnect`, costs as much as a tenth of a request."""
+
+    __slots__ = ("_listeners", "gone")
+
+    def __init__(self) -> None:
+        self.gone = False
+        self._listeners: set[Callable[[], None]] = set()
+
+    def listen(self, tell: Callable[[], None]) -> None:
+        """Call `tell` when the client goes; at once if it has gone already."""
+        if self.gone:
+            tell()
+        else:
+            self._listeners.add(tell)
+
+    def forget(self, tell: Callable[[], None]) -> None:
+        self._listeners.discard(tell)
+
+    def happened(self) -> None:
+        self.gone = True
+        listeners, self._listeners = self._listeners, set()
+        for tell in listeners:
+            tell()
+
+
 class Refusal(DaybookError):
     """A request turned away by the endpoint itself, with all that its answer says."""
 
