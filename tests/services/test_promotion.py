@@ -144,3 +144,12 @@ def test_what_cannot_be_meant_is_refused_with_what_there_is(
         registry.alias("triage", "champion", 2, actor="bob", require=["run-1:quality/triage:v3>=0.8"])
     assert registry.aliases("triage") == {"champion": 1}
     assert refused(book) == []
+
+
+def test_a_run_about_another_model_is_no_evidence(registry, found):
+    """A bias audit says whom it is about; it lets nobody else through."""
+    found("b1", **{"gate/pairs: preference": (1.0, None, None, "kept"), "about/triage:v2": (1.0, None, None, None)})
+    with pytest.raises(BadParameter, match=r"The run b1 is about triage:v2, not triage:v3\."):
+        registry.alias("triage", "champion", 3, actor="ada", require=["b1"])
+    registry.alias("triage", "champion", 2, actor="ada", require=["b1"])
+    assert registry.aliases("triage")["champion"] == 2

@@ -26,6 +26,9 @@ _LIMIT = re.compile(r"(?P<run>[^\s:]+):(?P<finding>.+?)(?:(?P<end>[<>]=)(?P<limi
 _RUN = re.compile(r"[^\s:=<>]+")
 _ABOUT = re.compile(r"[a-z-]+/(?P<model>[a-z0-9][a-z0-9._-]*:v\d+)(?:\?.*)?")
 _JUDGED = "gate/"
+_SUBJECT = "about/"
+"""What a run is about as a whole, where its findings' names do not say it: a bias audit's model."""
+_OTHER = "Name a run about it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,9 @@ def _weighed(rows: Rows, version: ModelVersion, text: str, surely: bool) -> list
         )
     run = stated["run"] if stated else text.strip()
     found = _findings(rows, run)
+    subjects = sorted(name.removeprefix(_SUBJECT) for name in found if name.startswith(_SUBJECT))
+    if subjects and version.id not in subjects:
+        raise BadParameter(f"The run {run} is about {', '.join(subjects)}, not {version.id}.", remedy=_OTHER)
     unfinished = _unfinished(rows, run)
     if stated is None:
         own = [row for name, row in sorted(found.items()) if name.startswith(_JUDGED)]
@@ -72,7 +78,7 @@ def _weighed(rows: Rows, version: ModelVersion, text: str, surely: bool) -> list
     name = stated["finding"]
     about = _ABOUT.fullmatch(name)
     if about and about["model"] != version.id:
-        raise BadParameter(f"{name} is about {about['model']}, not {version.id}.", remedy="Name a run about it.")
+        raise BadParameter(f"{name} is about {about['model']}, not {version.id}.", remedy=_OTHER)
     if (row := found.get(name)) is None:
         raise BadParameter(f"The run {run} has no finding {name[:60]!r}.", remedy=f"It has {_listed(found)}.")
     failed = unfinished or (
