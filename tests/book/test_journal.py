@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -161,6 +162,16 @@ def test_a_full_file_is_followed_by_another(home: Path, make: Any) -> None:
     assert calls[-1].id in open_still.read_text()
     assert sorted(id_ for file in files for id_ in entries(file)) == sorted(call.id for call in calls)
     journal.close()
+
+
+def test_a_file_that_somebody_deleted_is_followed_by_another(home: Path, journal: Journal, make: Any) -> None:
+    """What was in it is gone with it; what comes after the next sync is in a file that can be found."""
+    journal.append(make.call())
+    shutil.rmtree(home / "journal")
+    journal.sync()
+    kept = make.call()
+    journal.append(kept)
+    assert entries(only_file(home)) == [kept.id]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, make: Any) -> None:

@@ -114,8 +114,8 @@ def _alive(path: Path) -> bool:
 
 @contextlib.contextmanager
 def one_drain(folder: Path, *, patience: float) -> Iterator[None]:
-    """Only one drain of these files at a time. Raises BookLocked after `patience` seconds, JournalError for a folder that
-    cannot be used."""
+    """Only one drain of these files at a time. Raises BookLocked after `patience` seconds, JournalError for a folder
+    that cannot be used."""
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # `parents` alone would make the home open to all
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -159,6 +159,12 @@ class Journal:
             self._retired.append(self._fd)
             self._fd, self._path, self._size = None, None, 0
 
+    def _abandon(self, fd: int) -> None:
+        """Write no more to a file that is no longer in the folder."""
+        if self._fd == fd:
+            self._retire()
+            self._failed = "its file was deleted"
+
     # ── making durable ────────────────────────────────────────────────────────────────────────────
 
     def sync(self) -> None:
@@ -170,7 +176,10 @@ class Journal:
             try:
                 for one in (*retired, *([] if fd is None else [fd])):
                     os.fdatasync(one)
-                if new_names:
+                if fd is not None and os.fstat(fd).st_nlink == 0:  # somebody deleted it: what comes next is to be kept
+                    with self._lock:
+                        self._abandon(fd)
+                elif new_names:
                     _sync_folder(self.folder)
             except OSError as error:
                 with self._lock:  # after a failed sync the kernel may have dropped pages: use this file no more
