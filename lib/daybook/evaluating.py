@@ -10,29 +10,28 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
+from dataclasses import replace
 from typing import Any
 
 from daybook.asking import Asking
-from daybook.clock import new_id
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadData, BadParameter
-from daybook.prices import reckon
-from daybook.records import Call, Usage
-from daybook.scoring import Score
+from daybook.likelihoods import likely
 from daybook.scoring.judge import RUBRIC
 from daybook.services.answer import Ledger
 from daybook.services.answers import Answers, Said, key, said_by
-from daybook.services.evaluation import Evaluation, Item
-from daybook.services.evaluation_run import Gathered, Limits, Question, gather
-from daybook.services.evaluation_tasks import Contestant, Task, asked, body, contestants, scored_by, task_of
-from daybook.services.marking import Marker
+from daybook.services.evaluation import Evaluation
+from daybook.services.evaluation_run import PROJECT, Gathered, Limits, Question, gather
+from daybook.services.evaluation_tasks import Contestant, Task, body, contestants, scored_by, task_of
+from daybook.services.evaluation_turns import following, turns, whole
+from daybook.services.marking import Judge, Marker
 from daybook.settings import Settings
 
-PROJECT = "evaluation"
 AT_A_TIME = 16
 """Rows that one contestant is asked before the next one is: what its questions begin with stays read in the model, and
 a run that is stopped has asked all of them about nearly the same rows."""
+Place = tuple[str, str]
+"""A contestant's name and a row's id."""
 Progress = Callable[[int, int], None]
 Examples = Callable[[Contestant, Row], Sequence[Row]]
 
@@ -83,10 +82,22 @@ class Evaluator:
         if part is not None:
             data = data.part(f"part {part[0]} of {part[1]}", data.rows[part[0] - 1 :: part[1]])
         if chosen.scorer == "likelihood":
-            return self._likely(data, taking_part, chosen)
+            return likely(
+                data,
+                taking_part,
+                chosen,
+                asking=self.asking,
+                settings=self.settings,
+                ledger=self.ledger,
+                progress=self.progress,
+            )
         if any(one.shots for one in taking_part) and pool is None:
             raise BadParameter("Examples are asked for and there is nothing to take them from.", remedy="Give pool=….")
         self._disjoint(data, pool)
+        took = Gathered()
+        judged = None if judge is None else self.judge(judge, took)
+        marker = Marker(chosen.scorer, labels=known, embed=self.embed, judge=judged, rubric=rubric)
+        marker.ready(data.rows)
         choose = examples or _first(pool)
         bodies = {
             (one.name, row.id): body(chosen, one, row, labels=known, examples=choose(one, row) if one.shots else ())
@@ -94,44 +105,67 @@ class Evaluator:
             for one in taking_part
             for row in data.rows[start : start + AT_A_TIME]
         }
-        keys, found = self._asked(bodies)
-        judging = Gathered()
-
-        def judged(conversations: Sequence[Sequence[Mapping[str, str]]]) -> list[str | None]:
-            if judge is None:
-                raise BadParameter("Nobody was named to judge.", remedy="Name a model: judge=….")
-            wanted = {
-                ("judge", str(i)): {"model": judge, "messages": list(one), "max_tokens": 200, "temperature": 0.0}
-                for i, one in enumerate(conversations)
-            }
-            named, replies = self._asked(wanted)
-            _add(judging, replies)
-            return [s.text if (s := replies.said.get(named[place])) else None for place in wanted]
-
-        marker = Marker(chosen.scorer, labels=known, embed=self.embed, judge=judged, rubric=rubric)
+        answers, failed = self._conversed(bodies, {row.id: row for row in data.rows}, took)
         items = {}
         for one in taking_part:
-            names = [keys[(one.name, row.id)] for row in data.rows]
-            failed = [found.errors.get(name) for name in names]
-            items[one.name] = marker.mark(data.rows, [found.said.get(name) for name in names], failed)
-        _add(found, judging)
+            places = [(one.name, row.id) for row in data.rows]
+            said = [whole(row, answers[at]) for row, at in zip(data.rows, places, strict=True)]
+            marked = marker.mark(
+                [row for row, _ in said], [last for _, last in said], [failed.get(at) for at in places]
+            )
+            items[one.name] = [replace(item, row=row) for item, row in zip(marked, data.rows, strict=True)]
         return Evaluation(
             data=data,
             task=chosen.name,
             scorer=chosen.scorer,
             items=items,
-            asked=found.asked,
-            spent=None if found.unpriced else found.spent,
-            stopped=found.stopped,
-            seconds=found.seconds,
+            asked=took.asked,
+            spent=None if took.unpriced else took.spent,
+            stopped=took.stopped,
+            seconds=took.seconds,
         )
+
+    def judge(self, model: str, took: Gathered) -> Judge:
+        """Conversations → that model's replies. What they take is added to `took`, which the limits are held to. Raises
+        UnknownModel."""
+        self.asking.catalogue.resolve(model)
+
+        def ask(conversations: Sequence[Sequence[Mapping[str, str]]]) -> list[str | None]:
+            wanted = {
+                ("judge", str(i)): {"model": model, "messages": list(one), "max_tokens": 200, "temperature": 0.0}
+                for i, one in enumerate(conversations)
+            }
+            keys, found = self._asked(wanted, took)
+            return [said.text if (said := found.said.get(keys[place])) else None for place in wanted]
+
+        return ask
 
     # ── asking ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _asked(
-        self, bodies: Mapping[tuple[str, str], Mapping[str, Any]]
-    ) -> tuple[dict[tuple[str, str], str], Gathered]:
-        """The key of each question, and what came of all of them."""
+    def _conversed(
+        self, bodies: Mapping[Place, Mapping[str, Any]], rows: Mapping[str, Row], took: Gathered
+    ) -> tuple[dict[Place, list[Said]], dict[Place, str]]:
+        """What was said to each turn of each conversation, and why one failed. One that broke off was not answered."""
+        answers: dict[Place, list[Said]] = {place: [] for place in bodies}
+        failed: dict[Place, str] = {}
+        waiting: Mapping[Place, Mapping[str, Any]] = bodies
+        while waiting:
+            keys, found = self._asked(waiting, took)
+            more: dict[Place, Mapping[str, Any]] = {}
+            for place, asked_for in waiting.items():
+                if (said := found.said.get(keys[place])) is None:
+                    answers[place] = []
+                    failed |= {place: found.errors[keys[place]]} if keys[place] in found.errors else {}
+                    continue
+                answers[place].append(said)
+                if rest := turns(rows[place[1]])[len(answers[place]) :]:
+                    more[place] = following(asked_for, said, rest[0])
+            waiting = more
+        return answers, failed
+
+    def _asked(self, bodies: Mapping[Place, Mapping[str, Any]], took: Gathered) -> tuple[dict[Place, str], Gathered]:
+        """The key of each question, and what came of all of them; what that took is added to `took`, and what was taken
+        before leaves so much less of the limits."""
 
         async def identities() -> dict[str, str | None]:
             names = sorted({str(one["model"]) for one in bodies.values()})
@@ -141,6 +175,7 @@ class Evaluator:
         digests = self.asking.run(identities())
         keys = {place: key(one, digests[str(one["model"])]) for place, one in bodies.items()}
         questions = [Question(keys[place], one) for place, one in bodies.items()]
+        limits = self.limits.less(took)
         if self.dask is not None:
             from daybook.spreading import spread
 
@@ -150,20 +185,23 @@ class Evaluator:
                 settings=self.settings,
                 asking=self.asking,
                 answers=self.answers,
-                limits=self.limits,
+                limits=limits,
                 project=PROJECT,
                 progress=self.progress,
             )
-            return keys, found
-        running = gather(
-            questions,
-            ask=self._ask,
-            answers=self.answers,
-            limits=self.limits,
-            expect=self.asking.most,
-            progress=self.progress,
-        )
-        return keys, self.asking.run(running)
+        else:
+            found = self.asking.run(
+                gather(
+                    questions,
+                    ask=self._ask,
+                    answers=self.answers,
+                    limits=limits,
+                    expect=self.asking.most,
+                    progress=self.progress,
+                )
+            )
+        took.add(found)
+        return keys, found
 
     async def _ask(self, question: Question) -> Said:
         return said_by(await self.asking.ask(question.body, project=PROJECT, run_id=self.settings.run_id))
@@ -184,67 +222,6 @@ class Evaluator:
                 remedy="Split the rows first: train, test = data.split().",
             )
 
-    # ── log-likelihood ────────────────────────────────────────────────────────────────────────────────
-
-    def _likely(self, data: DataSet, taking_part: Sequence[Contestant], task: Task) -> Evaluation:
-        """Multiple choice without generating: the choice that the model finds likeliest after the question. Each row
-        is entered as one call that made no tokens."""
-        if without := [row.id for row in data.rows if not row.choices]:
-            raise BadData(f"{len(without)} of {len(data)} rows have no choices.", remedy="Give them, or another task.")
-        items: dict[str, list[Item]] = {}
-        started = self.asking.clock.monotonic()
-        spent: Decimal | None = Decimal(0)
-        for one in taking_part:
-            items[one.name] = []
-            for row, scored in zip(data.rows, self._choices(data, one, task), strict=True):
-                best = max(range(len(row.choices)), key=lambda i, s=scored: s[i].total)  # type: ignore[misc]
-                call = self._enter(one, sum(s.tokens for s in scored))
-                spent = None if call.cost is None or spent is None else spent + call.cost
-                answer = Said(text=row.choices[best], input_tokens=call.input_tokens, output_tokens=0, cost=call.cost)
-                score = Score(float(row.choices[best] in row.references), row.choices[best])
-                items[one.name].append(Item(row, answer, score))
-        seconds = self.asking.clock.monotonic() - started
-        asked_for = len(data) * len(taking_part)
-        return Evaluation(data, task.name, task.scorer, items, asked=asked_for, spent=spent, seconds=seconds)
-
-    def _choices(self, data: DataSet, one: Contestant, task: Task) -> list[list[Any]]:
-        from daybook.tuning import base, likelihood
-
-        if self.asking.catalogue.resolve(one.model).target != base.MODEL:
-            raise BadParameter(
-                f"{one.model} gives no likelihoods of texts it is shown.",
-                remedy=f"Use the task multiple_choice, or the embedded {base.MODEL}.",
-            )
-        pairs = [(asked(task, one, row), f" {choice}") for row in data.rows for choice in row.choices]
-        scored = iter(likelihood.score(pairs, folder=base.weights(self.settings.home), progress=self.progress))
-        return [[next(scored) for _ in row.choices] for row in data.rows]
-
-    def _enter(self, one: Contestant, tokens: int) -> Call:
-        usage = Usage(input_tokens=tokens, output_tokens=0)
-        now = self.asking.clock.now()
-        cost = reckon(usage, provider="local", model=one.model, on=now)
-        call = Call(
-            id=new_id(),
-            request_id=new_id(),
-            at=now,
-            project=PROJECT,
-            endpoint="library",
-            requested_model=one.model,
-            provider="local",
-            served_model=one.model,
-            input_tokens=tokens,
-            output_tokens=0,
-            usage_reported=True,
-            cost=cost.amount,
-            price_source=cost.source,
-            price_rate=cost.rate,
-            status="ok",
-            tags={"what": "log-likelihood"},
-            run_id=self.settings.run_id,
-        )
-        self.ledger.append(call)
-        return call
-
 
 def _first(pool: DataSet | None) -> Examples:
     """The same examples for every row: those that come first by hash, of as many classes as there are."""
@@ -260,14 +237,6 @@ def _first(pool: DataSet | None) -> Examples:
         return [candidate for _, _, candidate in sorted(ranked, key=lambda r: r[:2])[: one.shots]]
 
     return choose
-
-
-def _add(to: Gathered, more: Gathered) -> None:
-    to.asked += more.asked
-    to.spent += more.spent
-    to.unpriced += more.unpriced
-    to.seconds += more.seconds
-    to.stopped = to.stopped or more.stopped
 
 
 @contextmanager

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from daybook.datasets import DataSet
     from daybook.services.approach import Approach
     from daybook.services.bias import Bias
+    from daybook.services.calibration import Calibration
     from daybook.services.costs import Costs
     from daybook.services.evaluation import Evaluation
     from daybook.services.evaluation_tasks import Contestant
@@ -164,8 +165,10 @@ class Workbench:
         *,
         task: str = "auto",
         rows: int | None = None,
+        columns: Mapping[str, str] | None = None,
         scorer: str | None = None,
         judge: str | None = None,
+        rubric: str | None = None,
         concurrency: int = 4,
         cost_limit: float | str | None = None,
         time_limit: float | None = None,
@@ -174,16 +177,18 @@ class Workbench:
         part: tuple[int, int] | None = None,
     ) -> Evaluation:
         """Which of the models (`name`, or `name?shots=3`) is better on these rows. Where examples are asked for, they
-        are taken from one half of the data, by hash, and the other half is asked about.
+        are taken from one half of the data, by hash, and the other half is asked about. `judge`: the model that marks
+        free text by the `rubric`.
 
         Answers are kept: the same again costs nothing, unless `fresh`. Limits: US dollars and seconds. `part`: only
         the i-th of n parts of the rows, for one of several who ask at once.
         """
         from daybook.evaluating import Evaluator, meter
+        from daybook.scoring.judge import RUBRIC
         from daybook.services.evaluation_run import Limits
         from daybook.services.evaluation_tasks import contestants
 
-        found, pool = self.dataset(data), None
+        found, pool = self.dataset(data, columns=columns), None
         taking_part = contestants(models)
         if any(one.shots for one in taking_part):
             pool, found = found.split(0.5)
@@ -196,7 +201,39 @@ class Workbench:
             asker = Evaluator(
                 self._asking, self.settings, self.book.journal, limits=limits, dask=dask, progress=progress, fresh=fresh
             )
-            return asker.run(found.take(rows), taking_part, task=task, scorer=scorer, judge=judge, pool=pool, part=part)
+            return asker.run(
+                found.take(rows),
+                taking_part,
+                task=task,
+                scorer=scorer,
+                judge=judge,
+                rubric=rubric or RUBRIC,
+                pool=pool,
+                part=part,
+            )
+
+    def calibrate(
+        self,
+        path: str | Path,
+        *,
+        judge: str | None = None,
+        rubric: str | None = None,
+        cost_limit: float | str | None = None,
+    ) -> Calibration:
+        """Whether a judge agrees with people: kappa with its interval. The file has a column `human` and the judge's
+        `verdict`; with `judge`, that model is asked now, about `input` and `prediction`."""
+        from daybook.evaluating import Evaluator, meter
+        from daybook.scoring.judge import RUBRIC
+        from daybook.services import calibration
+        from daybook.services.evaluation_run import Gathered, Limits
+
+        if judge is None:
+            return calibration.read(Path(path))
+        limits = Limits(cost=None if cost_limit is None else Decimal(str(cost_limit)))
+        with meter("calibration", shown=self.settings.run_id is None) as progress:
+            asker = Evaluator(self._asking, self.settings, self.book.journal, limits=limits, progress=progress)
+            ask = asker.judge(judge, Gathered())
+            return calibration.read(Path(path), ask=ask, name=judge, rubric=rubric or RUBRIC)
 
     # ── training ──────────────────────────────────────────────────────────────────────────────────────
 

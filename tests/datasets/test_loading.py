@@ -145,6 +145,8 @@ def test_the_head_of_a_large_file_costs_the_head(tmp_path: Path) -> None:
     [
         ("hf:owner/name", "no revision"),
         ("hf:owner/name@main", "'main'"),
+        ("hf:owner/name@1b8d8b5", "all 40 digits"),
+        ("hf:/nowhere#test", "no folder /nowhere"),
         ("hf:nonsense", "names no set"),
         ("builtin:nothing", "There are capitals"),
         ("book:days=7", "needs a book"),
@@ -152,7 +154,7 @@ def test_the_head_of_a_large_file_costs_the_head(tmp_path: Path) -> None:
 )
 def test_a_source_that_cannot_be_meant_says_how_to_write_it(source: str, says: str) -> None:
     """A set of the Hub is pinned to a commit: a branch is somebody else's to move."""
-    with pytest.raises(BadParameter, match=says):
+    with pytest.raises((BadData, BadParameter), match=says):
         load(source)
 
 
@@ -186,3 +188,22 @@ def test_every_refusal_is_a_daybook_error() -> None:
     """A missing file is no traceback."""
     with pytest.raises(DaybookError, match="There is no file"):
         load("nowhere.jsonl")
+
+
+@pytest.mark.slow
+def test_a_set_of_the_hub_is_read_from_a_folder_as_it_is(tmp_path: Path) -> None:
+    """A clone with its Parquet files by split, and what `save_to_disk` wrote; class numbers become names, and a class
+    that is not known stays as it is."""
+    import datasets
+
+    frame = pd.DataFrame({"question": ["1 + 1?", "2 + 2?"], "answer": ["2", "4"]})
+    (tmp_path / "clone" / "data").mkdir(parents=True)
+    frame.to_parquet(tmp_path / "clone" / "data" / "test-00000-of-00001.parquet")
+    assert [row.reference for row in load(f"hf:{tmp_path}/clone#test").rows] == ["2", "4"]
+    with pytest.raises(BadData, match="could not be loaded"):
+        load(f"hf:{tmp_path}/clone#dev")
+    kinds = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["bad", "good"])})
+    made = datasets.Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, -1]}, features=kinds)
+    datasets.disable_progress_bars()
+    made.save_to_disk(tmp_path / "saved")
+    assert [row.reference for row in load(f"hf:{tmp_path}/saved").rows] == ["good", "bad", "-1"]

@@ -170,7 +170,7 @@ def test_a_code_task_needs_its_check() -> None:
     said = [Said(text="```python\ndef f(x): return x * 2\n```"), Said(text="def f(x): return x")]
     assert [i.score.value for i in marker.mark([row, row], said, [None, None]) if i.score] == [1.0, 0.0]
     with pytest.raises(BadData, match="Row 2 has no test"):
-        marker.mark([Row("2", "q")], [Said(text="x")], [None])
+        marker.ready([row, Row("2", "q")])
 
 
 # ── on models ─────────────────────────────────────────────────────────────────────────────────────────
@@ -213,6 +213,41 @@ def test_free_text_is_judged_by_a_model(bench: workbench.Workbench) -> None:
     unread = bench.evaluate(data, ["up/good"], task="free_text", judge="up/prose")
     assert unread.quality("up/good").value is None
     assert unread.errors["kind"].tolist() == ["no verdict"]
+
+
+def test_a_conversation_goes_on_after_its_answer(
+    bench: workbench.Workbench, upstream: Counting, tmp_path: Path
+) -> None:
+    """MT-Bench's rows: the second turn is put after the answer to the first, the judge sees both, and what both took is
+    counted; the category slices and is no reference."""
+    path = tmp_path / "turns.jsonl"
+    rows = [{"question_id": i, "category": "abc"[i % 3], "turns": [f"First {i}?", f"Second {i}?"]} for i in range(15)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = bench.evaluate(path, ["up/good"], judge="up/judge")
+    assert (found.task, found.asked, found.quality("up/good").value) == ("free_text", 45, 0.75)
+    assert upstream.answered[("good", "Second 3?")] == 1
+    judged = [text for model, text in upstream.answered if model == "judge"]
+    assert len(judged) == 15
+    assert all("First" in text and "Assistant: B" in text and "Second" in text for text in judged)
+    assert found.data.rows[0].input == "First 0?"
+    assert "category: a" in set(found.slices["slice"])
+    assert bench.evaluate(path, ["up/good"], judge="up/judge").asked == 0
+
+
+def test_what_cannot_be_scored_is_refused_before_it_is_paid_for(
+    bench: workbench.Workbench, upstream: Counting, tmp_path: Path
+) -> None:
+    """No judge, a judge that there is not, a number task whose right answers are none, code without checks."""
+    data = DataSet("d", "d", tuple(Row(str(i), f"Why {i}?", "because") for i in range(4)))
+    for more, says in (
+        ({"task": "free_text"}, "Nobody was named"),
+        ({"task": "free_text", "judge": "nobody"}, "No model is called 'nobody'"),
+        ({"task": "number"}, "4 of 4 references hold nothing"),
+        ({"task": "code"}, "has no test"),
+    ):
+        with pytest.raises(DaybookError, match=says):
+            bench.evaluate(data, ["up/good"], **more)
+    assert upstream.asked == 0
 
 
 def test_examples_are_never_rows_that_are_asked_about(bench: workbench.Workbench, upstream: Counting) -> None:

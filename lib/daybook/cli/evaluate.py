@@ -30,6 +30,7 @@ def evaluate() -> None:
     daybook evaluate run builtin:facts --model smollm2-135m-instruct --task multiple_choice
     daybook evaluate score predictions.jsonl --scorer number --json
     daybook evaluate compare before.jsonl after.jsonl --scorer exact --must better
+    daybook evaluate calibrate judged.jsonl
     daybook evaluate power 400
     """
 
@@ -41,7 +42,11 @@ def evaluate() -> None:
     "--task", default="auto", show_default=True, help="classification, multiple_choice, likelihood, number, …"
 )
 @_SCORER
+@click.option(
+    "--column", "columns", multiple=True, metavar="PART=NAME", help="Which column is the input, reference, choices, …"
+)
 @click.option("--judge", metavar="MODEL", help="The model that judges free text.")
+@click.option("--rubric", metavar="TEXT", help="What it judges by. [correct, answers the question, adds nothing false]")
 @click.option("--rows", type=click.IntRange(min=1), help="So many, chosen by hash. [all]")
 @click.option("--concurrency", default=4, show_default=True, type=click.IntRange(min=1), help="Questions at once.")
 @click.option("--cost-limit", metavar="USD", help="Stop before more than this is spent.")
@@ -54,7 +59,13 @@ def evaluate() -> None:
 )
 @_JSON
 def run(
-    data: str, models: tuple[str, ...], at_least: float | None, must: str | None, as_json: bool, **asked: Any
+    data: str,
+    models: tuple[str, ...],
+    columns: tuple[str, ...],
+    at_least: float | None,
+    must: str | None,
+    as_json: bool,
+    **asked: Any,
 ) -> int:
     """Ask models about the rows of DATA (a file, builtin:NAME, hf:owner/name@commit#split, book:days=30).
 
@@ -62,11 +73,13 @@ def run(
     Examples:
       daybook evaluate run builtin:capitals --model smollm2-135m-instruct --rows 20
       daybook evaluate run tickets.csv --model a --model "b?shots=3" --must better --json
+      daybook evaluate run chats.jsonl --column input=message --task free_text --judge gpt-4o --rubric "It is polite."
 
     Answers are kept: a run that was killed goes on where it stopped, and the same again costs nothing.
     """
+    parts = dict(_part(column) for column in columns)
     with workbench.open() as book:
-        found = book.evaluate(data, list(models) or [workbench.EMBEDDED], **asked)
+        found = book.evaluate(data, list(models) or [workbench.EMBEDDED], columns=parts, **asked)
     _show(found, as_json)
     found.check(at_least=at_least, must=must)
     return 0
@@ -150,6 +163,38 @@ def compare(
 
 
 @evaluate.command()
+@click.argument("judged", type=_FILE)
+@click.option("--judge", metavar="MODEL", help="Ask this model now, about the columns input and prediction.")
+@click.option("--rubric", metavar="TEXT", help="What it judges by.")
+@click.option("--cost-limit", metavar="USD", help="Stop before more than this is spent.")
+@click.option("--at-least", type=click.FloatRange(-1, 1), help="Exit 3 if kappa is below.")
+@_JSON
+def calibrate(
+    judged: Path,
+    judge: str | None,
+    rubric: str | None,
+    cost_limit: str | None,
+    at_least: float | None,
+    as_json: bool,
+) -> int:
+    """Whether a judge may be believed: JUDGED has people's verdicts (column human) and the judge's (column verdict).
+
+    \b
+    Examples:
+      daybook evaluate calibrate judged.jsonl --at-least 0.6 --json
+      daybook evaluate calibrate answers.jsonl --judge gpt-4o --rubric "The summary adds nothing."
+
+    People mark 1 to 5, or pass and fail (1 and 0). A reply without a verdict is counted and left out.
+    """
+    with workbench.open() as book:
+        found = book.calibrate(judged, judge=judge, rubric=rubric, cost_limit=cost_limit)
+    click.echo(orjson.dumps(found.to_dict()) if as_json else _plain(found.prose))
+    if at_least is not None:
+        found.check(at_least)
+    return 0
+
+
+@evaluate.command()
 @click.argument("n", type=click.IntRange(min=1))
 @click.option("--difference", type=click.FloatRange(0, 1, min_open=True), help="Say the power for this one instead.")
 @click.option("--discordant", default=0.2, show_default=True, type=click.FloatRange(0, 1, min_open=True))
@@ -177,6 +222,13 @@ def power(n: int, difference: float | None, discordant: float, as_json: bool) ->
             said = f"{n} rows show a difference of {least * 100:.1f} points with 80 %."
     click.echo(orjson.dumps(told) if as_json else said)
     return 0
+
+
+def _part(column: str) -> tuple[str, str]:
+    part, equals, name = column.partition("=")
+    if not equals:
+        raise BadParameter(f"{column[:60]!r} names no column.", remedy="Write --column input=question.")
+    return part, name
 
 
 def _scored(paths: list[Path], scorer: str, labels: tuple[str, ...]) -> Stored:

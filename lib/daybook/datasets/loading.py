@@ -16,8 +16,20 @@ from daybook.errors import BadData, BadParameter
 
 USUAL: Mapping[str, Sequence[str]] = {
     "id": ("id", "item_id", "example_id", "question_id"),
-    "input": ("input", "question", "prompt", "text", "sentence", "query", "instruction"),
-    "reference": ("reference", "answer", "label", "target", "category", "expected", "gold", "output", "completion"),
+    "input": ("input", "question", "prompt", "text", "sentence", "query", "instruction", "turns"),
+    "reference": (
+        "reference",
+        "answer",
+        "label",
+        "target",
+        "category",
+        "expected",
+        "gold",
+        "output",
+        "completion",
+        "references",
+        "answers",
+    ),
     "choices": ("choices", "options"),
     "group": ("group", "cluster", "source", "document"),
 }
@@ -98,6 +110,8 @@ def _columns(records: Sequence[Record], source: str, given: Mapping[str, str]) -
     for part, names in USUAL.items():
         if part not in chosen:
             free = [name for name in names if name in there and name not in chosen.values()]
+            if part == "reference" and chosen.get("input") == "turns":  # a conversation's category is no answer
+                free = [name for name in free if name == "reference"]
             chosen |= {part: free[0]} if free else {}
     if "input" not in chosen:
         raise BadData(
@@ -115,6 +129,8 @@ def _row(values: Mapping[str, Any], columns: Mapping[str, str], seen: Mapping[st
 
     if (asked := part("input")) is None or not str(asked).strip():
         raise ValueError(f"its {columns['input']} is empty")
+    turns = _turns(asked)
+    asked = turns[0] if turns else asked
     if not isinstance(asked, (str, int, float)):
         raise ValueError(f"its {columns['input']} is a {type(asked).__name__}, not text")  # noqa: TRY004 - a row's fault
     choices = _choices(part("choices"))
@@ -122,6 +138,8 @@ def _row(values: Mapping[str, Any], columns: Mapping[str, str], seen: Mapping[st
     extra = {name: value for name, value in values.items() if name not in columns.values()}
     if len(references) > 1:
         extra["references"] = references
+    if len(turns) > 1:
+        extra["turns"] = turns
     group = part("group")
     id_ = part("id")
     return Row(
@@ -132,6 +150,15 @@ def _row(values: Mapping[str, Any], columns: Mapping[str, str], seen: Mapping[st
         group=None if group in (None, "") else str(group),
         extra=extra,
     )
+
+
+def _turns(value: Any) -> tuple[str, ...]:
+    """What is asked one after another, as MT-Bench has it; nothing where it is one text."""
+    if not isinstance(value, (list, tuple)) or not value:
+        return ()
+    if not all(isinstance(one, str) and one.strip() for one in value):
+        raise ValueError("one of its turns is empty or no text")
+    return tuple(value)
 
 
 def _made_id(told: Any, seen: Mapping[str, int]) -> str:

@@ -123,7 +123,8 @@ class Evaluation:
 
     @cached_property
     def slices(self) -> pd.DataFrame:
-        """Quality by right answer (where those are classes) and by length of the input, in thirds."""
+        """Quality by right answer (where those are classes), by what else the rows are sorted into (a column of a few
+        words), and by length of the input, in thirds."""
         return evaluation_tables.slices(self)
 
     @cached_property

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -26,8 +26,11 @@ from daybook.errors import (
 )
 from daybook.services.answers import Answers, Said
 
+PROJECT = "evaluation"
+"""What its calls are entered under."""
 PATIENCE = 10
 """Failures without a single answer after which the run gives up."""
+_MOMENT = 0.001
 HOPELESS = (UnknownModel, ModelNotFound, Unauthorised, SettingsError, BookError)
 
 
@@ -53,6 +56,8 @@ class Limits:
     cost: Decimal | None = None
     """US dollars that may be spent on new answers."""
     seconds: float | None = None
+    stated: tuple[Decimal | None, float | None] | None = None
+    """The limits of the whole run, where these are what is left of them."""
 
     def __post_init__(self) -> None:
         if self.concurrency < 1 or (self.cost is not None and self.cost < 0) or (self.seconds or 1) <= 0:
@@ -60,6 +65,15 @@ class Limits:
                 f"concurrency {self.concurrency}, cost {self.cost}, seconds {self.seconds}.",
                 remedy="Give 1 or more at a time, and limits above 0.",
             )
+
+    def less(self, took: Gathered) -> Limits:
+        """What is left of the limits after that. Where no time is, what was kept is still found."""
+        return replace(
+            self,
+            cost=None if self.cost is None else max(Decimal(0), self.cost - took.spent),
+            seconds=None if self.seconds is None else max(_MOMENT, self.seconds - took.seconds),
+            stated=self.stated or (self.cost, self.seconds),
+        )
 
 
 @dataclass(slots=True)
@@ -77,6 +91,14 @@ class Gathered:
     stopped: str | None = None
     """Why not everything was asked."""
     seconds: float = 0.0
+
+    def add(self, more: Gathered) -> None:
+        """What another round took; what was said in it is its own."""
+        self.asked += more.asked
+        self.spent += more.spent
+        self.unpriced += more.unpriced
+        self.seconds += more.seconds
+        self.stopped = self.stopped or more.stopped
 
 
 async def gather(
@@ -127,7 +149,8 @@ class _Run:
                 for done in asyncio.as_completed(workers):
                     await done
         except TimeoutError:
-            self.found.stopped = f"the time limit of {self.limits.seconds:g} s"
+            seconds = self.limits.stated[1] if self.limits.stated else self.limits.seconds
+            self.found.stopped = f"the time limit of {seconds:g} s"
         finally:
             for worker in workers:
                 worker.cancel()
@@ -158,7 +181,8 @@ class _Run:
                 remedy="Leave the limit out, or state its price in overrides.yml.",
             )
         if self.found.spent + self.reserved + most > self.limits.cost:
-            self.found.stopped = f"the cost limit of ${self.limits.cost}"
+            cost = self.limits.stated[0] if self.limits.stated else self.limits.cost
+            self.found.stopped = f"the cost limit of ${cost}"
             return None
         self.reserved += most
         return most

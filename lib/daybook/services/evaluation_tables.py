@@ -78,6 +78,13 @@ def _parts(found: Evaluation) -> dict[str, set[str]]:
     parts: dict[str, set[str]] = {}
     if 2 <= len(labels) <= len(rows) / LEAST and not rows[0].choices:
         parts = {label: {row.id for row in rows if row.reference == label} for label in labels}
+    for name in dict.fromkeys(name for row in rows[:LEAST] for name in row.extra):
+        values = [row.extra.get(name) for row in rows]
+        if all(isinstance(value, (str, bool)) for value in values) and 2 <= len(set(values)) <= len(rows) / LEAST:
+            parts |= {
+                f"{name}: {wanted}": {row.id for row, value in zip(rows, values, strict=True) if value == wanted}
+                for wanted in sorted(set(values), key=str)
+            }
     if len(rows) >= 3 * LEAST:
         lengths = np.array([len(row.input) for row in rows])
         low, high = np.quantile(lengths, [1 / 3, 2 / 3])

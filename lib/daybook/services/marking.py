@@ -45,44 +45,49 @@ class Marker:
             items.append(Item(row, one, score, why))
         return items
 
-    def _scores(self, rows: Sequence[Row], texts: Sequence[str]) -> Sequence[Score | None]:
-        if self.scorer == "similarity":
-            if self.embed is None:
-                raise BadParameter("Similarity needs embeddings.", remedy="Hand in what embeds.")
-            return similarity.scores(texts, [row.references for row in rows], self.embed)
-        if self.scorer == "judge":
-            return self._judged(rows, texts)
-        if self.scorer == "code":
-            return [self._checked(row, text) for row, text in zip(rows, texts, strict=True)]
-        score = measure(self.scorer)
-        self._readable(rows)
-        return [
-            score(text, row.references, row.choices or (self.labels if self.scorer == "label" else ()))
-            for row, text in zip(rows, texts, strict=True)
-        ]
-
-    def _readable(self, rows: Sequence[Row]) -> None:
-        """Raises BadData where no answer could be right because the reference itself cannot be read."""
+    def ready(self, rows: Sequence[Row]) -> None:
+        """Raises BadData or BadParameter where these rows cannot be scored, whatever will be answered."""
+        if self.scorer == "similarity" and self.embed is None:
+            raise BadParameter("Similarity needs embeddings.", remedy="Hand in what embeds.")
+        if self.scorer == "judge" and self.judge is None:
+            raise BadParameter("Nobody was named to judge.", remedy="Name a model: judge=….")
+        if self.scorer == "code" and (untested := [row.id for row in rows if not _test(row)]):
+            raise BadData(
+                f"Row {untested[0]} has no test, as {len(untested)} of {len(rows)} have none.",
+                remedy="A code task needs a column `test` with assertions.",
+            )
         read = {"number": number.read, "json": fields.read}.get(self.scorer)
-        if read is None:
-            return
-        if bad := [row for row in rows if not any(read(one) is not None for one in row.references)]:
+        if read and (bad := [row for row in rows if not any(read(one) is not None for one in row.references)]):
             raise BadData(
                 f"{len(bad)} of {len(rows)} references hold nothing that {self.scorer} reads: row {bad[0].id} has "
                 f"{(bad[0].reference or '')[:60]!r}.",
                 remedy="Mend them, or take another scorer.",
             )
 
-    def _judged(self, rows: Sequence[Row], texts: Sequence[str]) -> list[Score | None]:
-        if self.judge is None:
-            raise BadParameter("Nobody was named to judge.", remedy="Name a model: judge=….")
+    def _scores(self, rows: Sequence[Row], texts: Sequence[str]) -> Sequence[Score | None]:
+        self.ready(rows)
+        if self.scorer == "similarity" and self.embed is not None:
+            return similarity.scores(texts, [row.references for row in rows], self.embed)
+        if self.scorer == "judge" and self.judge is not None:
+            return self._judged(rows, texts, self.judge)
+        if self.scorer == "code":
+            return [self._checked(row, text) for row, text in zip(rows, texts, strict=True)]
+        score = measure(self.scorer)
+        return [
+            score(text, row.references, row.choices or (self.labels if self.scorer == "label" else ()))
+            for row, text in zip(rows, texts, strict=True)
+        ]
+
+    def _judged(self, rows: Sequence[Row], texts: Sequence[str], judge: Judge) -> list[Score | None]:
         asked = [messages(self.rubric, row.input, text, row.reference) for row, text in zip(rows, texts, strict=True)]
-        verdicts = [None if reply is None else parse(reply) for reply in self.judge(asked)]
+        verdicts = [None if reply is None else parse(reply) for reply in judge(asked)]
         return [None if value is None else Score(value, f"{value:.2f}") for value in verdicts]
 
     def _checked(self, row: Row, text: str) -> Score:
-        test = row.extra.get("test")
-        if not isinstance(test, str) or not test.strip():
-            raise BadData(f"Row {row.id} has no test.", remedy="A code task needs a column `test` with assertions.")
-        outcome = sandbox.run(f"{sandbox.code_of(text)}\n\n{test}", self.bounds)
+        outcome = sandbox.run(f"{sandbox.code_of(text)}\n\n{_test(row)}", self.bounds)
         return Score(float(outcome.passed), None if outcome.said == "no code" else outcome.said)
+
+
+def _test(row: Row) -> str:
+    test = row.extra.get("test")
+    return test if isinstance(test, str) and test.strip() else ""
