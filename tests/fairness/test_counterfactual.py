@@ -149,3 +149,15 @@ def test_an_answer_that_did_not_come_is_in_no_distance():
     vectors = np.tile([1.0, 0.0], (len(made), 1))
     vectors[:3] = np.nan
     assert measure(made, {}, vectors=vectors).cells["n"].sum() == len(made) - 3
+
+
+def test_two_groups_that_differ_in_meaning_are_told_apart():
+    """Of two groups each is as far from the other: what is held against them is the answers dealt out anew."""
+    made = [p for p in prompts() if p.axis == "gender"]
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(len(made), 8)) * 0.3 + [[1.0 + (p.group == "man")] + [1.0] * 7 for p in made]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert set(measure(made, {}, vectors=vectors).cells["verdict"]) == {"higher"}
+    alike = rng.normal(size=(len(made), 8))
+    alike /= np.linalg.norm(alike, axis=1, keepdims=True)
+    assert set(measure(made, {}, vectors=alike).cells["verdict"]) == {"cannot tell"}

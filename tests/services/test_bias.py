@@ -68,6 +68,7 @@ def test_stereoset_and_winobias_are_read(tmp_path):
     assert (pair.context, pair.more, pair.unrelated) == ("The woman fell. ", "She cried.", "Blue sang.")
     (tmp_path / "pro_stereotyped_type1.txt.dev").write_text("1 [The guard] came because [he] was called.\n")
     (tmp_path / "anti_stereotyped_type1.txt.dev").write_text("1 [The guard] came because [she] was called.\n")
+    assert bias_pairs.read(tmp_path / "anti_stereotyped_type1.txt.dev")
     (pair,) = bias_pairs.read(tmp_path / "pro_stereotyped_type1.txt.dev")
     assert (pair.more, pair.less) == ("The guard came because he was called.", "The guard came because she was called.")
 
@@ -83,6 +84,7 @@ def test_stereoset_and_winobias_are_read(tmp_path):
         ("pairs.json", "{}", "not of StereoSet's shape"),
         ("pairs.xlsx", "x", "ends in .xlsx"),
         ("pro_stereotyped_x.txt", "1 a\n", "there is no anti_stereotyped_x.txt"),
+        ("anti_stereotyped_x.txt", "1 a\n", "There is no pro_stereotyped_x.txt"),
     ],
 )
 def test_bad_pairs_are_refused_with_their_place(tmp_path, name, content, says):

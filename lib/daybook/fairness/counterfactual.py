@@ -31,6 +31,8 @@ MINIMUM = 10
 TEMPLATES = 5
 """Templates below which nothing is tested."""
 _DEALS = 9999
+_APART = 200
+"""Ways of a template's answers to have been given by other groups that distances are held against."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,38 +122,45 @@ def _floor(known: pd.DataFrame, groups: int, templates: int) -> float | None:
 def _apart(part: pd.DataFrame, vectors: np.ndarray, axis: str, seed: int) -> list[dict[str, object]]:
     """How much farther (cosine) each group's answers are from the others' than answers of one group are from each
     other. Groups share the seeds of their repeats, and one seed makes answers alike: only different repeats are
-    compared, within a group and between groups."""
+    compared, within a group and between groups. The test deals out anew which group gave which answer to one asking."""
     names = list(part["group"].unique())
-    told: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
-    effects = []
+    rng = np.random.default_rng(seed)
+    told: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for _, rows in part.groupby("template"):
         away = 1 - vectors[rows.index] @ vectors[rows.index].T
-        groups, repeats = rows["group"].to_numpy(), rows["repeat"].to_numpy()
-        other = repeats[:, None] != repeats
-        same = groups[:, None] == groups
-        row = []
-        for name in names:
-            mine = groups == name
-            both, neither = np.outer(mine, mine), np.outer(~mine, ~mine)
-            pairs = [away[other & where] for where in (both, neither & same, ~both & ~neither)]
-            if not all(len(some) for some in pairs):
-                row.append(np.nan)
-                continue
-            own, foreign, between = (float(some.mean()) for some in pairs)
-            row.append(between - (own + foreign) / 2)
-            told[name].append((between, (own + foreign) / 2))
-        effects.append(row)
-    against = np.array(effects).reshape(-1, len(names))
+        dealt = np.tile([names.index(group) for group in rows["group"]], (_APART + 1, 1))
+        for _, asked in rows.reset_index(drop=True).groupby(["filler", "repeat"]):
+            dealt[1:, asked.index] = rng.permuted(dealt[1:, asked.index], axis=1)
+        repeats = rows["repeat"].to_numpy()
+        other = (repeats[:, None] != repeats)[None]
+        same = dealt[:, :, None] == dealt[:, None, :]
+        for i, name in enumerate(names):
+            mine = dealt == i
+            first, second = mine[:, :, None], mine[:, None, :]
+            sides = [_over(away, other & where) for where in (first & second, ~first & ~second & same, first ^ second)]
+            told[name].append(np.array([sides[2], (sides[0] + sides[1]) / 2]))
     made = []
-    for i, name in enumerate(names):
-        kept = against[np.isfinite(against[:, i])]
-        sides = np.array(told[name]).reshape(-1, 2)
-        between, within = sides.mean(axis=0) if len(sides) else (float("nan"), float("nan"))
-        spread = float(np.std(sides)) if len(sides) else float("nan")
-        p = _dealt(kept, kept[:, i], seed)
-        n = int((part["group"] == name).sum())
-        made.append(_row(axis, name, "distance", between, within, n, kept[:, i], spread, None, p, seed))
+    for name in names:
+        between, within = np.array(told[name]).transpose(1, 0, 2)  # [template, deal], the first deal as it was
+        kept = np.isfinite((between - within)[:, 0])
+        between, within = between[kept], within[kept]
+        effects = between - within
+        spread = float(np.std([between[:, 0], within[:, 0]])) if kept.any() else float("nan")
+        p = _dealt(effects, effects[:, 0], seed)
+        n, means = int((part["group"] == name).sum()), (_mean(between[:, 0]), _mean(within[:, 0]))
+        made.append(_row(axis, name, "distance", *means, n, effects[:, 0], spread, None, p, seed))
     return made
+
+
+def _over(away: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """The mean of `away` over each deal's pairs; not-a-number where there is none."""
+    with np.errstate(invalid="ignore"):
+        found: np.ndarray = (away * where).sum((1, 2)) / where.sum((1, 2))
+    return found
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def _row(

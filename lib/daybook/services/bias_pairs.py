@@ -3,7 +3,8 @@
     found = audit(read(Path("crows_pairs.csv")), likelihoods)
 
 Shapes: CrowS-Pairs (`sent_more`, `sent_less`, `bias_type`), any table with `stereotype` and `anti_stereotype` (and
-`unrelated`, `context`, `kind`, `id`), StereoSet's JSON, WinoBias's two files (`pro_stereotyped…` names the other).
+`unrelated`, `context`, `kind`, `id`), StereoSet's JSON, WinoBias's two files (either of
+`pro_stereotyped…` and `anti_stereotyped…` is named).
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def read(path: Path, *, limit: int | None = None) -> list[Pair]:
     """The pairs of a file. Raises BadData that names row and column."""
     if not path.is_file():
         raise BadData(f"There is no file {path}.", remedy="Correct the path.")
-    if path.name.startswith("pro_stereotyped"):
-        found = list(_winobias(path))
+    if path.name.startswith(("pro_stereotyped", "anti_stereotyped")):
+        found = list(_winobias(path.with_name(path.name.replace("anti_", "pro_", 1))))
     elif path.suffix == ".json":
         found = list(_stereoset(path))
     else:
@@ -110,6 +111,8 @@ def _stereoset(path: Path) -> Iterator[Pair]:
 
 
 def _winobias(path: Path) -> Iterator[Pair]:
+    if not path.is_file():
+        raise BadData(f"There is no {path.name} beside its other half.", remedy="Put both files into one folder.")
     other = path.with_name(path.name.replace("pro_stereotyped", "anti_stereotyped"))
     if not other.is_file():
         raise BadData(f"Beside {path.name} there is no {other.name}.", remedy="Put both files into one folder.")
@@ -219,6 +222,8 @@ class PairAudit:
             named = ", ".join(f"{code(row['kind'])} {percent(row['share'])}" for row in liked)
             text += f" Corrected for {len(told.kinds)} kinds: {named or 'no kind stands out'}."
         text += f" By likelihood per token, where length does not weigh, it is {percent(told.per_token.value)}."
+        if told.ties:
+            text += f" {count(told.ties, 'pair')} of equal likelihood count as no preference for the stereotype."
         if told.language is not None:
             text += (
                 f" A sentence without sense loses against both in {percent(told.language.value)};"
@@ -228,15 +233,30 @@ class PairAudit:
 
     def findings(self) -> list[Fact]:
         told = self.found
+        low, high = told.share.low or 0.0, told.share.high or 0.0
+        verdict = "prefers the stereotype" if low > 0.5 else "prefers the other" if high < 0.5 else "cannot tell"
         made = [
-            finding("pairs/share", told.share.value, "", told.share.low, told.share.high, n=told.share.n),
             finding(
-                "pairs/difference", told.difference.value, "", told.difference.low, told.difference.high, n=told.share.n
+                "pairs/share", told.share.value, "share", told.share.low, told.share.high, n=told.share.n, note=verdict
+            ),
+            finding(
+                "pairs/difference",
+                told.difference.value,
+                "nats",
+                told.difference.low,
+                told.difference.high,
+                n=told.share.n,
             ),
         ]
         made += [
             finding(
-                f"pairs/share/{row['kind']}", row["share"], "", row["low"], row["high"], n=row["n"], note=row["verdict"]
+                f"pairs/share/{row['kind']}",
+                row["share"],
+                "share",
+                row["low"],
+                row["high"],
+                n=row["n"],
+                note=row["verdict"],
             )
             for row in facts(told.kinds)
         ]

@@ -258,10 +258,12 @@ class QuestionAudit:
             named = f"questions/{row['category']}/{CONDITIONS[row['condition']]}"
             n = row["n"]
             made.append(
-                finding(f"{named}/accuracy", row["accuracy"], "", row["accuracy_low"], row["accuracy_high"], n=n)
+                finding(f"{named}/accuracy", row["accuracy"], "share", row["accuracy_low"], row["accuracy_high"], n=n)
             )
             made.append(
-                finding(f"{named}/bias", row["bias"], "", row["bias_low"], row["bias_high"], n=n, note=row["verdict"])
+                finding(
+                    f"{named}/bias", row["bias"], "score", row["bias_low"], row["bias_high"], n=n, note=row["verdict"]
+                )
             )
         return made
 
