@@ -171,7 +171,7 @@ def test_the_dearest_calls_come_dearest_first(filled):
         Decimal("0.000000000001"),
     ]
     assert found.dearest_prose.replace("\u00a0", " ") == (
-        r"The dearest call cost \$0.30: 1,000 tokens in and 100 out, by `bob`."
+        r"The dearest call cost *\$0.30*: 1,000 tokens in and 100 out, by `bob`."
         " The 4 dearest together are 100 % of the spend."
     )
 
@@ -233,7 +233,7 @@ def test_a_forecast_beside_growth_says_that_it_does_not_carry_it_on(book):
     for day in range(20):
         book.append(call(day, str(5 + day), at=NOON - timedelta(days=day)))
     said = read(book, days=30).forecast_prose.replace("\u00a0", " ")
-    assert "But spend **fell** by about \\$1.00 from day to day, which is not carried on: expect less." in said
+    assert "But spend **fell** by about *\\$1.00* from day to day, which is not carried on: expect less." in said
 
 
 def test_a_day_that_is_not_over_is_not_a_whole_day(book):
@@ -310,15 +310,16 @@ def test_prose_says_what_the_figures_say(filled):
     """The sentences carry the numbers of this book; dollar signs are escaped for Markdown."""
     found = read(filled)
     assert found.spend_prose.replace("\u00a0", " ") == (
-        r"**\$0.60** for 5 priced calls from 2026-11-19 to 2026-11-20 (UTC), \$0.12 a call. 50.0 % of it went to"
-        r" `openai/gpt-4o-mini-2024-07-18`; `bob` spent 83.3 % of it. The dearest day was 2026-11-20 with \$0.30."
+        r"**\$0.60** for 5 priced calls from 2026-11-19 to 2026-11-20 (UTC), *\$0.12* a call. 50.0 % of it went to"
+        r" `openai/gpt-4o-mini-2024-07-18`; `bob` spent 83.3 % of it. The dearest day was 2026-11-20 with *\$0.30*."
     )
     assert found.unpriced_prose.replace("\u00a0", " ").startswith("**4 calls of 9 (44.4 %) have no known cost**: ")
     assert found.unpriced_prose.replace("\u00a0", " ").endswith(
         "A rate for `ollama/llama3.2` would price the next ones."
     )
     assert found.elsewhere_prose.replace("\u00a0", " ").startswith(
-        r"The 5 priced calls cost \$0.60. By the prices of 2026-11-20 the same tokens would have cost from \$0.00102"
+        r"The 5 priced calls cost *\$0.60*. By the prices of 2026-11-20 the same tokens would have cost from"
+        r" *\$0.00102*"
     )
 
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from daybook.services.wording import between, code, count, listing, money, percent, seconds, unbroken
+from daybook.services.wording import amounts, between, code, count, listing, money, percent, seconds, unbroken
 
 
 @pytest.mark.parametrize(
@@ -64,4 +64,11 @@ def test_a_figure_stays_with_its_unit():
     """No-break spaces before % and s, and nowhere else."""
     assert unbroken("9.5 % in 2.41 s or 45 ms, 3 calls, 2 streams") == (
         "9.5\u00a0% in 2.41\u00a0s or 45\u00a0ms, 3 calls, 2 streams"
+    )
+
+
+def test_an_amount_is_not_taken_for_a_formula():
+    """Each stands in an element of its own, escaped; in bold it has one already, in code it is none."""
+    assert amounts("$5.28 to $1,007.56, -$3. **$6** `$7` **$0.000243**, $0.") == (
+        r"*\$5.28* to *\$1,007.56*, *-\$3*. **\$6** `$7` **\$0.000243**, *\$0*."
     )

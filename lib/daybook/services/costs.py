@@ -25,7 +25,7 @@ from daybook.services.findings import finding, summary
 from daybook.services.forecast import Expected, Forecast
 from daybook.services.tabling import Fact, facts, grouped, model_of, total
 from daybook.services.window import Reader, Window, midnight
-from daybook.services.wording import unbroken
+from daybook.services.wording import amounts, unbroken
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
@@ -275,23 +275,23 @@ class Costs:
 
     @property
     def spend_prose(self) -> str:
-        return unbroken(costs_prose.spend(self))
+        return unbroken(amounts(costs_prose.spend(self)))
 
     @property
     def unpriced_prose(self) -> str:
-        return unbroken(costs_prose.unpriced(self))
+        return unbroken(amounts(costs_prose.unpriced(self)))
 
     @property
     def elsewhere_prose(self) -> str:
-        return unbroken(costs_prose.offers(self))
+        return unbroken(amounts(costs_prose.offers(self)))
 
     @property
     def forecast_prose(self) -> str:
-        return unbroken(costs_prose.expected(self))
+        return unbroken(amounts(costs_prose.expected(self)))
 
     @property
     def dearest_prose(self) -> str:
-        return unbroken(costs_prose.dearest(self))
+        return unbroken(amounts(costs_prose.dearest(self)))
 
     # ── conclusions ───────────────────────────────────────────────────────────────────────────────
 

@@ -19,8 +19,8 @@ def spend(costs: Costs) -> str:
     priced = costs.calls - costs.unpriced_calls
     if costs.spend is None:
         return f"**Spend is unknown**: none of the {count(costs.calls, 'call')} from {costs.window} has a cost."
-    text = f"**{_md(money(costs.spend))}** for {count(priced, 'priced call')} from {costs.window}"
-    text += f", {_md(money(costs.spend / priced))} a call."
+    text = f"**{money(costs.spend)}** for {count(priced, 'priced call')} from {costs.window}"
+    text += f", {money(costs.spend / priced)} a call."
     if not costs.spend:
         return text + " Every priced call ran on a model whose rate is zero."
     model, caller = facts(costs.by_model)[0], facts(costs.by_caller)[0]
@@ -29,7 +29,7 @@ def spend(costs: Costs) -> str:
     days = [row for row in facts(costs.by_day) if row["spend"] is not None]
     if len(days) > 1:
         dearest = max(days, key=lambda row: row["spend"])
-        text += f" The dearest day was {dearest['day']} with {_md(money(dearest['spend']))}."
+        text += f" The dearest day was {dearest['day']} with {money(dearest['spend'])}."
     return text
 
 
@@ -58,11 +58,9 @@ def offers(costs: Costs) -> str:
         return "There are no priced tokens in this window to compare with other models."
     n = sum(row["calls"] for row in costs.usages)
     cheap, dear = known[0], known[-1]
-    text = f"The {count(n, 'priced call')} cost {_md(money(costs.compared))}. By the prices of {costs.window.last} the"
-    text += (
-        f" same tokens would have cost from {_md(money(cheap.amount))} on {code(f'{cheap.provider}/{cheap.model}')} to"
-    )
-    text += f" {_md(money(dear.amount))} on {code(f'{dear.provider}/{dear.model}')}."
+    text = f"The {count(n, 'priced call')} cost {money(costs.compared)}. By the prices of {costs.window.last} the"
+    text += f" same tokens would have cost from {money(cheap.amount)} on {code(f'{cheap.provider}/{cheap.model}')} to"
+    text += f" {money(dear.amount)} on {code(f'{dear.provider}/{dear.model}')}."
     missing = len(costs.offers) - len(known)
     if missing:
         text += f" For {count(missing, 'model')} no price of that day is known."
@@ -79,13 +77,13 @@ def expected(costs: Costs) -> str:
     assert days is not None
     assert month is not None
     text = f"If the coming days are like the last {costs.model.n}, the 30 days after {costs.window.last} will cost"
-    text += f" **{_md(money(days.value))}**{_md(between(days.low, days.high, money))}"
-    text += f", and {costs.window.last:%B %Y} as a whole **{_md(money(month.value))}**"
-    text += f"{_md(between(month.low, month.high, money)) if month.high > month.low else ''}."
+    text += f" **{money(days.value)}**{between(days.low, days.high, money)}"
+    text += f", and {costs.window.last:%B %Y} as a whole **{money(month.value)}**"
+    text += f"{between(month.low, month.high, money) if month.high > month.low else ''}."
     text += " That knows weekdays, but no growth and no plans."
     if costs.model.trend is not None:
         way, what = ("rose", "more") if costs.model.trend > 0 else ("fell", "less")
-        pace = _md(money(abs(costs.model.trend)))
+        pace = money(abs(costs.model.trend))
         text += f" But spend **{way}** by about {pace} from day to day, which is not carried on: expect {what}."
     if costs.unpriced_calls:
         text += f" The {count(costs.unpriced_calls, 'unpriced call')} are not part of it."
@@ -112,7 +110,7 @@ def dearest(costs: Costs) -> str:
         return ""
     part = sum(row["cost"] for row in rows) / costs.spend
     first = rows[0]
-    text = f"The dearest call cost {_md(money(first['cost']))}: {count(first['input_tokens'])} tokens in and"
+    text = f"The dearest call cost {money(first['cost'])}: {count(first['input_tokens'])} tokens in and"
     text += f" {count(first['output_tokens'])} out, by {code(first['caller'] or '(no caller)')}."
     if len(rows) > 1:
         text += f" The {len(rows)} dearest together are {percent(float(part))} of the spend."
@@ -121,8 +119,3 @@ def dearest(costs: Costs) -> str:
 
 def _whole(share: float | None) -> str:
     return "All" if share == 1 else percent(share)
-
-
-def _md(text: str) -> str:
-    """Dollar signs escaped: two of them would begin a formula."""
-    return text.replace("$", r"\$")

@@ -77,3 +77,21 @@ def listing(parts: list[str]) -> str:
 def unbroken(text: str) -> str:
     """The same with figures held to their unit by no-break spaces: no line begins with a lone `%`."""
     return re.sub(r"(?<=\d) (?=(?:%|s|ms)(?!\w))", "\u00a0", text)
+
+
+_AMOUNT = re.compile(r"(\*?)(-?)\$(\d(?:[\d,.]*\d)?)")
+
+
+def amounts(text: str) -> str:
+    """Markdown whose dollar amounts stay amounts: `*\\$5.28*`, and in bold as it stands.
+
+    Between two bare dollars JupyterLab, also where they are escaped, sets what stands there as a formula; an element
+    around each keeps them apart. What is code stays as it is."""
+    parts = text.split("`")
+    parts[::2] = [_AMOUNT.sub(_amount, part) for part in parts[::2]]
+    return "`".join(parts)
+
+
+def _amount(found: re.Match[str]) -> str:
+    star, sign, figure = found.groups()
+    return rf"{star}{sign}\${figure}" if star else rf"*{sign}\${figure}*"
