@@ -40,7 +40,7 @@ test: $(READY) lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lab: $(READY)
-	@exec $(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)
+	@exec $(BIN)/jupyter lab --notebook-dir=notebooks $$(test "$$(id -u)" != 0 || echo --allow-root) $(ARGS)
 
 serve: $(READY)
 	@exec $(BIN)/daybook serve $(ARGS)

@@ -323,6 +323,16 @@ def test_prose_says_what_the_figures_say(filled):
     )
 
 
+def test_a_reading_shows_what_it_says_a_chart_and_a_table(filled):
+    """Where it stands last in a cell: prose, a picture that says in words what it shows, and a table; no name from the
+    data becomes markup."""
+    page = read(filled)._repr_html_()
+    assert "<strong>$0.60</strong> for 5 priced calls" in page
+    assert '<img alt="Spend per day.' in page
+    assert page.count("<table") == 1
+    assert "<script" not in page
+
+
 def test_every_chart_of_a_full_book_draws(filled):
     """As PNG, with an alternative text, and without pyplot."""
     import sys

@@ -23,6 +23,7 @@ from daybook.services import costs_charts, costs_prose, elsewhere, forecast, tab
 from daybook.services.elsewhere import Offer
 from daybook.services.findings import finding, summary
 from daybook.services.forecast import Expected, Forecast
+from daybook.services.showing import shown
 from daybook.services.tabling import Fact, facts, grouped, model_of, total
 from daybook.services.window import Reader, Window, midnight
 from daybook.services.wording import amounts, unbroken
@@ -319,6 +320,9 @@ class Costs:
     def summary(self) -> str:
         """The findings as lines of text, sorted: what a notebook's contract cell prints."""
         return summary(self.findings())
+
+    def _repr_html_(self) -> str:
+        return shown(self.prose, self.chart_by_day(), self.table("by_model"))
 
     def _repr_markdown_(self) -> str:
         return self.prose

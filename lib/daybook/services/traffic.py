@@ -21,6 +21,7 @@ import pandas as pd
 from daybook.services import tabling, traffic_charts, traffic_prose
 from daybook.services.findings import finding, summary
 from daybook.services.intervals import Share, ranks, share
+from daybook.services.showing import shown
 from daybook.services.tabling import Fact, facts, grouped, total
 from daybook.services.window import Reader, Window
 from daybook.services.wording import unbroken
@@ -300,6 +301,9 @@ class Traffic:
     def summary(self) -> str:
         """The findings as lines of text, sorted: what a notebook's contract cell prints."""
         return summary(self.findings())
+
+    def _repr_html_(self) -> str:
+        return shown(self.prose, self.chart_latency(), self.table("by_model"))
 
     def _repr_markdown_(self) -> str:
         return self.prose
