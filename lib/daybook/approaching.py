@@ -16,7 +16,7 @@ from daybook import adapting
 from daybook.clock import new_id
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadParameter
-from daybook.evaluating import PROJECT, Evaluator
+from daybook.evaluating import Evaluator
 from daybook.prices import reckon
 from daybook.providers.local import Local, Options
 from daybook.records import Call, Usage
@@ -25,6 +25,7 @@ from daybook.services.answers import Said
 from daybook.services.approach import METHODS, Approach, Learning, Trained
 from daybook.services.approach_rows import apart, reached, spread
 from daybook.services.evaluation import Evaluation, Item
+from daybook.services.evaluation_run import PROJECT
 from daybook.services.evaluation_tasks import Contestant
 from daybook.services.weighing import text_tokens
 from daybook.services.wording import seconds
@@ -54,34 +55,37 @@ class Approaches:
     ) -> None:
         if not (hour_price.is_finite() and 0 <= hour_price <= 1_000_000):
             raise BadParameter(f"An hour of this machine costs {hour_price}.", remedy="Say US dollars, such as 0.10.")
+        if time_limit is not None and not time_limit > 0:
+            raise BadParameter(f"The time limit is {time_limit:g} s.", remedy="Give seconds above 0, or no limit.")
         self.evaluator, self.model, self.hour_price = evaluator, model, hour_price
-        self.shots, self.steps, self.time_limit = shots, steps, time_limit
+        self.shots, self.steps = shots, steps
+        self.time_limit = None if time_limit == float("inf") else time_limit
         self.home = evaluator.settings.home
         self.began = time.monotonic()
 
-    def run(self, train: DataSet, test: DataSet, methods: Sequence[str]) -> Approach:
-        """Raises BadParameter for a method that there is not and a time in which nothing is answered, BadData where
-        there is nothing to learn or to ask."""
+    def run(self, train: DataSet, test: DataSet, methods: Sequence[str], *, notes: Sequence[str] = ()) -> Approach:
+        """`notes`: what is to be told of the rows. Raises BadParameter for a method that there is not and a time in
+        which nothing is answered, BadData where there is nothing to learn or to ask."""
         if unknown := [name for name in methods if name not in METHODS]:
             raise BadParameter(
                 f"There is no method {str(unknown[0])[:40]!r}.", remedy=f"There are {', '.join(METHODS)}."
             )
         if not methods:
             raise BadParameter("No method was named.", remedy=f"Name some of {', '.join(METHODS)}.")
-        notes: list[str] = []
-        train, test = apart(train, test, notes)
+        told = list(notes)
+        train, test = apart(train, test, told)
         trained: dict[str, Trained] = {}
         headed: list[Item] = []
         curve: tuple[Learning, ...] = ()
         if "head" in methods:
             headed, trained["head"], curve = self._headed(train, test)
         taking_part = [self._prompt(name) for name in ("zero_shot", "few_shot", "retrieved") if name in methods]
-        if "lora" in methods and (adapter := self._adapted(train, notes)) is not None:
+        if "lora" in methods and (adapter := self._adapted(train, told)) is not None:
             trained["lora"] = adapter.took
             taking_part.append(self._lent(adapter))
         evaluation = self._asked(train, test, taking_part, headed)
         if evaluation.stopped:
-            evaluation = reached(evaluation, notes)
+            evaluation = reached(replace(evaluation, stopped=f"the time limit of {self.time_limit:g} s"), told)
         here = self.evaluator.asking.catalogue.resolve(self.model).upstream == "local"
         local = frozenset(name for name in evaluation.names if here or name in ("lora", "head"))
         at_once = {name: self.evaluator.limits.concurrency for name in evaluation.names if name != "head"}

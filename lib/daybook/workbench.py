@@ -285,7 +285,7 @@ class Workbench:
         methods: Sequence[str] = ("zero_shot", "few_shot", "retrieved", "lora", "head"),
         model: str = EMBEDDED,
         classes: int | Sequence[str] | None = None,
-        rows: int | None = 200,
+        rows: int | None = 150,
         train_rows: int | None = None,
         shots: int = 5,
         steps: int = 60,
@@ -302,15 +302,16 @@ class Workbench:
         """
         from daybook.approaching import Approaches
         from daybook.evaluating import Evaluator, meter
-        from daybook.services.approach_rows import of_classes
+        from daybook.services.approach_rows import halves, of_classes
         from daybook.services.evaluation_run import Limits
 
         learn = self.dataset(data)
         asked = None if test is None else self.dataset(test)
         if classes is not None:
             learn, asked = of_classes(learn, asked, classes)
+        notes: list[str] = []
         if asked is None:
-            learn, asked = learn.split(0.7)
+            learn, asked = halves(learn, notes)
         with meter("approach", shown=self.settings.run_id is None) as progress:
             limits = Limits(concurrency=concurrency)
             evaluator = Evaluator(self._asking, self.settings, self.book.journal, limits=limits, progress=progress)
@@ -322,7 +323,7 @@ class Workbench:
                 steps=steps,
                 time_limit=time_limit,
             )
-            return tried.run(learn.take(train_rows), asked.take(rows), list(methods))
+            return tried.run(learn.take(train_rows), asked.take(rows), list(methods), notes=notes)
 
     # ── entering ──────────────────────────────────────────────────────────────────────────────────
 

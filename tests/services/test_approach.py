@@ -12,12 +12,12 @@ import pytest
 
 from daybook import workbench
 from daybook.cli import main
-from daybook.datasets import DataSet, Row
+from daybook.datasets import DataSet, Row, load
 from daybook.errors import BadData, BadParameter, GateNotMet
 from daybook.scoring import Score
 from daybook.services.answers import Said
 from daybook.services.approach import Approach, Learning, Trained
-from daybook.services.approach_rows import of_classes, reached
+from daybook.services.approach_rows import apart, halves, of_classes, reached
 from daybook.services.evaluation import Evaluation, Item
 from daybook.settings import Settings
 from tests.fakes.counting import Counting
@@ -92,6 +92,8 @@ def test_a_gate_is_held_against_what_is_recommended() -> None:
     assert tried.check(0.4) is tried
     with pytest.raises(GateNotMet, match=r"head, scores 0\.5000"):
         tried.check(0.9)
+    with pytest.raises(BadParameter, match="The gate is nan"):
+        tried.check(float("nan"))
 
 
 def test_every_table_chart_and_sentence_is_there() -> None:
@@ -147,20 +149,33 @@ def test_data_that_teach_nothing_are_refused(bench: workbench.Workbench) -> None
         bench.approach("builtin:requests", test="builtin:requests", methods=["few_shot"], model="up/m", rows=1000)
 
 
-def test_rows_that_say_the_same_are_asked_about_once_and_not_learnt_from(bench: workbench.Workbench) -> None:
-    """Of 300 rows twice, a held-out row is there once and its double is no row to learn from; both are told."""
-    once = bench.dataset("builtin:requests")
-    twice = replace(once, rows=(*once.rows, *(replace(row, id=f"{row.id}-2", group=None) for row in once.rows)))
-    tried = bench.approach(twice, methods=["head"], rows=40)
-    asked = [row.input for row in tried.evaluation.data.rows]
-    assert len(asked) == len(set(asked))
-    assert "to learn from were asked about as well, and left out" in tried.measured_prose
-    assert tried.to_dict()["notes"] == list(tried.notes)
+def test_rows_that_say_the_same_are_one_row_and_on_one_side() -> None:
+    """300 rows twice, the doubles with other ids and ten with another answer, are 300 rows; in two files, what is asked
+    about is not learnt from. Both are told."""
+    once = load("builtin:requests")
+    doubles = [replace(row, id=f"{row.id}-2", input=f" {row.input.upper()} ", group=None) for row in once.rows]
+    doubles[:10] = [replace(row, reference="other") for row in doubles[:10]]
+    notes: list[str] = []
+    train, test = halves(replace(once, rows=(*once.rows, *doubles)), notes)
+    assert len(train) + len(test) == 300
+    assert notes == ["300 rows said what an earlier one says, 10 of them with another right answer, and were left out."]
+    learn, asked = apart(once, once.take(40), told := [])
+    assert {row.input for row in learn.rows}.isdisjoint(row.input for row in asked.rows)
+    assert told == ["40 rows to learn from were asked about as well, and left out."]
 
 
-def test_classes_can_be_chosen_by_name_and_by_number(bench: workbench.Workbench) -> None:
+def test_too_few_rows_say_how_they_fell() -> None:
+    """Of two rows one is learnt from and one asked about: a class each."""
+    two = DataSet("two", "two", (Row("a", "good film", "pos"), Row("b", "bad film", "neg")))
+    with pytest.raises(
+        BadData, match="1 to learn from with 1 class, 1 held out with 1 class"
+    ):
+        halves(two, [])
+
+
+def test_classes_can_be_chosen_by_name_and_by_number() -> None:
     """Two named, the three most frequent; one that is not there, and one alone, are refused."""
-    rows = bench.dataset("builtin:requests")
+    rows = load("builtin:requests")
     chosen, none = of_classes(rows, None, ("refund status", "account access"))
     assert (chosen.labels, none) == (("account access", "refund status"), None)
     assert len(of_classes(rows, rows, 3)[1].labels) == 3

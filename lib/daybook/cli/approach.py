@@ -24,7 +24,7 @@ from daybook import workbench
 )
 @click.option("--class", "named", multiple=True, metavar="LABEL", help="Only the rows of this class; repeat it.")
 @click.option(
-    "--rows", default=200, show_default=True, type=click.IntRange(min=1), help="Held-out rows at most, chosen by hash."
+    "--rows", default=150, show_default=True, type=click.IntRange(min=1), help="Held-out rows at most, chosen by hash."
 )
 @click.option("--train-rows", type=click.IntRange(min=1), help="Rows to learn from, chosen by hash. [all]")
 @click.option("--shots", default=5, show_default=True, type=click.IntRange(min=1), help="Examples in a prompt.")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from daybook.errors import GateNotMet
+from daybook.errors import BadParameter, GateNotMet
 from daybook.scoring.power import needed
 from daybook.scoring.statistics import Difference
 from daybook.services import approach_charts, tabling
@@ -224,9 +224,9 @@ class Approach:
             gain = most.quality - fewer.quality
             more = "more of them would still help" if gain > 0.01 else "more of them would help little"
             told.append(
-                f"other examples: from {fewer.rows} to {most.rows} rows the head went from {percent(fewer.quality)} to "
-                f"{percent(most.quality)}, so {more}, and with {self.curve[-1].rows} it had "
-                f"{percent(self.curve[-1].quality)};"
+                f"other examples: from {count(fewer.rows)} to {count(most.rows, 'row')} the head went from "
+                f"{percent(fewer.quality)} to {percent(most.quality)}, so {more}, and with "
+                f"{count(self.curve[-1].rows)} it had {percent(self.curve[-1].quality)};"
             )
         price = rows[name]["per_1000"]
         cheaper = [n for n, r in rows.items() if price and r["per_1000"] is not None and r["per_1000"] < price]
@@ -252,7 +252,9 @@ class Approach:
         return f"an hour of this machine at more than {money(ends[one])}, where {code(one)} is cheaper"
 
     def check(self, at_least: float | None) -> Approach:
-        """Itself, if the recommended method scores at least that; else raises GateNotMet."""
+        """Itself, if the recommended method scores at least that; else raises GateNotMet. BadParameter for no share."""
+        if at_least is not None and not 0 <= at_least <= 1:
+            raise BadParameter(f"The gate is {at_least:g}.", remedy="Say a share from 0 to 1.")
         name = self.recommended
         q = None if name is None else self.evaluation.quality(name).value
         if at_least is not None and (q is None or q < at_least):

@@ -35,13 +35,35 @@ def of_classes(train: DataSet, test: DataSet | None, classes: int | Sequence[str
     return part(train), None if test is None else part(test)
 
 
+def halves(data: DataSet, notes: list[str]) -> tuple[DataSet, DataSet]:
+    """Rows to learn from, and a third or so to ask about; what says the same is one row. Raises BadData where one of
+    the two would have a single class."""
+    data.need(classes=2)
+    once: dict[str, Row] = {}
+    for row in data.rows:
+        once.setdefault(_said(row), row)
+    if twice := len(data) - len(once):
+        others = sum(once[_said(row)].reference != row.reference for row in data.rows)
+        told = f", {others} of them with another right answer" if others else ""
+        notes.append(f"{count(twice, 'row')} said what an earlier one says{told}, and {_was(twice)} left out.")
+    train, test = replace(data, rows=tuple(once.values())).split(0.7)
+    if min(len(train.labels), len(test.labels)) < 2:
+        raise BadData(
+            f"{data.name} has {count(len(once), 'different row')}: {len(train)} to learn from with "
+            f"{count(len(train.labels), 'class', 'classes')}, {len(test)} held out with "
+            f"{count(len(test.labels), 'class', 'classes')}; both need two.",
+            remedy="Give more rows, or held-out rows of their own (--test).",
+        )
+    return train, test
+
+
 def apart(train: DataSet, test: DataSet, notes: list[str]) -> tuple[DataSet, DataSet]:
     """Rows to learn from that are not asked about, and rows to ask about, each once and in an order by hash, so that
     the first of them are a fair sample of all. What was left out is told in `notes`.
 
     Raises BadData where what remains teaches nothing or cannot be right."""
-    train.need()
-    test.need()
+    train.need(classes=2)
+    test.need(classes=2)
     asked: dict[str, Row] = {}
     for row in sorted(test.rows, key=lambda row: place(row, "asked")):
         asked.setdefault(_said(row), row)
@@ -53,7 +75,7 @@ def apart(train: DataSet, test: DataSet, notes: list[str]) -> tuple[DataSet, Dat
         if not apart:
             raise BadData(
                 f"All {len(train)} rows to learn from are asked about as well.",
-                remedy="Give other rows to learn from, or one set alone, which is split.",
+                remedy="Give other rows to learn from, or one set alone: it is split.",
             )
         notes.append(f"{count(shared, 'row')} to learn from {_was(shared)} asked about as well, and left out.")
         train = replace(train, rows=apart)
