@@ -167,9 +167,7 @@ def test_rows_that_say_the_same_are_one_row_and_on_one_side() -> None:
 def test_too_few_rows_say_how_they_fell() -> None:
     """Of two rows one is learnt from and one asked about: a class each."""
     two = DataSet("two", "two", (Row("a", "good film", "pos"), Row("b", "bad film", "neg")))
-    with pytest.raises(
-        BadData, match="1 to learn from with 1 class, 1 held out with 1 class"
-    ):
+    with pytest.raises(BadData, match="1 to learn from with 1 class, 1 held out with 1 class"):
         halves(two, [])
 
 
