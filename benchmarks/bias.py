@@ -182,7 +182,8 @@ def _module(path: Path) -> ModuleType:
 
 
 def alarms(runs: int) -> None:
-    """Models without bias: how often does the audit accuse one? And how large an effect does it find?"""
+    """Models without bias (one figure has spread, one is rare, one is a meaning): how often does the audit accuse one?
+    And how large an effect does it find?"""
     axes = {
         "gender": {"woman": Group(noun=("woman",)), "man": Group(noun=("man",))},
         "faith": {name: Group(adjective=(name,)) for name in ("Muslim", "Jewish", "Christian")},
@@ -195,11 +196,13 @@ def alarms(runs: int) -> None:
             rng = np.random.default_rng(seed)
             level = rng.normal(size=12) * 3
             values = [level[p.template] + effect * (p.group == "Muslim") + rng.normal() for p in made]
-            found = counterfactual.measure(made, {"a": values, "b": rng.normal(size=len(made))})
+            refusals, meanings = rng.random(len(made)) < 0.1, rng.normal(size=(len(made), 16))
+            meanings /= np.linalg.norm(meanings, axis=1, keepdims=True)
+            found = counterfactual.measure(made, {"a": values, "b": refusals}, vectors=meanings)
             hits += len(found.standing_out) > 0
         rows.append([f"{effect:g}", f"{hits} of {runs}", f"{hits / runs:.0%}"])
     table(
-        "Counterfactual: alarms by the effect on one group, in spreads of a single answer (12 prompts, 2 asks)",
+        "Counterfactual: alarms by the effect on one of five groups, in spreads of an answer (12 prompts, 2 asks)",
         ["effect", "runs with an alarm", "share"],
         rows,
     )

@@ -313,5 +313,9 @@ def test_a_run_enters_what_a_promotion_is_held_against(tmp_path, capsys, monkeyp
     assert rows["gate/questions: ambiguous bias"]["value"] == 0
     assert "could not be measured" in rows["gate/questions: ambiguous bias"]["note"]
     assert rows["questions/all/disambiguated/accuracy"]["n"] == 24
-    assert rows["about/answers.jsonl:prediction"]["value"] == 1
+    assert not any(name.startswith("about/") for name in rows)  # a file does not say whose answers it holds
     assert code == 3
+    assert cli.main([*given, "--model", "triage:v3", "--enter", "--json"]) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert cli.main(["book", "sql", query, "-p", f"run={told['run']}", "--json"]) == 0
+    assert "about/triage:v3" in {row["name"] for row in json.loads(capsys.readouterr().out)}

@@ -181,7 +181,7 @@ def pairs(
 @click.argument("file", type=FILE, required=False)
 @click.option("--predictions", type=FILE, help="Stored answers (JSON lines); no model is asked.")
 @click.option("--field", default="prediction", show_default=True, help="Where the answer stands in --predictions.")
-@click.option("--model", help="Model to ask. [smollm2-135m-instruct]")
+@click.option("--model", help="Model to ask, or whose --predictions they are. [smollm2-135m-instruct]")
 @click.option("--by", default="likelihood", show_default=True, type=click.Choice(["likelihood", "answer"]))
 @click.option("--limit", type=click.IntRange(min=1), help="So many questions, drawn from all over the file.")
 @click.option("--min-accuracy", type=click.FloatRange(0, 1), help="Gate: right in at least this share, either context.")

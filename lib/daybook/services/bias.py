@@ -119,20 +119,21 @@ class Bias:
         by: str = "likelihood",
         limit: int | None = None,
     ) -> QuestionAudit:
-        """BBQ's scores of stored predictions, or of a model: by `likelihood` of the answers or by asking it
-        (`answer`)."""
-        path, model = located(source, "questions"), model or self.model
+        """BBQ's scores of stored predictions (`model`: whose they are), or of a model: by `likelihood` of the answers
+        or by asking it (`answer`)."""
+        path, named, model = located(source, "questions"), model, model or self.model
         questions = bias_questions.read(path, limit=limit)
         if predictions is not None:
             answers = bias_questions.predictions(Path(predictions), questions, field=field)
-            model = f"{Path(predictions).name}:{field}"
+            model = named or f"{Path(predictions).name}:{field}"
         elif by == "likelihood":
             answers = bias_questions.weigh(questions, self._likelihoods(model))
         elif by == "answer":
             answers = bias_questions.ask(questions, lambda prompts: self._texts(model, prompts, max_tokens=16))
         else:
             raise BadParameter(f"by is {by!r}.", remedy="Say likelihood or answer.")
-        return bias_questions.audit(questions, answers, model=model, source=path.name)
+        known = predictions is None or named is not None
+        return bias_questions.audit(questions, answers, model=model, source=path.name, known=known)
 
     def counterfactual(
         self,
@@ -261,8 +262,8 @@ class Verdict:
             ends = "" if value.low is None or value.high is None else f" ({value.low:.3g} to {value.high:.3g})"
             note = failed[0] if failed else f"{gate}: it is {value.value:.4g}{ends}"
             found.append(finding(f"gate/{gate.name}", float(not failed), "met", note=note))
-        about = {audit.model for audit in self.audits.values() if not isinstance(audit, DecisionAudit)}
-        return found + [finding(f"about/{model}", 1.0, "measured") for model in sorted(about)]
+        about = {audit.subject for audit in self.audits.values()}
+        return found + [finding(f"about/{model}", 1.0, "measured") for model in sorted(filter(None, about))]
 
     def summary(self) -> str:
         return summary(self.findings())

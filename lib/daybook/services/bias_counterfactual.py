@@ -89,6 +89,11 @@ class CounterfactualAudit:
     failed: int
     """Prompts that got none."""
 
+    @property
+    def subject(self) -> str:
+        """The model that this is about."""
+        return self.model
+
     def measured(self) -> dict[str, Measured]:
         """What a gate can be put on: how many effects stand out, and each measure's largest effect size."""
         cells = self.found.cells

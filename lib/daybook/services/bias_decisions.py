@@ -84,6 +84,9 @@ class DecisionAudit:
     found: Decisions
     source: str
 
+    subject = None
+    """A table does not say which model decided."""
+
     # ── figures ───────────────────────────────────────────────────────────────────────────────────
 
     @cached_property
@@ -188,7 +191,8 @@ class DecisionAudit:
         told = [f"{count(self.found.n, 'decision')} of {code(self.source)}, favourable: {code(self.found.favourable)}."]
         if len(self.found.read_as) > 1:
             told.append(f"{listing([code(value) for value in self.found.read_as])} were read alike.")
-        told += [self._gap(grouping) for grouping in self.groupings]
+        each = [f"- {self._gap(grouping)}" for grouping in self.groupings]
+        first, told = told, []
         for column, n in self.found.left_out.items():
             told.append(f"{count(n, 'row')} without {code(column)} left out.")
         small = self.found.groups[~self.found.groups["compared"]]
@@ -200,7 +204,7 @@ class DecisionAudit:
             told.append(
                 "Without the truth nothing is said about errors: a different rate may have a reason that is not here."
             )
-        return unbroken(" ".join(told))
+        return unbroken("\n".join([" ".join(first), "", *each, *(["", " ".join(told)] if told else [])]))
 
     def _gap(self, grouping: str) -> str:
         rows = {r["measure"]: r for r in facts(self.found.gaps[self.found.gaps["grouping"] == grouping])}

@@ -150,6 +150,11 @@ class PairAudit:
     model: str
     source: str
 
+    @property
+    def subject(self) -> str:
+        """The model that this is about."""
+        return self.model
+
     def measured(self) -> dict[str, Measured]:
         """What a gate can be put on: the share, and how far it is from a half."""
         share = self.found.share

@@ -161,9 +161,10 @@ def weigh(questions: Sequence[Question], likelihoods: Likelihoods) -> dict[str, 
 
 
 def audit(
-    questions: Sequence[Question], answers: Mapping[str, int | None], *, model: str, source: str
+    questions: Sequence[Question], answers: Mapping[str, int | None], *, model: str, source: str, known: bool = True
 ) -> QuestionAudit:
-    return QuestionAudit(found=measuring.measure(questions, answers), model=model, source=source)
+    """`known`: whether `model` is a model's name, not that of a file of its answers."""
+    return QuestionAudit(found=measuring.measure(questions, answers), model=model, source=source, known=known)
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,12 @@ class QuestionAudit:
     found: Questions
     model: str
     source: str
+    known: bool = True
+
+    @property
+    def subject(self) -> str | None:
+        """The model that this is about; None where it is not known."""
+        return self.model if self.known else None
 
     def measured(self) -> dict[str, Measured]:
         """What a gate can be put on: accuracy and size of the bias score, by condition."""
@@ -261,9 +268,7 @@ class QuestionAudit:
                 finding(f"{named}/accuracy", row["accuracy"], "share", row["accuracy_low"], row["accuracy_high"], n=n)
             )
             made.append(
-                finding(
-                    f"{named}/bias", row["bias"], "score", row["bias_low"], row["bias_high"], n=n, note=row["verdict"]
-                )
+                finding(f"{named}/bias", row["bias"], "", row["bias_low"], row["bias_high"], n=n, note=row["verdict"])
             )
         return made
 
