@@ -37,9 +37,9 @@ BEARABLE = 0.05
 nothing can be told."""
 METHODS: Mapping[str, str] = {
     "zero_shot": "the question alone",
-    "few_shot": "the same examples before every question",
-    "retrieved": "the nearest examples before each question, by embedding",
-    "lora": "the generative model fine-tuned with low-rank adapters",
+    "few_shot": "the same examples each time",
+    "retrieved": "the nearest examples each time",
+    "lora": "the model with a trained adapter",
     "head": "a logistic head on embeddings",
 }
 
@@ -129,12 +129,19 @@ class Approach:
         return rows[0]["method"] if rows else None
 
     @cached_property
+    def _best_first(self) -> Evaluation:
+        names = sorted(self.evaluation.names, key=lambda name: name != self.best)
+        return replace(self.evaluation, items={name: self.evaluation.items[name] for name in names})
+
+    @cached_property
     def against_best(self) -> dict[str, Difference]:
         """Each other method against the best, paired, p by Holm."""
-        if self.best is None:
-            return {}
-        names = [self.best, *(name for name in self.evaluation.names if name != self.best)]
-        return replace(self.evaluation, items={name: self.evaluation.items[name] for name in names}).compared
+        return {} if self.best is None else self._best_first.compared
+
+    @property
+    def difference_prose(self) -> str:
+        """Each other method against the best, in words."""
+        return self._best_first.difference_prose
 
     @cached_property
     def untold(self) -> list[str]:

@@ -26,14 +26,16 @@ _COLUMNS = (
     Column("training", "training", "seconds"),
     Column("training_cost", "training costs", "money"),
 )
+_WAYS = ("One way", "Two ways", "Three ways", "Four ways", "Five ways")
 
 
 def methods(found: Approach) -> Styler:
+    several = max(found.at_once.values(), default=1)
+    asked = f"; {several} prompts at a time" if several > 1 else ""
     caption = (
-        f"Five ways to answer {found.evaluation.data.name}, best first; this machine at {money(found.hour_price)}/h"
+        f"{_WAYS[len(found.evaluation.names) - 1]} to answer {found.evaluation.data.name}, best first; "
+        f"this machine at {money(found.hour_price)} an hour{asked}"
     )
-    if len(found.evaluation.names) != 5:
-        caption = caption.replace("Five ways", f"{len(found.evaluation.names)} ways")
     return present(found.methods, "approach-methods", caption, _COLUMNS)
 
 
@@ -53,7 +55,15 @@ def against_price(found: Approach) -> Chart:
             axis.plot([x, x], [row["low"], row["high"]], color=colour, linewidth=2)
         axis.plot([x], [row["quality"]], "o", color=colour, markersize=8)
         label = f"{short(row['method'])} (recommended)" if row["method"] == found.recommended else short(row["method"])
-        axis.annotate(label, (x, row["quality"]), xytext=(8, 4), textcoords="offset points", fontsize=9, color=INK)
+        axis.annotate(
+            label,
+            (x, row["quality"]),
+            xytext=(8, 4),
+            textcoords="offset points",
+            fontsize=9,
+            color=INK,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},  # over another one's interval
+        )
     prices = [float(row["per_1000"]) for row in rows]
     axis.set_xscale("log")
     axis.set_xlim(min(prices) / 2, max(prices) * 8)
