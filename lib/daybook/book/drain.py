@@ -12,6 +12,7 @@ position, and what follows it is drained. So is an entry that is whole but fits 
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -90,8 +91,12 @@ class Drainer:
     def _file(self, writer: Writer, file: JournalFile, start: int, done: Drained) -> None:
         lines = file.lines(start)
         at = start
-        while batch := list(islice(lines, BATCH)):
-            at = self._move(writer, file.name, at, batch, done)
+        batch = list(islice(lines, BATCH))
+        with ThreadPoolExecutor(1, "daybook-ahead") as ahead:  # reads on and checks while the database is at work
+            while batch:
+                coming = ahead.submit(list, islice(lines, BATCH)) if len(batch) == BATCH else None
+                at = self._move(writer, file.name, at, batch, done)
+                batch = [] if coming is None else coming.result()
         done.files += at > start
         self._seen[file.name] = at
         if file.newer:
