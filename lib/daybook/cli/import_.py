@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from daybook import workbench
+from daybook import prices, workbench
 from daybook.book.importing import azure_trace as enter
 
 
@@ -67,4 +67,7 @@ def azure_trace(
     if done.unpriced and done.added:
         why = "no rate for that model is known for those days" if model else "name a model with --model to price them"
         click.echo(f"{done.unpriced:,} have no price: {why}.")
+    rates = prices.rates(model, provider=provider, on=done.first) if model else []
+    if any(rate.since is None for rate in rates if not rate.batch):
+        click.echo(f"Their rate is {prices.UNDATED}.")
     click.echo(f"Look at them: daybook run traffic --date {done.last:%Y-%m-%d}")

@@ -12,7 +12,7 @@ import click
 from daybook import prices as pricing
 from daybook.clock import SystemClock
 from daybook.errors import BadDate, UnknownModel
-from daybook.prices import Rate, overrides
+from daybook.prices import UNDATED, Rate, overrides
 from daybook.prices.rate import Step, plain
 from daybook.records import Usage
 
@@ -83,7 +83,7 @@ def show(model: str, provider: str | None, on: date | None, as_json: bool) -> No
     for source in dict.fromkeys(f"{rate.source}: {rate.origin}" if rate.origin else rate.source for rate in rates):
         click.echo(f"\nUSD per million tokens. {source}")
     if any(rate.since is None for rate in rates):
-        click.echo(f"\n{_UNDATED}")
+        click.echo(f"\n{UNDATED}")
 
 
 @prices.command()
@@ -124,7 +124,7 @@ def estimate(
     day = on or SystemClock().now().date()
     cost = pricing.reckon(usage, provider=provider, model=model, on=day, batch=batch)
     if on is not None and cost.amount is not None and cost.rate is not None and cost.rate.endswith("undated"):
-        cost = replace(cost, note="; ".join(filter(None, (cost.note, _UNDATED))))
+        cost = replace(cost, note="; ".join(filter(None, (cost.note, UNDATED))))
     if cost.amount is None and cost.rate is None:
         raise _unknown(model, provider, on, cost.note)
     if as_json:
@@ -164,12 +164,6 @@ def _unknown(model: str, provider: str | None, on: date | None, note: str | None
         f"No rate for {model!r}{whose}{when} is known" + (f": {note}." if note else "."),
         remedy=f"{hint}Name the provider with --provider, or append a rate to overrides.yml.",
     )
-
-
-_UNDATED = (
-    "undated: the price book has no first day for this rate; it is taken to hold on every day before the next one's, "
-    "whether or not the model was sold then"
-)
 
 
 def _as_json(rate: Rate) -> dict[str, object]:

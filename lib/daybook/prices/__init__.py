@@ -20,10 +20,10 @@ from datetime import date, datetime
 from functools import cache
 
 from daybook.prices.pricebook import PriceBook
-from daybook.prices.rate import Rate
+from daybook.prices.rate import UNDATED, Rate
 from daybook.records import Cost, Usage
 
-__all__ = ["PriceBook", "Rate", "rates", "reckon", "similar", "standard", "version"]
+__all__ = ["UNDATED", "PriceBook", "Rate", "rates", "reckon", "similar", "standard", "version"]
 
 
 @cache

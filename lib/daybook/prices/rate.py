@@ -24,6 +24,12 @@ _EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN)
 _PLACES = Decimal("1e-12")
 """The book keeps twelve decimals. Rates with up to six, which is nearly all, come out exact."""
 
+UNDATED = (
+    "undated: the price book has no first day for this rate; it is taken to hold on every day before the next one's, "
+    "whether or not the model was sold then"
+)
+"""What to know of a rate whose `since` is None."""
+
 
 class Step(NamedTuple):
     """Above `over` input tokens, a million tokens cost `price` US dollars."""
