@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,12 @@ import orjson
 import pytest
 
 from daybook.book import Book
-from daybook.clock import FixedClock
 from daybook.errors import BadData, BadParameter, GateNotMet
-from daybook.records import Call
-from daybook.services import feedback
+from daybook.records import Record
 from daybook.services.finetune import Plan, Tuner, prepare
 from daybook.tuning import heads
 from daybook.tuning.recipe import Recipe
 
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HEAD = Recipe(method="head", held_out=0.3)
 
 
@@ -140,30 +136,6 @@ def test_two_do_not_run_one_training(home: Path, rows: Path, tuner: Tuner) -> No
         tuner.run(job.id)
 
 
-def test_liked_calls_become_rows_with_their_persons(book: Book, home: Path, tuner: Tuner) -> None:
-    """Only calls with consent and a good word, or a better answer, are learnt from; who they are about is on the
-    model, so that an erasure can mark it; the latest word about a call counts."""
-    clock = FixedClock(NOW)
-    for n in range(30):
-        label = "refund" if n % 2 else "delivery"
-        asked = f"{'money back' if n % 2 else 'when will it arrive'}, order {n * 7919}"
-        call = Call(
-            id=f"c{n:02}", request_id="r", at=NOW, endpoint="library", requested_model="m", status="ok",
-            subject=f"s{n % 3}", prompt=json.dumps([{"role": "user", "content": asked}]), answer=label,
-        )  # fmt: skip
-        book.append(call)
-        feedback.give(book, call.id, good=True, consent=n != 1, actor="ada", clock=clock)
-    feedback.give(book, "c03", good=False, consent=True, actor="ada", clock=clock)
-    feedback.give(book, "c05", good=False, correction="refund", consent=True, actor="ada", clock=clock)
-    found = feedback.liked(book, days=7, now=NOW)
-    assert (len(found.data), found.subjects) == (28, ("s0", "s1", "s2"))
-    assert found.left_out == {"without consent": 1, "not good, and nobody wrote a better answer": 1}
-    with pytest.raises(BadParameter, match="no call"):
-        feedback.give(book, "nothing", good=True, actor="ada", clock=clock)
-    with pytest.raises(BadData, match="None of 0 calls"):
-        feedback.liked(book, days=7, now=datetime(2027, 11, 24, tzinfo=UTC))
-
-
 def test_a_killed_process_leaves_nothing_half_registered(home: Path, rows: Path, tuner: Tuner) -> None:
     """kill -9 while it runs: interrupted, nothing registered; run again, it is done."""
     job = tuner.start(plan_of(home, rows), name="triage", actor="ada")
@@ -179,6 +151,53 @@ def test_a_killed_process_leaves_nothing_half_registered(home: Path, rows: Path,
     done = tuner.run(job.id)
     assert done.model is not None
     assert done.model.version == 1
+
+
+class Died(BaseException):
+    pass
+
+
+class Dying:
+    """A book whose process dies as it enters the record after `left` others, or right after it."""
+
+    def __init__(self, book: Book, left: int, *, after: bool) -> None:
+        self.home, self._book, self._left, self._after = book.home, book, left, after
+
+    def append(self, record: Record) -> None:
+        self._left -= 1
+        if self._left < 0 and not self._after:
+            raise Died
+        self._book.append(record)
+        if self._left < 0:
+            raise Died
+
+    def rows(self, query: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        return self._book.rows(query, params)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("left", range(6))
+def test_whatever_was_entered_last_the_rest_is_done_once(
+    home: Path, rows: Path, tuner: Tuner, book: Book, left: int, after: bool
+) -> None:
+    """Died before or after any entry on the way to a registered champion, and run again: one version, served, pointed
+    at once, with its weights and nothing else in the folder of the models."""
+    rows.write_text(rows.read_text().replace(",refund", ",k1").replace(",delivery", ",k2"))  # names that say nothing
+    job = tuner.start(plan_of(home, rows), name="triage", actor="ada", promote=True)
+    with contextlib.suppress(Died):
+        Tuner(home, Dying(book, left, after=after)).run(job.id)
+    assert len(tuner.registry.versions()) <= 1
+    done = tuner.run(job.id)
+    assert done.job.state == "completed"
+    (version,) = tuner.registry.versions()
+    assert done.model == version
+    assert [move.version for move in tuner.registry.history("triage")] == [1]
+    (served,) = orjson.loads((home / "registered.json").read_bytes())["models"]
+    assert (served["id"], served["aliases"]) == ("triage:v1", ["champion"])
+    (place,) = (home / "models" / "registered" / "triage").iterdir()
+    assert place == home / str(version.place)
+    assert heads.load(place).digest == version.weights_digest
+    assert sorted(path.name for path in tuner.jobs.place(job.id).iterdir()) == ["job.json", "lock"]
 
 
 def test_a_head_is_its_numbers(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from daybook.book import Book
-from daybook.errors import BadData
+from daybook.errors import BadData, BadParameter
 from daybook.services.finetune import Tuner, prepare
 from daybook.services.finetune_hosted import Hosting
 from daybook.tuning import hosted
@@ -39,6 +39,9 @@ def test_a_hosted_training_ends_in_the_registry(home: Path, fake: FakeTuning, tm
         job = hosting().prepare(plan, name="triage", model="gpt-4o-mini-2024-07-18", actor="ada")
         assert fake.requests == []
         assert float(job.spec["estimate"]["cost"]) > 0
+        for refused in (lambda: tuner.cancel(job.id, actor="ada"), lambda: tuner.run(job.id)):
+            with pytest.raises(BadParameter, match="runs at an upstream"):
+                refused()
         while (job := hosting().go(job.id)).state not in ("completed", "failed"):
             assert job.state == "prepared"
         assert hosting().go(job.id).state == "completed"

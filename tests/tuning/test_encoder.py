@@ -39,6 +39,28 @@ def test_it_learns_and_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     assert np.allclose(one.probabilities(TEXTS).sum(axis=1), 1)
 
 
+def test_it_begins_as_the_head_and_is_no_less_likely(tmp_path: Path) -> None:
+    """The first loss of the curve is the frozen head's own; what is kept is at least as likely on the held-out rows,
+    and where nothing is better, it is the head. A head of other classes is refused."""
+    head = heads.fit(TEXTS[:8], LABELS[:8], strength=10)
+    truth = [head.classes.index(label) for label in LABELS[8:]]
+    own = -np.log(head.probabilities(TEXTS[8:])[range(4), truth]).mean()
+    begun = train(tmp_path / "begun", start=head)
+    assert begun.curve[0].validation == pytest.approx(own, abs=1e-4)
+    made = heads.load(tmp_path / "begun" / "head")
+    assert -np.log(made.probabilities(TEXTS[8:])[range(4), truth]).mean() <= own + 1e-4
+    spoilt = Recipe(**RECIPE.as_dict() | {"rate": 0.5, "epochs": 1})
+    kept = encoder.train(
+        TEXTS[:8], LABELS[:8], (TEXTS[8:], LABELS[8:]), recipe=spoilt, folder=tmp_path / "kept", identity={}, start=head
+    )
+    same = heads.load(tmp_path / "kept" / "head")
+    assert kept.best_step == 0
+    assert np.allclose(same.probabilities(TEXTS), head.probabilities(TEXTS), atol=1e-4)
+    three = heads.fit(["a", "b", "c"], ["x", "y", "z"])
+    with pytest.raises(BadData, match="has 3 classes, the rows 2"):
+        train(tmp_path / "other", start=three)
+
+
 def test_one_class_and_unknown_classes_are_refused(tmp_path: Path) -> None:
     """There is nothing to learn, or nothing to judge by: said with the classes."""
     for labels, held, told in ((["a"] * 8, ["a"] * 4, "one class"), (LABELS[:8], ["other"] * 4, "not in training")):

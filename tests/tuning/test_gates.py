@@ -157,6 +157,22 @@ def test_classes_are_weighed() -> None:
     assert of([str(n) for n in range(20)]).details == {"classes": None}
 
 
+def test_a_classifier_needs_classes() -> None:
+    """Free text or a single class block a head, whatever the policy; an adapter can learn either."""
+    for references in ([f"answer {n}" for n in range(20)], ["yes"] * 20):
+        rows = tuple(Row(str(n), f"{WORDS[n % 15]} {n * 37}", said) for n, said in enumerate(references))
+        material = examples.Material(DataSet("d", "d", rows), lines=20)
+        asked = {"licence": "own", "given": {"balance": "warn"}}
+        assert gates.check(material, classifier=True, **asked)["balance"].blocks
+        assert not gates.check(material, **asked)["balance"].blocks
+
+
+def test_too_few_examples_say_how_many_are_needed(tmp_path: Path) -> None:
+    """The count and the least that was asked for."""
+    gate = check(tmp_path, sound(3))["enough"]
+    assert (gate.blocks, gate.told) == (True, "3 examples; at least 10 are needed")
+
+
 def test_policies_can_be_set_and_are_checked() -> None:
     """block, warn and a limit; what is no gate or policy is refused with those there are."""
     assert gates.policies({"length": "warn", "duplicates": "block:0.2"})["duplicates"] == ("block", 0.2)

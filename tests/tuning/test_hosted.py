@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -116,3 +117,18 @@ def test_refusals_are_ours(fake: FakeTuning, tmp_path: Path) -> None:
     with pytest.raises(Unauthorised):
         one.advance()
     assert one.state.stage == "written"
+
+
+def test_who_is_about_to_pay_knows_until_when() -> None:
+    """Prices have a source and a date; so have the last day for new jobs and the day on which the model ends."""
+    mini = hosted.tariff("gpt-4o-mini-2024-07-18")
+    assert (mini.training, mini.context) == (Decimal("3.00"), 65536)
+    assert "https://openai.com/api/pricing/" in mini.source
+    assert mini.notice(date(2026, 12, 1)) == (
+        "new jobs can be started until 2027-01-06, by who has tuned before; the model is shut down, with every model "
+        "tuned on it, on 2027-01-14"
+    )
+    assert str(mini.notice(date(2027, 1, 7))).startswith("no new job can be started since 2027-01-06")
+    nano = hosted.tariff("gpt-4.1-nano-2025-04-14")
+    assert nano.notice(date(2026, 12, 1)) == "the model was shut down on 2026-10-23"
+    assert hosted.price("someone-elses-model", 1_000_000, 3) is None

@@ -10,7 +10,7 @@ import orjson
 
 from daybook import workbench
 from daybook.cli.finetune_hosted import hosted
-from daybook.cli.finetune_options import JSON, options, plan_of, user
+from daybook.cli.finetune_options import JSON, options, plan_of, show_gates, user
 
 if TYPE_CHECKING:
     from daybook.services.finetune import Plan
@@ -184,13 +184,7 @@ def _show(plan: Plan, as_json: bool, to_err: bool = False) -> None:
     if as_json:
         click.echo(orjson.dumps(plan.told(), option=orjson.OPT_INDENT_2, default=str))
         return
-    for gate in plan.checked.gates:
-        mark = "ok " if gate.met else ("NO " if gate.blocks else "see")
-        click.echo(f"{mark} {gate.name:<16} {gate.told}", err=to_err)
-        for example in gate.examples if not gate.met else ():
-            click.echo(f"{'':>20} {example}", err=to_err)
-    for reason, n in plan.left_out.items():
-        click.echo(f"    left out: {n} {reason}", err=to_err)
+    show_gates(plan, to_err=to_err)
     click.echo(plan.estimate.told, err=to_err)
 
 

@@ -9,7 +9,7 @@ import click
 import orjson
 
 from daybook import workbench
-from daybook.cli.finetune_options import JSON, options, plan_of, user
+from daybook.cli.finetune_options import JSON, options, plan_of, show_gates, user
 from daybook.errors import SettingsError
 
 _KEY = "OPENAI_API_KEY"
@@ -44,21 +44,25 @@ def start(
     Example:
       daybook finetune hosted start chats.jsonl --name triage --model gpt-4o-mini-2024-07-18 --licence own
     """
+    from daybook.tuning import hosted as api
+
     with workbench.open() as book:
-        plan = plan_of(book, **asked)
+        plan = plan_of(book, context=api.tariff(model).context or api.UNKNOWN_CONTEXT, **asked)
         hosting = _hosting(book, base_url, needed=go)
         job = hosting.prepare(plan, name=name, model=model, actor=f"cli:{user()}", epochs=epochs)
-        request = hosting.at(job.id).request()
+        request, reckoned = hosting.at(job.id).request(), job.spec["estimate"]
+        show_gates(plan, to_err=as_json)
+        cost = "unknown" if reckoned["cost"] is None else f"${reckoned['cost']}"
+        known = f" To be known: {reckoned['notice']}." if reckoned["notice"] else ""
+        click.echo(f"Estimated cost: {cost} ({reckoned['cost_source']}).{known}", err=as_json)
         if go:
             hosting.go(job.id)
             job = hosting.go(job.id)
-    told = {"id": job.id, "sent": go, "request": request, "estimate": job.spec["estimate"], "progress": job.progress}
-    cost = job.spec["estimate"]["cost"]
     if as_json:
+        told = {"id": job.id, "sent": go, "request": request, "estimate": reckoned, "progress": job.progress}
         click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
         return 0
     click.echo(orjson.dumps(request, option=orjson.OPT_INDENT_2))
-    click.echo(f"Estimated cost: {'unknown' if cost is None else f'${cost}'} ({job.spec['estimate']['cost_source']}).")
     click.echo(
         f"{job.id}: " + ("started." if go else f"nothing was sent. To start: daybook finetune hosted go {job.id}")
     )
@@ -92,7 +96,8 @@ def go(job: str, base_url: str | None, as_json: bool) -> int:
 @hosted.command()
 @click.argument("job")
 @_URL
-def cancel(job: str, base_url: str | None) -> int:
+@JSON
+def cancel(job: str, base_url: str | None, as_json: bool) -> int:
     """Cancel a hosted training at the upstream.
 
     \b
@@ -100,7 +105,10 @@ def cancel(job: str, base_url: str | None) -> int:
       daybook finetune hosted cancel ft-0123456789ab
     """
     with workbench.open() as book:
-        click.echo(f"{job}: {_hosting(book, base_url).cancel(job).state}")
+        found = _hosting(book, base_url).cancel(job)
+    click.echo(
+        orjson.dumps(found.told(), option=orjson.OPT_INDENT_2, default=str) if as_json else f"{job}: {found.state}"
+    )
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from daybook import workbench
     from daybook.services.finetune import Plan
 
+LAST = "balance"
+"""The gate after which nothing takes long."""
 JSON = click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object.")
 
 
@@ -65,8 +68,27 @@ def plan_of(
         template=Template(system, before, after),
         columns=_pairs(columns, "--column") or None,
         policies=_pairs(policies, "--policy"),
+        progress=_looking if sys.stderr.isatty() else None,
         **more,
     )
+
+
+def _looking(gate: str) -> None:
+    """Which gate is being looked at; a million rows take a minute at some."""
+    click.echo(f"\r\x1b[Kchecking {gate}", nl=False, err=True)
+    if gate == LAST:
+        click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def show_gates(plan: Plan, *, to_err: bool) -> None:
+    """Every gate, with examples for one that is not met, and what was left out."""
+    for gate in plan.checked.gates:
+        mark = "ok " if gate.met else ("NO " if gate.blocks else "see")
+        click.echo(f"{mark} {gate.name:<16} {gate.told}", err=to_err)
+        for example in gate.examples if not gate.met else ():
+            click.echo(f"{'':>20} {example}", err=to_err)
+    for reason, n in plan.left_out.items():
+        click.echo(f"    left out: {n} {reason}", err=to_err)
 
 
 def _pairs(given: Sequence[str], option: str) -> dict[str, str]:

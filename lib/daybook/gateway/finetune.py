@@ -84,8 +84,9 @@ def routes(settings: Settings, auth: Auth, clock: Clock) -> APIRouter:
         if not isinstance(body.get("id"), str):
             raise bad_request("id is missing.", remedy="Send the id that prepare gave.", param="id")
         job = await asyncio.to_thread(jobs.read, body["id"])
-        if job.state in ("completed", "running"):
-            raise Refusal(409, "not_startable", f"The training {job.id} is {job.state}.", remedy="See its status.")
+        if job.hosted or job.state in ("completed", "running"):
+            how = "hosted" if job.hosted else job.state
+            raise Refusal(409, "not_startable", f"The training {job.id} is {how}.", remedy="See its status.")
         if running := [one.id for one in await asyncio.to_thread(jobs.list) if one.state == "running"]:
             raise Refusal(409, "busy", f"The training {running[0]} is running.", remedy="Wait for it, or cancel it.")
         await asyncio.to_thread(_start, settings, jobs.place(job.id), job.id)
@@ -102,8 +103,9 @@ def routes(settings: Settings, auth: Auth, clock: Clock) -> APIRouter:
         """Stop a training before its next step."""
         admin(request)
         job = await asyncio.to_thread(_read, jobs, id_)
-        if job.state in OVER:
-            raise Refusal(409, "over", f"The training {id_} is {job.state}.", remedy="There is nothing to cancel.")
+        if job.hosted or job.state in OVER:
+            how = "hosted" if job.hosted else job.state
+            raise Refusal(409, "over", f"The training {id_} is {how}.", remedy="There is nothing to cancel here.")
         return _json(202, (await asyncio.to_thread(jobs.cancel, id_)).told())
 
     return router

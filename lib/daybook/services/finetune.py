@@ -10,6 +10,7 @@ once. Rows that validate and compare are held out by the hash of their ids and n
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,13 +20,13 @@ from typing import Any
 import orjson
 
 from daybook.clock import Clock, SystemClock, new_id
-from daybook.datasets import DataSet, Row
+from daybook.datasets import DataSet
 from daybook.errors import BadData, BadParameter, DaybookError
 from daybook.providers import weights as embedded
 from daybook.records import Event, ModelVersion
-from daybook.services import feedback, finetune_methods
+from daybook.services import feedback, finetune_files, finetune_methods
 from daybook.services.registry import CHAMPION, Books, Registry, check_name
-from daybook.tuning import card, estimate, examples, gates, tokens
+from daybook.tuning import card, embed, estimate, examples, gates, shortage, tokens
 from daybook.tuning.examples import Material, Template
 from daybook.tuning.jobs import OVER, Job, Jobs
 from daybook.tuning.progress import Progress, Tell
@@ -78,10 +79,12 @@ def prepare(
     columns: Mapping[str, str] | None = None,
     policies: Mapping[str, str] | None = None,
     limit: int | None = None,
+    context: int | None = None,
     book: Books | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Plan:
     """Read, gate and reckon. `source`: as for data sets, a chat file, or `feedback:days=30` for the book's liked calls.
+    `context`: tokens that whoever trains reads of an example; the method's own otherwise.
 
     Raises BadData and BadParameter; a gate that is not met raises nothing here: see `plan.checked.need()`."""
     subjects: tuple[str, ...] = ()
@@ -104,14 +107,29 @@ def prepare(
         material,
         against=others,
         licence=licence,
-        context=embedded.CONTEXT if recipe.method == "lora" else 512,
+        context=context or _context(home, recipe),
         count=count,
+        classifier=recipe.method != "lora",
         given=policies,
         progress=progress,
     )
     held = len(material.data.split(1 - recipe.held_out, seed=f"finetune-{recipe.seed}")[1]) if checked.rows > 1 else 0
     reckoned = estimate.estimate(checked, recipe, held_out=held, rates=home / "finetune" / estimate.RATES)
     return Plan(material, recipe, checked, reckoned, licence, subjects, left_out)
+
+
+def _context(home: Path, recipe: Recipe) -> int:
+    """Tokens of an example that are read; what is more is cut."""
+    if recipe.method != "lora":
+        return embed.LENGTH
+    if recipe.base == embedded.MODEL:
+        return min(embedded.CONTEXT, recipe.max_length)
+    config = finetune_methods.base_folder(home, recipe) / "config.json"
+    try:
+        own = orjson.loads(config.read_bytes()).get("max_position_embeddings")
+    except (OSError, ValueError) as error:
+        raise BadParameter(f"{config} cannot be read: {error}.", remedy="Name a folder of weights.") from error
+    return min(own, recipe.max_length) if isinstance(own, int) else recipe.max_length
 
 
 def _tokenizer(home: Path, recipe: Recipe) -> Path:
@@ -167,33 +185,70 @@ class Tuner:
             "run_id": run_id,
             "promote": promote,
         }
-        job = self.jobs.create(name, spec)
-        _write(self.jobs.place(job.id) / DATA, plan.material.data)
+        with shortage.told(
+            lambda: f"writing down the {plan.checked.rows:,} rows of a training",
+            self.home,
+            memory="Give fewer rows.",
+            room="Free some room, or set DAYBOOK_HOME to another disk.",
+        ):
+            job = self.jobs.create(name, spec, lambda to: finetune_files.write(to / DATA, plan.material.data))
         self._did("finetune.prepared", job, actor)
         return job
 
     def run(self, id_: str, *, tell: Tell | None = None) -> Done:
         """Train, compare, register; or go on where it was killed. One that is completed is not done again.
 
-        Raises what training raises; the job then says `failed`, with its checkpoints kept, and can be run again."""
+        Raises DaybookError for whatever goes wrong, a shortage of memory or disk with its numbers; the job then says
+        `failed`, with its checkpoints kept, and can be run again."""
         with self.jobs.alone(id_):
             job = self.jobs.read(id_)
             if job.state == "completed":
+                self._sweep(job)
                 return Done(job, self._registered(job))
-            job = self.jobs.begin(job)
-            self._did("finetune.started", job, str(job.spec["actor"]))
+            if job.hosted:
+                raise BadParameter(
+                    f"The training {id_} runs at an upstream.", remedy=f"Go on: daybook finetune hosted go {id_}."
+                )
+            recipe = Recipe.of(dict(job.spec["recipe"]))
+            again = f"daybook finetune resume {id_}"
             try:
-                return self._run(job, tell or (lambda _: None))
-            except (DaybookError, OSError, ValueError, RuntimeError) as error:
-                self.jobs.end(job, "failed", error=f"{type(error).__name__}: {error}"[:2000])
-                self._did("finetune.failed", job, str(job.spec["actor"]))
+                with shortage.told(
+                    lambda: f"training {id_}, {_far(self.jobs.read(id_))}, with batches of {recipe.batch}",
+                    self.home,
+                    memory=f"Close what else holds memory and go on from the last checkpoint ({again}), or start anew "
+                    f"with smaller batches: --set batch={max(1, recipe.batch // 2)} --set accumulate="
+                    f"{recipe.accumulate * 2}.",
+                    room=f"Free some room and go on from the last checkpoint: {again}.",
+                ):
+                    shortage.need(self.home, int(job.spec["estimate"]["room"]), f"The training {id_}")
+                    job = self.jobs.begin(job)
+                    self._did("finetune.started", job, str(job.spec["actor"]))
+                    return self._run(job, tell or (lambda _: None))
+            except Exception as error:
+                self._failed(id_, error)
+                if isinstance(error, DaybookError):
+                    raise
+                raise DaybookError(
+                    f"The training {id_} failed: {type(error).__name__}: {' '.join(str(error).split())[:500]}.",
+                    remedy=f"What was kept is kept: {again}.",
+                ) from error
+            except BaseException:  # a Ctrl-C: the process may live on, and the training does not
+                if (job := self.jobs.read(id_)).state == "running":
+                    self.jobs.write(replace(job, state="interrupted", process=None))
                 raise
+
+    def _failed(self, id_: str, error: Exception) -> None:
+        """Note it, where that can be noted: a disk that is full may have no room for this either, and a job whose
+        process is gone says so by itself."""
+        with contextlib.suppress(OSError, DaybookError):
+            job = self.jobs.end(self.jobs.read(id_), "failed", error=f"{type(error).__name__}: {error}"[:2000])
+            self._did("finetune.failed", job, str(job.spec["actor"]))
 
     def _run(self, job: Job, tell: Tell) -> Done:
         recipe = Recipe.of(dict(job.spec["recipe"]))
         place = self.jobs.place(job.id)
         template = Template(**dict(job.spec["template"]))
-        data = _read(place / DATA, job)
+        data = finetune_files.read(place / DATA, job)
         material = Material(data, (), template, len(data))
 
         def keep(progress: Progress) -> None:
@@ -216,17 +271,29 @@ class Tuner:
             self._did("finetune.cancelled", job, str(job.spec["actor"]))
             return Done(self.jobs.end(job, "cancelled", result=result), None)
         version = self._register(job, recipe, made)
+        self._did("finetune.completed", job, str(job.spec["actor"]))
         done = self.jobs.end(job, "completed", result=result | {"model": version.id, "digest": made.digest})
-        for leftover in ("checkpoints", ".best", DATA, "adapter", "encoder", "head"):
-            gone = place / leftover
-            shutil.rmtree(gone) if gone.is_dir() else gone.unlink(missing_ok=True)
-        self._did("finetune.completed", done, str(job.spec["actor"]))
+        self._sweep(done)
         return Done(done, version)
 
+    def _sweep(self, job: Job) -> None:
+        """What a training that is over needs no more, the rows above all."""
+        for leftover in ("checkpoints", ".best", ".best.pt", DATA, "adapter", "encoder", "head"):
+            gone = self.jobs.place(job.id) / leftover
+            shutil.rmtree(gone) if gone.is_dir() else gone.unlink(missing_ok=True)
+
     def _register(self, job: Job, recipe: Recipe, made: finetune_methods.Made) -> ModelVersion:
-        """The weights under their digest, then the version. Killed in between, the next run finds both."""
-        if (known := self._registered(job)) is not None:
-            return known
+        """The weights under their digest, then the version, then the alias. Killed in between, the next run finds what
+        there is and does the rest."""
+        version = self._registered(job) or self._entered(job, recipe, made)
+        self.registry.publish()
+        moved = any(move.version == version.version for move in self.registry.history(job.name, CHAMPION))
+        if job.spec["promote"] and made.verdict == "better" and not moved:
+            reason = f"better than its base: {made.told}"
+            self.registry.alias(job.name, CHAMPION, version.version, actor=str(job.spec["actor"]), reason=reason)
+        return version
+
+    def _entered(self, job: Job, recipe: Recipe, made: finetune_methods.Made) -> ModelVersion:
         spec = job.spec
         folder = Path("models") / "registered" / job.name / made.digest.removeprefix("sha256:")[:16]
         written = card.write(
@@ -242,8 +309,8 @@ class Tuner:
             subjects=len(spec["subjects"]),
             when=f"{self.clock.now():%Y-%m-%d %H:%M} UTC",
         )
-        _publish(made.folder, self.home / folder, written)
-        version = self.registry.register(
+        finetune_files.publish(made.folder, self.home / folder, written)
+        return self.registry.register(
             job.name,
             method=recipe.method,
             provider="local" if recipe.method == "lora" else "head",
@@ -261,10 +328,6 @@ class Tuner:
             subjects=tuple(spec["subjects"]),
             run_id=spec["run_id"],
         )
-        if spec["promote"] and made.verdict == "better":
-            reason = f"better than its base: {made.told}"
-            self.registry.alias(job.name, CHAMPION, version.version, actor=str(spec["actor"]), reason=reason)
-        return version
 
     def _registered(self, job: Job) -> ModelVersion | None:
         return next((v for v in self.registry.versions(job.name) if v.tags.get("job") == job.id), None)
@@ -288,38 +351,7 @@ def _with(job: Job, progress: Progress) -> Job:
     return replace(job, progress=progress.as_dict())
 
 
-def _publish(made: Path, to: Path, written: str) -> None:
-    """Whole under its name or not at all; one that is there already is the same, because its digest names it."""
-    (made / "card.md").write_text(written, encoding="utf-8")
-    if to.is_dir():
-        return
-    to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    beside = to.with_name(f".{to.name}")
-    shutil.rmtree(beside, ignore_errors=True)
-    shutil.copytree(made, beside)
-    beside.rename(to)
-
-
-def _write(path: Path, data: DataSet) -> None:
-    with path.open("wb") as file:
-        for row in data.rows:
-            told = [row.id, row.input, row.reference, list(row.choices), row.group, dict(row.extra)]
-            file.write(orjson.dumps(told, default=str) + b"\n")
-
-
-def _read(path: Path, job: Job) -> DataSet:
-    try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError as error:
-        raise BadData(f"The rows of {job.id} are gone ({path}).", remedy="Prepare it again.") from error
-    rows = []
-    for line in lines:
-        id_, asked, reference, choices, group, extra = orjson.loads(line)
-        rows.append(Row(id_, asked, reference, tuple(choices), group, extra))
-    data = DataSet(Path(str(job.spec["source"])).name, str(job.spec["source"]), tuple(rows))
-    if data.digest != job.spec["digest"]:
-        raise BadData(
-            f"The rows of {job.id} have the digest {data.digest[:19]}…, not {str(job.spec['digest'])[:19]}….",
-            remedy="They were changed since it was prepared: prepare it again.",
-        )
-    return data
+def _far(job: Job) -> str:
+    """How far it is, in words."""
+    step, steps = job.progress.get("step"), job.progress.get("steps")
+    return "before its first step" if step is None else f"step {step} of {steps}"

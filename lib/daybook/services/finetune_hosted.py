@@ -49,16 +49,21 @@ class Hosting:
             "licence": plan.licence,
             "subjects": list(plan.subjects),
             "rows": {"train": len(train), "held_out": len(held)},
-            "estimate": {"tokens": tokens, "epochs": passes, "cost": _text(cost), "cost_source": tariff.source},
+            "estimate": {
+                "tokens": tokens,
+                "tokens_counted": "by the embedded model's tokenizer, or guessed; the upstream counts by its own",
+                "epochs": passes,
+                "cost": _text(cost),
+                "cost_source": tariff.source,
+                "notice": tariff.notice(self._tuner.clock.now().date()),
+            },
             "actor": actor,
         }
-        jobs = self._tuner.jobs
-        job = jobs.create(name, spec)
-        suffix = name[:18]
-        state = State(model=model, seed=plan.recipe.seed, epochs=epochs, suffix=suffix)
+        state = State(model=model, seed=plan.recipe.seed, epochs=epochs, suffix=name[:18])
         chats = [[plan.material.messages(row) for row in part.rows] for part in (train, held)]
-        self.at(job.id).write(chats[0], chats[1], state)
-        return job
+        return self._tuner.jobs.create(
+            name, spec, lambda place: Hosted(place, place.name, self._client).write(chats[0], chats[1], state)
+        )
 
     def at(self, id_: str) -> Hosted:
         return Hosted(self._tuner.jobs.place(id_), id_, self._client)

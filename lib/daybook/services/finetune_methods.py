@@ -168,6 +168,11 @@ def _encoder(work: Work) -> Made:
     tests, truth = [row.input for row in held.rows], [str(row.reference) for row in held.rows]
     base_digest = embed.digest(recipe.base)
     identity = {"recipe": recipe.digest, "data": work.material.data.digest, "base": base_digest}
+    # What it begins as is what it is compared with: the head on the frozen model.
+    frozen = heads.fit(
+        texts, labels, model=recipe.base, strength=recipe.strength, seed=recipe.seed,
+        cache=work.home / "embeddings.sqlite",
+    )  # fmt: skip
     trained = encoder.train(
         texts,
         labels,
@@ -175,6 +180,7 @@ def _encoder(work: Work) -> Made:
         recipe=recipe,
         folder=work.place,
         identity=identity,
+        start=frozen,
         tell=work.tell,
         stop=work.stop,
     )
@@ -182,7 +188,6 @@ def _encoder(work: Work) -> Made:
     if trained.ended == "cancelled":
         return Made(trained=trained, folder=folder, digest="", base_digest=base_digest, metrics={})
     tuned = heads.load(folder)
-    frozen = heads.fit(texts, labels, model=recipe.base, seed=recipe.seed, cache=work.home / "embeddings.sqlite")
     metrics = accuracies(
         [a == t for a, t in zip(frozen.predict(tests), truth, strict=True)],
         [a == t for a, t in zip(tuned.predict(tests), truth, strict=True)],

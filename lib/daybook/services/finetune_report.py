@@ -58,6 +58,11 @@ _TABLES = {
     ),
 }
 _NAMES = {"base": "before", "tuned": "after"}
+_BEFORE = {
+    "head": "Before means without training: the class whose name is nearest to the text.",
+    "encoder": "Before means a head on the same model, frozen.",
+    "lora": "Before means the same model without the adapter.",
+}
 
 
 class Finetuning:
@@ -164,7 +169,7 @@ class Finetuning:
             "worse": "**It is worse than it was.**",
             "cannot tell": "**Whether it is better cannot be told** from so few rows.",
         }
-        return f"{told} {said[found['verdict']]}"
+        return f"{told} {said[found['verdict']]} {_BEFORE[self.plan.recipe.method]}"
 
     def chart_compared(self) -> Chart:
         title = "Before and after, with 95 % intervals"

@@ -147,7 +147,7 @@ class Registry:
             raise GateNotMet(
                 f"{name}@{alias} was not moved to v{number}: {len(failed)} of {len(evidence)} requirements are not met."
                 f" {'; '.join(failed)}.",
-                remedy=f"It points where it did{'' if now is None else f', at v{now}'}.",
+                remedy="It still points nowhere." if now is None else f"It still points at v{now}.",
             )
         if history and number == now:
             return history[-1]

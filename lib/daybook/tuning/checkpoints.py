@@ -6,7 +6,6 @@ hidden folder and swept away; the one before it is still there.
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from daybook.errors import BadParameter, DaybookError
+from daybook.errors import BadParameter
 
 STATE = "state.json"
 
@@ -45,8 +44,8 @@ class Checkpoints:
         return None
 
     def write(self, step: int, state: dict[str, Any], fill: Callable[[Path], None], *, keep: set[int]) -> Path:
-        """Keep the state of `step`; earlier ones but those in `keep` go. Raises DaybookError where the disk is full;
-        what was kept before stays."""
+        """Keep the state of `step`; earlier ones but those in `keep` go. Where it cannot be written, nothing of it is
+        left, and what was kept before stays."""
         beside = self.folder / f".step-{step:07}"
         place = self.folder / f"step-{step:07}"
         shutil.rmtree(beside, ignore_errors=True)
@@ -56,15 +55,9 @@ class Checkpoints:
             (beside / STATE).write_bytes(orjson.dumps(state | {"step": step, "identity": self.identity}))
             shutil.rmtree(place, ignore_errors=True)
             beside.rename(place)
-        except OSError as error:
+        except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise
-            room = shutil.disk_usage(self.folder).free // 10**6
-            raise DaybookError(
-                f"No room for the checkpoint of step {step} in {self.folder} ({room} MB left).",
-                remedy="Free some room and go on from the last checkpoint.",
-            ) from error
+            raise
         for old in self.folder.glob("step-*"):
             if old != place and int(old.name[5:]) not in keep:
                 shutil.rmtree(old, ignore_errors=True)

@@ -19,7 +19,10 @@ from daybook.tuning.recipe import Recipe
 RATES = "rates.json"
 ASSUMED = {"lora": 250.0, "head": 900.0, "encoder": 500.0}
 """Tokens a second on two cores, where nothing was measured yet."""
-_ROOM = {"lora": 700_000_000, "head": 10_000_000, "encoder": 400_000_000}
+_ROOM = {"lora": 150_000_000, "head": 20_000_000, "encoder": 1_100_000_000}
+"""Bytes at most while it runs: two checkpoints with their optimiser, the best state, what is made, and its copy."""
+_MERGED = 1_100_000_000
+"""More, where the base with the adapter merged in is written too, and copied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +57,9 @@ class Estimate:
         paid = "unknown cost" if self.cost is None else f"${self.cost:f}"
         return (
             f"{self.method} on {self.base}: {self.examples:,} examples ({self.held_out:,} held out), "
-            f"{self.tokens:,} tokens a pass, {self.trained_tokens:,} in {self.epochs:g} epochs, "
-            f"{self.steps:,} steps; {took} ({self.pace_source}), {self.room / 1e6:,.0f} MB of disk, "
+            f"{self.tokens:,} tokens a pass, {self.trained_tokens:,} in {self.epochs:g} "
+            f"epoch{'' if self.epochs == 1 else 's'}, {self.steps:,} step{'' if self.steps == 1 else 's'}; "
+            f"{took} ({self.pace_source}), {self.room / 1e6:,.0f} MB of disk, "
             f"{paid} ({self.cost_note})."
         )
 
@@ -88,7 +92,7 @@ def estimate(checked: Checked, recipe: Recipe, *, held_out: int, rates: Path, de
         seconds=trained / pace,
         pace=pace,
         pace_source=told,
-        room=_ROOM[recipe.method],
+        room=_ROOM[recipe.method] + _MERGED * (recipe.method == "lora" and recipe.merge),
         cost=Decimal(0),
         cost_note="on this machine: nobody is paid",
     )

@@ -119,11 +119,13 @@ def check(
     licence: str | None = None,
     context: int = 8192,
     count: TokenCounter | None = None,
+    classifier: bool = False,
     given: Mapping[str, str] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Checked:
     """Every gate over the material. `against`: evaluation sets that must not be in it. `count`: tokens of a chat; a
-    guess without one. `given`: policies, as `policies` takes them."""
+    guess without one. `classifier`: the answers have to be classes. `given`: policies, as `policies` takes them."""
+    chosen = policies(given or {})
     rows = material.data.rows
     chats = [material.messages(row) for row in rows]
     lengths = [(count or guess)(chat) for chat in chats]
@@ -131,7 +133,7 @@ def check(
     parts: list[tuple[str, Callable[[], inspections.Found]]] = [
         ("format", lambda: inspections.format(material)),
         ("roles", lambda: inspections.roles(rows, chats)),
-        ("enough", lambda: inspections.Found(len(rows), len(rows), f"{len(rows)} examples")),
+        ("enough", lambda: inspections.enough(rows, chosen["enough"][1])),
         ("length", lambda: inspections.length(rows, lengths, context)),
         ("duplicates", lambda: inspections.duplicates(rows, chats)),
         ("near_duplicates", lambda: inspections.near_duplicates(rows)),
@@ -140,9 +142,8 @@ def check(
         ("near_leakage", lambda: inspections.near_leakage(rows, against)),
         ("personal_data", lambda: inspections.personal_data(rows, chats)),
         ("licence", lambda: inspections.licence(material.data, licence)),
-        ("balance", lambda: inspections.balance(rows)),
+        ("balance", lambda: inspections.balance(rows, classifier=classifier)),
     ]
-    chosen = policies(given or {})
     gates = []
     for name, look in parts:
         if progress is not None:
@@ -155,11 +156,9 @@ def check(
 def _gate(name: str, seen: inspections.Found, policy: Policy, limit: float) -> Gate:
     if seen.met is not None:
         met = seen.met
-    elif name == "enough":
-        met = seen.found >= limit
     elif name == "balance":
         met = seen.details.get("ratio", 0) <= limit
     else:
         met = seen.found <= limit * seen.of
-    policy = "warn" if seen.warn else policy
+    policy = "warn" if seen.warn else "block" if seen.block else policy
     return Gate(name, seen.found, seen.of, policy, limit, met, seen.told, seen.examples, seen.details)

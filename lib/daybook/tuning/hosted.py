@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -26,6 +27,8 @@ Chats = Sequence[Sequence[Message]]
 OVER = frozenset(("succeeded", "failed", "cancelled"))
 PREFIX = "daybook-"
 """Of the names of all files that are uploaded from here: so they can be listed and deleted."""
+UNKNOWN_CONTEXT = 16_384
+"""Tokens of an example that a model takes of which hosted.yml says nothing: the least of any that can be tuned."""
 _STATE = "hosted.json"
 _PURPOSE = "fine-tune"
 
@@ -61,14 +64,31 @@ class Tariff:
     context: int | None
     fewest: int
     source: str
+    last_jobs: date
+    """After it, nobody can start a new job."""
+    retires: date | None = None
+    """From it on, neither the model nor what was tuned on it answers; None: not known."""
+
+    def notice(self, today: date) -> str | None:
+        """What whoever is about to pay should know; None where there is nothing."""
+        told = []
+        if today > self.last_jobs:
+            told.append(f"no new job can be started since {self.last_jobs}")
+        elif self.retires is None or today < self.retires:
+            told.append(f"new jobs can be started until {self.last_jobs}, by who has tuned before")
+        if self.retires is not None:
+            verb = "was shut down" if today >= self.retires else "is shut down, with every model tuned on it,"
+            told.append(f"the model {verb} on {self.retires}")
+        return "; ".join(told) or None
 
 
 def tariff(model: str) -> Tariff:
     told = yaml.safe_load((files("daybook.tuning") / "hosted.yml").read_text(encoding="utf-8"))
     row = told["models"].get(model)
     if row is None:
-        return Tariff(None, None, 10, "not in hosted.yml")
-    return Tariff(Decimal(row["training"]), row["context"], row["fewest"], f"{told['source']} as of {told['as_of']}")
+        return Tariff(None, None, 10, "not in hosted.yml", told["last_jobs"])
+    source = f"{told['source']} as of {told['as_of']}"
+    return Tariff(Decimal(row["training"]), row["context"], row["fewest"], source, told["last_jobs"], row["retires"])
 
 
 def price(model: str, tokens: int, epochs: int) -> Decimal | None:
@@ -241,7 +261,7 @@ def _translated(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-        raise Unauthorised(f"The upstream refused our key ({error.status_code}).", remedy="See api_key_env.") from None
+        raise Unauthorised(f"The upstream refused our key ({error.status_code}).", remedy="Mend OPENAI_API_KEY.") from None
     except openai.APIStatusError as error:
         told = error.body.get("message") if isinstance(error.body, dict) else None
         raise ProviderError(

@@ -45,6 +45,8 @@ class Found:
     """Where it does not follow from the count."""
     warn: bool = False
     """Only warn, whatever the policy: nothing is known that speaks against it."""
+    block: bool = False
+    """Block, whatever the policy: what was asked for cannot be trained on it."""
 
 
 def _at(row: Row, number: int) -> str:
@@ -79,6 +81,12 @@ def _order(roles: Sequence[str]) -> str:
     if not called and any(a == b for a, b in itertools.pairwise(talk)):
         return "the same role twice in a row"
     return ""
+
+
+def enough(rows: Sequence[Row], least: float) -> Found:
+    met = len(rows) >= least
+    told = f"{len(rows)} examples" + ("" if met else f"; at least {least:g} are needed")
+    return Found(len(rows), len(rows), told, met=met)
 
 
 def length(rows: Sequence[Row], lengths: Sequence[int], context: int) -> Found:
@@ -170,8 +178,10 @@ def personal_data(rows: Sequence[Row], chats: Sequence[Sequence[Mapping[str, Any
         touched += bool(found)
         if found and len(shown) < _SHOWN:
             shown.append(f"{_at(rows[n], n)}: {', '.join(sorted(set(found)))}")
-    told = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common())
-    told = f"{touched} of {len(rows)} examples hold personal data or secrets ({told})" if touched else "none was found"
+    told = "none was found by its shape; names and addresses are not looked for"
+    if touched:
+        listed = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common())
+        told = f"{touched} of {len(rows)} examples hold personal data or secrets ({listed})"
     return Found(touched, len(rows), told, tuple(shown), dict(kinds))
 
 
@@ -196,14 +206,18 @@ def licence(data: DataSet, licence: str | None) -> Found:
     return Found(0, len(data), f"the source is {stated}")
 
 
-def balance(rows: Sequence[Row]) -> Found:
+def balance(rows: Sequence[Row], *, classifier: bool) -> Found:
+    """`classifier`: what is trained answers with one of the classes, so that there have to be at least two of them."""
     counts = Counter(str(row.reference) for row in rows)
-    if not rows or len(counts) > max(2, len(rows) // 3):
+    if classifier and len(counts) > len(rows) / 2:
+        told = f"{len(rows)} examples have {len(counts)} different answers: that is free text, and a head needs classes"
+        return Found(len(rows), len(rows), told, details={"classes": None}, met=False, block=True)
+    if not rows or (not classifier and len(counts) > max(2, len(rows) // 3)):
         return Found(0, len(rows), "the answers are free text, not classes", details={"classes": None}, met=True)
     common, least = counts.most_common()[0], counts.most_common()[-1]
     details = {"classes": len(counts), "ratio": common[1] / least[1], "largest": common[1], "smallest": least[1]}
     if len(counts) == 1:
         told = f"all {len(rows)} examples have one answer, {common[0][:40]!r}: there is nothing to learn"
-        return Found(len(rows), len(rows), told, details=details, met=False)
+        return Found(len(rows), len(rows), told, details=details, met=False, block=classifier)
     told = f"{len(counts)} classes, from {least[1]} ({least[0][:30]}) to {common[1]} ({common[0][:30]}) examples"
     return Found(0, len(rows), told, details=details)

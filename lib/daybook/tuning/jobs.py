@@ -13,7 +13,8 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -47,6 +48,11 @@ class Job:
     result: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
 
+    @property
+    def hosted(self) -> bool:
+        """Whether somebody else trains it, so that only they can stop it."""
+        return str(self.spec.get("recipe", {}).get("method")) == "hosted"
+
     def told(self) -> dict[str, Any]:
         """As JSON-able values, without what only this machine cares about."""
         row = asdict(self)
@@ -67,11 +73,17 @@ class Jobs:
             raise BadParameter(f"{id_[:40]!r} is no training's id.", remedy="See daybook finetune status.")
         return self.folder / id_
 
-    def create(self, name: str, spec: Mapping[str, Any]) -> Job:
+    def create(self, name: str, spec: Mapping[str, Any], fill: Callable[[Path], object]) -> Job:
+        """A job that is there with what `fill` put into its folder, or not at all."""
         job = Job(id=f"ft-{new_id()[-12:]}", state="prepared", name=name, spec=dict(spec), created_at=self._clock.now())
-        self.place(job.id).mkdir(parents=True, mode=0o700)
-        self.write(job)
-        return job
+        place = self.place(job.id)
+        place.mkdir(parents=True, mode=0o700)
+        try:
+            fill(place)
+            return self.write(job)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
 
     def write(self, job: Job) -> Job:
         path = self.place(job.id) / "job.json"
@@ -128,10 +140,15 @@ class Jobs:
     def cancel(self, id_: str) -> Job:
         """Ask a running training to stop before its next step; one that nobody runs is cancelled at once.
 
-        Raises BadParameter for one that is over."""
+        Raises BadParameter for one that is over, or that runs at an upstream."""
         job = self.read(id_)
         if job.state in OVER:
             raise BadParameter(f"The training {id_} is {job.state}.", remedy="There is nothing to cancel.")
+        if job.hosted:
+            raise BadParameter(
+                f"The training {id_} runs at an upstream.",
+                remedy=f"Cancel it there: daybook finetune hosted cancel {id_}.",
+            )
         (self.place(id_) / "cancel").touch()
         return self.end(job, "cancelled") if job.state != "running" else job
 

@@ -43,22 +43,11 @@ def train(
     """Train an adapter in `folder`/adapter, going on from `folder`/checkpoints where there is one.
 
     `held`: never trained on. `stop()` is asked before each step; a training that is stopped keeps its state. Raises
-    DaybookError where memory or disk do not suffice, or the loss is no number.
+    DaybookError where the loss is no number.
     """
-    training = _Training(chats, held, recipe, base, folder, identity, tell or (lambda _: None), stop or (lambda: False))
-    torch = need("torch")
-    try:
-        return training.run()
-    except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
-            raise
-        longest = max(len(one.ids) for one in training.rows)
-        raise DaybookError(
-            f"Out of memory at step {training.step}: batches of {recipe.batch} examples with up to {longest} tokens "
-            f"on {training.device}.",
-            remedy=f"Halve the batch and double accumulate (--set batch={max(1, recipe.batch // 2)} --set "
-            f"accumulate={recipe.accumulate * 2}), or lower max_length. The last checkpoint is kept.",
-        ) from error
+    return _Training(
+        chats, held, recipe, base, folder, identity, tell or (lambda _: None), stop or (lambda: False)
+    ).run()
 
 
 class _Training:

@@ -15,6 +15,12 @@ Method = Literal["lora", "head", "encoder"]
 METHODS: tuple[Method, ...] = ("lora", "head", "encoder")
 ENCODER = "all-minilm-l6-v2"
 
+_OWN: dict[str, dict[str, Any]] = {
+    "lora": {"base": MODEL, "batch": 8, "rate": 5e-4},
+    "head": {"base": ENCODER, "batch": 32, "rate": 1e-4},
+    "encoder": {"base": ENCODER, "batch": 32, "rate": 1e-4},
+}
+"""What a method takes where the recipe does not say."""
 _RANGES: dict[str, tuple[float, float]] = {
     "epochs": (0.01, 1000),
     "batch": (1, 4096),
@@ -33,6 +39,12 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 
+_WHOLE = (
+    "seed", "batch", "accumulate", "rank", "alpha", "patience", "evaluations", "checkpoints", "max_length", "max_steps",
+    "threads",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """`lora`: low-rank adapters on a causal model. `head`: logistic regression on frozen embeddings. `encoder`: the
@@ -43,10 +55,12 @@ class Recipe:
     """The embedded models by name, or a folder of weights; "" is the method's own."""
     seed: int = 0
     epochs: float = 3
-    batch: int = 8
+    batch: int = 0
+    """Rows of a batch; 0 is the method's own."""
     accumulate: int = 1
     """Batches whose gradients make one step."""
-    rate: float = 5e-4
+    rate: float = 0.0
+    """Of AdamW, at its highest; 0 is the method's own."""
     rank: int = 8
     alpha: int = 16
     dropout: float = 0.0
@@ -72,14 +86,19 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise BadParameter(f"There is no method {str(self.method)[:40]!r}.", remedy=f"Use {', '.join(METHODS)}.")
+        for name, own in _OWN[self.method].items():
+            if not getattr(self, name):
+                object.__setattr__(self, name, own)
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
                 raise BadParameter(f"{name} is {value!r}.", remedy=f"Give a number from {low:g} to {high:g}.")
+        for name in _WHOLE:
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+                raise BadParameter(f"{name} is {value!r}.", remedy="Give a whole number.")
         if self.max_steps is not None and self.max_steps < 1:
             raise BadParameter(f"max_steps is {self.max_steps}.", remedy="Give at least 1, or none.")
-        if not self.base:
-            object.__setattr__(self, "base", MODEL if self.method == "lora" else ENCODER)
         object.__setattr__(self, "targets", tuple(self.targets))
 
     @classmethod

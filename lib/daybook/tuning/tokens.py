@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from daybook.errors import BadParameter
 from daybook.extras import need
 from daybook.providers import weights as embedded
 from daybook.tuning.examples import Message
@@ -62,9 +63,17 @@ def folder(home: Path) -> Path:
 
 
 def counter(place: Path) -> Counter:
-    """Counts by the tokenizer and the chat template in `place`."""
+    """Counts by the tokenizer and the chat template in `place`. Raises BadParameter where it has none that loads."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    tokenizer = need("transformers").AutoTokenizer.from_pretrained(str(place), local_files_only=True)
+    try:
+        tokenizer = need("transformers").AutoTokenizer.from_pretrained(str(place), local_files_only=True)
+    except Exception as error:  # each library has its own for a file that is cut off
+        raise BadParameter(
+            f"The tokenizer in {place} does not load: {type(error).__name__}: {' '.join(str(error).split())[:300]}.",
+            remedy="Name a folder that save_pretrained wrote, with its tokenizer.",
+        ) from error
+    if tokenizer.chat_template is None:
+        raise BadParameter(f"The tokenizer in {place} has no chat template.", remedy="Name a chat model.")
 
     def count(messages: Sequence[Message]) -> int:
         text = tokenizer.apply_chat_template(list(messages), tokenize=False)
