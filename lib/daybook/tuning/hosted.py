@@ -261,7 +261,9 @@ def _translated(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-        raise Unauthorised(f"The upstream refused our key ({error.status_code}).", remedy="Mend OPENAI_API_KEY.") from None
+        raise Unauthorised(
+            f"The upstream refused our key ({error.status_code}).", remedy="Mend OPENAI_API_KEY."
+        ) from None
     except openai.APIStatusError as error:
         told = error.body.get("message") if isinstance(error.body, dict) else None
         raise ProviderError(
