@@ -28,9 +28,21 @@ def test_money_shows_the_digits_that_matter(amount, text):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "unknown"), (0, "0 %"), (1, "100 %"), (0.123, "12.3 %"), (0.0004, "0.04 %"), (0.9999, "100.0 %")],
+    [
+        (None, "unknown"),
+        (0, "0 %"),
+        (1, "100 %"),
+        (1 - 1e-16, "100 %"),
+        (0.123, "12.3 %"),
+        (-0.43753, "-43.8 %"),
+        (0.0004, "0.04 %"),
+        (0.00000384, "0.0004 %"),
+        (0.9994, "99.9 %"),
+        (0.99999, "99.999 %"),
+    ],
 )
 def test_shares_are_per_cent(value, text):
+    """What is nearly nothing or nearly all is not written as 0.00 or 100.0."""
     assert percent(value) == text
 
 

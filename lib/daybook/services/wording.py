@@ -34,13 +34,17 @@ def money(amount: Decimal | float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """12.3 % · 0.04 % · 100 %."""
+    """12.3 % · 0.04 % · 0.0004 % · 100 %. What is nearly nothing or nearly all is not written as 0 or 100."""
     if value is None or isnan(value):
         return UNKNOWN
-    shown = value * 100
+    shown = round(value * 100, 9)  # 99.99999999999999 is arithmetic, not a share
     if shown in (0, 100):
-        return f"{shown:.0f} %"
-    return f"{shown:.{1 if shown >= 1 else 2}f} %"
+        return f"{abs(shown):.0f} %"
+    if abs(shown) < 0.005:
+        return f"{Decimal(f'{shown:.1g}'):f} %"
+    if 99.95 <= shown < 100:
+        return f"{100 - Decimal(f'{100 - shown:.1g}'):f} %"
+    return f"{shown:.{1 if abs(shown) >= 1 else 2}f} %"
 
 
 def seconds(value: float | None) -> str:
