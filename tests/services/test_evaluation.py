@@ -222,6 +222,7 @@ def test_a_conversation_goes_on_after_its_answer(
     counted; the category slices and is no reference."""
     path = tmp_path / "turns.jsonl"
     rows = [{"question_id": i, "category": "abc"[i % 3], "turns": [f"First {i}?", f"Second {i}?"]} for i in range(15)]
+    rows[3] |= {"reference": ["One.", "Two."]}
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = bench.evaluate(path, ["up/good"], judge="up/judge")
     assert (found.task, found.asked, found.quality("up/good").value) == ("free_text", 45, 0.75)
@@ -229,6 +230,7 @@ def test_a_conversation_goes_on_after_its_answer(
     judged = [text for model, text in upstream.answered if model == "judge"]
     assert len(judged) == 15
     assert all("First" in text and "Assistant: B" in text and "Second" in text for text in judged)
+    assert sum("One.\n\nTwo." in text for text in judged) == 1
     assert found.data.rows[0].input == "First 0?"
     assert "category: a" in set(found.slices["slice"])
     assert bench.evaluate(path, ["up/good"], judge="up/judge").asked == 0

@@ -136,10 +136,11 @@ def _row(values: Mapping[str, Any], columns: Mapping[str, str], seen: Mapping[st
     choices = _choices(part("choices"))
     references = _references(part("reference"), choices)
     extra = {name: value for name, value in values.items() if name not in columns.values()}
-    if len(references) > 1:
-        extra["references"] = references
     if len(turns) > 1:
         extra["turns"] = turns
+        references = ("\n\n".join(references),) if references else ()  # one for each turn
+    if len(references) > 1:
+        extra["references"] = references
     group = part("group")
     id_ = part("id")
     return Row(

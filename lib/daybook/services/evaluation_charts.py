@@ -40,8 +40,10 @@ _TABLES = {
         "Against the first, on the same rows",
         (
             Column("contestant", "contestant"),
-            Column("difference", "difference", "percent", "low", "high"),
+            Column("difference", "difference", "points", "low", "high"),
             Column("n", "rows", "count"),
+            Column("won", "won", "count"),
+            Column("lost", "lost", "count"),
             Column("adjusted", "p (Holm)", "p"),
             Column("test", "test"),
             Column("verdict", "verdict"),

@@ -24,7 +24,10 @@ def plan(found: Evaluation) -> str:
     shared = f" from {count(clusters, 'source')}" if clusters not in (None, n) else ""
     told = f"{count(n, 'row')}{shared} of {code(found.data.name)}, scored by {code(found.scorer)}."
     if found.least is None:
-        return f"{told} So few cannot show any difference with 80 %: read the figures as a trial."
+        return (
+            f"{told} Unless two contestants disagree on far more than a fifth of them, so few show no difference with "
+            "80 %: read the figures as a trial."
+        )
     return (
         f"{told} Where two contestants disagree on a fifth of the rows, this many show a difference of "
         f"**{found.least * 100:.1f} points** with 80 %; a smaller one may well stay unseen."
@@ -66,7 +69,8 @@ def differences(found: Evaluation) -> str:
 def cost(found: Evaluation) -> str:
     kept = sum(item.said is not None for items in found.items.values() for item in items) - found.asked
     told = [f"This run asked {count(found.asked, 'new question')} in {seconds(found.seconds)}"]
-    told.append(f"and spent {money(found.spent)}" + (f"; {count(kept, 'answer')} had been kept." if kept > 0 else "."))
+    spent = "at no known price" if found.spent is None else f"and spent {money(found.spent)}"
+    told.append(spent + (f"; {count(kept, 'answer')} had been kept." if kept > 0 else "."))
     if found.stopped:
         told.append(f"**It was stopped by {found.stopped}**: what is said here is said of the rows that were reached.")
     for row in facts(found.leaderboard):

@@ -128,10 +128,12 @@ def task_of(name: str, data: DataSet) -> Task:
             name = "code"
         elif some is not None and some.choices:
             name = "multiple_choice"
+        elif some is not None and ("turns" in some.extra or any(row.reference is None for row in data.rows)):
+            name = "free_text"
         elif 2 <= len(data.labels) <= max(2, len(data) // 3):
             name = "classification"
         else:
-            name = "short_answer" if data.labels else "free_text"
+            name = "short_answer"
     if name not in TASKS:
         raise BadParameter(f"There is no task {name[:40]!r}.", remedy=f"There are auto, {', '.join(TASKS)}.")
     return TASKS[name]
