@@ -79,6 +79,12 @@ def test_each_fault_has_the_cookbooks_name_and_its_row(tmp_path: Path) -> None:
     assert found.examples[0] == "row 11: data_type (a list, not an object)"
 
 
+def test_an_id_stands_once(tmp_path: Path) -> None:
+    """A second row with an id is a fault with both rows' numbers; the first is kept."""
+    gate = check(tmp_path, [*[chat(n, id=n) for n in range(12)], chat(20, id=3)])["format"]
+    assert (gate.blocks, gate.examples) == (True, ("row 13: duplicate_id (that of row 4 too)",))
+
+
 def test_who_speaks_when_is_checked(tmp_path: Path) -> None:
     """The assistant last, a user before it, system first, no role twice in a row."""
     u, a, s = ({"role": r, "content": r} for r in ("user", "assistant", "system"))

@@ -29,7 +29,7 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with one line. `error`: the cookbook's name of it, or not_json, encoding, empty."""
+    """One thing wrong with one line. `error`: the cookbook's name of it, or not_json, encoding, duplicate_id."""
 
     row: int
     error: str
@@ -113,6 +113,7 @@ def _chats(path: Path, template: Template, limit: int | None) -> Material:
     faults: list[Fault] = []
     rows: list[Row] = []
     seen: dict[str, int] = {}
+    ids: dict[str, int] = {}
     lines = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -129,6 +130,9 @@ def _chats(path: Path, template: Template, limit: int | None) -> Material:
             seen[identity] = seen.get(identity, 0) + 1
             chat = record["messages"]
             given = record.get("id")
+            if given is not None and (there := ids.setdefault(str(given), number)) != number:
+                faults.append(Fault(number, "duplicate_id", f"that of row {there} too"))
+                continue
             rows.append(
                 Row(
                     id=str(given) if given is not None else identity + ("" if seen[identity] == 1 else f"-{number}"),
