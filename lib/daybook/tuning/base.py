@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,10 @@ def load(folder: Path, *, device: str | None = None, dtype: str = "float32") -> 
 
 
 def quiet() -> Any:
-    """transformers, without the bars that it draws over everybody's output."""
+    """transformers, without the bars that it draws over everybody's output, and what it tells its own callers."""
     transformers = need("transformers")
+    # peft asks for a property that transformers renames in its next release: nothing that a user could mend.
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
     transformers.utils.logging.disable_progress_bar()
     return transformers
 
