@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from daybook.errors import BadParameter, UnknownModel
+from daybook.errors import BadParameter, SettingsError, Unavailable, UnknownModel
 from daybook.extras import need
 from daybook.providers.hf_models import named_models
 from daybook.tuning import embed, sentiment
@@ -97,21 +97,31 @@ def _named(task: str, name: str, body: Mapping[str, Any], home: Path) -> dict[st
             f"No model for {task} is called {name[:80]!r}.",
             remedy=f"There are: {', '.join([embed.MODEL, *fit])}. Others are named in tasks.yml.",
         )
-    folder = located(known[name]["model"], known[name].get("revision"))
     texts = list(body["texts"])
-    results = list(_RUNNERS[task](folder, texts, body, home))
+    try:
+        folder = located(known[name]["model"], known[name].get("revision"))
+        results = list(_RUNNERS[task](folder, texts, body, home))
+    except BadParameter as error:  # whoever asks can neither see nor mend what tasks.yml names
+        raise SettingsError(f"{name} of tasks.yml: {error.message}", remedy=error.remedy) from error
     tokenizer = need("transformers").AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    length = embed.reading(str(folder)).length if task == "embed" else tokenizer.model_max_length
+    length = embed.reading(str(folder)).length if task == "embed" else _length(*_model(_KINDS[task], folder))
     return {"results": results, "model": name, "digest": embed.digest(str(folder)), **_read(texts, tokenizer, length)}
 
 
 @lru_cache(maxsize=16)
 def located(model: str, revision: str | None) -> Path:
-    """The folder of a model: itself, or the hub's snapshot of exactly this revision, fetched once."""
+    """The folder of a model: itself, or the hub's snapshot of exactly this revision, fetched once. Raises Unavailable
+    where it cannot be fetched."""
     if Path(model).is_dir():
         return Path(model)
     hub = need("huggingface_hub")
-    return Path(hub.snapshot_download(model, revision=revision))
+    try:
+        return Path(hub.snapshot_download(model, revision=revision))
+    except Exception as error:  # by httpx, the hub or the disk, each with errors of its own
+        raise Unavailable(
+            f"The model {model} at {(revision or '')[:12]} cannot be fetched from the hub ({type(error).__name__}).",
+            remedy="Ask again when the hub can be reached, or name a folder of this machine in tasks.yml.",
+        ) from error
 
 
 @lru_cache(maxsize=4)
@@ -129,6 +139,15 @@ def _model(kind: str, folder: Path) -> tuple[Any, Any]:
     return loaded.to(best_device()), tokenizer
 
 
+def _length(model: Any, tokenizer: Any) -> int:
+    """Tokens of a text that the model reads; tokenizers often do not know."""
+    config = model.config
+    positions = int(getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 512)
+    if "roberta" in config.model_type or config.model_type == "camembert":
+        positions -= 2  # they count from the padding on
+    return min(int(tokenizer.model_max_length), positions)
+
+
 def _by_length(texts: Sequence[str], forward: Callable[[list[str]], Sequence[Any]]) -> list[Any]:
     """`forward` over batches of texts of like length, its results in the texts' own order."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
@@ -141,10 +160,11 @@ def _by_length(texts: Sequence[str], forward: Callable[[list[str]], Sequence[Any
 
 def _sentiment(folder: Path, texts: list[str], body: Mapping[str, Any], home: Path) -> list[Any]:
     torch = need("torch")
-    model, tokenizer = _model("AutoModelForSequenceClassification", folder)
+    model, tokenizer = _model(_KINDS["sentiment"], folder)
+    length = _length(model, tokenizer)
 
     def forward(part: list[str]) -> list[Any]:
-        asked = tokenizer(part, padding=True, truncation=True, return_tensors="pt").to(model.device)
+        asked = tokenizer(part, padding=True, truncation=True, max_length=length, return_tensors="pt").to(model.device)
         with torch.inference_mode():
             shares = model(**asked).logits.softmax(-1).tolist()
         names = [model.config.id2label[i].lower() for i in range(len(shares[0]))]
@@ -157,7 +177,8 @@ def _sentiment(folder: Path, texts: list[str], body: Mapping[str, Any], home: Pa
 def _classify(folder: Path, texts: list[str], body: Mapping[str, Any], home: Path) -> list[Any]:
     """Zero-shot by entailment (models that were trained on NLI): does the text entail `This text is about …`?"""
     torch = need("torch")
-    model, tokenizer = _model("AutoModelForSequenceClassification", folder)
+    model, tokenizer = _model(_KINDS["classify"], folder)
+    length = _length(model, tokenizer)
     entails = next((i for i, name in model.config.id2label.items() if name.lower().startswith("entail")), None)
     if entails is None:
         raise BadParameter(f"{folder.name} was not trained to tell entailment.", remedy="Name an NLI model.")
@@ -165,9 +186,9 @@ def _classify(folder: Path, texts: list[str], body: Mapping[str, Any], home: Pat
 
     def forward(part: list[str]) -> list[Any]:
         both = [(text, said_of(hypothesis, label)) for text in part for label in labels]
-        asked = tokenizer(
-            [t for t, _ in both], [h for _, h in both], padding=True, truncation=True, return_tensors="pt"
-        )
+        said, about = [t for t, _ in both], [h for _, h in both]
+        cut = {"padding": True, "truncation": "only_first", "max_length": length}
+        asked = tokenizer(said, about, return_tensors="pt", **cut)
         with torch.inference_mode():
             logits = model(**asked.to(model.device)).logits[:, entails].reshape(len(part), len(labels))
         return [_ranked(dict(zip(labels, row, strict=True))) for row in logits.softmax(-1).tolist()]
@@ -178,10 +199,11 @@ def _classify(folder: Path, texts: list[str], body: Mapping[str, Any], home: Pat
 def _summarize(folder: Path, texts: list[str], body: Mapping[str, Any], home: Path) -> list[Any]:
     """By a sequence-to-sequence model; transformers 5 has no pipeline for it any more, and needs none."""
     torch = need("torch")
-    model, tokenizer = _model("AutoModelForSeq2SeqLM", folder)
+    model, tokenizer = _model(_KINDS["summarize"], folder)
+    length = _length(model, tokenizer)
 
     def forward(part: list[str]) -> list[Any]:
-        asked = tokenizer(part, padding=True, truncation=True, return_tensors="pt").to(model.device)
+        asked = tokenizer(part, padding=True, truncation=True, max_length=length, return_tensors="pt").to(model.device)
         with torch.inference_mode():
             made = model.generate(**asked, max_new_tokens=int(body.get("max_tokens") or 96), do_sample=False)
         return [{"summary": text.strip()} for text in tokenizer.batch_decode(made, skip_special_tokens=True)]
@@ -194,4 +216,9 @@ def _embed(folder: Path, texts: list[str], body: Mapping[str, Any], home: Path) 
     return found
 
 
+_KINDS = {
+    "sentiment": "AutoModelForSequenceClassification",
+    "classify": "AutoModelForSequenceClassification",
+    "summarize": "AutoModelForSeq2SeqLM",
+}
 _RUNNERS = {"sentiment": _sentiment, "classify": _classify, "summarize": _summarize, "embed": _embed}

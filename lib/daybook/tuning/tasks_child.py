@@ -20,6 +20,10 @@ def main() -> None:
         while line:
             line = line[out.write(line) :]
 
+    # Whether the hub may be asked is read when this is imported, and the embedded models forbid it for themselves;
+    # models that tasks.yml names by their revision are fetched unless whoever started Daybook forbids it.
+    import huggingface_hub.constants  # noqa: F401 - imported for what it reads then
+
     from daybook.errors import DaybookError
     from daybook.tuning import tasks
 
