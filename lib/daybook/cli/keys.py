@@ -107,9 +107,10 @@ def _user() -> str:
 
 
 def _table(found: Sequence[Key]) -> str:
-    rows = [("id", "caller", "project", "made", "revoked")]
+    rows = [("id", "caller", "project", "admin", "made", "revoked")]
     for key in found:
         revoked = "" if key.revoked_at is None else f"{key.revoked_at:%Y-%m-%d %H:%M}"
-        rows.append((key.id, key.name, key.project or "", f"{key.created_at:%Y-%m-%d %H:%M}", revoked))
+        admin = "yes" if key.admin else ""
+        rows.append((key.id, key.name, key.project or "", admin, f"{key.created_at:%Y-%m-%d %H:%M}", revoked))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
