@@ -14,6 +14,8 @@ def bias(
     date: dt.date | None = None,
     model: str = "smollm2-135m-instruct",
     table: str = "builtin",
+    sentences: str = "builtin",
+    questions: str = "builtin",
     axes: list[str] | None = None,
     cross: list[list[str]] | None = None,
     templates: int = 12,
@@ -23,7 +25,8 @@ def bias(
     """Publish the bias audit.
 
     `date`: the date it is filed under, UTC; None: the date this run was scheduled for. `model`: whose answers are
-    compared. `table`: a file of decisions, or "builtin". `axes`: whom the prompts vary; None: gender and religion.
+    compared. `table`, `sentences`, `questions`: a file of decisions, of sentence pairs, of questions, or "builtin".
+    `axes`: whom the prompts vary; None: gender and religion.
     `cross`: axes to intersect as well. `must_pass`: fail where a stated limit is not kept. `timeout`: seconds.
     """
     with daybook.open() as book:
@@ -35,6 +38,8 @@ def bias(
             parameters={
                 "model": model,
                 "table": table,
+                "sentences": sentences,
+                "questions": questions,
                 "axes": axes or ["gender", "religion"],
                 "cross": cross or [],
                 "templates": templates,
