@@ -168,3 +168,19 @@ def test_other_weights_are_another_question() -> None:
     body = {"model": "m", "messages": []}
     assert len({key(body), key(body, "sha256:1"), key(body, "sha256:2"), key(body, "sha256:1", 1)}) == 4
     assert key(body, "x") == key(dict(reversed(body.items())), "x")
+
+
+async def test_a_second_round_has_what_the_first_left_of_the_limits() -> None:
+    """A judge, or a second turn, spends from the same purse, and what stops it is told as the limit that was stated."""
+    asker, stated = Asker(cost="0.03"), Limits(cost=Decimal("0.10"), seconds=60)
+    took = Gathered()
+    took.add(await run(asker, 2, cost=Decimal("0.10")))
+    left = stated.less(took)
+    assert left.cost == Decimal("0.04")
+    found = await gather(
+        questions(9), ask=asker, answers=Answers(None), limits=left, expect=lambda body: Decimal("0.03")
+    )
+    took.add(found)
+    assert (found.asked, took.asked, took.spent) == (1, 3, Decimal("0.09"))
+    assert took.stopped == "the cost limit of $0.10"
+    assert stated.less(took).less(took).seconds is not None
