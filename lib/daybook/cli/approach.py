@@ -6,6 +6,7 @@ import click
 import orjson
 
 from daybook import workbench
+from daybook.measuring import EMBEDDED
 
 
 @click.command()
@@ -18,7 +19,7 @@ from daybook import workbench
     metavar="NAME",
     help="zero_shot, few_shot, retrieved, lora or head; repeat it. [all five]",
 )
-@click.option("--model", default=workbench.EMBEDDED, show_default=True, help="The model that is prompted.")
+@click.option("--model", default=EMBEDDED, show_default=True, help="The model that is prompted.")
 @click.option(
     "--classes", type=click.IntRange(min=2), help="Only the rows of so many classes, the most frequent. [all]"
 )

@@ -3,11 +3,12 @@
 import click
 
 from daybook import workbench
+from daybook.measuring import EMBEDDED
 
 
 @click.command()
 @click.argument("prompt")
-@click.option("--model", default=workbench.EMBEDDED, show_default=True, help="A model of models.yml, or upstream/name.")
+@click.option("--model", default=EMBEDDED, show_default=True, help="A model of models.yml, or upstream/name.")
 @click.option("--system", help="A system message to go before the question.")
 @click.option("--max-tokens", default=128, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", type=int, help="For an answer that can be repeated on this machine.")

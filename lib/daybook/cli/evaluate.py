@@ -11,6 +11,7 @@ import orjson
 
 from daybook import workbench
 from daybook.errors import BadParameter
+from daybook.measuring import EMBEDDED
 
 if TYPE_CHECKING:
     from daybook.services.evaluation import Evaluation
@@ -79,7 +80,7 @@ def run(
     """
     parts = dict(_part(column) for column in columns)
     with workbench.open() as book:
-        found = book.evaluate(data, list(models) or [workbench.EMBEDDED], columns=parts, **asked)
+        found = book.evaluate(data, list(models) or [EMBEDDED], columns=parts, **asked)
     _show(found, as_json)
     found.check(at_least=at_least, must=must)
     return 0
