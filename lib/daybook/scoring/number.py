@@ -1,8 +1,9 @@
 """The number that an answer gives, and whether it is the right one.
 
-Read, in this order: what follows the last `####` (GSM8K), the last \\boxed{…}, what follows the last "answer is", the
-last number of the text. 1,234.50 = $1234.5 = 1.2345e3 = 1.234,50 = 1'234.50; 1/2 = 0.5; 3 1/2 = 3.5; 15 % is 15.
+Read, in this order: what follows the last `####` (GSM8K), the last \\boxed{…}, what follows the last "answer is" (of an
+equation, what it comes to), the last number of the text.
 
+1,234.50 = $1234.5 = 1.2345e3 = 1.234,50 = 1'234.50; 1/2 = 0.5; 3 1/2 = 3.5; 15 % is 15.
 A comma before exactly three digits parts thousands, any other one is a decimal comma (2,5), where no list stands
 (1,2,3). Units are not converted: 5 km is 5, and so is 5 million.
 """
@@ -30,6 +31,7 @@ _NUMBER = re.compile(
 _SPACED = re.compile(r"(?<!\S)[-+−]?\s?[$€£¥]?\s?[1-9]\d{0,2}(?: \d{3})+(?!\d)(?:[.,]\d+)?")
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}")
 _MARKS = (r"####", r"\\boxed\s*\{", r"(?:answer|result|total)\s*(?:is|=|:|would be|comes to)")
+_OPERATOR = re.compile(r"\s?[-+−*×÷/=]")
 _CLOSE = Decimal("1e-6")
 _LONGEST = 20_000
 """Characters of an answer that are looked at, from its end."""
@@ -44,12 +46,22 @@ def read(text: str) -> Decimal | None:
         text = whole[0].replace(" ", "") + rest if not _NUMBER.search(rest) else text
     for mark in _MARKS:
         marked = list(re.finditer(mark, text, re.IGNORECASE))
-        if marked and (found := _NUMBER.search(text, marked[-1].end())) and (value := _value(found)) is not None:
+        if marked and (found := _NUMBER.search(text, marked[-1].end())) and (value := _outcome(found)) is not None:
             return value
     for found in reversed(list(_NUMBER.finditer(text))):
         if (value := _value(found)) is not None:
             return value
     return None
+
+
+def _outcome(found: re.Match[str]) -> Decimal | None:
+    """The number itself or, where it begins an equation (2 * 7 = 14), what that comes to."""
+    rest = found.string[found.end() :].partition("\n")[0]
+    if not _OPERATOR.match(rest) or "=" not in rest:
+        return _value(found)
+    ends = _NUMBER.search(rest, rest.rindex("=") + 1)
+    value = None if ends is None or _OPERATOR.match(rest, ends.end()) else _value(ends)
+    return _value(found) if value is None else value
 
 
 def _value(found: re.Match[str]) -> Decimal | None:
