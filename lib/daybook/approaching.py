@@ -98,7 +98,7 @@ class Approaches:
             len(train),
             curve,
             at_once,
-            tuple(notes),
+            tuple(told),
         )
 
     # ── time ──────────────────────────────────────────────────────────────────────────────────────────

@@ -164,6 +164,17 @@ def test_rows_that_say_the_same_are_one_row_and_on_one_side() -> None:
     assert told == ["40 rows to learn from were asked about as well, and left out."]
 
 
+def test_what_was_left_out_is_told_in_what_is_shown(bench: workbench.Workbench) -> None:
+    """A row that is in both files is learnt from no more, and who reads the result reads that."""
+    asked = DataSet("asked", "asked", tuple(Row(f"a{i}", f"{w} day", w) for i, w in enumerate(["good", "bad"])))
+    said = [(word, thing) for word in ("good", "bad") for thing in ("cat", "day")]
+    learnt = DataSet("learnt", "learnt", tuple(Row(f"l{i}", f"{w} {thing}", w) for i, (w, thing) in enumerate(said)))
+    tried = bench.approach(learnt, test=asked, methods=["head"])
+    assert tried.train_rows == 2
+    assert tried.measured_prose.endswith("2 rows to learn from were asked about as well, and left out.")
+    assert tried.to_dict()["notes"] == list(tried.notes)
+
+
 def test_too_few_rows_say_how_they_fell() -> None:
     """Of two rows one is learnt from and one asked about: a class each."""
     two = DataSet("two", "two", (Row("a", "good film", "pos"), Row("b", "bad film", "neg")))
