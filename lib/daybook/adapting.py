@@ -101,7 +101,7 @@ def _kept(train: DataSet, home: Path, steps: int, seconds: float | None) -> Adap
     if (whole := _read(train, home, steps)) is not None or seconds is None:
         return whole
     shortened = []
-    for place in (home / "approach").glob(f"lora-*-{train.digest[7:19]}"):
+    for place in (home / "approach").glob(f"lora-*-*-{train.digest[7:19]}"):
         n = int(place.name.split("-")[1])
         told = _done(place)
         if n < steps and told is not None and told["allowed"] is not None and seconds < MORE * told["allowed"]:

@@ -22,7 +22,8 @@ from daybook.providers.local import Local, Options
 from daybook.records import Call, Usage
 from daybook.scoring import Score
 from daybook.services.answers import Said
-from daybook.services.approach import METHODS, Approach, Learning, Trained
+from daybook.services.approach import Approach, Learning, Trained
+from daybook.services.approach_prose import METHODS
 from daybook.services.approach_rows import apart, reached, spread
 from daybook.services.evaluation import Evaluation, Item
 from daybook.services.evaluation_run import PROJECT

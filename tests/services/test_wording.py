@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from daybook.services.wording import amounts, between, code, count, listing, money, percent, seconds, unbroken
+from daybook.services.wording import amounts, between, code, count, listing, money, percent, plain, seconds, unbroken
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,11 @@ def test_an_amount_is_not_taken_for_a_formula():
     """Each stands in an element of its own, escaped; in bold it has one already, in code it is none."""
     assert amounts("$5.28 to $1,007.56, -$3. **$6** `$7` **$0.000243**, $0.") == (
         r"*\$5.28* to *\$1,007.56*, *-\$3*. **\$6** `$7` **\$0.000243**, *\$0*."
+    )
+
+
+def test_prose_for_a_terminal_has_no_marks():
+    """What JupyterLab needs around a name, an amount or a verdict is not shown where nothing renders it."""
+    assert plain(amounts("**Use** `head`: **$5.28** now, -$0.04 then, or $1,000.")) == (
+        "Use head: $5.28 now, -$0.04 then, or $1,000."
     )

@@ -7,6 +7,7 @@ import orjson
 
 from daybook import workbench
 from daybook.measuring import EMBEDDED
+from daybook.services.wording import plain
 
 
 @click.command()
@@ -89,7 +90,7 @@ def approach(
     if as_json:
         click.echo(orjson.dumps(found.to_dict(), default=str))
     else:
-        click.echo(f"{found.prose}\n\n{found.evaluation.error_prose}".replace("**", "").replace("`", ""))
+        click.echo(plain(f"{found.prose}\n\n{found.evaluation.error_prose}"))
     found.check(at_least)
     return 0
 

@@ -12,6 +12,7 @@ import orjson
 from daybook import workbench
 from daybook.errors import BadParameter
 from daybook.measuring import EMBEDDED
+from daybook.services.wording import plain
 
 if TYPE_CHECKING:
     from daybook.services.evaluation import Evaluation
@@ -132,7 +133,7 @@ def score(
     if as_json:
         click.echo(orjson.dumps(told))
     else:
-        click.echo(_plain(f"{found.quality_prose}\n{found.error_prose}"))
+        click.echo(plain(f"{found.quality_prose}\n{found.error_prose}"))
     found.check(at_least=at_least)
     return 0
 
@@ -189,7 +190,7 @@ def calibrate(
     """
     with workbench.open() as book:
         found = book.calibrate(judged, judge=judge, rubric=rubric, cost_limit=cost_limit)
-    click.echo(orjson.dumps(found.to_dict()) if as_json else _plain(found.prose))
+    click.echo(orjson.dumps(found.to_dict()) if as_json else plain(found.prose))
     if at_least is not None:
         found.check(at_least)
     return 0
@@ -257,8 +258,4 @@ def _show(found: Evaluation, as_json: bool, **more: Any) -> None:
         return
     for name, n in more.get("left_out", {}).items():
         click.echo(f"{n} rows of {name} are not in all of the files and are left out.")
-    click.echo(_plain(f"{found.prose}\n\n{found.error_prose}"))
-
-
-def _plain(markdown: str) -> str:
-    return markdown.replace("**", "").replace("`", "")
+    click.echo(plain(f"{found.prose}\n\n{found.error_prose}"))

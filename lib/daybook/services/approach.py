@@ -19,29 +19,18 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from daybook.errors import BadParameter, GateNotMet
-from daybook.scoring.power import needed
 from daybook.scoring.statistics import Difference
-from daybook.services import approach_charts, tabling
+from daybook.services import approach_charts, approach_prose, tabling
+from daybook.services.approach_prose import BEARABLE, METHODS
 from daybook.services.evaluation import Evaluation
 from daybook.services.findings import finding, summary
 from daybook.services.tabling import Fact, facts
-from daybook.services.wording import between, code, count, listing, money, percent, seconds, unbroken
+from daybook.services.wording import amounts, plain, unbroken
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
     from daybook.charts.style import Chart
-
-BEARABLE = 0.05
-"""What a cheaper method may score below the best. That two cannot be told apart does not make them equal: with few rows
-nothing can be told."""
-METHODS: Mapping[str, str] = {
-    "zero_shot": "the question alone",
-    "few_shot": "the same examples each time",
-    "retrieved": "the nearest examples each time",
-    "lora": "the model with a trained adapter",
-    "head": "a logistic head on embeddings",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +74,7 @@ class Approach:
             name = row["contestant"]
             trained = self.trained.get(name)
             asked = row["per_1000"]
-            machine = self._machine(name)
+            machine = self.machine(name)
             total = None if asked is None and name not in self.local else (asked or Decimal(0)) + machine
             rows.append(
                 (
@@ -110,7 +99,7 @@ class Approach:
         """US dollars for this machine's time."""
         return (Decimal(repr(seconds)) / 3600 * self.hour_price).quantize(Decimal("1e-9"))
 
-    def _machine(self, name: str) -> Decimal:
+    def machine(self, name: str) -> Decimal:
         """US dollars per 1,000 requests for the machine's time."""
         times = [
             i.said.latency for i in self.evaluation.items[name] if i.said is not None and i.said.latency is not None
@@ -170,93 +159,12 @@ class Approach:
 
     @property
     def measured_prose(self) -> str:
-        rows = [row for row in facts(self.methods) if row["quality"] is not None]
-        if not rows:
-            return "Nothing could be scored."
-        told = [f"{code(r['method'])} {percent(r['quality'])}{between(r['low'], r['high'], percent)}" for r in rows]
-        data = self.evaluation.data
-        return unbroken(
-            f"On {count(len(data), 'held-out row')} of {code(data.name)}, "
-            f"{count(self.train_rows, 'row')} to learn from: {listing(told)}. {' '.join(self.notes)}".rstrip()
-        )
+        return unbroken(approach_prose.measured(self))
 
     @property
     def recommendation(self) -> str:
         """What to use and why, then what would change it."""
-        name = self.recommended
-        if name is None or self.best is None:
-            return "Nothing can be recommended: nothing was scored."
-        rows = {row["method"]: row for row in facts(self.methods)}
-        row = rows[name]
-        if name != self.best:
-            d = self.against_best[name]
-            interval = between(d.low, d.high, lambda value: f"{value * 100:+.1f}")
-            why = (
-                f"it is cheaper than the best, {code(self.best)}, and cannot be told from it: "
-                f"{(d.estimate or 0.0) * 100:+.1f} points{interval}"
-            )
-        elif len(self.evaluation.names) == 1:
-            why = "it was tried alone"
-        elif not self.untold:
-            why = "it is better than every other method here"
-        elif len(self.rivals) == 1:
-            why = f"it scores highest, more than {BEARABLE * 100:.0f} points above every other"
-        else:
-            why = "it scores highest, and is the cheapest of those that cannot be told from it"
-        price = "unpriced" if row["per_1000"] is None else f"{money(row['per_1000'])} per 1,000 requests"
-        told = [f"Use **{code(name)}** ({METHODS.get(name, '')}): {why}. It costs {price}"]
-        if row["p50"] is not None:
-            told[-1] += f" and takes {seconds(row['p50'])} in the median"
-        if row["training"] is not None:
-            told[-1] += (
-                f", after {seconds(row['training'])} of training on {count(int(row['train_rows']), 'row')} "
-                f"({money(row['training_cost'])})"
-            )
-        if self.evaluation.least is None:
-            told[0] += f". **{count(len(self.evaluation.data), 'row')} are a trial, not a ground for a decision**"
-        return unbroken(f"{told[0]}. {' '.join(self._changes(name, rows))}")
-
-    def _changes(self, name: str, rows: Mapping[str, Any]) -> list[str]:
-        told = ["What would change this:"]
-        others = [other for other in [self.best, *self.untold] if other not in (None, name)]
-        if others:
-            gap = max(abs(self.against_best[n].estimate or 0.0) for n in self.untold)
-            gap = min(max(gap, 0.02), 0.2)
-            told.append(
-                f"more rows to measure on: {len(self.evaluation.data)} cannot tell it from "
-                f"{listing([code(o) for o in others])}; {needed(gap):,} would show {gap * 100:.0f} points with 80 %;"
-            )
-        if len(self.curve) > 1:
-            most, fewer = self.curve[0], self.curve[1]
-            gain = most.quality - fewer.quality
-            more = "more of them would still help" if gain > 0.01 else "more of them would help little"
-            told.append(
-                f"other examples: from {count(fewer.rows)} to {count(most.rows, 'row')} the head went from "
-                f"{percent(fewer.quality)} to {percent(most.quality)}, so {more}, and with "
-                f"{count(self.curve[-1].rows)} it had {percent(self.curve[-1].quality)};"
-            )
-        price = rows[name]["per_1000"]
-        cheaper = [n for n, r in rows.items() if price and r["per_1000"] is not None and r["per_1000"] < price]
-        if cheaper:
-            one = min(cheaper, key=lambda n: rows[n]["per_1000"])
-            lost = (rows[name]["quality"] or 0) - (rows[one]["quality"] or 0)
-            saved = money(price - rows[one]["per_1000"])
-            told.append(f"price: {code(one)} saves {saved} per 1,000 and loses {lost * 100:.0f} points;")
-        told.append(f"another model; {self._hour_changes(name)}.")
-        return told
-
-    def _hour_changes(self, name: str) -> str:
-        """The price of an hour of this machine at which another one of the rivals is as cheap."""
-        asked = {row["contestant"]: row["per_1000"] for row in facts(self.evaluation.leaderboard)}
-        ends = {}
-        for rival in self.rivals:
-            hours = (self._machine(name) - self._machine(rival)) / self.hour_price if self.hour_price else Decimal(0)
-            if asked[rival] is not None and asked[name] is not None and asked[rival] > asked[name] and hours > 0:
-                ends[rival] = (asked[rival] - asked[name]) / hours
-        if not ends:
-            return f"the price of this machine's hour ({money(self.hour_price)} here) does not"
-        one = min(ends, key=lambda rival: ends[rival])
-        return f"an hour of this machine at more than {money(ends[one])}, where {code(one)} is cheaper"
+        return unbroken(amounts(approach_prose.recommendation(self)))
 
     def check(self, at_least: float | None) -> Approach:
         """Itself, if the recommended method scores at least that; else raises GateNotMet. BadParameter for no share."""
@@ -327,7 +235,7 @@ class Approach:
             "best": self.best,
             "recommended": self.recommended,
             "notes": list(self.notes),
-            "why": self.recommendation.replace("**", "").replace("`", ""),
+            "why": plain(self.recommendation),
             "curve": [{"rows": one.rows, "quality": one.quality} for one in self.curve],
             "hour_price": self.hour_price,
         }

@@ -26,7 +26,7 @@ from daybook.services import evaluation_charts, evaluation_gate, evaluation_pros
 from daybook.services.answers import Said
 from daybook.services.findings import finding, summary
 from daybook.services.tabling import Fact
-from daybook.services.wording import unbroken
+from daybook.services.wording import amounts, unbroken
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +176,7 @@ class Evaluation:
 
     @property
     def cost_prose(self) -> str:
-        return unbroken(evaluation_prose.cost(self))
+        return unbroken(amounts(evaluation_prose.cost(self)))
 
     @property
     def error_prose(self) -> str:

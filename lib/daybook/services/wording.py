@@ -99,3 +99,9 @@ def amounts(text: str) -> str:
 def _amount(found: re.Match[str]) -> str:
     star, sign, figure = found.groups()
     return rf"{star}{sign}\${figure}" if star else rf"*{sign}\${figure}*"
+
+
+def plain(markdown: str) -> str:
+    """Our prose for a terminal: no marks of emphasis, code or amounts."""
+    bare = re.sub(r"\*(-?)\\\$(\d(?:[\d,.]*\d)?)\*", r"\1$\2", markdown.replace("**", "").replace("`", ""))
+    return bare.replace(r"\$", "$")
