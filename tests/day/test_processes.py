@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 
 from daybook.day.processes import Parts, held_back
@@ -28,3 +29,24 @@ def test_a_part_hears_signals_and_is_gone_when_the_job_is_left(tmp_path):
         parts.wait(part, lambda: "\n" in part.log.read_text(), seconds=60)
     assert part.log.read_text() == "set()\n"
     assert part.process.returncode == -signal.SIGTERM
+
+
+def test_a_signal_that_the_interpreter_dropped_is_sent_again():
+    """A Ctrl-C that comes while a weak reference's callback runs, where Python ignores what is raised, ends the job."""
+    code = """
+import signal, weakref
+from daybook.day.processes import interruptible
+class Thing: pass
+interruptible()
+thing = Thing()
+gone = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+try:
+    del thing
+    print("dropped", flush=True)
+    signal.pause()
+    signal.pause()
+except KeyboardInterrupt:
+    print("obeyed")
+"""
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("dropped\nobeyed\n", "")

@@ -154,11 +154,26 @@ class deaf:  # noqa: N801 - reads as a statement: `with deaf():`
 
 
 def interruptible() -> None:
-    """Let TERM and HUP end the job the way Ctrl-C does, through its `finally` blocks."""
+    """Let TERM and HUP end the job the way Ctrl-C does, through its `finally` blocks.
+
+    What is raised in a callback of the interpreter's own (a weak reference's, a `__del__`) Python reports and drops,
+    a Ctrl-C too. One that was dropped so is sent again a moment later."""
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
+    def again(_number: int, _frame: object) -> None:
+        signal.raise_signal(signal.SIGINT)  # to whatever hears it then: it may be held back, or nobody may listen
+
+    def dropped(what: sys.UnraisableHookArgs) -> None:
+        if issubclass(what.exc_type, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+        else:
+            report(what)
+
+    report = sys.unraisablehook
+    sys.unraisablehook = dropped
+    signal.signal(signal.SIGALRM, again)
     for number in _ENDING:
         signal.signal(number, interrupt)
 
