@@ -69,7 +69,7 @@ metric_list:
     aggregation: mean
     higher_is_better: true
     ignore_case: true
-    ignore_punctuation: {bare}
+    ignore_punctuation: false
     regexes_to_ignore: {ignored}
 """
 # As in lm-eval's own gsm8k.yaml.
@@ -80,10 +80,10 @@ GSM8K = r"""
       - {function: take_first}
 """
 GSM8K_IGNORED = r"""[",", "\\$", "(?s).*#### ", "\\.$"]"""
-PLAIN = """
-  - name: none
+LABEL = r"""
+  - name: label
     filter:
-      - {function: remove_whitespace}
+      - {function: regex, regex_pattern: "(?i)\\b(negative|positive)\\b"}
       - {function: take_first}
 """
 
@@ -214,21 +214,21 @@ def bbq(data: Path, n: int) -> DataSet | None:
 
 
 def generation(data: Path, home: Path, n: int) -> None:
-    """Greedy answers: numbers read out of working, and single words."""
+    """Greedy answers: numbers read out of working, and one of two words."""
     gsm8k = data / "evaluation/gsm8k/train_first_1000.jsonl"
     numbers = [load("builtin:sums").take(n), *([load(gsm8k).take(n)] if gsm8k.is_file() else [])]
-    words = sst2(data, n) or load("builtin:capitals").take(n)
-    tasks = [(found, "number", "number", TOKENS, GSM8K, "false", GSM8K_IGNORED) for found in numbers]
-    tasks.append((words, "short_answer", "normalised", 8, PLAIN, "true", "[]"))
+    words = sst2(data, n)
+    tasks = [(found, "number", "number", TOKENS, GSM8K, GSM8K_IGNORED) for found in numbers]
+    if words is not None:
+        tasks.append((words, "short_answer", "label", 8, LABEL, "[]"))
     with serving(home) as url:
-        for found, kind, scorer, tokens, filters, bare, ignored in tasks:
+        for found, kind, scorer, tokens, filters, ignored in tasks:
             one = Contestant(name=MODEL, model=MODEL, system=SYSTEM, max_tokens=tokens)
             with daybook.open() as book:
                 ours = book.evaluate(found, [one], task=kind, scorer=scorer, concurrency=1, fresh=True)
             rows = [{"prompt": asked(TASKS[kind], one, row), "target": row.reference} for row in found.rows]
             yaml = (
                 GENERATION.replace("{filters}", _kept(filters.strip("\n")))
-                .replace("{bare}", bare)
                 .replace("{ignored}", _kept(ignored))
                 .replace("{tokens}", str(tokens))
             )
