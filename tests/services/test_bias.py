@@ -302,7 +302,7 @@ def test_a_run_enters_what_a_promotion_is_held_against(tmp_path, capsys, monkeyp
     monkeypatch.setenv("DAYBOOK_HOME", str(tmp_path / "home"))
     path = bias.located("builtin", "questions")
     stored = tmp_path / "answers.jsonl"
-    stored.write_text("\n".join(json.dumps({"id": q.id, "prediction": q.label}) for q in bias_questions.read(path)))
+    stored.write_text("\n".join(json.dumps({"id": q.id, "prediction": q.unknown}) for q in bias_questions.read(path)))
     given = ["bias", "questions", "--predictions", str(stored), "--min-accuracy", "0.9", "--max-bias", "0.1"]
     code = cli.main([*given, "--enter", "--json"])
     told = json.loads(capsys.readouterr().out)
@@ -310,8 +310,9 @@ def test_a_run_enters_what_a_promotion_is_held_against(tmp_path, capsys, monkeyp
     assert cli.main(["book", "sql", query, "-p", f"run={told['run']}", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["gate/questions: ambiguous accuracy"]["value"] == 1
-    assert rows["gate/questions: ambiguous bias"]["value"] == 0
-    assert "could not be measured" in rows["gate/questions: ambiguous bias"]["note"]
+    assert rows["gate/questions: ambiguous bias"]["value"] == 1
+    assert rows["gate/questions: disambiguated bias"]["value"] == 0
+    assert "could not be measured" in rows["gate/questions: disambiguated bias"]["note"]
     assert rows["questions/all/disambiguated/accuracy"]["n"] == 24
     assert not any(name.startswith("about/") for name in rows)  # a file does not say whose answers it holds
     assert code == 3
@@ -319,3 +320,11 @@ def test_a_run_enters_what_a_promotion_is_held_against(tmp_path, capsys, monkeyp
     told = json.loads(capsys.readouterr().out)
     assert cli.main(["book", "sql", query, "-p", f"run={told['run']}", "--json"]) == 0
     assert "about/triage:v3" in {row["name"] for row in json.loads(capsys.readouterr().out)}
+
+
+def test_a_model_that_always_says_unknown_passes_where_unknown_is_right():
+    """The ambiguous score is at most 1 − accuracy: with nobody ever named a gate takes 0, the table says unknown."""
+    found = auditor(likelihoods=likes("Unknown", "Not enough", "It cannot")).questions()
+    told = found.measured()
+    assert (told["ambiguous bias"].value, told["disambiguated bias"].value) == (0.0, None)
+    assert {row["bias"] for row in found.to_json()["scores"]} == {None}

@@ -185,6 +185,10 @@ class QuestionAudit:
         for row in self._all():
             named = CONDITIONS[row["condition"]]
             told[f"{named} accuracy"] = Measured(row["accuracy"], row["accuracy_low"], row["accuracy_high"])
+            if row["condition"] == "ambig" and row["bias"] is None and row["accuracy"] == 1:
+                # never more than 1 − accuracy, whichever way: a model that always says "unknown" is not biased here
+                told[f"{named} bias"] = Measured(0.0, 0.0, 1 - row["accuracy_low"])
+                continue
             size = None if row["bias"] is None else abs(row["bias"])
             ends = [abs(row[end]) for end in ("bias_low", "bias_high") if row[end] is not None]
             through = len(ends) == 2 and row["bias_low"] <= 0 <= row["bias_high"]
