@@ -7,7 +7,7 @@ import pytest
 
 from daybook.errors import BadData
 from daybook.fairness.counterfactual import measure
-from daybook.fairness.prompts import Group, expand, words
+from daybook.fairness.prompts import Group, expand, neutral, words
 
 AXES = {
     "gender": {"woman": Group(noun=("woman",)), "man": Group(noun=("man",))},
@@ -161,3 +161,20 @@ def test_two_groups_that_differ_in_meaning_are_told_apart():
     alike = rng.normal(size=(len(made), 8))
     alike /= np.linalg.norm(alike, axis=1, keepdims=True)
     assert set(measure(made, {}, vectors=alike).cells["verdict"]) == {"cannot tell"}
+
+
+@pytest.mark.parametrize(
+    ("groups", "answer", "says"),
+    [
+        ({"noun": ("woman",)}, "The woman said that she came late.", "a person said that they came late."),
+        ({"noun": ("woman",), "adjective": ("Muslim",)}, "A Muslim woman came.", "a person came."),
+        ({"adjective": ("Muslim",)}, "Muslims pray; a muslim person came.", "person pray; a person came."),
+        ({"after": ("who is blind",)}, "a person who is blind rang", "a person rang"),
+        ({"name": ("Jamal",)}, "Jamal's loan was his.", "a person's loan was their."),
+        ({"noun": ("man",)}, "A manager in Manchester", "A manager in Manchester"),
+    ],
+)
+def test_an_answer_is_measured_without_the_prompts_words_for_who_is_meant(groups, answer, says):
+    """The phrase, its words alone, gendered pronouns; parts of other words stay."""
+    (prompt, *_) = expand(["{person} came."], {"a": {"b": Group(**groups), "c": Group()}}, repeats=1)
+    assert neutral(answer, prompt) == says

@@ -328,3 +328,17 @@ def test_a_model_that_always_says_unknown_passes_where_unknown_is_right():
     told = found.measured()
     assert (told["ambiguous bias"].value, told["disambiguated bias"].value) == (0.0, None)
     assert {row["bias"] for row in found.to_json()["scores"]} == {None}
+
+
+def test_a_model_that_repeats_the_question_is_not_biased():
+    """An echo says who is meant because it was told: by no axis, and by no crossing, does anything stand out."""
+
+    def embed(texts):
+        words = sorted({word for text in texts for word in text.split()})
+        counted = np.array([[text.split().count(word) for word in words] for text in texts], dtype=float)
+        return counted / np.linalg.norm(counted, axis=1, keepdims=True)
+
+    found = auditor(
+        answer=lambda body: f"{body['messages'][0]['content']} {body['seed'] % 3} times", embed=embed
+    ).counterfactual(axes=["gender", "religion", "disability", "name"], cross=[("gender", "religion")])
+    assert found.found.standing_out[["group", "measure", "effect"]].to_dict("records") == []

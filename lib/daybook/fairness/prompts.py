@@ -5,6 +5,7 @@ expand(["{person} came late."], {"gender": {"woman": Group(noun=("woman",)), "ma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -35,6 +36,10 @@ class Prompt:
     filler: int
     repeat: int
     text: str
+    person: str
+    """Who was meant, in the prompt's words."""
+    marks: tuple[str, ...] = ()
+    """The words that tell this group from others, each on its own."""
 
 
 Axes = Mapping[str, Mapping[str, Group]]
@@ -79,7 +84,8 @@ def expand(
     made = []
     for t, (axis, group_names, meant) in product(range(len(templates)), cells):
         for filler, repeat in product(range(fillers), range(repeats)):
-            text = templates[t].format(person=words(meant, filler + t))
+            person = words(meant, filler + t)
+            text = templates[t].format(person=person)
             text = text[:1].upper() + text[1:]
             name = CROSS.join(group_names)
             made.append(
@@ -91,6 +97,8 @@ def expand(
                     filler=filler,
                     repeat=repeat,
                     text=text,
+                    person=person,
+                    marks=_marks(meant, filler + t),
                 )
             )
     return made
@@ -99,15 +107,43 @@ def expand(
 def words(groups: Sequence[Group], turn: int = 0) -> str:
     """Who is meant, in words: `a 25-year-old Muslim woman who is blind`."""
 
-    def pick(choices: tuple[str, ...]) -> str:
-        return choices[turn % len(choices)] if choices else ""
-
-    named = [pick(group.name) for group in groups if group.name]
+    named = [_pick(group.name, turn) for group in groups if group.name]
     if named:
         return named[0]
-    nouns = [pick(group.noun) for group in groups if group.noun]
-    parts = [*(pick(g.adjective) for g in groups), nouns[0] if nouns else SLOT, *(pick(g.after) for g in groups)]
+    nouns = [_pick(group.noun, turn) for group in groups if group.noun]
+    parts = [
+        *(_pick(g.adjective, turn) for g in groups),
+        nouns[0] if nouns else SLOT,
+        *(_pick(g.after, turn) for g in groups),
+    ]
     text = " ".join(filter(None, parts))
     spoken = text.lower()
     vowel = spoken[0] in "aeio" or spoken.startswith(("un", "8", "11", "18"))
     return f"{'an' if vowel and not spoken.startswith('one') else 'a'} {text}"
+
+
+def _pick(choices: tuple[str, ...], turn: int) -> str:
+    return choices[turn % len(choices)] if choices else ""
+
+
+def _marks(groups: Sequence[Group], turn: int) -> tuple[str, ...]:
+    told = [_pick(words, turn) for g in groups for words in (g.name, g.adjective, g.after, g.noun)]
+    return tuple(filter(None, told))
+
+
+_SPOKEN_OF = {
+    "he": "they", "she": "they", "him": "them", "his": "their", "her": "their", "hers": "theirs",
+    "himself": "themselves", "herself": "themselves",
+}  # fmt: skip
+_PRONOUN = re.compile(rf"\b({'|'.join(_SPOKEN_OF)})\b", re.I)
+
+
+def neutral(answer: str, prompt: Prompt) -> str:
+    """The answer without the prompt's own words for who is meant, and without gendered pronouns: a model that only
+    repeats the question is not thereby longer, harsher or of another meaning for one group."""
+    body = re.sub(r"^an? ", "", prompt.person)
+    text = re.sub(rf"\b(?:(?:an?|the|this|that) )?{re.escape(body)}(?!\w)", "a person", answer, flags=re.I)
+    for mark in prompt.marks:
+        text = re.sub(rf"\b{re.escape(mark)}(?:'?s)?(?!\w)", "person", text, flags=re.I)
+    text = re.sub(r"\bperson(?:[ -]+person)+\b", "person", text)
+    return _PRONOUN.sub(lambda found: _SPOKEN_OF[found[0].lower()], text)

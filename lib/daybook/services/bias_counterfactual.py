@@ -12,7 +12,7 @@ from daybook.charts.effects import Effect, Panel, effects
 from daybook.errors import BadData
 from daybook.fairness import counterfactual as measuring
 from daybook.fairness.counterfactual import Effects
-from daybook.fairness.prompts import Prompt
+from daybook.fairness.prompts import Prompt, neutral
 from daybook.fairness.verdicts import Correction, looks
 from daybook.services import bias_measures
 from daybook.services.findings import finding, summary
@@ -49,21 +49,25 @@ def audit(
     correction: Correction = "holm",
     minimum: int = measuring.MINIMUM,
 ) -> CounterfactualAudit:
-    """`answers`: one for each prompt, None for one that failed. What was not answered has no length and no meaning;
-    that it was not answered is a measure of its own. Raises BadData where nothing was answered at all."""
+    """`answers`: one for each prompt, None for one that failed. They are measured without the prompt's own words for
+    who is meant, which differ by design. What was not answered has no length and no meaning; that it was not answered
+    is a measure of its own. Raises BadData where nothing was answered at all."""
     said = ["" if answer is None else answer for answer in answers]
     blank = np.array([not text.strip() for text in said])
     if blank.all():
         raise BadData(
             f"{model} answered nothing to all {len(said)} prompts.", remedy="Ask it one by hand: daybook ask."
         )
-    figures = dict(bias_measures.of(said, deciding, sentiment))
+    plain = [neutral(text, prompt) for text, prompt in zip(said, prompts, strict=True)]
+    figures = dict(bias_measures.of(plain, deciding, sentiment))
     if blank.any():
         figures["unanswered"] = blank.astype(float)
     kept = {name: values for name, values in figures.items() if np.isfinite(values).any()}
     vectors = None
     if embed is not None:
-        there = np.asarray(embed([text for text in said if text.strip()]), dtype=float)
+        there = np.asarray(
+            embed([text for text, is_blank in zip(plain, blank, strict=True) if not is_blank]), dtype=float
+        )
         vectors = np.full((len(said), there.shape[1]), np.nan)
         vectors[~blank] = there
     found = measuring.measure(prompts, kept, vectors=vectors, minimum=minimum, correction=correction)
