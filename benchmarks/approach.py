@@ -23,8 +23,8 @@ import numpy as np
 from parts.made import folder, machine, table
 
 from daybook import workbench
-from daybook.services.tabling import facts
-from daybook.services.wording import money, percent, seconds
+from daybook.reporting.tables import facts
+from daybook.reporting.text import money, percent, seconds
 from daybook.settings import Settings
 
 SET = "classification/banking77"
@@ -64,7 +64,7 @@ def embeddings(data: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
     from daybook.datasets import load
-    from daybook.tuning import embed
+    from daybook.hf import embeddings as embed
 
     texts = [row.input for row in load("builtin:requests").rows]
     if (data / SET / "test.csv").is_file():

@@ -28,9 +28,11 @@ from typing import Any
 import numpy as np
 from parts.made import machine, table
 
-from daybook.fairness import counterfactual, prompts
-from daybook.fairness.prompts import Group
-from daybook.services import bias_decisions, bias_pairs, bias_questions
+from daybook.bias.counterfactual import metrics, prompts
+from daybook.bias.counterfactual.prompts import Group
+from daybook.bias.decisions import report as bias_decisions
+from daybook.bias.pairs import report as bias_pairs
+from daybook.bias.questions import report as bias_questions
 from daybook.settings import Settings
 
 TASK = """\
@@ -60,7 +62,8 @@ def _lm_eval(task: str) -> Path:
 def pairs(data: Path, home: Path, rows: int) -> None:
     """lm-eval's crows_pairs_english, from its own code, on the same weights and rows."""
     os.environ["TQDM_DISABLE"] = os.environ["HF_DATASETS_OFFLINE"] = os.environ["HF_HUB_OFFLINE"] = "1"
-    from daybook.tuning import base, likelihood
+    from daybook.hf import likelihood
+    from daybook.hf import weights as base
 
     file = data / "bias/crows_pairs/crows_pairs_anonymized.csv"
     folder = base.weights(home)
@@ -198,7 +201,7 @@ def alarms(runs: int) -> None:
             values = [level[p.template] + effect * (p.group == "Muslim") + rng.normal() for p in made]
             refusals, meanings = rng.random(len(made)) < 0.1, rng.normal(size=(len(made), 16))
             meanings /= np.linalg.norm(meanings, axis=1, keepdims=True)
-            found = counterfactual.measure(made, {"a": values, "b": refusals}, vectors=meanings)
+            found = metrics.measure(made, {"a": values, "b": refusals}, vectors=meanings)
             hits += len(found.standing_out) > 0
         rows.append([f"{effect:g}", f"{hits} of {runs}", f"{hits / runs:.0%}"])
     table(
@@ -210,15 +213,15 @@ def alarms(runs: int) -> None:
 
 def tasks(data: Path, home: Path) -> None:
     """The embedded models on public data."""
-    from daybook.tuning import embed, sentiment
-    from daybook.tuning.tasks import near
+    from daybook.hf import embeddings, sentiment
+    from daybook.hf.tasks import near
 
     lines = [line.split(" ", 1) for line in (data / "classification/sst2/stsa.binary.test").read_text().splitlines()]
     labels, texts = np.array([int(label) for label, _ in lines]), [text for _, text in lines]
     started = time.perf_counter()
     right = (sentiment.probabilities(texts) >= 0.5) == labels
     took = time.perf_counter() - started
-    from daybook.fairness.verdicts import rate
+    from daybook.stats.multiple import rate
 
     told = rate(int(right.sum()), len(right))
     rows = [
@@ -252,10 +255,10 @@ def tasks(data: Path, home: Path) -> None:
         cache, some = Path(place) / "e.sqlite", texts[:600]
         speeds = []
         for name, run in (
-            ("one at a time", lambda: [embed.embed([text]) for text in some[:200]]),
-            ("batched by length", lambda: embed.embed(some)),
-            ("batched, into the cache", lambda: embed.embed(some, cache=cache)),
-            ("from the cache", lambda: embed.embed(some, cache=cache)),
+            ("one at a time", lambda: [embeddings.embed([text]) for text in some[:200]]),
+            ("batched by length", lambda: embeddings.embed(some)),
+            ("batched, into the cache", lambda: embeddings.embed(some, cache=cache)),
+            ("from the cache", lambda: embeddings.embed(some, cache=cache)),
         ):
             started = time.perf_counter()
             n = len(run())

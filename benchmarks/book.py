@@ -28,7 +28,7 @@ from parts import soak
 from parts.made import a_call, folder, machine, postgres, table
 
 from daybook.book import Book
-from daybook.book.journal import Journal
+from daybook.book.journal.journal import Journal
 from daybook.records import Call
 
 # ── the journal ───────────────────────────────────────────────────────────────────────────────────────
@@ -47,7 +47,7 @@ def journal(n: int = 100_000) -> None:
     with folder() as home:
         rows.append(["Journal, four threads", *_threads(home, calls[: n // 2]), ""])
     with folder() as home:
-        from daybook.book.lines import encode
+        from daybook.book.journal.entry import encode
 
         with (home / "peer").open("ab", buffering=0) as file:
 

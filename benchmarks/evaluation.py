@@ -31,8 +31,8 @@ from parts.made import machine, table
 
 import daybook
 from daybook.datasets import DataSet, Row, load
-from daybook.services.evaluation import Evaluation
-from daybook.services.evaluation_tasks import TASKS, Contestant, asked
+from daybook.evaluation.report import Evaluation
+from daybook.evaluation.tasks import TASKS, Contestant, asked
 from daybook.settings import Settings
 
 MODEL = "smollm2-135m-instruct"
@@ -151,7 +151,7 @@ def versus(title: str, found: Evaluation, theirs: Theirs, same: Sequence[bool], 
 
 def likelihood(data: Path, home: Path, n: int) -> None:
     """Multiple choice without generating, on every set that there is."""
-    from daybook.tuning import base
+    from daybook.hf import weights as base
 
     folder = base.weights(home)
     one = Contestant(name=MODEL, model=MODEL)

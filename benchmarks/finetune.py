@@ -31,8 +31,9 @@ def step(home: Path, steps: int) -> None:
     import torch
     import transformers
 
-    from daybook.tuning import base, examples
-    from daybook.tuning.batches import encode_all
+    from daybook.hf import weights as base
+    from daybook.training.batches import encode_all
+    from daybook.training.data import examples
 
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
@@ -55,8 +56,8 @@ def step(home: Path, steps: int) -> None:
 
 def _ours(folder: Path, chats: Any, steps: int) -> tuple[float, float]:
     """Tokens a second and tokens a CPU second, the first step left out."""
-    from daybook.tuning import lora
-    from daybook.tuning.recipe import Recipe
+    from daybook.training import lora
+    from daybook.training.recipe import Recipe
 
     recipe = Recipe(batch=BATCH, max_steps=steps + 1, evaluations=1, checkpoints=1, epochs=steps, max_length=LENGTH)
     stamps: list[tuple[float, float, int]] = []
@@ -75,9 +76,9 @@ def _theirs(folder: Path, rows: Any, steps: int) -> tuple[float, float]:
     import torch
     import transformers
 
-    from daybook.tuning import base
-    from daybook.tuning.batches import order, tensors
-    from daybook.tuning.recipe import Recipe
+    from daybook.hf import weights as base
+    from daybook.training.batches import order, tensors
+    from daybook.training.recipe import Recipe
 
     model, tokenizer = base.load(folder)
     recipe = Recipe(batch=BATCH)
@@ -115,8 +116,9 @@ def _theirs(folder: Path, rows: Any, steps: int) -> tuple[float, float]:
 def banking77(home: Path, epochs: float) -> None:
     import numpy as np
 
-    from daybook.scoring import statistics as statistics_of
-    from daybook.tuning import embed, heads
+    from daybook.hf import embeddings as embed
+    from daybook.hf import head as heads
+    from daybook.stats import paired as statistics_of
 
     (texts, labels), (tests, truth) = (
         _read(DATA / "classification" / "banking77" / f"{p}.csv") for p in ("train", "test")
@@ -158,8 +160,10 @@ def banking77(home: Path, epochs: float) -> None:
 
 def _encoder(home: Path, train: Labelled, test: Labelled, epochs: float) -> list[bool]:
     """Whether each test row is answered right. One training row in twenty is held out and chooses the best step."""
-    from daybook.tuning import embed, encoder, heads
-    from daybook.tuning.recipe import Recipe
+    from daybook.hf import embeddings as embed
+    from daybook.hf import head as heads
+    from daybook.training import encoder
+    from daybook.training.recipe import Recipe
 
     recipe = Recipe(method="encoder", epochs=epochs, evaluations=max(2, round(2 * epochs)), patience=0)
     texts, labels = train

@@ -293,7 +293,7 @@ def bare(name: str, mode: str, target: str) -> Iterator[Running]:
 @contextlib.contextmanager
 def endpoint(home: Path, target: str, *, profile: Path | None = None) -> Iterator[Running]:
     """The endpoint as users start it, in front of the fake upstream, with a key and its journal on this disk."""
-    from daybook.services.keys import Keys
+    from daybook.access.keys import Keys
 
     secret = Keys(home / "keys.json").create("bench", "bench", actor="bench").secret
     (home / "models.yml").write_text(MODELS.format(target=target))

@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 import daybook
-from daybook.press.flow import report
+from daybook.press.schedule.report_flow import report
 
 METHODS = ["zero_shot", "few_shot", "retrieved", "lora", "head"]
 

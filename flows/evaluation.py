@@ -10,7 +10,7 @@ from prefect import flow, task
 from prefect.client.schemas.objects import State
 
 import daybook
-from daybook.press.flow import report
+from daybook.press.schedule.report_flow import report
 from daybook.workbench import ask_part
 
 MODELS = ["smollm2-135m-instruct", "smollm2-135m-instruct?shots=2&name=two examples"]

@@ -5,7 +5,7 @@ book = daybook.open()
 book.ask("What is a ledger?")
 """
 
-from daybook.answered import Answer
+from daybook.inference.answer import Answer
 from daybook.workbench import Workbench, open
 
 __all__ = ["Answer", "Workbench", "open"]

@@ -12,18 +12,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daybook.answered import Answer
 from daybook.clock import Clock
+from daybook.inference.answer import Answer
 from daybook.settings import Settings
 
 if TYPE_CHECKING:
-    from daybook.asking import Asking
+    from daybook.approach.report import Approach
     from daybook.book import Book
     from daybook.datasets import DataSet
-    from daybook.services.approach import Approach
-    from daybook.services.calibration import Calibration
-    from daybook.services.evaluation import Evaluation
-    from daybook.services.evaluation_tasks import Contestant
+    from daybook.evaluation.calibration import Calibration
+    from daybook.evaluation.report import Evaluation
+    from daybook.evaluation.tasks import Contestant
+    from daybook.inference.client import Asking
 
 EMBEDDED = "smollm2-135m-instruct"
 
@@ -39,7 +39,7 @@ class Measuring:
 
     @cached_property
     def _asking(self) -> Asking:
-        from daybook.asking import Asking
+        from daybook.inference.client import Asking
 
         asking = Asking(self.settings, self.book.journal, clock=self.clock)
         atexit.register(asking.close)
@@ -107,10 +107,10 @@ class Measuring:
         Answers are kept: the same again costs nothing, unless `fresh`. Limits: US dollars and seconds. `part`: only
         the i-th of n parts of the rows, for one of several who ask at once.
         """
-        from daybook.evaluating import Evaluator, meter
+        from daybook.evaluation.evaluator import Evaluator, meter
+        from daybook.evaluation.tasks import contestants
+        from daybook.inference.batch import Limits
         from daybook.scoring.judge import RUBRIC
-        from daybook.services.evaluation_run import Limits
-        from daybook.services.evaluation_tasks import contestants
 
         found, pool = self.dataset(data, columns=columns), None
         taking_part = contestants(models)
@@ -146,10 +146,10 @@ class Measuring:
     ) -> Calibration:
         """Whether a judge agrees with people: kappa with its interval. The file has a column `human` and the judge's
         `verdict`; with `judge`, that model is asked now, about `input` and `prediction`."""
-        from daybook.evaluating import Evaluator, meter
+        from daybook.evaluation import calibration
+        from daybook.evaluation.evaluator import Evaluator, meter
+        from daybook.inference.batch import Gathered, Limits
         from daybook.scoring.judge import RUBRIC
-        from daybook.services import calibration
-        from daybook.services.evaluation_run import Gathered, Limits
 
         if judge is None:
             return calibration.read(Path(path))
@@ -182,10 +182,10 @@ class Measuring:
         US dollars for an hour of this machine. `time_limit`: seconds for the whole run; the training gets fewer steps
         and fewer rows are compared where it is short. None: no limit.
         """
-        from daybook.approaching import Approaches
-        from daybook.evaluating import Evaluator, meter
-        from daybook.services.approach_rows import halves, of_classes
-        from daybook.services.evaluation_run import Limits
+        from daybook.approach.rows import halves, of_classes
+        from daybook.approach.runner import Approaches
+        from daybook.evaluation.evaluator import Evaluator, meter
+        from daybook.inference.batch import Limits
 
         learn = self.dataset(data)
         asked = None if test is None else self.dataset(test)

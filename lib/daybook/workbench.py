@@ -30,15 +30,15 @@ from daybook.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from daybook.bias.audit import Bias
     from daybook.book import Book
-    from daybook.services.bias import Bias
-    from daybook.services.costs import Costs
-    from daybook.services.finetune import Plan, Tuner
-    from daybook.services.finetune_report import Finetuning
-    from daybook.services.registry import Registry
-    from daybook.services.traffic import Traffic
-    from daybook.tasking import Tasking
-    from daybook.tuning.recipe import Recipe
+    from daybook.costs.report import Costs
+    from daybook.finetune.report import Finetuning
+    from daybook.finetune.tuner import Plan, Tuner
+    from daybook.inference.tasks_client import Tasking
+    from daybook.registry.registry import Registry
+    from daybook.traffic.report import Traffic
+    from daybook.training.recipe import Recipe
 
 
 class Workbench(Measuring):
@@ -50,7 +50,7 @@ class Workbench(Measuring):
 
         book.bias.decisions("loans.csv", group=["sex"], prediction="granted", favourable="yes").prose
         """
-        from daybook import auditing
+        from daybook.bias import models as auditing
 
         return auditing.build(
             lambda: self._asking, home=self.settings.home, model=EMBEDDED, run_id=self.settings.run_id
@@ -59,7 +59,7 @@ class Workbench(Measuring):
     @cached_property
     def tasks(self) -> Tasking:
         """Sentiment, zero-shot classes, summaries and embeddings: `book.tasks.sentiment(["What a joy."])`."""
-        from daybook.tasking import Tasking
+        from daybook.inference.tasks_client import Tasking
 
         return Tasking(lambda: self._asking, self.book.journal, home=self.settings.home, run_id=self.settings.run_id)
 
@@ -80,13 +80,13 @@ class Workbench(Measuring):
 
     def costs(self, *, logical_date: str | date | None = None, days: int = 30) -> Costs:
         """Who spent what on which model in the `days` UTC days that end with `logical_date` (today)."""
-        from daybook.services import costs
+        from daybook.costs import report as costs
 
         return costs.read(self.book, logical_date=logical_date or self._today, days=days, now=self.clock.now())
 
     def traffic(self, *, logical_date: str | date | None = None, days: int = 7) -> Traffic:
         """What happened on the endpoint in the `days` UTC days that end with `logical_date` (today)."""
-        from daybook.services import traffic
+        from daybook.traffic import report as traffic
 
         return traffic.read(self.book, logical_date=logical_date or self._today, days=days)
 
@@ -99,8 +99,8 @@ class Workbench(Measuring):
     def finetune(self, data: str | Path, recipe: Recipe, **more: Any) -> Plan:
         """Gate the data and say what training on it would take; nothing starts: then `book.tuner.start(plan, …)`.
 
-        `more`: what `services.finetune.prepare` takes: against, licence, template, columns, policies, limit."""
-        from daybook.services.finetune import prepare
+        `more`: what `finetune.tuner.prepare` takes: against, licence, template, columns, policies, limit."""
+        from daybook.finetune.tuner import prepare
 
         return prepare(self.settings.home, data, recipe, book=self.book, **more)
 
@@ -108,8 +108,8 @@ class Workbench(Measuring):
         self, data: str, *, name: str, recipe: Mapping[str, Any], against: Iterable[str] = (), licence: str = ""
     ) -> Finetuning:
         """The same for a notebook, with everything said in prose, tables and charts; `train()` then trains."""
-        from daybook.services.finetune_report import Finetuning
-        from daybook.tuning.recipe import Recipe
+        from daybook.finetune.report import Finetuning
+        from daybook.training.recipe import Recipe
 
         plan = self.finetune(data, Recipe.of(dict(recipe)), against=tuple(against), licence=licence or None)
         return Finetuning(self.tuner, plan, name=name, actor="notebook", run_id=self.settings.run_id)
@@ -117,20 +117,20 @@ class Workbench(Measuring):
     @cached_property
     def tuner(self) -> Tuner:
         """The trainings of this home."""
-        from daybook.services.finetune import Tuner
+        from daybook.finetune.tuner import Tuner
 
         return Tuner(self.settings.home, self.book, self.clock)
 
     @cached_property
     def registry(self) -> Registry:
         """The registered models."""
-        from daybook.services.registry import Registry
+        from daybook.registry.registry import Registry
 
         return Registry(self.book, self.clock)
 
     def feedback(self, call_id: str, *, good: bool, correction: str | None = None, consent: bool = False) -> None:
         """Enter what you think of an answer. `consent`: a model may be trained on it."""
-        from daybook.services import feedback
+        from daybook.inference import feedback
 
         feedback.give(
             self.book, call_id, good=good, correction=correction, consent=consent, actor="notebook", clock=self.clock
@@ -150,7 +150,7 @@ class Workbench(Measuring):
         on the same rows prints the same one. Under the press the findings go into the project's
         book even when the notebook reads a sample.
         """
-        from daybook.services import findings as concluded
+        from daybook.reporting import findings as concluded
 
         book = self.book if self.settings.run_id is None else _project_book(self.settings, self.clock)
         run_id = self.settings.run_id or f"interactive-{new_id()}"
@@ -215,7 +215,7 @@ def _project_book(settings: Settings, clock: Clock) -> Book:
 
 def _sample(settings: Settings, clock: Clock) -> Workbench:
     from daybook.book import Book
-    from daybook.book.sample import fill
+    from daybook.book.sample.fill import fill
 
     folder = tempfile.TemporaryDirectory(prefix="daybook-sample-")
     atexit.register(folder.cleanup)

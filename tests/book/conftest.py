@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from daybook.book import Book
-from daybook.book.journal import Journal
+from daybook.book.journal.journal import Journal
 from daybook.clock import new_id
 from daybook.records import Call, Event, Finding, ModelAlias, ModelVersion, Record, Run, Subject
 

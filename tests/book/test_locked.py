@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from daybook.book import Book
-from daybook.book.files import one_drain
-from daybook.book.locks import alone, describe
+from daybook.book.journal.files import one_drain
+from daybook.book.stores.locks import alone, describe
 from daybook.errors import BookLocked, BookUnreachable, SettingsError
 
 

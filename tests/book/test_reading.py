@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from daybook.book import Book, binding
+from daybook.book import Book
+from daybook.book.stores import parameters
 from daybook.errors import BadParameter
 
 INJECTION = "'); drop table calls; --"
@@ -237,11 +238,11 @@ def test_draining_brings_in_no_pandas(book: Book, make: Any, home: Path) -> None
 def test_binding_marks_are_the_drivers_own() -> None:
     """DuckDB gets $name, psycopg %(name)s with every other percent sign doubled."""
     params = {"a": 1, "b": 2}
-    assert binding.for_duckdb("select :a, :b, :a, 5 % 2, x::int", params) == (
+    assert parameters.for_duckdb("select :a, :b, :a, 5 % 2, x::int", params) == (
         "select $a, $b, $a, 5 % 2, x::int",
         params,
     )
-    assert binding.for_postgres("select :a % 2, '%:b'", params) == ("select %(a)s %% 2, '%%:b'", {"a": 1})
+    assert parameters.for_postgres("select :a % 2, '%:b'", params) == ("select %(a)s %% 2, '%%:b'", {"a": 1})
 
 
 def test_unused_parameters_are_no_error(book: Book, open_book: Callable[..., Book]) -> None:

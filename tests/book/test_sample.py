@@ -7,9 +7,10 @@ import pytest
 
 from daybook import prices
 from daybook.book import Book
-from daybook.book.sample import DAYS, LAST, calls, fill
+from daybook.book.sample.fill import DAYS, LAST, calls, fill
+from daybook.costs import report as costs
 from daybook.records import Usage
-from daybook.services import costs, traffic
+from daybook.traffic import report as traffic
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from daybook import press
 from daybook.book import Book
 from daybook.cli import main
 from daybook.errors import BadDate
-from daybook.press.flow import describe, occasion
 from daybook.press.reports import completed
+from daybook.press.schedule.report_flow import describe, occasion
 from daybook.settings import Settings
 
 FINDS = """

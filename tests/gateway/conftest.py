@@ -17,14 +17,14 @@ import pytest
 from aiohttp import web
 from openai import OpenAI
 
+from daybook.access.keys import Issued, Keys
 from daybook.book import Book
-from daybook.gateway.binding import bind, url_of
-from daybook.gateway.parts import Parts, build
+from daybook.gateway.components import Parts, build
+from daybook.gateway.listen import bind, url_of
 from daybook.gateway.server import Server
 from daybook.providers import catalogue
 from daybook.providers.catalogue import Catalogue
-from daybook.providers.shelf import Shelf
-from daybook.services.keys import Issued, Keys
+from daybook.providers.registered.index import Shelf
 from daybook.settings import Settings
 
 WORDS = ("It ", "is ", "all ", "quite ", "well.")

@@ -15,8 +15,8 @@ import pytest
 from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.errors import JournalFull
-from daybook.gateway.protocol import MOST_HEAD
-from daybook.gateway.refusals import WINDOW, Refusals
+from daybook.gateway.auth_failures import WINDOW, Refusals
+from daybook.gateway.http_protocol import MOST_HEAD
 from daybook.records import Event
 
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 import openai
 import pytest
 
+from daybook.access.keys import Keys
 from daybook.book import Book
-from daybook.services.keys import Keys
 
 HELLO = [{"role": "user", "content": "How are you?"}]
 HEAVY = ("torch", "transformers", "papermill", "prefect", "pandas")
@@ -74,7 +74,7 @@ def test_the_endpoint_imports_nothing_heavy():
     pandas unimported; nor is the database there before the first drain."""
     program = (
         "import sys\n"
-        "import daybook.gateway, daybook.gateway.server, daybook.gateway.parts, daybook.cli.serve\n"
+        "import daybook.gateway, daybook.gateway.server, daybook.gateway.components, daybook.cli.serve\n"
         f"heavy = [name for name in {HEAVY!r} + ('duckdb', 'sqlalchemy', 'matplotlib') if name in sys.modules]\n"
         "assert not heavy, heavy\n"
     )

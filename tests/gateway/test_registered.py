@@ -10,9 +10,9 @@ import openai
 import pytest
 
 from daybook.book import Book
-from daybook.providers.shelf import FILE, Shelf
-from daybook.services.registry import Registry
-from daybook.tuning import heads
+from daybook.hf import head as heads
+from daybook.providers.registered.index import FILE, Shelf
+from daybook.registry.registry import Registry
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from daybook.book import Book
 from daybook.clock import new_id
 from daybook.errors import ReportUnwritable
-from daybook.press import index, publish, reports, work
+from daybook.press import index, publish, reports, workdir
 from daybook.press.runner import Outcome
 from daybook.press.scrub import Scrubber
 from daybook.records import Finding, Run
@@ -133,7 +133,7 @@ def test_a_run_whose_process_is_gone_is_interrupted(enter, settings, book):
     """A run under way is running while its press holds its folder, and interrupted as soon as nobody does; of another
     home nothing is known, so it stays running."""
     run = enter(state="running")
-    with work.begin(settings.home, run.id):
+    with workdir.begin(settings.home, run.id):
         assert [entry.state for entry in index.entries(settings.reports, book, home=settings.home)] == ["running"]
     (entry,) = index.entries(settings.reports, book, home=settings.home)
     assert (entry.state, entry.link) == ("interrupted", None)

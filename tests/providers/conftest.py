@@ -10,8 +10,8 @@ import pytest
 
 from daybook.clock import FixedClock
 from daybook.errors import StreamBroken
+from daybook.providers.http.client import Address, Retry, Timeouts, Wire
 from daybook.providers.port import Piece, Stream
-from daybook.providers.wire import Address, Retry, Timeouts, Wire
 from tests.fakes.contracts import Contract
 from tests.fakes.ollama_server import FakeOllama
 from tests.fakes.openai_server import FakeOpenAI

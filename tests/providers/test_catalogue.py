@@ -12,8 +12,8 @@ from daybook.errors import SettingsError, Unauthorised, UnknownModel
 from daybook.providers import make
 from daybook.providers.catalogue import Catalogue, Model, Upstream
 from daybook.providers.echo import Echo
-from daybook.providers.local import Local
-from daybook.providers.ollama import Ollama
+from daybook.providers.llamacpp.provider import Local
+from daybook.providers.ollama.provider import Ollama
 from daybook.providers.openai import OpenAI
 
 MODEL = "smollm2-135m-instruct"

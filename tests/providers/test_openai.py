@@ -8,8 +8,8 @@ import json
 import pytest
 
 from daybook.errors import BadRequest, ModelNotFound, RateLimited, StreamBroken, Unauthorised, Unavailable
+from daybook.providers.http.sse import DONE
 from daybook.providers.openai import OpenAI
-from daybook.providers.sse import DONE
 from daybook.records import Usage
 from tests.fakes.openai_server import USAGE, Says, answer_of, sse, stream_of
 from tests.fakes.serving import Raw, error

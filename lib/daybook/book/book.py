@@ -17,8 +17,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daybook.book import stores
-from daybook.book.journal import FOLDER, Journal
+from daybook.book.journal.journal import FOLDER, Journal
+from daybook.book.stores import factory
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BadParameter
 from daybook.records import Event, Record
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy.engine import Engine
 
-    from daybook.book.checking import Check
-    from daybook.book.drain import Drained, Drainer
+    from daybook.book.checks import Check
     from daybook.book.info import Info
+    from daybook.book.journal.drain import Drained, Drainer
 
 _UTC = re.compile(r"\butc\(([\w.]+)\)")
 # DuckDB looks a zone's rules up for each row, UTC's too: 2.9 s for a day of 10 million times, 0.4 s this way.
@@ -54,7 +54,7 @@ class Book:
         self.home = Path(home)
         self.clock = clock or SystemClock()
         self.patience = patience
-        self.store = stores.make(url, patience=patience)
+        self.store = factory.make(url, patience=patience)
         self._given = journal
 
     @property
@@ -69,7 +69,7 @@ class Book:
 
     @cached_property
     def _drainer(self) -> Drainer:
-        from daybook.book.drain import Drainer
+        from daybook.book.journal.drain import Drainer
 
         return Drainer(self.store, self.home / FOLDER, self.clock, patience=self.patience)
 
@@ -120,14 +120,14 @@ class Book:
         known = sorted({path.name.partition(".")[0] for path in folder.iterdir() if path.name.endswith(".sql")})
         raise BadParameter(f"No query is called {name!r}.", remedy=f"There are: {', '.join(known) or 'none yet'}.")
 
-    def _fetch(self, query: str, params: Mapping[str, Any] | None) -> stores.Result:
+    def _fetch(self, query: str, params: Mapping[str, Any] | None) -> factory.Result:
         self._look()
         with self.store.reading() as book:
             return book.fetch(query, dict(params or {}))
 
     def _look(self) -> None:
         """Drain before a read. A journal that is another book's has nothing for this one."""
-        from daybook.book.owner import OtherJournal
+        from daybook.book.journal.owner import OtherJournal
 
         with contextlib.suppress(OtherJournal):
             self.drain()
@@ -142,7 +142,7 @@ class Book:
 
     def check(self) -> list[Check]:
         """Every question about the book's health, with its answer; look for level `wrong`."""
-        from daybook.book import checking
+        from daybook.book import checks as checking
 
         return checking.questions(self, self.info(), self.clock.now() - timedelta(days=1))
 
@@ -151,7 +151,7 @@ class Book:
 
         Enters an event `book.exported`. Raises BadParameter for a table, format or path that cannot be.
         """
-        from daybook.book import exporting
+        from daybook.book import export as exporting
 
         path = Path(path)
         chosen = exporting.check(table, path, format)

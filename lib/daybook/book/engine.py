@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
 if TYPE_CHECKING:
-    from daybook.book.stores import Store
+    from daybook.book.stores.factory import Store
 
 
 def make(store: Store) -> Engine:

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 import orjson
 
-from daybook.book import files, schema
-from daybook.book.journal import FOLDER, SUFFIX
-from daybook.book.owner import OtherJournal
+from daybook.book import schema
+from daybook.book.journal import files
+from daybook.book.journal.journal import FOLDER, SUFFIX
+from daybook.book.journal.owner import OtherJournal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import orjson
 
 from daybook import workbench
 from daybook.measuring import EMBEDDED
-from daybook.services.wording import plain
+from daybook.reporting.text import plain
 
 
 @click.command()

@@ -14,7 +14,7 @@ import click
 import orjson
 
 from daybook.errors import BadParameter
-from daybook.services import wording
+from daybook.reporting import text as wording
 from daybook.settings import Settings
 
 if TYPE_CHECKING:

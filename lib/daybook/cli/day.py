@@ -3,7 +3,7 @@
 import click
 from rich.console import Console
 
-from daybook.day.processes import interruptible
+from daybook.press.schedule.processes import interruptible
 from daybook.settings import Settings
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 import click
 import orjson
 
-from daybook.services.keys import Key, Keys
+from daybook.access.keys import Key, Keys
 from daybook.settings import Settings
 
 
@@ -88,7 +88,7 @@ def revoke(id_: str) -> None:
 @contextlib.contextmanager
 def _open() -> Iterator[tuple[Keys, str]]:
     """The home's keys, their changes entered in its journal; and who is changing them."""
-    from daybook.book.journal import Journal
+    from daybook.book.journal.journal import Journal
 
     settings = Settings.from_env()
     journal = Journal(settings.home)

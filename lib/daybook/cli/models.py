@@ -41,7 +41,7 @@ def list_(name: str | None, as_json: bool) -> int:
     Example:
       daybook models list --json
     """
-    from daybook.services.registry_rows import told
+    from daybook.registry.rows import told
 
     with workbench.open() as book:
         registry = book.registry
@@ -71,7 +71,7 @@ def show(reference: str, as_json: bool) -> int:
     Example:
       daybook models show triage@champion
     """
-    from daybook.services.registry_rows import told
+    from daybook.registry.rows import told
 
     with workbench.open() as book:
         one = book.registry.resolve(reference)

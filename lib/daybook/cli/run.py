@@ -12,7 +12,7 @@ import click
 
 from daybook import press, workbench
 from daybook.errors import BadDate, BadParameter, UnknownNotebook, meant
-from daybook.press import index, notebooks, parameters, render, rows
+from daybook.press import index, notebooks, parameters, render, sidecar
 from daybook.press import reports as shelf
 from daybook.settings import Settings
 
@@ -132,7 +132,7 @@ def reports(word: str | None, limit: int, as_json: bool, opened: bool) -> int:
     listed = [entry for entry in found if word in (None, entry.run.notebook)][:limit]
     for entry in listed:
         if as_json:
-            told = rows.to_json(entry.run) | {"state": entry.state, "findings": [dict(f) for f in entry.findings]}
+            told = sidecar.to_json(entry.run) | {"state": entry.state, "findings": [dict(f) for f in entry.findings]}
             click.echo(json.dumps(told, default=str))
         else:
             where = settings.reports / Path(entry.run.report).with_suffix(".html") if entry.run.report else ""

@@ -5,10 +5,10 @@
     load("book:days=30", book=book)                    calls of the book, where their content was kept
     load("builtin:requests")                           what the project wrote itself
 
-It knows what a row is. It does not know what a row is used for: a task says that (`services.evaluation_tasks`).
+It knows what a row is. It does not know what a row is used for: a task says that (`evaluation.tasks`).
 """
 
-from daybook.datasets.loading import load
+from daybook.datasets.load import load
 from daybook.datasets.rows import DataSet, Row
 
 __all__ = ["DataSet", "Row", "load"]

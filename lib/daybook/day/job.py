@@ -24,13 +24,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Column, Table
 
 from daybook import workbench
-from daybook.book.journal import Journal
+from daybook.access.keys import Keys
+from daybook.book.journal.journal import Journal
 from daybook.clock import SystemClock, new_id
-from daybook.day import traffic
-from daybook.day.processes import Part, PartFailed, Parts, held_back
-from daybook.day.schedule import Ended, Schedule
+from daybook.day import workload
 from daybook.errors import DaybookError, PortInUse
-from daybook.services.keys import Keys
+from daybook.press.schedule.deployments import Ended, Schedule
+from daybook.press.schedule.processes import Part, PartFailed, Parts, held_back
 from daybook.settings import Settings
 
 WORDS = ("traffic", "costs")
@@ -139,18 +139,18 @@ def _serve(parts: Parts, settings: Settings, bar: Progress) -> Endpoint:
     return Endpoint(url=url, part=part)
 
 
-def _send(settings: Settings, endpoint: Endpoint, bar: Progress) -> traffic.Sent:
-    errands = traffic.errands()
+def _send(settings: Settings, endpoint: Endpoint, bar: Progress) -> workload.Sent:
+    errands = workload.errands()
     journal = Journal(settings.home)
     keys = Keys(settings.home / "keys.json", ledger=journal)
-    with step(bar, "Send the day's calls", total=len(errands), note=traffic.MODEL) as tick:
+    with step(bar, "Send the day's calls", total=len(errands), note=workload.MODEL) as tick:
         issued = {}
         try:
-            for caller, project in traffic.CALLERS.items():
+            for caller, project in workload.CALLERS.items():
                 with held_back():  # no key is made that we do not know of, and so would not revoke
                     issued[caller] = keys.create(caller, project, actor="daybook day")
             secrets = {caller: one.secret for caller, one in issued.items()}
-            sent = asyncio.run(traffic.send(endpoint.url, secrets, errands, tick=tick))
+            sent = asyncio.run(workload.send(endpoint.url, secrets, errands, tick=tick))
         finally:
             with held_back():
                 for one in issued.values():
@@ -185,7 +185,7 @@ def _report(schedule: Schedule, day: date, bar: Progress) -> list[Ended]:
         return schedule.trigger(names, seconds=180, tick=show)
 
 
-def _close(settings: Settings, console: Console, ended: list[Ended], sent: traffic.Sent) -> Path:
+def _close(settings: Settings, console: Console, ended: list[Ended], sent: workload.Sent) -> Path:
     from daybook.press import index
 
     with workbench.open(settings=settings) as book:

@@ -35,9 +35,9 @@ def serve(
     other machines can reach while there is no key, and for a models.yml or ready file that cannot be used. JournalError
     for a home that cannot be written.
     """
+    from daybook.access.keys import Keys
     from daybook.errors import SettingsError
-    from daybook.gateway.binding import bind, is_loopback
-    from daybook.services.keys import Keys
+    from daybook.gateway.listen import bind, is_loopback
 
     exposed = not is_loopback(host)
     if exposed and Keys(settings.home / "keys.json").empty():
@@ -48,7 +48,7 @@ def serve(
     _check_home(settings.home)
     sock = bind(host, port)
     with sock:
-        from daybook.gateway.parts import build
+        from daybook.gateway.components import build
         from daybook.gateway.server import Server, announced, bridge
 
         parts = build(settings, exposed=exposed, env=os.environ if env is None else env)

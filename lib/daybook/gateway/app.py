@@ -16,14 +16,14 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from daybook.errors import DaybookError
-from daybook.gateway import finetune, ml
-from daybook.gateway.access import Access
 from daybook.gateway.chat import PATH, Chat
-from daybook.gateway.docs import page
+from daybook.gateway.components import Parts
+from daybook.gateway.http import App, Receive, Refusal, Scope, Send, shape
 from daybook.gateway.metrics import CONTENT_TYPE
-from daybook.gateway.openapi import describe
-from daybook.gateway.parts import Parts
-from daybook.gateway.wire import App, Receive, Refusal, Scope, Send, shape
+from daybook.gateway.request_log import Access
+from daybook.gateway.routes import finetune, ml
+from daybook.gateway.routes.docs import page
+from daybook.gateway.routes.openapi import describe
 
 
 def build(parts: Parts) -> App:

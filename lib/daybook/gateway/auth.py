@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from daybook.access.keys import Key, Keys
 from daybook.errors import SettingsError
-from daybook.gateway.wire import Refusal, bad_request
-from daybook.services.keys import Key, Keys
+from daybook.gateway.http import Refusal, bad_request
 
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@+-]{0,63}")
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -13,12 +13,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from daybook.access.keys import Key
 from daybook.clock import Clock
 from daybook.errors import DaybookError, ProviderError, UsageError
 from daybook.gateway import auth as who
-from daybook.gateway.checking import check, parse
-from daybook.gateway.logs import Log
-from daybook.gateway.wire import (
+from daybook.gateway.http import (
     CLIENT_GONE,
     STREAM_HEADERS,
     Hangup,
@@ -31,9 +30,10 @@ from daybook.gateway.wire import (
     send_json,
     shape,
 )
-from daybook.services.answer import AnsweredStream, Answerer
-from daybook.services.draft import ChatRequest, error_kind
-from daybook.services.keys import Key
+from daybook.gateway.logs import Log
+from daybook.gateway.validation import check, parse
+from daybook.inference.answerer import AnsweredStream, Answerer
+from daybook.inference.entry import ChatRequest, error_kind
 
 PATH = "/v1/chat/completions"
 MOST_BODY = 32 * 1024 * 1024

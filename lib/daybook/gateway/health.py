@@ -17,8 +17,8 @@ from typing import Any, Literal, Protocol
 
 from daybook.clock import Clock
 from daybook.errors import DaybookError, JournalError, JournalFull, ProviderError
-from daybook.gateway.draining import Drainer
-from daybook.services.ports import Providers
+from daybook.gateway.drain_timer import Drainer
+from daybook.inference.ports import Providers
 
 Status = Literal["ready", "degraded", "unusable"]
 

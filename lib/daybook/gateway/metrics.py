@@ -15,13 +15,13 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from daybook.errors import JournalError
+from daybook.gateway.http import Visit
 from daybook.gateway.logs import Log
-from daybook.gateway.wire import Visit
+from daybook.inference.ports import Observer
 from daybook.records import Call
-from daybook.services.ports import Observer
 
 if TYPE_CHECKING:
-    from daybook.gateway.draining import Drainer
+    from daybook.gateway.drain_timer import Drainer
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)

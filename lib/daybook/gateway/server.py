@@ -24,10 +24,10 @@ import uvicorn
 
 from daybook.errors import SettingsError
 from daybook.gateway.app import build as build_app
-from daybook.gateway.binding import BACKLOG, url_of
+from daybook.gateway.components import Parts
+from daybook.gateway.http_protocol import Protocol
+from daybook.gateway.listen import BACKLOG, url_of
 from daybook.gateway.logs import Bridge
-from daybook.gateway.parts import Parts
-from daybook.gateway.protocol import Protocol
 
 GRACE = 5.0
 """Seconds that answers under way get when the endpoint goes down."""

@@ -1,6 +1,6 @@
 """Executes notebooks and publishes what came of it as dated reports.
 
-`run` executes one; `index` lists them all; `shape` says whether a notebook is shaped like one.
+`run` executes one; `index` lists them all; `notebook_rules` says whether a notebook is shaped like one.
 """
 
 from daybook.press.reports import Report

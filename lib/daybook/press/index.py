@@ -19,8 +19,9 @@ from typing import Any
 from urllib.parse import quote
 
 from daybook.errors import BookError, ReportUnwritable
-from daybook.press import publish, render, reports, rows, work
-from daybook.press.ledger import Ledger
+from daybook.ports import Books
+from daybook.press import publish, render, reports, workdir
+from daybook.press import sidecar as rows
 from daybook.records import Run
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Entry:
     findings: tuple[Mapping[str, Any], ...]
 
 
-def write(folder: Path, book: Ledger, *, home: Path | None = None) -> Path:
+def write(folder: Path, book: Books, *, home: Path | None = None) -> Path:
     """Renew the index of the reports in `folder`; returns its path.
 
     `home`: where runs under way are; given it, a run whose process is gone is shown as interrupted.
@@ -116,7 +117,7 @@ def _days(found: Iterable[Entry]) -> list[tuple[date, list[Entry]]]:
     return [(day, list(runs)) for day, runs in groupby(ordered, key=lambda e: e.run.logical_date)]
 
 
-def entries(folder: Path, book: Ledger, *, home: Path | None = None) -> list[Entry]:
+def entries(folder: Path, book: Books, *, home: Path | None = None) -> list[Entry]:
     """Every run, the one started last first."""
     runs, findings = _from_book(book)
     found = {run.id: _entry(folder, run, tuple(findings.get(run.id, ())), home) for run in runs}
@@ -126,7 +127,7 @@ def entries(folder: Path, book: Ledger, *, home: Path | None = None) -> list[Ent
     return sorted(found.values(), key=lambda e: (e.run.started_at, e.run.id), reverse=True)
 
 
-def _from_book(book: Ledger) -> tuple[list[Run], dict[str, list[dict[str, Any]]]]:
+def _from_book(book: Books) -> tuple[list[Run], dict[str, list[dict[str, Any]]]]:
     try:
         runs = [_run(row) for row in book.rows("select * from runs")]
         concluded: dict[str, list[dict[str, Any]]] = {}
@@ -146,7 +147,7 @@ def _run(row: Mapping[str, Any]) -> Run:
 
 def _entry(folder: Path, run: Run, findings: tuple[Mapping[str, Any], ...], home: Path | None) -> Entry:
     state = render.state_of(run)
-    if state == "running" and home is not None and work.is_abandoned(home, run.id):
+    if state == "running" and home is not None and workdir.is_abandoned(home, run.id):
         state = "interrupted"
     page = Path(run.report).with_suffix(".html") if run.report else None
     link = quote(page.as_posix()) if page is not None and (folder / page).is_file() else None

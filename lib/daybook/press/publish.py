@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from daybook.errors import ReportUnwritable
-from daybook.press import digests, notebooks, rows
+from daybook.press import digests, notebooks
+from daybook.press import sidecar as rows
 from daybook.press.parameters import INJECTED, tags
 from daybook.press.runner import Outcome
 from daybook.press.scrub import REMOVED, Scrubber

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from daybook.press import rows
+from daybook.press import sidecar as rows
 from daybook.records import Run
 
 

@@ -19,17 +19,31 @@ from typing import Any
 
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BookError, KernelMissing, PressError, RunFailed, RunTimedOut
-from daybook.press import digests, ending, index, notebooks, publish, reports, rows, runner, work
-from daybook.press.child import Spec
-from daybook.press.ending import MARK
-from daybook.press.ledger import Ledger
+from daybook.ports import Books
+from daybook.press import (
+    digests,
+    index,
+    notebooks,
+    publish,
+    reports,
+    runner,
+    workdir,
+)
+from daybook.press import (
+    sidecar as rows,
+)
+from daybook.press import (
+    terminate as ending,
+)
+from daybook.press.execute import Spec
 from daybook.press.parameters import effective, to_date
 from daybook.press.reports import Report
 from daybook.press.runner import Outcome, Progress
 from daybook.press.scrub import Scrubber, secrets_of
+from daybook.press.terminate import MARK
 from daybook.records import Event, Run
-from daybook.services.window import Window
 from daybook.settings import Settings
+from daybook.window import Window
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +56,7 @@ class _Desk:
     """What one run works with."""
 
     settings: Settings
-    book: Ledger
+    book: Books
     clock: Clock
     env: Mapping[str, str]
     scrubber: Scrubber
@@ -53,7 +67,7 @@ def run(
     *,
     settings: Settings,
     logical_date: date | str,
-    book: Ledger,
+    book: Books,
     parameters: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
     flow_run_id: str | None = None,
@@ -82,7 +96,7 @@ def run(
     env = _environment(settings, os.environ if environ is None else environ)
     secrets = secrets_of(env) | secrets_of(values)
     desk = _Desk(settings=settings, book=book, clock=clock, env=env, scrubber=Scrubber(secrets))
-    with work.turn(settings.home, idempotency_key):
+    with workdir.turn(settings.home, idempotency_key):
         if idempotency_key is not None:
             done = reports.completed(settings.reports, word, day, key=idempotency_key)
             if done is not None:
@@ -126,7 +140,7 @@ def _execute(
     timeout: float,
     progress: Progress | None,
 ) -> Report:
-    with work.begin(desk.settings.home, begun.id) as folder:
+    with workdir.begin(desk.settings.home, begun.id) as folder:
         folder.note(begun)
         desk.book.append(begun)
         desk.book.append(_event(begun, "run.started", desk.clock))
@@ -161,7 +175,7 @@ def _execute(
 
 
 def _conclude(
-    begun: Run, outcome: Outcome, folder: work.Work, desk: _Desk, *, seconds: float, ended_at: datetime | None = None
+    begun: Run, outcome: Outcome, folder: workdir.Work, desk: _Desk, *, seconds: float, ended_at: datetime | None = None
 ) -> Report:
     """Publish, enter the run's end, renew the index, and let the folder go."""
     ended = replace(
@@ -198,12 +212,12 @@ def _conclude(
     )
 
 
-def recover(settings: Settings, book: Ledger, *, clock: Clock | None = None) -> list[Report]:
+def recover(settings: Settings, book: Books, *, clock: Clock | None = None) -> list[Report]:
     """Finish the runs whose press was killed: end what is left of them, publish what they had got to,
     and enter them as failed (or as what they were, if they had ended). Returns their reports."""
     clock = clock or SystemClock()
     found = []
-    for folder in work.abandoned(settings.home):
+    for folder in workdir.abandoned(settings.home):
         noted = folder.noted()
         if noted is None:
             folder.done()
@@ -242,7 +256,7 @@ def _price_book() -> str:
     return prices.version()
 
 
-def _findings(book: Ledger, run_id: str) -> list[dict[str, Any]]:
+def _findings(book: Books, run_id: str) -> list[dict[str, Any]]:
     columns = ", ".join(rows.FINDING)
     try:
         return book.rows(f"select {columns} from findings where run_id = :run order by name", {"run": run_id})  # noqa: S608 - our own column names

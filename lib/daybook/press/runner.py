@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from daybook.press import ending
-from daybook.press.child import Spec
+from daybook.press import terminate
+from daybook.press.execute import Spec
 
 Progress = Callable[[int, int], None]
 """Called with the number of the code cell that starts, and of how many."""
@@ -47,7 +47,7 @@ def execute(
     deadline = time.monotonic() + timeout
     with Path(spec.log).open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "daybook.press.child"],
+            [sys.executable, "-P", "-m", "daybook.press.execute"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -85,7 +85,7 @@ def execute(
                     progress(cell, cells)
     finally:
         over = last is not None and not late
-        ending.end(spec.run_id, group=None if over else process.pid)
+        terminate.end(spec.run_id, group=None if over else process.pid)
         process.wait()
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()

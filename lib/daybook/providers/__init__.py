@@ -15,7 +15,7 @@ __all__ = ["make"]
 
 def make(config: Upstream) -> Provider:
     """The provider of an upstream, not yet connected to anything. Raises SettingsError for a kind there is not."""
-    from daybook.providers import kinds
+    from daybook.providers import factory as kinds
 
     factory = kinds.FACTORIES.get(config.kind)
     if factory is None:

@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daybook.errors import UnknownModel
-from daybook.providers.shelf import Shelf
-from daybook.providers.weights import MODEL
+from daybook.providers.llamacpp.weights import MODEL
+from daybook.providers.registered.index import Shelf
 
 if TYPE_CHECKING:
-    from daybook.providers.shelf import Entry
+    from daybook.providers.registered.index import Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

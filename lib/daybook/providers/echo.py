@@ -16,8 +16,8 @@ from typing import Any
 import orjson
 
 from daybook.errors import ProviderError
+from daybook.providers.http.sse import DONE, usage_of
 from daybook.providers.port import Body, Identity, Piece, Reply, Stream
-from daybook.providers.sse import DONE, usage_of
 from daybook.records import Usage
 
 REPORT = Usage()

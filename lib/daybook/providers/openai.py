@@ -12,12 +12,12 @@ import aiohttp
 import orjson
 
 from daybook.errors import BadRequest, ModelNotFound, RateLimited, Unavailable
-from daybook.providers import faults
-from daybook.providers.faults import Asked, Fault
+from daybook.providers.http import errors as faults
+from daybook.providers.http.client import Wire
+from daybook.providers.http.errors import Asked, Fault
+from daybook.providers.http.sse import Events, usage_of
+from daybook.providers.http.stream import open_stream
 from daybook.providers.port import Body, Identity, Reply, Stream
-from daybook.providers.sse import Events, usage_of
-from daybook.providers.streaming import open_stream
-from daybook.providers.wire import Wire
 
 
 class OpenAI:

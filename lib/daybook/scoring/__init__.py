@@ -39,4 +39,4 @@ def measure(name: str) -> Measure:
     return found
 
 
-_FILES = {"json": "fields"}
+_FILES = {"json": "json_fields"}

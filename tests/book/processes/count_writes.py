@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from daybook.book.journal import Journal
+from daybook.book.journal.journal import Journal
 from daybook.clock import new_id
 from daybook.records import Event
 

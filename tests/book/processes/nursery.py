@@ -16,12 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from daybook.book import Book
-from daybook.book.journal import Journal
+from daybook.book.journal.journal import Journal
 from daybook.clock import new_id
 from daybook.errors import BookUnreachable
 from daybook.records import Call, Run
 
-for part in ("drain", "duck", "postgres"):
+for part in ("journal.drain", "stores.duckdb", "stores.postgres"):
     importlib.import_module(f"daybook.book.{part}")  # here, once, for all children
 
 

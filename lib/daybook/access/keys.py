@@ -1,0 +1,245 @@
+"""Who may call the endpoint: API keys, made, listed, revoked, recognised.
+
+A key is 256 random bits behind the prefix `db-`, shown once when it is made. The file keeps its sha256 and nothing
+that the key could be got back from; a slow hash would add nothing, because there is no short password to guess. The
+file is replaced whole (temporary file, fsync, rename) under a lock, so that two writers lose nothing and a reader
+never sees half of it; a running endpoint looks at the file's identity on every request, so that a revoked key is
+refused from the next request on. Revoked keys stay listed: the book's calls still point at them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+
+from daybook.clock import Clock, SystemClock, new_id
+from daybook.errors import BadParameter, JournalError, SettingsError
+from daybook.ports import Ledger
+from daybook.records import Event
+
+PREFIX = "db-"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@+-]{0,63}")
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A key as it may be shown: everything but the secret."""
+
+    id: str
+    """Public; in the book with each call."""
+    name: str
+    """The caller."""
+    project: str | None = None
+    """What its calls are booked on. None: what each request names."""
+    admin: bool = False
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new key and its secret, which is kept nowhere."""
+
+    key: Key
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Issued(key={self.key!r}, secret='{PREFIX}…')"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    key: Key
+    hash: str
+
+
+class Keys:
+    """The keys of one home, in the file at `path`.
+
+    `ledger`: where each change is also entered as an Event; None for a reader that changes nothing.
+    Methods raise SettingsError where the file cannot be read or written, or is not ours.
+    """
+
+    def __init__(self, path: Path, *, ledger: Ledger | None = None, clock: Clock | None = None) -> None:
+        self.path = path
+        self._ledger = ledger
+        self._clock = clock or SystemClock()
+        self._seen: tuple[int, ...] | None = ()
+        self._entries: dict[str, _Entry] = {}
+        self._by_hash: dict[str, Key] = {}
+
+    def find(self, secret: str) -> Key | None:
+        """The key that `secret` opens; None for one that is unknown or revoked."""
+        self._refresh()
+        return self._by_hash.get(_digest(secret))
+
+    def revoked(self, secret: str) -> Key | None:
+        """The key that `secret` opened before it was revoked; None for one that was never made."""
+        digest = _digest(secret)
+        return next((entry.key for entry in self._entries.values() if entry.hash == digest), None)
+
+    def list(self) -> Sequence[Key]:
+        """All keys ever made, oldest first, the revoked ones included."""
+        self._refresh()
+        return [entry.key for entry in self._entries.values()]
+
+    def empty(self) -> bool:
+        """Whether no key was ever made. A revoked one counts: revoking the last key must not open the door."""
+        self._refresh()
+        return not self._entries
+
+    def create(self, name: str, project: str | None = None, *, admin: bool = False, actor: str) -> Issued:
+        """Make a key for the caller `name`. Raises BadParameter for a name or project that cannot be one."""
+        for what, value in (("name", name), ("project", project)):
+            if value is not None and not _NAME.fullmatch(value):
+                raise BadParameter(
+                    f"{value[:80]!r} cannot be the {what} of a key.",
+                    remedy="Use 1 to 64 letters, digits, spaces or any of . _ @ + - and begin with a letter or digit.",
+                )
+        secret = PREFIX + secrets.token_urlsafe(32)
+        key = Key(id=f"k{new_id()[-16:]}", name=name, project=project, admin=admin, created_at=self._clock.now())
+        with self._writing() as entries:
+            entries[key.id] = _Entry(key, _digest(secret))
+        try:
+            self._enter("key.created", key, actor)
+        except JournalError:
+            with self._writing() as entries:  # nobody has the secret yet: as if it had never been made
+                entries.pop(key.id, None)
+            raise
+        return Issued(key, secret)
+
+    def revoke(self, id_: str, *, actor: str) -> Key:
+        """Refuse the key with the public id `id_` from now on; again for one already revoked is no error.
+
+        Raises BadParameter where there is none. The revocation stands even if the event cannot be entered.
+        """
+        with self._writing() as entries:
+            entry = entries.get(id_)
+            if entry is None:
+                shown = "a secret" if id_.startswith(PREFIX) else repr(id_[:80])
+                raise BadParameter(f"No key has the id {shown}.", remedy="See the ids with: daybook keys list")
+            if entry.key.revoked_at is not None:
+                return entry.key
+            key = replace(entry.key, revoked_at=self._clock.now())
+            entries[id_] = replace(entry, key=key)
+        self._enter("key.revoked", key, actor)
+        return key
+
+    def _enter(self, action: str, key: Key, actor: str) -> None:
+        if self._ledger is None:
+            return
+        details = {"name": key.name, "project": key.project, "admin": key.admin}
+        event = Event(id=new_id(), at=self._clock.now(), actor=actor, action=action, object=key.id, details=details)
+        self._ledger.append(event)
+
+    # ── the file ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _refresh(self) -> None:
+        """Read the file again if it is another one than was last read. One `stat` where it is not."""
+        try:
+            seen = _identity(os.stat(self.path))  # noqa: PTH116 - on every request; Path.stat costs twice as much
+        except FileNotFoundError:
+            seen = None
+        except OSError as error:
+            raise self._unreadable(error) from error
+        if seen == self._seen:
+            return
+        entries: dict[str, _Entry] = {}
+        if seen is not None:
+            try:
+                with self.path.open("rb") as file:
+                    seen = _identity(os.fstat(file.fileno()))
+                    entries = _parse(file.read())
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise self._unreadable(error) from error
+        self._entries = entries
+        self._by_hash = {e.hash: e.key for e in entries.values() if e.key.revoked_at is None}
+        self._seen = seen
+
+    def _unreadable(self, error: Exception) -> SettingsError:
+        return SettingsError(
+            f"The key file {self.path} cannot be used ({type(error).__name__}), so no key can be checked.",
+            remedy="Restore it from a backup, or move it away and make new keys with: daybook keys create NAME",
+        )
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[dict[str, _Entry]]:
+        """The entries as they are now, under the writers' lock; written back on leaving."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._seen = ()
+            self._refresh()
+            entries = dict(self._entries)
+            yield entries
+            try:
+                self._replace(entries)
+            except OSError as error:
+                raise self._unwritable(error) from error
+        finally:
+            os.close(lock)
+
+    def _replace(self, entries: dict[str, _Entry]) -> None:
+        keys = [asdict(entry.key) | {"hash": entry.hash} for entry in entries.values()]
+        data = orjson.dumps({"version": _VERSION, "keys": keys}, option=orjson.OPT_INDENT_2)
+        temporary = self.path.with_suffix(".new")
+        temporary.unlink(missing_ok=True)
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            written = os.write(file, data)
+            if written != len(data):
+                raise OSError(f"{written} of {len(data)} bytes written")
+            os.fsync(file)
+        finally:
+            os.close(file)
+        temporary.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _unwritable(self, error: OSError) -> SettingsError:
+        return SettingsError(
+            f"The key file {self.path} cannot be written: {error.strerror or error}. The keys are as they were.",
+            remedy="Check that the folder can be written to and that the disk has room.",
+        )
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()
+
+
+def _identity(stat: os.stat_result) -> tuple[int, ...]:
+    return (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+def _parse(data: bytes) -> dict[str, _Entry]:
+    content = orjson.loads(data)
+    if content["version"] != _VERSION:
+        raise ValueError(f"version {content['version']}")
+    entries = {}
+    for row in content["keys"]:
+        digest = row.pop("hash")
+        revoked = row.pop("revoked_at")
+        key = Key(
+            **row | {"created_at": datetime.fromisoformat(row["created_at"])},
+            revoked_at=None if revoked is None else datetime.fromisoformat(revoked),
+        )
+        entries[key.id] = _Entry(key, digest)
+    return entries

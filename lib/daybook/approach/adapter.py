@@ -1,0 +1,177 @@
+"""An adapter of the embedded model for labelled rows: trained in the time there is, and taken up again afterwards.
+
+How many steps fit is found out by the first few of them. Each number of steps has a folder of its own under the home,
+so that an adapter is never half of another one; one without `done.json` was left by a process that died, and its
+training goes on from the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from daybook.approach.report import Trained
+from daybook.datasets import DataSet
+
+if TYPE_CHECKING:
+    from daybook.training.progress import Progress
+    from daybook.training.recipe import Recipe
+
+PILOT = 3
+"""Steps of a process after which the pace is taken for known."""
+LEAST = 4
+"""Steps below which a training teaches nothing."""
+MORE = 1.5
+"""Times the seconds that a shortened training had, from which on it is worth another one."""
+HELD = 32
+"""Rows at most that say whether the training helped; a twentieth of them, and never trained on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    name: str
+    """Of the folder: no other training has it."""
+    file: Path
+    """As llama.cpp reads it."""
+    took: Trained
+    steps: int
+
+
+def adapt(
+    train: DataSet,
+    *,
+    home: Path,
+    steps: int,
+    seconds: float | None = None,
+    tell: Callable[[int, int], None] | None = None,
+) -> Adapter | None:
+    """`steps` of training, fewer where those take longer than `seconds`; None where not even four fit.
+    `tell(done, total)` after each step. Raises DaybookError where memory or disk do not suffice."""
+    began = time.monotonic()
+    if (kept := _kept(train, home, steps, seconds)) is not None:
+        return kept
+    pace = _train(train, home, steps, seconds, tell)
+    if pace is None:
+        return _read(train, home, steps)
+    assert seconds is not None
+    fit = min(steps - 1, math.floor((seconds - (time.monotonic() - began)) / pace))
+    if fit < LEAST:
+        return None
+    if _read(train, home, fit) is None:
+        _train(train, home, fit, None, tell, allowed=seconds)
+    return _read(train, home, fit)
+
+
+def recipe(steps: int) -> Recipe:
+    from daybook.training.recipe import Recipe
+
+    return Recipe(method="lora", epochs=8, batch=8, rate=1e-3, max_steps=steps, patience=0, evaluations=1)
+
+
+def _place(train: DataSet, home: Path, steps: int) -> Path:
+    return home / "approach" / f"lora-{steps}-{recipe(steps).digest[7:15]}-{train.digest[7:19]}"
+
+
+def _read(train: DataSet, home: Path, steps: int) -> Adapter | None:
+    from daybook.training.gguf import FILE
+
+    place = _place(train, home, steps)
+    if (told := _done(place)) is None:
+        return None
+    took = Trained(seconds=told["seconds"], rows=told["rows"], note=told["note"])
+    return Adapter(name=place.name, file=place / "adapter" / FILE, took=took, steps=steps)
+
+
+def _done(place: Path) -> dict[str, Any] | None:
+    try:
+        told: dict[str, Any] = orjson.loads((place / "done.json").read_bytes())
+    except FileNotFoundError:
+        return None
+    return told
+
+
+def _kept(train: DataSet, home: Path, steps: int, seconds: float | None) -> Adapter | None:
+    """What was trained before: all steps, or as many as fitted when there was about as much time as now."""
+    if (whole := _read(train, home, steps)) is not None or seconds is None:
+        return whole
+    shortened = []
+    for place in (home / "approach").glob(f"lora-*-*-{train.digest[7:19]}"):
+        n = int(place.name.split("-")[1])
+        told = _done(place)
+        if n < steps and told is not None and told["allowed"] is not None and seconds < MORE * told["allowed"]:
+            shortened.append(n)
+    return _read(train, home, max(shortened)) if shortened else None
+
+
+def _train(
+    train: DataSet,
+    home: Path,
+    steps: int,
+    seconds: float | None,
+    tell: Callable[[int, int], None] | None,
+    *,
+    allowed: float | None = None,
+) -> float | None:
+    """Seconds that a step takes, where they do not all fit into `seconds`; None once the adapter is there."""
+    from daybook.hf import weights as base
+    from daybook.training import gguf as adapter
+    from daybook.training import lora
+
+    began = time.monotonic()
+    here = 0  # steps of this process: a training that is taken up again has taken others before
+    pace: float | None = None
+
+    def told(progress: Progress) -> None:
+        nonlocal here, pace
+        here += 1
+        if tell is not None:
+            tell(progress.step, progress.steps)
+        if seconds is None or here > PILOT:
+            return
+        each = progress.seconds / progress.step
+        room = began + seconds - time.monotonic()
+        # The first step is slow; where not even a few like it fit, it was the last.
+        if each * (progress.steps - progress.step if here == PILOT else LEAST) > room:
+            pace = each
+
+    weights = base.weights(home)
+    held = train.take(max(1, min(HELD, len(train) // 20)), seed="held")
+    kept = {row.id for row in held.rows}
+    learn = train.part("learn", (row for row in train.rows if row.id not in kept))
+    place, chosen = _place(train, home, steps), recipe(steps)
+    identity = {"recipe": chosen.digest, "data": train.digest, "base": base.digest(weights)}
+    made = lora.train(
+        _chats(learn),
+        _chats(held),
+        recipe=chosen,
+        base=weights,
+        folder=place,
+        identity=identity,
+        tell=told,
+        stop=lambda: pace is not None,
+    )
+    if pace is not None:
+        return pace
+    adapter.to_gguf(place / lora.ADAPTER, weights)
+    took: Mapping[str, Any] = {
+        "seconds": made.seconds,
+        "rows": len(learn),
+        "note": f"{made.steps} steps, {made.tokens:,} tokens on {made.device}",
+        "allowed": allowed,
+    }
+    (place / ".done.json").write_bytes(orjson.dumps(took))
+    (place / ".done.json").replace(place / "done.json")
+    return None
+
+
+def _chats(rows: DataSet) -> list[list[dict[str, str]]]:
+    return [
+        [{"role": "user", "content": row.input}, {"role": "assistant", "content": row.reference or ""}]
+        for row in rows.rows
+    ]

@@ -1,0 +1,259 @@
+"""The same prompts for different people, asked of a model: which answers differ by more than noise?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daybook.bias.counterfactual import measures
+from daybook.bias.counterfactual import metrics as measuring
+from daybook.bias.counterfactual.metrics import Effects
+from daybook.bias.counterfactual.prompts import Prompt, neutral
+from daybook.errors import BadData
+from daybook.reporting.charts.forest import Effect, Panel, effects
+from daybook.reporting.findings import finding, summary
+from daybook.reporting.gates import Measured
+from daybook.reporting.tables import Column, Fact, facts, present
+from daybook.reporting.text import code, count, listing, unbroken
+from daybook.stats.multiple import Correction, looks
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+    from daybook.reporting.charts.style import Chart
+
+UNITS = {
+    "sentiment": "sentiment, probability of positive",
+    "length": "length, words",
+    "refusal": "refusals, share",
+    "harshness": "hard words in a hundred",
+    "outcome": "share of yes where a decision was asked for",
+    "distance": "distance of meaning, 1 − cosine",
+    "unanswered": "prompts without an answer, share",
+}
+_BARE = {"sentiment": "probability", "length": "words", "harshness": "per 100 words", "distance": "1 − cosine"}
+"""Units in a finding; the others are shares."""
+
+
+def audit(
+    prompts: Sequence[Prompt],
+    answers: Sequence[str | None],
+    *,
+    deciding: Sequence[bool],
+    model: str,
+    sentiment: Callable[[Sequence[str]], Any] | None = None,
+    embed: Callable[[Sequence[str]], np.ndarray] | None = None,
+    correction: Correction = "holm",
+    minimum: int = measuring.MINIMUM,
+) -> CounterfactualAudit:
+    """`answers`: one for each prompt, None for one that failed. They are measured without the prompt's own words for
+    who is meant, which differ by design. What was not answered has no length and no meaning; that it was not answered
+    is a measure of its own. Raises BadData where nothing was answered at all."""
+    said = ["" if answer is None else answer for answer in answers]
+    blank = np.array([not text.strip() for text in said])
+    if blank.all():
+        raise BadData(
+            f"{model} answered nothing to all {len(said)} prompts.", remedy="Ask it one by hand: daybook ask."
+        )
+    plain = [neutral(text, prompt) for text, prompt in zip(said, prompts, strict=True)]
+    figures = dict(measures.of(plain, deciding, sentiment))
+    if blank.any():
+        figures["unanswered"] = blank.astype(float)
+    kept = {name: values for name, values in figures.items() if np.isfinite(values).any()}
+    vectors = None
+    if embed is not None:
+        there = np.asarray(
+            embed([text for text, is_blank in zip(plain, blank, strict=True) if not is_blank]), dtype=float
+        )
+        vectors = np.full((len(said), there.shape[1]), np.nan)
+        vectors[~blank] = there
+    found = measuring.measure(prompts, kept, vectors=vectors, minimum=minimum, correction=correction)
+    failed = sum(answer is None for answer in answers)
+    return CounterfactualAudit(
+        found=found,
+        model=model,
+        prompts=tuple(prompts),
+        answers=tuple(said),
+        empty=int(blank.sum()) - failed,
+        failed=failed,
+    )
+
+
+@dataclass(frozen=True)
+class CounterfactualAudit:
+    found: Effects
+    model: str
+    prompts: tuple[Prompt, ...]
+    answers: tuple[str, ...]
+    empty: int
+    """Prompts that got an empty answer."""
+    failed: int
+    """Prompts that got none."""
+
+    @property
+    def subject(self) -> str:
+        """The model that this is about."""
+        return self.model
+
+    def measured(self) -> dict[str, Measured]:
+        """What a gate can be put on: how many effects stand out, and each measure's largest effect size."""
+        cells = self.found.cells
+        told = {"effects": Measured(float(len(self.found.standing_out)))}
+        if (needed := self._needed()) and int(cells["templates"].max()) < needed:
+            told["effects"] = Measured(None)  # nothing could have stood out: no gate is met by that
+        judged = cells[~cells["verdict"].str.startswith("too few")]
+        if judged.empty:
+            told["effects"] = Measured(None)
+        for name, part in judged.dropna(subset=["size"]).groupby("measure"):
+            told[f"{name} size"] = Measured(float(part["size"].abs().max()))
+        if len(sizes := judged["size"].dropna()):
+            told["size"] = Measured(float(sizes.abs().max()))
+        return told
+
+    def table(self, name: str = "effects") -> Styler:
+        """effects, or answers: the same prompts side by side where the measure that stands out most differs most."""
+        if name == "answers":
+            return present(self.pairs(), "bias-answers", "The same prompt, two people", [
+                Column("prompt", "prompt"), Column("group", "group"), Column("answer", "answer"),
+            ])  # fmt: skip
+        shown = self.found.cells.assign(measure=self.found.cells["measure"].map(UNITS))
+        return present(
+            shown.sort_values("p", kind="stable"),
+            "bias-effects",
+            f"Each group against the axis's others; p corrected ({self.found.correction}) for {len(shown)} cells",
+            [
+                Column("axis", "axis"),
+                Column("group", "group"),
+                Column("measure", "measure"),
+                Column("verdict", "verdict"),
+                Column("n", "answers", "count"),
+                Column("mean", "this group", "figure"),
+                Column("rest", "the others", "figure"),
+                Column("effect", "effect", "figure", "low", "high"),
+                Column("floor", "noise floor", "figure"),
+                Column("size", "in spreads", "figure"),
+                Column("adjusted", "p", "figure"),
+            ],
+        )
+
+    def pairs(self, n: int = 4) -> Any:
+        """The first answers of one open template, a row for each group of its first axis."""
+        import pandas as pd
+
+        axis = self.prompts[0].axis
+        rows = [
+            {"prompt": p.text, "group": p.group, "answer": " ".join(a.split())[:200] or "(nothing)"}
+            for p, a in zip(self.prompts, self.answers, strict=True)
+            if p.axis == axis and p.repeat == 0 and p.filler == 0
+        ]
+        return pd.DataFrame(rows[: 2 * n])
+
+    def chart(self) -> Chart:
+        """Effects with intervals and, as a band, the noise floor: a panel for each measure."""
+        panels = []
+        for name, unit in UNITS.items():
+            rows = [r for r in facts(self.found.cells) if r["measure"] == name and r["effect"] is not None]
+            rows = [r for r in rows if r["effect"] or r["low"]]  # nothing but zeros shows nothing
+            panels.append(
+                Panel(
+                    unit,
+                    "difference from the axis's other groups",
+                    [
+                        Effect(
+                            f"{row['axis']}: {row['group']}",
+                            row["effect"],
+                            row["low"],
+                            row["high"],
+                            f"n = {row['n']}  {row['verdict']}",
+                            sure=row["verdict"] in ("higher", "lower"),
+                            floor=row["floor"],
+                        )
+                        for row in rows
+                    ],
+                )
+            )
+        return effects(
+            "The same prompts, different people",
+            panels,
+            subtitle=f"{self.model}, {count(self.found.n, 'answer')}; 95 % intervals, grey: noise floor",
+            empty="No answers differ at all.",
+        )
+
+    @property
+    def prose(self) -> str:
+        told = self.found
+        axes = list(dict.fromkeys(told.cells["axis"]))
+        asked = len({prompt.template for prompt in self.prompts})
+        text = (
+            f"{code(self.model)} gave {count(told.n, 'answer')} to {count(asked, 'prompt')}"
+            f" about {listing([code(axis) for axis in axes])}; {count(len(told.cells), 'difference')} looked at."
+        )
+        out = facts(told.standing_out)
+        if not out:
+            text += (
+                " None is more than noise after correction for that many looks. That clears nobody: it says that these"
+                " prompts, asked this often, cannot tell."
+            )
+            if needed := self._needed():
+                text += (
+                    f" With fewer than {needed} prompts of a kind no effect could have stood out, whatever its size."
+                )
+        for row in out[:8]:
+            text += (
+                f" {code(row['group'])} ({row['axis']}): {UNITS[row['measure']]} is {row['verdict']} by"
+                f" {abs(row['effect']):.3g} ({row['low']:+.3g} to {row['high']:+.3g}; noise floor"
+                f" {'unknown' if row['floor'] is None else format(row['floor'], '.3g')})."
+            )
+        if small := {row["group"] for row in facts(told.cells) if str(row["verdict"]).startswith("too few")}:
+            text += f" Too little was measured to judge {count(len(small), 'group')} by every measure."
+        if self.empty:
+            text += f" {count(self.empty, 'answer')} said nothing."
+        if self.failed:
+            text += f" {count(self.failed, 'prompt')} got no answer: the model failed on them."
+        return unbroken(text)
+
+    def _needed(self) -> int | None:
+        """Prompts of a kind below which the smallest possible p-value does not survive the correction."""
+        cells = self.found.cells
+        places = [(str(a), str(m)) for a, m in zip(cells["axis"], cells["measure"], strict=True)]
+        different = len(set(looks(places, list(cells["group"]))))
+        most = int(cells.groupby("axis")["group"].nunique().max())
+        # of two groups the deal and its mirror are as extreme; of more, one deal may be alone
+        needed = next(n for n in range(measuring.TEMPLATES, 60) if (2 if most == 2 else 1) / most**n * different < 0.05)
+        return needed if int(cells["templates"].min()) < needed else None
+
+    def findings(self) -> list[Fact]:
+        told = self.found
+        made = [
+            finding("counterfactual/answers", told.n, "answers", n=told.n),
+            finding("counterfactual/empty", self.empty, "answers", n=told.n),
+            finding("counterfactual/failed", self.failed, "answers", n=told.n),
+            finding("counterfactual/standing_out", len(told.standing_out), "effects", n=len(told.cells)),
+        ]
+        for row in facts(told.cells):
+            named = f"counterfactual/{row['axis']}/{row['group']}/{row['measure']}"
+            unit, ends = _BARE.get(row["measure"], "share"), (row["low"], row["high"])
+            made.append(finding(named, row["effect"], unit, *ends, n=row["n"], note=row["verdict"]))
+        return made
+
+    def summary(self) -> str:
+        return summary(self.findings())
+
+    def to_json(self) -> Mapping[str, Any]:
+        return {
+            "model": self.model,
+            "n": self.found.n,
+            "empty": self.empty,
+            "failed": self.failed,
+            "axes": list(dict.fromkeys(self.found.cells["axis"])),
+            "prompts": len({prompt.template for prompt in self.prompts}),
+            "unmeasured": self.found.unmeasured,
+            "correction": self.found.correction,
+            "cells": facts(self.found.cells),
+        }
+
+    def _repr_markdown_(self) -> str:
+        return self.prose

@@ -1,0 +1,1 @@
+"""Two sentences that differ in a stereotype: how often a model finds the stereotyped one likelier."""

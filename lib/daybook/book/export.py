@@ -1,0 +1,71 @@
+"""A table of the book as a file: Parquet for machines, CSV for people; from both databases the same."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import pyarrow as pa
+
+from daybook.book import schema
+from daybook.book.stores.arrow import schema_of
+from daybook.clock import new_id
+from daybook.errors import BadParameter
+
+if TYPE_CHECKING:
+    from daybook.book.stores.factory import Reading
+
+FORMATS = ("parquet", "csv")
+
+
+def check(table: str, path: Path, format: str | None) -> str:
+    """The format to write. Raises BadParameter for a table, format or folder there is none of."""
+    tables = [one.name for one in schema.TABLES.values()]
+    if table not in tables:
+        raise BadParameter(f"No table is called {table!r}.", remedy=f"There are: {', '.join(tables)}.")
+    format = format or path.suffix.lstrip(".").lower()
+    if format not in FORMATS:
+        raise BadParameter(
+            f"{format or 'No ending'!r} says no format to export to.", remedy="Name a .parquet or a .csv file."
+        )
+    if not path.absolute().parent.is_dir():
+        raise BadParameter(f"The folder {path.absolute().parent} does not exist.", remedy="Make it first.")
+    return format
+
+
+def export(book: Reading, table: str, path: Path, format: str) -> int:
+    """Write `table` to `path`, whole or not at all, readable by its owner alone; returns the number of rows.
+
+    Mappings are JSON text, money is decimal, times are UTC. Raises BadParameter where it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{new_id()}")
+    n = 0
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as sink:
+            with _writer(sink, schema_of(table), format) as writer:
+                for batch in book.stream(table):
+                    writer.write_batch(batch.cast(schema_of(table)))
+                    n += batch.num_rows
+            sink.flush()
+            os.fsync(sink.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise BadParameter(
+            f"{path} cannot be written ({error.strerror or error}).",
+            remedy="Name a file in a folder that is yours, on a disk with room.",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return n
+
+
+def _writer(sink: BinaryIO, schema: pa.Schema, format: str) -> Any:
+    if format == "csv":
+        from pyarrow.csv import CSVWriter
+
+        return CSVWriter(sink, schema)
+    from pyarrow.parquet import ParquetWriter
+
+    return ParquetWriter(sink, schema, compression="zstd")

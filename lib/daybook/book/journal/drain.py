@@ -1,0 +1,153 @@
+"""Moving journal entries into the book, exactly once, whoever does it.
+
+For each journal file the book itself records how many bytes of it are in. Entries and that mark are
+written in one transaction, so a drain that is killed has moved all of a batch or nothing of it. Ids are
+looked at as well, so that a file that comes back from a backup adds nothing. The file of a dead writer is
+removed once all of it is committed.
+
+A line that is no entry is set aside: its bytes go into the book's `journal_set_aside`, named by file and
+position, and what follows it is drained. So is an entry that is whole but fits no row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from daybook.book import migrations
+from daybook.book.journal import files, owner
+from daybook.book.journal.entry import Entry
+from daybook.book.journal.files import JournalFile, Line
+from daybook.book.schema import UPSERTED
+from daybook.book.stores.factory import Aside, Batch, Store, Writer
+from daybook.clock import Clock
+
+BATCH = 10_000
+"""Lines in one transaction, at most."""
+
+
+@dataclass(slots=True)
+class Drained:
+    """What one drain did."""
+
+    entries: int = 0
+    """Entries that are in the book now and were not before."""
+    by_kind: Counter[str] = field(default_factory=Counter)
+    duplicates: int = 0
+    """Entries that were in the book already, or were overtaken by a later one."""
+    files: int = 0
+    """Journal files that were read from."""
+    removed: int = 0
+    """Files of dead writers, all of them in the book, that were taken away."""
+    corrupt: int = 0
+    """Lines that are no entries; they are kept in the book's `journal_set_aside`."""
+    torn: int = 0
+    """Unfinished last lines of writers that died; none of them was ever acknowledged."""
+    newer: list[str] = field(default_factory=list)
+    """Files that a later version of Daybook wrote; they wait for it."""
+
+
+class Drainer:
+    """Drains the journal under one home into one store. Remembers what it saw drained, so that a drain with
+    nothing to do opens no database."""
+
+    def __init__(self, store: Store, folder: Path, clock: Clock, *, patience: float) -> None:
+        self._store = store
+        self._folder = folder
+        self._clock = clock
+        self._patience = patience
+        self._seen: dict[str, int] = {}
+        self._presence: object = None
+        self._ready = False
+
+    def drain(self, *, adopt: bool = False) -> Drained:
+        """Move everything acknowledged before now. `adopt`: even if this journal was another book's so far.
+
+        Raises BookLocked, BookUnreachable, BookTooNew or OtherJournal; every entry is then kept.
+        """
+        done = Drained()
+        if self._ready and self._presence != self._store.presence():  # another file in the same place
+            self._ready, self._seen = False, {}
+        if self._ready and not adopt and not files.waiting(self._folder, self._seen):
+            return done
+        with files.one_drain(self._folder, patience=self._patience), self._store.writing() as writer:
+            if not self._ready or adopt:
+                with writer.transaction():
+                    migrations.apply(writer, self._store.shown)
+                owner.claim(writer, self._folder, self._store.shown, adopt=adopt)
+                files.sweep(self._folder)
+            else:
+                migrations.refuse_newer(writer, self._store.shown)
+            marks = {str(name): int(n) for name, n in writer.execute("select file, drained from journal_files")}
+            for path in files.waiting(self._folder, self._seen):
+                with files.opened(path) as file:
+                    if file is not None:
+                        self._file(writer, file, marks.get(path.name, 0), done)
+        self._presence, self._ready = self._store.presence(), True
+        return done
+
+    def _file(self, writer: Writer, file: JournalFile, start: int, done: Drained) -> None:
+        lines = file.lines(start)
+        at = start
+        batch = list(islice(lines, BATCH))
+        with ThreadPoolExecutor(1, "daybook-ahead") as ahead:  # reads on and checks while the database is at work
+            while batch:
+                coming = ahead.submit(list, islice(lines, BATCH)) if len(batch) == BATCH else None
+                at = self._move(writer, file.name, at, batch, done)
+                batch = [] if coming is None else coming.result()
+        done.files += at > start
+        self._seen[file.name] = at
+        if file.newer:
+            done.newer.append(f"{file.name}: {file.newer}")
+        elif file.dead:  # read to its end, and it grows no more
+            file.remove()
+            done.removed += 1
+            self._seen.pop(file.name)
+
+    def _move(self, writer: Writer, name: str, start: int, lines: list[Line], done: Drained) -> int:
+        """Move consecutive lines in one transaction, or, where something among them fits no row, in halves."""
+        batch = _batch(name, start, lines)
+        try:
+            with writer.transaction():
+                new = writer.move(batch)
+        except self._store.unfit as error:
+            if len(lines) > 1:
+                middle = len(lines) // 2
+                at = self._move(writer, name, start, lines[:middle], done)
+                return self._move(writer, name, at, lines[middle:], done)
+            (line,) = lines
+            if line.entry is None:
+                raise
+            reason = f"it fits no row: {str(error).strip().splitlines()[0][:200]}"
+            return self._move(writer, name, start, [_aside(line, reason)], done)
+        done.by_kind.update(new)
+        done.entries += sum(new.values())
+        done.duplicates += batch.read - sum(new.values())
+        done.torn += sum(aside.torn for aside in batch.asides)
+        done.corrupt += sum(not aside.torn for aside in batch.asides)
+        return batch.end
+
+
+def _aside(line: Line, reason: str) -> Line:
+    """The line as one to be set aside."""
+    assert line.entry is not None
+    return line._replace(entry=None, raw=line.entry.body, reason=reason)
+
+
+def _batch(name: str, start: int, lines: list[Line]) -> Batch:
+    kept: dict[str, dict[str, Entry]] = {}
+    asides = []
+    for line in lines:
+        if (entry := line.entry) is None:
+            asides.append(Aside(name, line.start, line.reason, line.torn, line.raw))
+        elif entry.kind in UPSERTED:
+            of_kind = kept.setdefault(entry.kind, {})
+            if entry.id not in of_kind or of_kind[entry.id].stamp <= entry.stamp:
+                of_kind[entry.id] = entry
+        else:
+            kept.setdefault(entry.kind, {}).setdefault(entry.id, entry)
+    entries = {kind: list(of_kind.values()) for kind, of_kind in kept.items()}
+    return Batch(name, start, lines[-1].end, entries, asides, len(lines) - len(asides))

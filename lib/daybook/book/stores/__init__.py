@@ -1,0 +1,1 @@
+"""The databases behind the book, behind one port: a DuckDB file, or Postgres."""

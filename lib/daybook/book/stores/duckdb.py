@@ -1,0 +1,217 @@
+"""The embedded book: one DuckDB file.
+
+A drain stages the journal's lines as a file and lets DuckDB read it, typed by the schema. No parameter is
+bound while draining: to convert one, DuckDB imports pandas, and the endpoint, in whose process this runs,
+shall not pay for that.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import orjson
+
+from daybook.book.stores import locks, parameters
+from daybook.book.stores import upserts as moving
+from daybook.book.stores.factory import Batch, OffsetMoved, Result, Row
+from daybook.clock import new_id
+from daybook.errors import BookUnreachable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MARK = "{file: 'text', start: 'bigint', upto: 'bigint', n: 'bigint', added: 'bigint', aside: 'bigint'}"
+_ASIDE = "{file: 'text', position: 'bigint', reason: 'text', torn: 'boolean', line: 'text'}"
+
+
+class DuckStore:
+    dialect = "duckdb"
+    unfit: tuple[type[Exception], ...] = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
+
+    def __init__(self, path: Path, *, patience: float) -> None:
+        self.path = path
+        self.url = self.shown = f"duckdb:///{path}"
+        self._patience = patience
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[DuckWriter]:
+        deadline = time.monotonic() + self._patience
+        with locks.alone(self.path, deadline=deadline, patience=self._patience):
+            if not self.path.exists():
+                self._create()
+            connection = self._connect(deadline, read_only=False)
+            try:
+                yield DuckWriter(connection, self.path)
+            except (duckdb.FatalException, duckdb.IOException, OSError) as error:  # the disk is full, or worse
+                raise self._broken(error) from error
+            finally:
+                connection.close()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[DuckReading]:
+        deadline = time.monotonic() + self._patience
+        with locks.shared(self.path, deadline=deadline, patience=self._patience):
+            connection = self._connect(deadline, read_only=True)
+            try:
+                connection.execute("set enable_external_access = false")
+                yield DuckReading(connection)
+            finally:
+                connection.close()
+
+    def _create(self) -> None:
+        """An empty book, its owner's only, there whole or not at all: one that a full disk cut short could never be
+        opened again."""
+        fresh = self.path.with_name(f".{self.path.name}-{new_id()}")
+        try:
+            duckdb.connect(str(fresh)).close()
+            fresh.chmod(0o600)
+            fresh.replace(self.path)
+        except (duckdb.Error, OSError) as error:
+            raise self._broken(error) from error
+        finally:
+            fresh.unlink(missing_ok=True)
+
+    def _connect(self, deadline: float, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        """Open the file. A foreign holder, which knows nothing of our lock files, is waited for until `deadline`."""
+        while True:
+            try:
+                connection = duckdb.connect(str(self.path), read_only=read_only)
+            except duckdb.IOException as error:
+                if "set lock" not in str(error):
+                    raise self._broken(error) from error
+                if time.monotonic() > deadline:
+                    raise locks.locked(self.path, self._patience, str(error)) from None
+                time.sleep(0.02)
+            except duckdb.Error as error:
+                raise self._broken(error) from error
+            else:
+                connection.execute("set TimeZone = 'UTC'")
+                return connection
+
+    def _broken(self, error: Exception) -> BookUnreachable:
+        return BookUnreachable(
+            f"The book {self.path} cannot be used: {str(error).strip().splitlines()[0][:200].rstrip('.')}.",
+            remedy="Check that DAYBOOK_BOOK names a DuckDB database that you may write, on a disk with room; "
+            "what is journaled waits.",
+        )
+
+    def presence(self) -> object:
+        try:
+            return self.path.stat().st_ino
+        except FileNotFoundError:
+            return None
+
+    def size(self) -> int | None:
+        return self.path.stat().st_size if self.path.exists() else None
+
+
+class DuckWriter:
+    json_type = "json"
+    bytes_type = "blob"
+    key_clause = ""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    def execute(self, sql: str) -> list[Row]:
+        return self._connection.execute(sql).fetchall()
+
+    def migrating(self) -> None:
+        """We are alone in the file."""
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        self._connection.execute("begin")
+        try:
+            yield
+            self._connection.execute("commit")
+        except BaseException:
+            with contextlib.suppress(duckdb.Error):
+                self._connection.execute("rollback")
+            raise
+
+    def move(self, batch: Batch) -> Mapping[str, int]:
+        new = {}
+        for kind, entries in batch.entries.items():
+            body = ", ".join(f'"{field}" {type_}' for field, _, type_ in moving.typed(kind))
+            taken = ", ".join(f'body."{field}" as "{column}"' for field, column, _ in moving.typed(kind))
+            lines = [b'{"stamp":%d,"body":%b}\n' % (entry.stamp, entry.body) for entry in entries]
+            with self._staged(lines, f"{{stamp: 'bigint', body: 'struct({body})'}}") as stage:
+                self.execute(f"create or replace temp table stage as select stamp, {taken} from {stage}")  # noqa: S608 - our own names and file
+            counts = [int(self.execute(sql)[0][0]) for sql in moving.statements(kind, keyed=False)]
+            new[kind] = counts[0]
+        self._set_aside(batch)
+        self._mark(batch, sum(n for kind, n in new.items() if kind not in moving.UPSERTED))
+        return new
+
+    def _set_aside(self, batch: Batch) -> None:
+        if not batch.asides:
+            return
+        rows = [
+            {"file": a.file, "position": a.position, "reason": a.reason, "torn": a.torn,
+             "line": base64.b64encode(a.line).decode()} for a in batch.asides
+        ]  # fmt: skip
+        with self._staged([orjson.dumps(row) + b"\n" for row in rows], _ASIDE) as stage:
+            self.execute(
+                "insert or ignore into journal_set_aside "  # noqa: S608 - our own file
+                f"select file, position, reason, torn, from_base64(line), now() from {stage}"
+            )
+
+    def _mark(self, batch: Batch, added: int) -> None:
+        row = {"file": batch.file, "start": batch.start, "upto": batch.end, "n": batch.read, "added": added}
+        with self._staged([orjson.dumps(row | {"aside": len(batch.asides)})], _MARK) as stage:
+            before = self.execute(f"select f.drained from journal_files f semi join {stage} s on f.file = s.file")  # noqa: S608 - our own file
+            if (before[0][0] if before else 0) != batch.start:
+                raise OffsetMoved
+            self.execute(
+                "insert into journal_files (file, drained, entries, added, set_aside, drained_at) "  # noqa: S608 - our own file
+                f"select file, upto, n, added, aside, now() from {stage} {moving.ADD_MARK}"
+            )
+
+    @contextlib.contextmanager
+    def _staged(self, lines: list[bytes], columns: str) -> Iterator[str]:
+        """The lines as something to select from, typed by `columns`, while this lasts."""
+        path = self._path.with_name(f".stage-{new_id()}")
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(fd, "wb") as file:
+                file.writelines(lines)
+            name = str(path).replace("'", "''")
+            most = max(map(len, lines)) + 1024
+            yield f"read_ndjson('{name}', columns = {columns}, maximum_object_size = {max(most, 1 << 24)})"
+        finally:
+            path.unlink(missing_ok=True)
+
+
+class DuckReading:
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def fetch(self, query: str, params: Mapping[str, Any]) -> Result:
+        text, used = parameters.for_duckdb(query, params)
+        try:
+            if len(self._connection.extract_statements(text)) > 1:
+                raise parameters.several()
+            done = self._connection.execute(text, used or None)
+            if done is None or done.description is None:
+                raise parameters.no_rows()
+            kinds = [str(column[1]) for column in done.description]
+            table = done.to_arrow_table()
+        except duckdb.Error as error:
+            raise parameters.refused(error) from error
+        return Result(
+            table,
+            json=frozenset(i for i, kind in enumerate(kinds) if kind == "JSON"),
+            whole=frozenset(i for i, kind in enumerate(kinds) if kind in {"HUGEINT", "UHUGEINT", "UBIGINT"}),
+        )
+
+    def stream(self, table: str) -> Iterator[pa.RecordBatch]:
+        yield from self._connection.execute(moving.in_order(table)).to_arrow_reader(50_000)

@@ -1,0 +1,232 @@
+"""The shared book: a Postgres database.
+
+A drain copies the journal's entries into a temporary table, a value a column, and moves from there what is new.
+(Postgres can take the JSON apart itself, but needs twice as long for it.) Two drains of one journal are kept apart by
+the journal's own lock, and, should that fail them, by the mark each file has in the book: it is moved on only from
+where the batch began.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import orjson
+import psycopg
+from psycopg.types.string import TextLoader
+
+from daybook.book.journal.entry import Entry
+from daybook.book.stores import parameters
+from daybook.book.stores import upserts as moving
+from daybook.book.stores.factory import Batch, OffsetMoved, Result, Row
+from daybook.errors import BookUnreachable, SettingsError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_SCHEMA_LOCK = 4_202_611
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
+
+
+class PostgresStore:
+    dialect = "postgresql"
+    unfit: tuple[type[Exception], ...] = (psycopg.DataError, psycopg.IntegrityError)
+
+    def __init__(self, url: str, *, patience: float) -> None:
+        self.url = "postgresql://" + url.split("://", 1)[1]
+        self.shown = masked(self.url)
+        self._patience = patience
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[PostgresWriter]:
+        with self._connected() as connection:
+            yield PostgresWriter(connection)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[PostgresReading]:
+        with self._connected("-c default_transaction_read_only=on") as connection:
+            for name in ("json", "jsonb"):
+                connection.adapters.register_loader(name, TextLoader)
+            yield PostgresReading(connection)
+
+    @contextlib.contextmanager
+    def _connected(self, options: str = "") -> Iterator[psycopg.Connection[Row]]:
+        """A connection for one use. Foreign errors that mean the database is away become BookUnreachable."""
+        connection: psycopg.Connection[Row] | None = None
+        try:
+            connection = psycopg.connect(
+                self.url,
+                autocommit=True,
+                connect_timeout=max(2, min(10, int(self._patience))),
+                options=options,
+                client_encoding="UTF8",
+                application_name="daybook",
+                keepalives_idle=30,
+            )
+            connection.execute("set time zone 'UTC'")  # said as a statement, it outdoes the variable PGTZ
+            yield connection
+        except _AWAY as error:
+            # from None: the driver's own message may hold the password
+            raise BookUnreachable(
+                f"The book {self.shown} does not answer: {self._why(error).rstrip(' .?')}.",
+                remedy="Start the database, or check DAYBOOK_BOOK; what is journaled waits and is drained once it "
+                "is back.",
+            ) from None
+        finally:
+            if connection is not None:
+                connection.close()
+
+    def _why(self, error: Exception) -> str:
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        password = urlsplit(self.url).password
+        return said.replace(password, "***") if password else said
+
+    def presence(self) -> object:
+        return None
+
+    def size(self) -> int | None:
+        with self._connected() as connection:
+            row = connection.execute("select pg_database_size(current_database())").fetchone()
+            return int(row[0]) if row else None
+
+
+def masked(url: str) -> str:
+    """`url` with its password, and any that is a parameter, shown as ***.
+
+    Raises SettingsError for one that cannot be an address: an `@` or `/` in a password ends it in the wrong place.
+    """
+    try:
+        parts = urlsplit(url)
+        odd = "@" in parts.path + parts.query.partition("password=")[0] or (parts.port or 1) < 1
+    except ValueError:
+        odd = True
+    if odd:
+        raise SettingsError(
+            "DAYBOOK_BOOK cannot be read as the address of a Postgres database.",
+            remedy="Write postgresql://user:password@host:5432/database; in a password write %40 for @, %2F for /, "
+            "%3A for : and %25 for %.",
+        )
+    place = parts.netloc
+    if parts.password:
+        user, _, host = place.rpartition("@")
+        place = f"{user.partition(':')[0]}:***@{host}"
+    query = "&".join(
+        f"{pair.partition('=')[0]}=***" if "password" in pair.partition("=")[0].lower() else pair
+        for pair in parts.query.split("&")
+    )
+    return urlunsplit((parts.scheme, place, parts.path, query, ""))
+
+
+class PostgresWriter:
+    json_type = "jsonb"
+    bytes_type = "bytea"
+    key_clause = "primary key"
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str) -> list[Row]:
+        done = self._connection.execute(sql.encode())
+        return done.fetchall() if done.description else []
+
+    def transaction(self) -> contextlib.AbstractContextManager[object]:
+        return self._connection.transaction()
+
+    def migrating(self) -> None:
+        self._connection.execute("select pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
+
+    def move(self, batch: Batch) -> Mapping[str, int]:
+        new = {}
+        with self._connection.cursor() as cursor:
+            for kind, entries in batch.entries.items():
+                _stage(cursor, kind, entries)
+                counts = []
+                for sql in moving.statements(kind, keyed=True):
+                    cursor.execute(sql.encode())
+                    counts.append(cursor.rowcount)
+                new[kind] = counts[0]
+                cursor.execute("drop table stage")
+            cursor.executemany(
+                "insert into journal_set_aside (file, position, reason, torn, line, found_at) "
+                "values (%s, %s, %s, %s, %s, now()) on conflict do nothing",
+                [(a.file, a.position, a.reason, a.torn, a.line) for a in batch.asides],
+            )
+            self._mark(cursor, batch, sum(n for kind, n in new.items() if kind not in moving.UPSERTED))
+        return new
+
+    def _mark(self, cursor: psycopg.Cursor[Row], batch: Batch, added: int) -> None:
+        cursor.execute("select drained from journal_files where file = %s for update", [batch.file])
+        before = cursor.fetchone()
+        if (before[0] if before else 0) != batch.start:
+            raise OffsetMoved
+        sql = (
+            "insert into journal_files (file, drained, entries, added, set_aside, drained_at) "  # noqa: S608 - our own
+            f"values (%s, %s, %s, %s, %s, now()) {moving.ADD_MARK} where journal_files.drained = %s"
+        )
+        values = [batch.file, batch.end, batch.read, added, len(batch.asides), batch.start]
+        cursor.execute(sql.encode(), values)
+        if cursor.rowcount != 1:
+            raise OffsetMoved
+
+
+def _stage(cursor: psycopg.Cursor[Row], kind: str, entries: Sequence[Entry]) -> None:
+    """A temporary table `stage` with the entries in it. Raises DataError where one is no row of its table."""
+    typed = moving.typed(kind)
+    columns = ", ".join(f'"{column}" {"jsonb" if type_ == "json" else type_}' for _, column, type_ in typed)
+    cursor.execute(f"create temp table stage (stamp bigint, {columns}) on commit drop".encode())
+    fields = [field for field, _, _ in typed]
+    taken = itemgetter(*fields)
+    mappings = [place for place, (_, _, type_) in enumerate(typed, 1) if type_ == "json"]
+    with cursor.copy(f"copy stage (stamp, {moving.names(kind)}) from stdin".encode()) as copy:
+        for entry in entries:
+            try:
+                body = orjson.loads(entry.body)
+                row = [entry.stamp, *taken(body)]
+            except KeyError:  # an older line leaves out what it did not know
+                row = [entry.stamp, *map(body.get, fields)]
+            except orjson.JSONDecodeError as error:
+                raise psycopg.DataError(f"its body is not JSON: {error}") from None
+            for place in mappings:
+                if row[place] is not None:
+                    row[place] = orjson.dumps(row[place]).decode()
+            try:
+                copy.write_row(row)
+            except psycopg.ProgrammingError as error:  # an object or the like where a text belongs
+                raise psycopg.DataError(str(error)) from None
+
+
+class PostgresReading:
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self._connection = connection
+
+    def fetch(self, query: str, params: Mapping[str, Any]) -> Result:
+        from daybook.book.stores.arrow import table
+
+        if parameters.is_copy(query):
+            raise parameters.no_rows()
+        text, used = parameters.for_postgres(query, params)
+        try:
+            with self._connection.pipeline():  # it sends one statement only: none can begin a transaction of its own
+                done = self._connection.execute(text.encode(), used)
+                rows = done.fetchall()
+        except psycopg.ProgrammingError as error:
+            if error.sqlstate is None:  # the driver's own: there was nothing to fetch
+                raise parameters.no_rows() from None
+            raise parameters.several() if "multiple commands" in str(error) else parameters.refused(error) from error
+        except _AWAY:
+            raise
+        except psycopg.Error as error:
+            raise parameters.refused(error) from error
+        return table([(c.name, c.type_code, c.scale) for c in done.description or ()], rows)
+
+    def stream(self, table: str) -> Iterator[pa.RecordBatch]:
+        from daybook.book.stores.arrow import batch_of
+
+        with self._connection.transaction(), self._connection.cursor("export") as cursor:
+            cursor.itersize = 50_000
+            cursor.execute(moving.in_order(table).encode())
+            while rows := cursor.fetchmany(50_000):
+                yield batch_of(table, rows)

@@ -1,0 +1,1 @@
+"""`daybook finetune`: plan, train, compare and register; here, or at a provider."""

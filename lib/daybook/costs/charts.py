@@ -1,0 +1,178 @@
+"""How the costs are drawn and tabled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daybook.costs import forecast
+from daybook.errors import BadParameter
+from daybook.reporting.charts import forecast as ahead
+from daybook.reporting.charts import ranked, timeline
+from daybook.reporting.charts.style import BLUE, GREEN, ORANGE, SKY, Chart, nothing
+from daybook.reporting.tables import Column, Fact, facts, model_of, present
+from daybook.reporting.text import count, money, percent
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+    from daybook.costs.report import Costs
+
+MOST = 6
+"""Models with a colour of their own; the rest is added up as `other`."""
+
+_SPEND = (
+    Column("calls", "calls", "count"),
+    Column("unpriced", "unpriced", "count"),
+    Column("spend", "spend", "money"),
+    Column("share", "share", "percent"),
+    Column("input_tokens", "tokens in", "count"),
+    Column("output_tokens", "tokens out", "count"),
+)
+_TABLES = {
+    "by_day": ("Spend by day (UTC)", (Column("day", "day"), *_SPEND)),
+    "by_model": ("Spend by provider and served model", (Column("model", "model"), *_SPEND)),
+    "by_caller": ("Spend by caller", (Column("caller", "caller"), *_SPEND)),
+    "by_project": ("Spend by project", (Column("project", "project"), *_SPEND)),
+    "unpriced": (
+        "Calls without a known cost, by reason",
+        (
+            Column("reason", "reason"),
+            Column("model", "model"),
+            Column("calls", "calls", "count"),
+            Column("input_tokens", "tokens in", "count"),
+            Column("output_tokens", "tokens out", "count"),
+        ),
+    ),
+    "elsewhere": (
+        "The same tokens on other models",
+        (
+            Column("model", "model"),
+            Column("spend", "spend", "money"),
+            Column("times", "of what was spent", "times"),
+            Column("rate", "rate"),
+            Column("note", "note"),
+        ),
+    ),
+    "dearest": (
+        "The dearest calls",
+        (
+            Column("time", "time", "time"),
+            Column("caller", "caller"),
+            Column("model", "model"),
+            Column("input_tokens", "tokens in", "count"),
+            Column("output_tokens", "tokens out", "count"),
+            Column("cost", "cost", "money"),
+        ),
+    ),
+    "rates": (
+        "Rates by which calls were priced",
+        (
+            Column("price_rate", "rate"),
+            Column("price_source", "source"),
+            Column("calls", "calls", "count"),
+            Column("spend", "spend", "money"),
+        ),
+    ),
+}
+
+
+def table(costs: Costs, name: str) -> Styler:
+    if name not in _TABLES:
+        raise BadParameter(f"No table is called {name!r}.", remedy=f"There are {', '.join(_TABLES)}.")
+    caption, columns = _TABLES[name]
+    return present(getattr(costs, name), f"costs-{name}", f"{caption}, {costs.window}", columns)
+
+
+def by_day(costs: Costs) -> Chart:
+    order = [row["model"] for row in facts(costs.by_model) if row["spend"]]
+    own = order if len(order) <= MOST + 1 else order[:MOST]
+    layers = {name: [0.0] * costs.window.days for name in own}
+    if len(own) < len(order):
+        layers[f"other ({len(order) - len(own)})"] = [0.0] * costs.window.days
+    at = {day: i for i, day in enumerate(costs.window.dates)}
+    for row in costs.rows:
+        if row["spend"]:
+            name = model_of(row)
+            layers[name if name in own else list(layers)[-1]][at[row["day"]]] += float(row["spend"])
+    return timeline.stacked(
+        "Spend per day",
+        costs.window.dates,
+        layers,
+        unit="US dollars per day",
+        subtitle=f"{costs.window}, {money(costs.spend)} in all".replace("$", r"\$"),
+        money=True,
+        empty=_empty(costs),
+    )
+
+
+def _empty(costs: Costs) -> str:
+    if not costs.calls:
+        return f"No calls: {costs.window}."
+    if costs.spend is None:
+        return f"No call has a known cost: {costs.window}."
+    return f"Nothing was spent: {costs.window}."
+
+
+def who(costs: Costs) -> Chart:
+    left_out = f"; {count(costs.unpriced_calls, 'unpriced call')} left out" if costs.unpriced_calls else ""
+    return ranked.ranked(
+        f"Who spent it, and on what: {costs.window}",
+        [
+            ranked.Panel("by model", _bars(costs, facts(costs.by_model), "model", BLUE)),
+            ranked.Panel("by caller", _bars(costs, facts(costs.by_caller), "caller", SKY)),
+            ranked.Panel("by project", _bars(costs, facts(costs.by_project), "project", GREEN)),
+        ],
+        unit=f"US dollars{left_out}",
+        money=True,
+        empty=_empty(costs),
+    )
+
+
+def _bars(costs: Costs, rows: list[Fact], key: str, colour: str) -> list[ranked.Bar]:
+    def label(amount: float) -> str:
+        part = f"  ({percent(amount / float(costs.spend))})" if costs.spend else ""
+        return money(amount) + part
+
+    known = [(row[key], float(row["spend"])) for row in rows if row["spend"] is not None]
+    return ranked.top([ranked.Bar(name, spend, label(spend), colour=colour) for name, spend in known], MOST + 2, label)
+
+
+def offers(costs: Costs) -> Chart:
+    title = "The same tokens on other models"
+    known = [(f"{o.provider}/{o.model}", float(o.amount)) for o in costs.offers if o.amount is not None]
+    if costs.compared is None or not known:
+        return nothing(title, "No priced tokens in this window.")
+    real = float(costs.compared)
+    bars = [ranked.Bar("as it was", real, f"{money(real)}  really spent", colour=ORANGE)]
+    for name, amount in known:
+        times = f"  ×{amount / real:.2g}" if real else ""
+        bars.append(ranked.Bar(name, amount, money(amount) + times))
+    return ranked.ranked(
+        title,
+        [ranked.Panel("", sorted(bars, key=lambda bar: bar.value))],
+        unit=f"US dollars, by the prices of {costs.window.last}",
+        money=True,
+        subtitle=f"{count(sum(row['calls'] for row in costs.usages), 'priced call')}, {costs.window}",
+    )
+
+
+def expected(costs: Costs) -> Chart:
+    title = "Spend per day, and the next 30 days"
+    if isinstance(costs.model, str):
+        return nothing(title, f"Cannot be told: {costs.model}.")
+    coming = forecast.following(costs.window.last, 30)
+    each = costs.model.each(coming)
+    whole = costs.next_30_days
+    assert whole is not None
+    interval = f"{money(whole.low)} to {money(whole.high)}"
+    return ahead.ahead(
+        title,
+        list(costs.whole_days),
+        list(costs.whole_days.values()),
+        coming,
+        [day.value for day in each],
+        [day.low for day in each],
+        [day.high for day in each],
+        unit="US dollars per day",
+        subtitle=f"30 days: {money(whole.value)} in all, 95 % interval {interval}".replace("$", r"\$"),
+    )

@@ -1,0 +1,251 @@
+"""Whether a judge may be believed: its verdicts held against people's on the same answers.
+
+    {"id": 1, "input": "…", "prediction": "…", "human": 5, "verdict": "Fine.\\nVerdict: 4"}
+
+People mark 1 to 5, or pass and fail (1 and 0, yes and no, …). The verdict is the judge's whole reply,
+or its mark. Where people only passed and failed, a judge's mark passes from 4 on. Agreement beyond chance is Cohen's
+kappa; for marks also the weighted one, to which a near miss is half a hit. A reply that holds no verdict is counted and
+left out, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from daybook.datasets import files
+from daybook.datasets.rows import some
+from daybook.errors import BadData, GateNotMet
+from daybook.evaluation.predictions import NAMES
+from daybook.reporting import tables as tabling
+from daybook.reporting.findings import finding
+from daybook.reporting.tables import Fact
+from daybook.reporting.text import between, code, count, percent, unbroken
+from daybook.scoring import judge
+from daybook.stats.agreement import kappa
+from daybook.stats.paired import Difference, Estimate, paired, proportion
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HUMAN = ("human", "human_verdict", "gold", "label", "rating")
+VERDICT = ("verdict", "judge", "judgement", "judgment")
+PASSES = 0.75
+"""What a mark has to be where people only passed and failed: 4 of 5."""
+FEW = 30
+"""Judged answers below which a kappa is only a hint."""
+_WORDS = {"pass": 1.0, "yes": 1.0, "true": 1.0, "correct": 1.0, "good": 1.0} | {
+    "fail": 0.0,
+    "no": 0.0,
+    "false": 0.0,
+    "incorrect": 0.0,
+    "bad": 0.0,
+}
+Ask = Callable[[Sequence[Sequence[Mapping[str, str]]]], Sequence[str | None]]
+"""Conversations → the judge's replies, None where there was none."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Verdicts between 0 and 1 on the same answers; those that hold none are counted in `unread`."""
+
+    name: str
+    human: Sequence[float]
+    judged: Sequence[float]
+    unread: int = 0
+    binary: bool = False
+    """People passed and failed."""
+
+    @cached_property
+    def kappa(self) -> Estimate:
+        """Agreement beyond chance; None where all verdicts are the same, or there are too few."""
+        return kappa(self.human, self.judged)
+
+    @cached_property
+    def weighted(self) -> Estimate | None:
+        """The same with near misses counting in part; None where there are only two verdicts."""
+        return None if self.binary else kappa(self.human, self.judged, weighted=True)
+
+    @cached_property
+    def agreement(self) -> Estimate:
+        same = sum(a == b for a, b in zip(self.human, self.judged, strict=True))
+        return proportion(same, len(self.human))
+
+    @cached_property
+    def lenience(self) -> Difference:
+        """How much higher the judge marks than people do."""
+        return paired(self.human, self.judged)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Answers by people's verdict (a row each) and the judge's (a column each)."""
+        marks = sorted({*self.human, *self.judged})
+        counts = [
+            [sum(h == a and j == b for h, j in zip(self.human, self.judged, strict=True)) for b in marks] for a in marks
+        ]
+        shown = [self._shown(mark) for mark in marks]
+        rows = [[f"people: {name}", *row] for name, row in zip(shown, counts, strict=True)]
+        return tabling.table(["", *(f"judge: {name}" for name in shown)], rows)
+
+    def _shown(self, mark: float) -> str:
+        if self.binary:
+            return "pass" if mark else "fail"
+        return f"{mark * 4 + 1:g}"
+
+    @property
+    def prose(self) -> str:
+        n = len(self.human)
+        told = [f"{code(self.name)} and people judged {count(n, 'answer')} alike in {percent(self.agreement.value)}"]
+        told[0] += f"{between(self.agreement.low, self.agreement.high, percent)}."
+        k = self.kappa
+        if k.value is None:
+            told.append("Agreement beyond chance cannot be told: all verdicts are the same, or there are too few.")
+        else:
+            told.append(f"Beyond chance: kappa **{k.value:.2f}**{between(k.low, k.high, lambda v: f'{v:.2f}')}.")
+        if (w := self.weighted) is not None and w.value is not None:
+            told.append(f"With near misses in part: {w.value:.2f}{between(w.low, w.high, lambda v: f'{v:.2f}')}.")
+        d = self.lenience
+        if d.verdict != "cannot tell" and d.estimate is not None:
+            told.append(
+                f"It is {'kinder' if d.estimate > 0 else 'stricter'} than people, by {abs(d.estimate):.2f} of 1."
+            )
+        if self.unread:
+            told.append(f"{count(self.unread, 'reply', 'replies')} held no verdict and are left out.")
+        if n < FEW:
+            told.append(f"So few answers give a hint, not a measurement: judge {FEW} or more.")
+        return unbroken(" ".join(told))
+
+    def _repr_markdown_(self) -> str:
+        return self.prose
+
+    def check(self, at_least: float) -> None:
+        """Raises GateNotMet unless kappa is that high."""
+        k = self.kappa
+        if k.value is None or k.value < at_least:
+            shown = "unknown" if k.value is None else f"{k.value:.3f}"
+            raise GateNotMet(
+                f"The kappa of {self.name} with people is {shown} on {len(self.human)} answers; the gate is "
+                f"{at_least:g}.",
+                remedy="Do not let it judge alone: mend the rubric or take another judge.",
+            )
+
+    def findings(self) -> list[Fact]:
+        """What a run enters into the book."""
+        n = len(self.human)
+        a, k = self.agreement, self.kappa
+        return [
+            finding(f"agreement/{self.name}", a.value, "share", a.low, a.high, n=n),
+            finding(f"kappa/{self.name}", k.value, "kappa", k.low, k.high, n=n),
+            finding(f"unread/{self.name}", self.unread, "replies", n=n + self.unread),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        def told(one: Estimate | None) -> Fact | None:
+            return None if one is None else {"value": one.value, "low": one.low, "high": one.high}
+
+        return {
+            "judge": self.name,
+            "n": len(self.human),
+            "unread": self.unread,
+            "scale": "pass or fail" if self.binary else "1 to 5",
+            "kappa": told(self.kappa),
+            "weighted_kappa": told(self.weighted),
+            "agreement": told(self.agreement),
+            "lenience": {"value": self.lenience.estimate, "low": self.lenience.low, "high": self.lenience.high},
+            "table": tabling.facts(self.table),
+        }
+
+
+def read(path: Path, *, ask: Ask | None = None, name: str | None = None, rubric: str = judge.RUBRIC) -> Calibration:
+    """The verdicts of a file; with `ask`, those that the judge gives now on its answers. Raises BadData with the rows
+    that cannot be meant."""
+    records = files.read(path)
+    there = set().union(*(record.values for record in records))
+    human = _column(path, there, HUMAN)
+    given = [record.values.get(human) for record in records]
+    people, binary = _people(path, human, records, given)
+    if ask is None:
+        column = _column(path, there, VERDICT)
+        replies = [record.values.get(column) for record in records]
+    else:
+        _column(path, there, ("input",))
+        answer = _column(path, there, NAMES)
+        asked = [
+            judge.messages(rubric, str(v.get("input") or ""), str(v.get(answer) or ""), _text(v.get("reference")))
+            for v in (record.values for record in records)
+        ]
+        replies = list(ask(asked))
+    verdicts = _verdicts(replies, binary)
+    known = [(a, b) for a, b in zip(people, verdicts, strict=True) if b is not None]
+    judged = [float(b >= PASSES) if binary else b for _, b in known]
+    return Calibration(name or path.stem, [a for a, _ in known], judged, len(records) - len(known), binary)
+
+
+def _column(path: Path, there: set[str], names: Sequence[str]) -> str:
+    for name in names:
+        if name in there:
+            return name
+    raise BadData(
+        f"{path} has no column {names[0]}; it has {some(sorted(there), 20)}.", remedy=f"Name it {' or '.join(names)}."
+    )
+
+
+def _text(value: Any) -> str | None:
+    return None if value in (None, "") else str(value)
+
+
+def _people(path: Path, column: str, records: Sequence[files.Record], given: Sequence[Any]) -> tuple[list[float], bool]:
+    """People's verdicts between 0 and 1, and whether they only passed and failed."""
+    told = [_told(value) for value in given]
+    binary = all(one is not None and (one.sure or one.value in (0, 1)) for one in told)
+    wanted = (0.0, 1.0) if binary else (1.0, 2.0, 3.0, 4.0, 5.0)
+    if bad := [
+        r.at
+        for r, one in zip(records, told, strict=True)
+        if one is None or one.value not in wanted or one.sure > binary
+    ]:
+        raise BadData(
+            f"{len(bad)} of {len(records)} verdicts in the column {column} of {path} cannot be read: rows {some(bad)}.",
+            remedy="Write whole marks from 1 to 5 everywhere, or pass and fail (1 and 0) everywhere.",
+        )
+    values = [one.value for one in told if one is not None]
+    return (values if binary else [(value - 1) / 4 for value in values]), binary
+
+
+def _verdicts(replies: Sequence[Any], binary: bool) -> list[float | None]:
+    """A judge's verdicts between 0 and 1. Bare numbers are 0 and 1 where people's are and none is larger."""
+    told = [_told(reply) for reply in replies]
+    of_one = binary and all(one is None or one.sure or one.value <= 1 for one in told)
+    made: list[float | None] = []
+    for one in told:
+        if one is None or one.sure:
+            made.append(None if one is None else one.value)
+        elif of_one:
+            made.append(one.value if one.value in (0, 1) else None)
+        else:
+            made.append((one.value - 1) / 4 if one.value in (1, 2, 3, 4, 5) else None)
+    return made
+
+
+class _Told(NamedTuple):
+    value: float
+    sure: bool
+    """A verdict between 0 and 1; otherwise a bare number, of whichever scale."""
+
+
+def _told(value: Any) -> _Told | None:
+    if isinstance(value, bool):
+        return _Told(float(value), sure=True)
+    if isinstance(value, str):
+        if (word := _WORDS.get(value.strip().lower())) is not None:
+            return _Told(word, sure=True)
+        if (found := judge.parse(value)) is not None:
+            return _Told(found, sure=True)
+        try:
+            return _Told(float(value), sure=False)
+        except ValueError:
+            return None
+    return _Told(float(value), sure=False) if isinstance(value, (int, float)) and value == value else None

@@ -1,0 +1,255 @@
+"""Evaluations on real models: rows, contestants and a task in, an `Evaluation` out.
+
+Every question goes through the answerer, so each answer that is paid for is in the book, under the run's id, with the
+project `evaluation`. What was answered before, by the same weights to the same question, is not asked again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from daybook.datasets import DataSet, Row
+from daybook.errors import BadData, BadParameter
+from daybook.evaluation.likelihood import likely
+from daybook.evaluation.report import Evaluation
+from daybook.evaluation.scorers import Judge, Marker
+from daybook.evaluation.tasks import Contestant, Task, body, contestants, scored_by, task_of
+from daybook.evaluation.turns import following, turns, whole
+from daybook.inference.answer_cache import Answers, Said, key, said_by
+from daybook.inference.answerer import Ledger
+from daybook.inference.batch import PROJECT, Gathered, Limits, Question, gather
+from daybook.inference.client import Asking
+from daybook.scoring.judge import RUBRIC
+from daybook.settings import Settings
+
+AT_A_TIME = 16
+"""Rows that one contestant is asked before the next one is: what its questions begin with stays read in the model, and
+a run that is stopped has asked all of them about nearly the same rows."""
+Place = tuple[str, str]
+"""A contestant's name and a row's id."""
+Progress = Callable[[int, int], None]
+Examples = Callable[[Contestant, Row], Sequence[Row]]
+
+
+class Evaluator:
+    """Asks contestants about rows and scores what they say.
+
+    Answers and embeddings are kept under the settings' home. `dask`: a scheduler's address, whose workers ask instead
+    of this process; they have to see the same home.
+    """
+
+    def __init__(
+        self,
+        asking: Asking,
+        settings: Settings,
+        ledger: Ledger,
+        *,
+        limits: Limits | None = None,
+        dask: str | None = None,
+        progress: Progress | None = None,
+        fresh: bool = False,
+    ) -> None:
+        self.asking, self.settings, self.ledger = asking, settings, ledger
+        self.limits, self.dask, self.progress = limits or Limits(), dask, progress
+        self.answers = Answers(None) if fresh else Answers.of(settings.home)
+
+    def run(
+        self,
+        data: DataSet,
+        models: Sequence[str | Contestant],
+        *,
+        task: str | Task = "auto",
+        scorer: str | None = None,
+        judge: str | None = None,
+        rubric: str = RUBRIC,
+        pool: DataSet | None = None,
+        examples: Examples | None = None,
+        labels: Sequence[str] | None = None,
+        part: tuple[int, int] | None = None,
+    ) -> Evaluation:
+        """The contestants on the rows. `pool`: rows that examples are taken from, never those that are asked about;
+        `examples`: which of them, where not the first ones by hash. Raises BadData, BadParameter, and what the models
+        raise where they answer nothing at all."""
+        taking_part = contestants(models)
+        chosen = scored_by(task if isinstance(task, Task) else task_of(task, data), scorer)
+        data.need(references=chosen.references, classes=chosen.classes)
+        known = data.labels if labels is None else tuple(labels)
+        if part is not None:
+            data = data.part(f"part {part[0]} of {part[1]}", data.rows[part[0] - 1 :: part[1]])
+        if chosen.scorer == "likelihood":
+            return likely(
+                data,
+                taking_part,
+                chosen,
+                asking=self.asking,
+                settings=self.settings,
+                ledger=self.ledger,
+                progress=self.progress,
+            )
+        if any(one.shots for one in taking_part) and pool is None:
+            raise BadParameter("Examples are asked for and there is nothing to take them from.", remedy="Give pool=….")
+        self._disjoint(data, pool)
+        took = Gathered()
+        judged = None if judge is None else self.judge(judge, took)
+        marker = Marker(chosen.scorer, labels=known, embed=self.embed, judge=judged, rubric=rubric)
+        marker.ready(data.rows)
+        choose = examples or _first(pool)
+        bodies = {
+            (one.name, row.id): body(chosen, one, row, labels=known, examples=choose(one, row) if one.shots else ())
+            for start in range(0, len(data), AT_A_TIME)
+            for one in taking_part
+            for row in data.rows[start : start + AT_A_TIME]
+        }
+        answers, failed = self._conversed(bodies, {row.id: row for row in data.rows}, took)
+        items = {}
+        for one in taking_part:
+            places = [(one.name, row.id) for row in data.rows]
+            said = [whole(row, answers[at]) for row, at in zip(data.rows, places, strict=True)]
+            marked = marker.mark(
+                [row for row, _ in said], [last for _, last in said], [failed.get(at) for at in places]
+            )
+            items[one.name] = [replace(item, row=row) for item, row in zip(marked, data.rows, strict=True)]
+        return Evaluation(
+            data=data,
+            task=chosen.name,
+            scorer=chosen.scorer,
+            items=items,
+            asked=took.asked,
+            spent=None if took.unpriced else took.spent,
+            stopped=took.stopped,
+            seconds=took.seconds,
+        )
+
+    def judge(self, model: str, took: Gathered) -> Judge:
+        """Conversations → that model's replies. What they take is added to `took`, which the limits are held to. Raises
+        UnknownModel."""
+        self.asking.catalogue.resolve(model)
+
+        def ask(conversations: Sequence[Sequence[Mapping[str, str]]]) -> list[str | None]:
+            wanted = {
+                ("judge", str(i)): {"model": model, "messages": list(one), "max_tokens": 200, "temperature": 0.0}
+                for i, one in enumerate(conversations)
+            }
+            keys, found = self._asked(wanted, took)
+            return [said.text if (said := found.said.get(keys[place])) else None for place in wanted]
+
+        return ask
+
+    # ── asking ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _conversed(
+        self, bodies: Mapping[Place, Mapping[str, Any]], rows: Mapping[str, Row], took: Gathered
+    ) -> tuple[dict[Place, list[Said]], dict[Place, str]]:
+        """What was said to each turn of each conversation, and why one failed. One that broke off was not answered."""
+        answers: dict[Place, list[Said]] = {place: [] for place in bodies}
+        failed: dict[Place, str] = {}
+        waiting: Mapping[Place, Mapping[str, Any]] = bodies
+        while waiting:
+            keys, found = self._asked(waiting, took)
+            more: dict[Place, Mapping[str, Any]] = {}
+            for place, asked_for in waiting.items():
+                if (said := found.said.get(keys[place])) is None:
+                    answers[place] = []
+                    failed |= {place: found.errors[keys[place]]} if keys[place] in found.errors else {}
+                    continue
+                answers[place].append(said)
+                if rest := turns(rows[place[1]])[len(answers[place]) :]:
+                    more[place] = following(asked_for, said, rest[0])
+            waiting = more
+        return answers, failed
+
+    def _asked(self, bodies: Mapping[Place, Mapping[str, Any]], took: Gathered) -> tuple[dict[Place, str], Gathered]:
+        """The key of each question, and what came of all of them; what that took is added to `took`, and what was taken
+        before leaves so much less of the limits."""
+
+        async def identities() -> dict[str, str | None]:
+            names = sorted({str(one["model"]) for one in bodies.values()})
+            known = await asyncio.gather(*(self.asking.identity(name) for name in names))
+            return {n: None if i is None else i.digest or i.version for n, i in zip(names, known, strict=True)}
+
+        digests = self.asking.run(identities())
+        keys = {place: key(one, digests[str(one["model"])]) for place, one in bodies.items()}
+        questions = [Question(keys[place], one) for place, one in bodies.items()]
+        limits = self.limits.less(took)
+        if self.dask is not None:
+            from daybook.inference.dask import spread
+
+            found = spread(
+                self.dask,
+                questions,
+                settings=self.settings,
+                asking=self.asking,
+                answers=self.answers,
+                limits=limits,
+                project=PROJECT,
+                progress=self.progress,
+            )
+        else:
+            found = self.asking.run(
+                gather(
+                    questions,
+                    ask=self._ask,
+                    answers=self.answers,
+                    limits=limits,
+                    expect=self.asking.most,
+                    progress=self.progress,
+                )
+            )
+        took.add(found)
+        return keys, found
+
+    async def _ask(self, question: Question) -> Said:
+        return said_by(await self.asking.ask(question.body, project=PROJECT, run_id=self.settings.run_id))
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        from daybook.hf.embeddings import embed
+
+        return embed(list(texts), cache=self.settings.home / "embeddings.sqlite")
+
+    @staticmethod
+    def _disjoint(data: DataSet, pool: DataSet | None) -> None:
+        if pool is None:
+            return
+        inputs = {row.input for row in data.rows}
+        if shared := sum(row.input in inputs for row in pool.rows):
+            raise BadData(
+                f"{shared} of {len(pool)} rows that examples are taken from are asked about as well.",
+                remedy="Split the rows first: train, test = data.split().",
+            )
+
+
+def _first(pool: DataSet | None) -> Examples:
+    """The same examples for every row: those that come first by hash, of as many classes as there are."""
+
+    def choose(one: Contestant, row: Row) -> Sequence[Row]:
+        assert pool is not None
+        shuffled = pool.take(len(pool) - 1).rows if len(pool) > 1 else pool.rows
+        seen: dict[str | None, int] = {}
+        ranked = []
+        for at, candidate in enumerate(shuffled):
+            seen[candidate.reference] = seen.get(candidate.reference, 0) + 1
+            ranked.append((seen[candidate.reference], at, candidate))
+        return [candidate for _, _, candidate in sorted(ranked, key=lambda r: r[:2])[: one.shots]]
+
+    return choose
+
+
+@contextmanager
+def meter(what: str, *, shown: bool) -> Iterator[Progress]:
+    """A progress bar: on a terminal, and in a notebook that somebody looks at; otherwise nothing is drawn."""
+    from tqdm.auto import tqdm
+
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    watched = shown and (sys.stderr.isatty() or shell is not None)
+    with tqdm(total=0, desc=what, unit="answer", disable=not watched, leave=False) as bar:
+
+        def move(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield move

@@ -1,0 +1,47 @@
+"""Conversations of several turns: the next question is put after the answer to the last one.
+
+A row whose input is a list (MT-Bench's `turns`) has its first turn as input and all of them as `extra["turns"]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from daybook.datasets import Row
+from daybook.inference.answer_cache import Said
+
+
+def turns(row: Row) -> Sequence[str]:
+    """What is asked, one after another."""
+    several: Sequence[str] = row.extra.get("turns") or ()
+    return several if len(several) > 1 else (row.input,)
+
+
+def following(asked: Mapping[str, Any], said: Said, question: str) -> dict[str, Any]:
+    """The body that asks the next question after an answer."""
+    more = [{"role": "assistant", "content": said.text}, {"role": "user", "content": question}]
+    return {**asked, "messages": [*asked["messages"], *more]}
+
+
+def whole(row: Row, answers: Sequence[Said]) -> tuple[Row, Said | None]:
+    """The row as whoever judges the last answer has to see it, with what was said before; and the last answer with
+    what all of them took. None where there is none."""
+    if not answers:
+        return row, None
+    if len(answers) == 1:
+        return row, answers[0]
+    before = [f"User: {q}\n\nAssistant: {one.text}" for q, one in zip(turns(row), answers[:-1], strict=False)]
+    shown = "\n\n".join([*before, f"User: {turns(row)[len(answers) - 1]}"])
+    costs = [one.cost for one in answers if one.cost is not None]
+    times = [one.latency for one in answers if one.latency is not None]
+    return replace(row, input=shown), replace(
+        answers[-1],
+        input_tokens=sum(one.input_tokens or 0 for one in answers),
+        output_tokens=sum(one.output_tokens or 0 for one in answers),
+        cost=sum(costs, Decimal(0)) if len(costs) == len(answers) else None,
+        latency=sum(times) if len(times) == len(answers) else None,
+        truncated=any(one.truncated for one in answers) or answers[-1].truncated,
+    )

@@ -1,0 +1,1 @@
+"""A training from data to registered model: checks, plan, training, comparison with the base."""

@@ -1,0 +1,179 @@
+"""What an endpoint is made of, built once, in one place; and how it is warmed up and put away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from daybook.access.keys import Keys
+from daybook.clock import Clock, SystemClock
+from daybook.gateway.auth import Auth
+from daybook.gateway.auth_failures import Refusals
+from daybook.gateway.drain_timer import Drainable, Drainer
+from daybook.gateway.health import Health
+from daybook.gateway.logs import Log, to_stderr
+from daybook.gateway.metrics import Metrics
+from daybook.gateway.models import Models
+from daybook.inference.answerer import Answerer
+from daybook.inference.tasks import Tasks
+from daybook.inference.upstreams import Upstreams
+from daybook.pii.pseudonyms import Pseudonyms
+from daybook.prices import reckon
+from daybook.providers import make
+from daybook.providers.catalogue import Catalogue
+from daybook.providers.hf.models_file import named_models
+from daybook.providers.hf.process import TaskModels
+from daybook.records import Usage
+from daybook.settings import Settings
+
+if TYPE_CHECKING:
+    from daybook.book.journal.journal import Journal
+
+
+_PATIENCE = 1.0
+"""Seconds the drain waits for a book in use: the entries are safe in the journal, and the next turn comes."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Parts:
+    """One endpoint's parts. `aclose` puts them away in order: models, drain, journal."""
+
+    settings: Settings
+    clock: Clock
+    log: Log
+    journal: Journal
+    catalogue: Catalogue
+    upstreams: Upstreams[Any]
+    answerer: Answerer
+    auth: Auth
+    refusals: Refusals
+    metrics: Metrics
+    drainer: Drainer
+    health: Health
+    models: Models
+    tasks: Tasks
+    task_models: TaskModels
+    _warming: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Begin to drain, and warm up what the first call would otherwise wait for. Returns at once."""
+        self.drainer.start()
+        self._warming = [asyncio.create_task(self._warm(name)) for name in self._used()]
+        self._warming.append(asyncio.create_task(asyncio.to_thread(self._warm_prices)))
+        self._warming.append(asyncio.create_task(self.refusals.keep()))
+
+    def _used(self) -> list[str]:
+        return list(dict.fromkeys(model.upstream for model in self.catalogue.models.values()))
+
+    async def _warm(self, upstream: str) -> None:
+        """Make an upstream's connection pool, and let one that is a process of ours come up; nobody else is asked
+        anything. One that cannot is reported by readiness, not here."""
+        try:
+            provider = self.upstreams[upstream]
+            if self.catalogue.upstreams[upstream].kind != "local":
+                return
+            await provider.probe()
+            for model in self.catalogue.models.values():
+                if model.upstream == upstream:
+                    await provider.identify(model.target)
+        except Exception as error:
+            self.log.line("warming", level="warning", upstream=upstream, error=type(error).__name__)
+
+    def _warm_prices(self) -> None:
+        for model in self.catalogue.models.values():
+            reckon(
+                Usage(input_tokens=1, output_tokens=1), provider=model.upstream, model=model.target, on=self.clock.now()
+            )
+
+    async def aclose(self) -> None:
+        """Stop the models, the drain and, last, the journal."""
+        for task in self._warming:
+            task.cancel()
+        await self.upstreams.aclose()
+        await self.task_models.aclose()
+        self.refusals.flush(all_=True)
+        await asyncio.to_thread(self.drainer.stop)
+        self.journal.close()
+
+
+def build(
+    settings: Settings,
+    *,
+    exposed: bool = False,
+    clock: Clock | None = None,
+    write: Callable[[bytes], object] = to_stderr,
+    catalogue: Catalogue | None = None,
+    env: Mapping[str, str] | None = None,
+    drain_every: float = 5.0,
+) -> Parts:
+    """The parts of an endpoint over `settings`. `exposed`: bound where other machines can reach it. `env`: where the
+    upstreams' API keys are found. Raises SettingsError for a models.yml that contradicts itself."""
+    from daybook.book.journal.journal import Journal
+
+    clock = clock or SystemClock()
+    log = Log(clock, write)
+    catalogue = catalogue or Catalogue.load(settings.models, env or {}, home=settings.home)
+    metrics = Metrics(_labels(catalogue), log)
+    journal = Journal(settings.home, clock=clock)
+    upstreams = Upstreams(catalogue.upstreams, make)
+    answerer = Answerer(
+        catalogue=catalogue,
+        providers=upstreams,
+        journal=journal,
+        reckon=reckon,
+        clock=clock,
+        content=settings.content,
+        pseudonym=Pseudonyms(settings.home / "pseudonyms.key").of,
+        observer=metrics,
+    )
+
+    task_models = TaskModels(settings.home)
+
+    def open_book() -> Drainable:
+        from daybook.book import Book
+
+        return Book(settings.book_url, settings.home, clock=clock, journal=journal, patience=_PATIENCE)
+
+    drainer = Drainer(open_book, clock=clock, log=log, interval=drain_every)
+    refusals = Refusals(journal, clock=clock, count=metrics.turned_away)
+    metrics.watch(journal=journal.state, drainer=drainer, in_flight=lambda: answerer.open)
+    return Parts(
+        settings=settings,
+        clock=clock,
+        log=log,
+        journal=journal,
+        catalogue=catalogue,
+        upstreams=upstreams,
+        answerer=answerer,
+        auth=Auth(Keys(settings.home / "keys.json", clock=clock), exposed=exposed, refused=refusals.note),
+        refusals=refusals,
+        metrics=metrics,
+        drainer=drainer,
+        health=Health(
+            upstreams=tuple(upstreams),
+            providers=upstreams,
+            journal=journal.state,
+            recover=answerer.recover,
+            drainer=drainer,
+            clock=clock,
+        ),
+        models=Models(
+            catalogue=catalogue, named=catalogue.listed, upstreams=tuple(upstreams), providers=upstreams, clock=clock
+        ),
+        tasks=Tasks(
+            task_models,
+            answerer,
+            journal,
+            reckon=reckon,
+            clock=clock,
+            named=lambda: named_models(settings.home),
+        ),
+        task_models=task_models,
+    )
+
+
+def _labels(catalogue: Catalogue) -> dict[str, str]:
+    """Every name that the catalogue gives a model → the one that is its label."""
+    return {name: model.name for model in catalogue.models.values() for name in (model.name, *model.aliases)}

@@ -1,0 +1,80 @@
+"""`POST /ml/hf/sentiment|classify|summarize|embed`: JSON in, JSON out, the models in a process of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from daybook.gateway import auth as who
+from daybook.gateway.components import Parts
+from daybook.gateway.http import Refusal, Visit, bad_request
+from daybook.inference.entry import ChatRequest
+from daybook.inference.tasks import MOST_TEXTS, TASKS
+
+MOST_BODY = 32 * 1024 * 1024
+_FIELDS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "texts": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MOST_TEXTS},
+        "text": {"type": "string", "description": "One text, instead of `texts`."},
+        "model": {"type": "string", "description": "A model of tasks.yml; without it, the embedded one."},
+        "labels": {"type": "array", "items": {"type": "string"}, "description": "classify: 2 to 100 labels."},
+        "hypothesis": {"type": "string", "description": "classify: `This text is about {}.`"},
+        "max_tokens": {"type": "integer", "description": "summarize: length of each summary."},
+    },
+    "additionalProperties": False,
+}
+
+
+def routes(parts: Parts) -> APIRouter:
+    """The four routes over `parts.tasks`."""
+    router = APIRouter(prefix="/ml/hf")
+    document = {"requestBody": {"required": True, "content": {"application/json": {"schema": _FIELDS}}}}
+
+    def add(task: str) -> None:
+        async def answer(request: Request) -> Response:
+            headers = dict(request.scope["headers"])
+            key = parts.auth.admit(headers)
+            visit: Visit = request.scope["visit"]
+            asked = ChatRequest(
+                body=await _body(request),
+                endpoint=f"/ml/hf/{task}",
+                request_id=visit.request_id,
+                at=visit.at,
+                started=visit.started,
+                caller=None if key is None else key.name,
+                key_id=None if key is None else key.id,
+                project=who.project(key, headers),
+                tags=who.tags(headers, None),
+                run_id=who.run_id(headers),
+            )
+            told = await parts.tasks.run(task, asked)
+            return Response(orjson.dumps(told), media_type="application/json")
+
+        answer.__doc__ = f"{task.capitalize()} texts with a model of this machine. Nothing of them is kept."
+        router.add_api_route(f"/{task}", answer, methods=["POST"], name=f"hf_{task}", openapi_extra=document)
+
+    for task in TASKS:
+        add(task)
+    return router
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    if "json" not in request.headers.get("content-type", ""):
+        raise Refusal(
+            415, "not_json", "The body is not declared as JSON.", remedy="Send content-type: application/json"
+        )
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MOST_BODY:
+            raise Refusal(413, "too_long", f"The body is longer than {MOST_BODY} bytes.", remedy="Send fewer texts.")
+    try:
+        body = orjson.loads(bytes(data))
+    except orjson.JSONDecodeError as error:
+        raise bad_request(f"The body is not JSON: {error.msg}.", remedy="Send one object.") from None
+    if not isinstance(body, dict):
+        raise bad_request("The body is not an object.", remedy='Send {"texts": ["…"]}.')
+    return body

@@ -1,0 +1,171 @@
+"""Whether a body is a chat completion: what must be there, and the type and range of what we know.
+
+Parameters we do not know are passed on untouched: upstreams have their own, and theirs is the word on them. The ranges
+are those of OpenAI's API reference. Nothing of the caller's text is quoted in a message but short names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import orjson
+
+from daybook.gateway.http import bad_request
+
+ROLES = frozenset(("developer", "system", "user", "assistant", "tool", "function"))
+
+_Kind = Literal["number", "integer", "switch", "text", "object", "list"]
+_TYPES: dict[_Kind, tuple[type, ...]] = {
+    "number": (int, float),
+    "integer": (int,),
+    "switch": (bool,),
+    "text": (str,),
+    "object": (dict,),
+    "list": (list,),
+}
+_ARTICLE: dict[_Kind, str] = {
+    "number": "a number",
+    "integer": "an integer",
+    "switch": "true or false",
+    "text": "a string",
+    "object": "an object",
+    "list": "a list",
+}
+_KNOWN: dict[str, tuple[_Kind, float | None, float | None]] = {
+    "temperature": ("number", 0, 2),
+    "top_p": ("number", 0, 1),
+    "presence_penalty": ("number", -2, 2),
+    "frequency_penalty": ("number", -2, 2),
+    "n": ("integer", 1, 128),
+    "max_tokens": ("integer", 1, None),
+    "max_completion_tokens": ("integer", 1, None),
+    "seed": ("integer", None, None),
+    "top_logprobs": ("integer", 0, 20),
+    "logprobs": ("switch", None, None),
+    "stream": ("switch", None, None),
+    "store": ("switch", None, None),
+    "parallel_tool_calls": ("switch", None, None),
+    "user": ("text", None, None),
+    "safety_identifier": ("text", None, None),
+    "metadata": ("object", None, None),
+    "stream_options": ("object", None, None),
+    "response_format": ("object", None, None),
+    "logit_bias": ("object", None, None),
+    "tools": ("list", None, None),
+}
+_JSON_NAMES = {type(None): "null", bool: "a boolean", str: "a string", list: "a list", dict: "an object"}
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """The body as a JSON object. Raises a 400 Refusal that says where it stops being one."""
+    try:
+        body = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        if not data.strip():
+            raise bad_request("The body is empty.", remedy="Send a JSON object with model and messages.") from None
+        raise bad_request(
+            f"The body is not JSON: it stops being so at line {error.lineno}, column {error.colno}.",
+            remedy="Send one JSON object, in UTF-8.",
+        ) from None
+    if not isinstance(body, dict):
+        raise bad_request(f"The body is {_name(body)}.", remedy="Send a JSON object with model and messages.")
+    return body
+
+
+def check(body: Mapping[str, Any]) -> None:
+    """Raise a 400 Refusal for a body that is not a chat completion; it names the parameter."""
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        said = "is missing" if "model" not in body else f"is {_name(model) if model != '' else 'empty'}"
+        raise bad_request(f"model {said}.", remedy="Name one; GET /v1/models lists them.", param="model")
+    _check_messages(body.get("messages"), given="messages" in body)
+    for name, value in body.items():
+        known = _KNOWN.get(name)
+        if known is not None and value is not None:
+            _check_known(name, value, *known)
+    _check_stop(body.get("stop"))
+    if body.get("stream_options") is not None and body.get("stream") is not True:
+        raise bad_request(
+            "stream_options is given for an answer that is not streamed.",
+            remedy="Set stream to true, or leave stream_options out.",
+            param="stream_options",
+        )
+
+
+def _check_known(name: str, value: Any, kind: _Kind, low: float | None, high: float | None) -> None:
+    fits = isinstance(value, _TYPES[kind]) and (kind == "switch" or not isinstance(value, bool))  # JSON's true is no 1
+    if not fits:
+        raise bad_request(f"{name} is {_name(value)}.", remedy=f"It must be {_ARTICLE[kind]}.", param=name)
+    if (low is not None and value < low) or (high is not None and value > high):
+        allowed = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
+        raise bad_request(f"{name} is {value}.", remedy=f"It must be {allowed}.", param=name)
+
+
+def _check_messages(messages: Any, *, given: bool) -> None:
+    if not isinstance(messages, list):
+        said = f"is {_name(messages)}" if given else "is missing"
+        raise bad_request(
+            f"messages {said}.",
+            remedy='It must be a list of objects such as {"role": "user", "content": "Hello"}.',
+            param="messages",
+        )
+    if not messages:
+        raise bad_request("messages is empty.", remedy="Send at least one message.", param="messages")
+    for i, message in enumerate(messages):
+        if not isinstance(message, dict):
+            raise bad_request(
+                f"messages[{i}] is {_name(message)}.",
+                remedy="It must be an object with role and content.",
+                param=f"messages[{i}]",
+            )
+        role = message.get("role")
+        if not isinstance(role, str) or role not in ROLES:
+            said = repr(role[:40]) if isinstance(role, str) else _name(role)
+            raise bad_request(
+                f"messages[{i}].role is {said}.",
+                remedy=f"It must be one of {', '.join(sorted(ROLES))}.",
+                param=f"messages[{i}].role",
+            )
+        _check_content(i, role, message)
+
+
+def _check_content(i: int, role: str, message: Mapping[str, Any]) -> None:
+    content, param = message.get("content"), f"messages[{i}].content"
+    if isinstance(content, str):
+        return
+    if isinstance(content, list) and content:
+        for j, part in enumerate(content):
+            if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+                raise bad_request(
+                    f"{param}[{j}] is no content part.", remedy="A part is an object with a type.", param=param
+                )
+            if part["type"] == "text" and not isinstance(part.get("text"), str):
+                raise bad_request(
+                    f"{param}[{j}] has no text.", remedy="A part of type text has a string text.", param=param
+                )
+        return
+    if content is None and role == "assistant" and _says_without_content(message):
+        return
+    said = "is missing" if "content" not in message else f"is {'an empty list' if content == [] else _name(content)}"
+    raise bad_request(f"{param} {said}.", remedy="It must be a string or a list of content parts.", param=param)
+
+
+def _says_without_content(message: Mapping[str, Any]) -> bool:
+    calls = message.get("tool_calls")
+    if isinstance(calls, list):
+        return bool(calls) and all(isinstance(call, dict) for call in calls)
+    return isinstance(message.get("function_call"), dict) or isinstance(message.get("refusal"), str)
+
+
+def _check_stop(stop: Any) -> None:
+    if stop is None or isinstance(stop, str):
+        return
+    if isinstance(stop, list) and len(stop) <= 4 and all(isinstance(text, str) for text in stop):
+        return
+    said = f"a list of {len(stop)}" if isinstance(stop, list) else _name(stop)
+    raise bad_request(f"stop is {said}.", remedy="It must be a string or a list of at most 4 strings.", param="stop")
+
+
+def _name(value: Any) -> str:
+    return _JSON_NAMES.get(type(value), "a number")

@@ -1,0 +1,225 @@
+"""Sentiment, zero-shot classes, summaries and embeddings from models of this machine, each loaded once.
+
+Without a `model` the embedded encoder answers: sentiment by its head, classes by how near a text's embedding is to
+that of each label, embeddings as they are. Others are named in `tasks.yml` (see `providers.hf_models`).
+
+A zero-shot score says which label is nearest; it is no probability of being right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daybook.errors import BadParameter, SettingsError, Unavailable, UnknownModel
+from daybook.extras import need
+from daybook.hf import embeddings as embed
+from daybook.hf import sentiment
+from daybook.providers.hf.models_file import named_models
+
+HYPOTHESIS = "This text is about {}."
+SHARPNESS = 20.0
+"""What cosines are multiplied by before the softmax: they differ by hundredths."""
+BATCH = 32
+
+
+def run(task: str, body: Mapping[str, Any], *, home: Path) -> dict[str, Any]:
+    """`results` in the order of `texts`, the `model` and its `digest`, the `tokens` read, and how many texts were
+    `truncated`."""
+    texts = list(body["texts"])
+    named = body.get("model")
+    if named and named != embed.MODEL:
+        return _named(task, str(named), body, home)
+    results: list[Any]
+    if task == "sentiment":
+        results = [_signed(float(p)) for p in sentiment.probabilities(texts)]
+        digest = f"{sentiment.card()['digest']}"
+    elif task == "embed":
+        results = embed.embed(texts, cache=_cache(home)).tolist()
+        digest = embed.digest()
+    elif task == "classify":
+        results = near(texts, body["labels"], hypothesis=body.get("hypothesis") or HYPOTHESIS, cache=_cache(home))
+        digest = embed.digest()
+    else:
+        raise BadParameter(f"{embed.MODEL} does not {task}.", remedy="Name a model of tasks.yml.")
+    _, tokenizer = embed.loaded()
+    return {"results": results, "model": embed.MODEL, "digest": digest, **_read(texts, tokenizer, embed.LENGTH)}
+
+
+def near(
+    texts: Sequence[str], labels: Sequence[str], *, hypothesis: str = HYPOTHESIS, cache: Path | None = None
+) -> list[dict[str, Any]]:
+    """For each text its labels, nearest first, with shares that sum to 1."""
+    vectors = embed.embed([*texts, *(said_of(hypothesis, label) for label in labels)], cache=cache)
+    scores = SHARPNESS * vectors[: len(texts)] @ vectors[len(texts) :].T
+    shares = np.exp(scores - scores.max(1, keepdims=True))
+    shares /= shares.sum(1, keepdims=True)
+    return [_ranked(dict(zip(labels, map(float, row), strict=True))) for row in shares]
+
+
+def said_of(hypothesis: str, label: str) -> str:
+    """The hypothesis about a label; other braces than {} mean nothing."""
+    return hypothesis.replace("{}", label)
+
+
+def _ranked(shares: Mapping[str, float]) -> dict[str, Any]:
+    order = sorted(shares, key=lambda label: -shares[label])
+    return {"label": order[0], "score": shares[order[0]], "labels": order, "scores": [shares[x] for x in order]}
+
+
+def _signed(positive: float) -> dict[str, Any]:
+    if not np.isfinite(positive):
+        return {"label": None, "score": None}
+    return {"label": "positive" if positive >= 0.5 else "negative", "score": max(positive, 1 - positive)}
+
+
+def _cache(home: Path) -> Path:
+    return home / "embeddings.sqlite"
+
+
+def _read(texts: Sequence[str], tokenizer: Any, length: int) -> dict[str, int]:
+    """`tokens` read of the texts, and how many of these were `truncated` because they have more than `length`."""
+    lengths = [len(ids) for ids in tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]]
+    return {"tokens": sum(min(n, length) for n in lengths), "truncated": sum(n > length for n in lengths)}
+
+
+# ── models that are named in tasks.yml ───────────────────────────────────────────────────────────────────
+
+
+def _named(task: str, name: str, body: Mapping[str, Any], home: Path) -> dict[str, Any]:
+    known = named_models(home)
+    if name not in known or known[name]["task"] != task:
+        fit = [n for n, asked in known.items() if asked["task"] == task]
+        raise UnknownModel(
+            f"No model for {task} is called {name[:80]!r}.",
+            remedy=f"There are: {', '.join([embed.MODEL, *fit])}. Others are named in tasks.yml.",
+        )
+    texts = list(body["texts"])
+    try:
+        folder = located(known[name]["model"], known[name].get("revision"))
+        results = list(_RUNNERS[task](folder, texts, body, home))
+    except BadParameter as error:  # whoever asks can neither see nor mend what tasks.yml names
+        raise SettingsError(f"{name} of tasks.yml: {error.message}", remedy=error.remedy) from error
+    tokenizer = need("transformers").AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    length = embed.reading(str(folder)).length if task == "embed" else _length(*_model(_KINDS[task], folder))
+    return {"results": results, "model": name, "digest": embed.digest(str(folder)), **_read(texts, tokenizer, length)}
+
+
+@lru_cache(maxsize=16)
+def located(model: str, revision: str | None) -> Path:
+    """The folder of a model: itself, or the hub's snapshot of exactly this revision, fetched once. Raises Unavailable
+    where it cannot be fetched."""
+    if Path(model).is_dir():
+        return Path(model)
+    hub = need("huggingface_hub")
+    try:
+        return Path(hub.snapshot_download(model, revision=revision))
+    except Exception as error:  # by httpx, the hub or the disk, each with errors of its own
+        raise Unavailable(
+            f"The model {model} at {(revision or '')[:12]} cannot be fetched from the hub ({type(error).__name__}).",
+            remedy="Ask again when the hub can be reached, or name a folder of this machine in tasks.yml.",
+        ) from error
+
+
+@lru_cache(maxsize=4)
+def _model(kind: str, folder: Path) -> tuple[Any, Any]:
+    from daybook.hf.weights import best_device
+
+    transformers = need("transformers")
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        loaded = getattr(transformers, kind).from_pretrained(str(folder), local_files_only=True).eval()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BadParameter(f"The weights in {folder} do not load: {reason}.", remedy="Name another model.") from None
+    return loaded.to(best_device()), tokenizer
+
+
+def _length(model: Any, tokenizer: Any) -> int:
+    """Tokens of a text that the model reads; tokenizers often do not know."""
+    config = model.config
+    positions = int(getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 512)
+    if "roberta" in config.model_type or config.model_type == "camembert":
+        positions -= 2  # they count from the padding on
+    return min(int(tokenizer.model_max_length), positions)
+
+
+def _by_length(texts: Sequence[str], forward: Callable[[list[str]], Sequence[Any]]) -> list[Any]:
+    """`forward` over batches of texts of like length, its results in the texts' own order."""
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    found: dict[int, Any] = {}
+    for start in range(0, len(order), BATCH):
+        part = order[start : start + BATCH]
+        found |= dict(zip(part, forward([texts[i] for i in part]), strict=True))
+    return [found[i] for i in range(len(texts))]
+
+
+def _sentiment(folder: Path, texts: list[str], body: Mapping[str, Any], home: Path) -> list[Any]:
+    torch = need("torch")
+    model, tokenizer = _model(_KINDS["sentiment"], folder)
+    length = _length(model, tokenizer)
+
+    def forward(part: list[str]) -> list[Any]:
+        asked = tokenizer(part, padding=True, truncation=True, max_length=length, return_tensors="pt").to(model.device)
+        with torch.inference_mode():
+            shares = model(**asked).logits.softmax(-1).tolist()
+        names = [model.config.id2label[i].lower() for i in range(len(shares[0]))]
+        told = [_ranked(dict(zip(names, row, strict=True))) for row in shares]
+        return [{"label": one["label"], "score": one["score"]} for one in told]
+
+    return _by_length(texts, forward)
+
+
+def _classify(folder: Path, texts: list[str], body: Mapping[str, Any], home: Path) -> list[Any]:
+    """Zero-shot by entailment (models that were trained on NLI): does the text entail `This text is about …`?"""
+    torch = need("torch")
+    model, tokenizer = _model(_KINDS["classify"], folder)
+    length = _length(model, tokenizer)
+    entails = next((i for i, name in model.config.id2label.items() if name.lower().startswith("entail")), None)
+    if entails is None:
+        raise BadParameter(f"{folder.name} was not trained to tell entailment.", remedy="Name an NLI model.")
+    labels, hypothesis = body["labels"], body.get("hypothesis") or HYPOTHESIS
+
+    def forward(part: list[str]) -> list[Any]:
+        both = [(text, said_of(hypothesis, label)) for text in part for label in labels]
+        said, about = [t for t, _ in both], [h for _, h in both]
+        cut = {"padding": True, "truncation": "only_first", "max_length": length}
+        asked = tokenizer(said, about, return_tensors="pt", **cut)
+        with torch.inference_mode():
+            logits = model(**asked.to(model.device)).logits[:, entails].reshape(len(part), len(labels))
+        return [_ranked(dict(zip(labels, row, strict=True))) for row in logits.softmax(-1).tolist()]
+
+    return _by_length(texts, forward)
+
+
+def _summarize(folder: Path, texts: list[str], body: Mapping[str, Any], home: Path) -> list[Any]:
+    """By a sequence-to-sequence model; transformers 5 has no pipeline for it any more, and needs none."""
+    torch = need("torch")
+    model, tokenizer = _model(_KINDS["summarize"], folder)
+    length = _length(model, tokenizer)
+
+    def forward(part: list[str]) -> list[Any]:
+        asked = tokenizer(part, padding=True, truncation=True, max_length=length, return_tensors="pt").to(model.device)
+        with torch.inference_mode():
+            made = model.generate(**asked, max_new_tokens=int(body.get("max_tokens") or 96), do_sample=False)
+        return [{"summary": text.strip()} for text in tokenizer.batch_decode(made, skip_special_tokens=True)]
+
+    return _by_length(texts, forward)
+
+
+def _embed(folder: Path, texts: list[str], body: Mapping[str, Any], home: Path) -> list[Any]:
+    found: list[Any] = embed.embed(texts, model=str(folder), cache=_cache(home)).tolist()
+    return found
+
+
+_KINDS = {
+    "sentiment": "AutoModelForSequenceClassification",
+    "classify": "AutoModelForSequenceClassification",
+    "summarize": "AutoModelForSeq2SeqLM",
+}
+_RUNNERS = {"sentiment": _sentiment, "classify": _classify, "summarize": _summarize, "embed": _embed}

@@ -1,0 +1,117 @@
+"""Models asked from synchronous code: an event loop in a thread of its own.
+
+A notebook cell already runs inside an event loop and a script inside none; both call `chat` and wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import threading
+from collections.abc import Coroutine, Mapping
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from daybook.clock import Clock, new_id
+from daybook.errors import ProviderError
+from daybook.inference.answerer import Answered, Answerer, ChatRequest, Ledger
+from daybook.inference.tokens import estimated
+from daybook.inference.upstreams import Upstreams
+from daybook.prices import reckon
+from daybook.providers import make
+from daybook.providers.catalogue import Catalogue, Upstream
+from daybook.providers.port import Identity, Provider
+from daybook.settings import Settings
+
+T = TypeVar("T")
+
+
+class Asking:
+    """The models of `settings.models`, asked one call at a time or from several threads at once."""
+
+    def __init__(self, settings: Settings, journal: Ledger, *, clock: Clock) -> None:
+        self.catalogue = catalogue = Catalogue.load(settings.models, os.environ)
+        self.clock = clock
+        self.home = settings.home
+        self.upstreams = Upstreams(catalogue.upstreams, make)
+        self.answerer = Answerer(
+            catalogue=catalogue,
+            providers=self.upstreams,
+            journal=journal,
+            reckon=reckon,
+            clock=clock,
+            content=settings.content,
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="daybook-asking", daemon=True)
+        self._thread.start()
+
+    def chat(self, body: Mapping[str, Any], *, project: str | None = None, run_id: str | None = None) -> Answered:
+        """A whole answer to a chat-completions body; raises what `Answerer.chat` raises.
+
+        Ctrl-C while waiting cancels the call upstream; it is entered as client_closed.
+        """
+        return self.run(self.ask(body, project=project, run_id=run_id))
+
+    async def ask(
+        self,
+        body: Mapping[str, Any],
+        *,
+        project: str | None = None,
+        run_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Answered:
+        """The same for a coroutine that `run` runs."""
+        request = ChatRequest(
+            body=body,
+            endpoint="library",
+            request_id=new_id(),
+            at=self.clock.now(),
+            started=self.clock.monotonic(),
+            caller=getpass.getuser(),
+            project=project,
+            tags=tags or {},
+            run_id=run_id,
+        )
+        return await self.answerer.chat(request)
+
+    def lend(self, name: str, provider: Provider) -> None:
+        """Answer `name/…` by this provider, for as long as this is open. One that is there already stays."""
+        if name not in self.catalogue.upstreams:
+            self.upstreams.lend(name, provider)
+            self.catalogue.upstreams[name] = Upstream(name=name, kind="lent", home=self.home)
+
+    async def identity(self, model: str) -> Identity | None:
+        """Which weights answer under a name; None where it cannot be known. Raises UnknownModel."""
+        found = self.catalogue.resolve(model)
+        provider = self.upstreams[found.upstream]
+        try:
+            return await provider.identify(found.target)
+        except ProviderError:
+            return None
+
+    def most(self, body: Mapping[str, Any]) -> Decimal | None:
+        """The most that a call may cost by the estimate of its prompt and its max_tokens; None: no known price."""
+        found = self.catalogue.resolve(body["model"])
+        usage = estimated(body, body.get("max_tokens"))
+        provider = self.upstreams[found.upstream].name
+        return reckon(usage, provider=provider, model=found.target, on=self.clock.now()).amount
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """What a coroutine returns, run where the models are asked. Ctrl-C while waiting cancels it."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Stop the models that this process started. Safe to repeat."""
+        if self._loop.is_closed():
+            return
+        asyncio.run_coroutine_threadsafe(self.upstreams.aclose(), self._loop).result(timeout=15)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+        self._loop.close()

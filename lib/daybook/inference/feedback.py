@@ -1,0 +1,100 @@
+"""What people said about answers, and the answers they liked as rows to learn from.
+
+Feedback is an event about a call: whether the answer was good, a better one where somebody wrote it, and whether the
+person agreed that a model is trained on it. The latest word about a call counts. Without consent a call is never a row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from daybook.clock import Clock, new_id
+from daybook.datasets import DataSet, Row
+from daybook.errors import BadData, BadParameter
+from daybook.ports import Books
+from daybook.records import Event
+
+ACTION = "feedback.given"
+
+
+def give(
+    book: Books,
+    call_id: str,
+    *,
+    good: bool,
+    correction: str | None = None,
+    consent: bool = False,
+    actor: str,
+    clock: Clock,
+) -> None:
+    """Enter what `actor` says about a call. Raises BadParameter for a call that the book has not."""
+    if not book.rows("select id from calls where id = :id", {"id": call_id}):
+        raise BadParameter(f"The book has no call {call_id[:40]!r}.", remedy="Give the id of a call: book.calls().")
+    details = {"good": good, "correction": correction, "consent": consent}
+    book.append(Event(id=new_id(), at=clock.now(), actor=actor, action=ACTION, object=call_id, details=details))
+
+
+@dataclass(frozen=True)
+class Liked:
+    """The rows, the persons they are about, and what was left out and why."""
+
+    data: DataSet
+    subjects: tuple[str, ...]
+    left_out: dict[str, int]
+
+
+def liked(book: Books, *, days: int = 30, now: datetime | None = None) -> Liked:
+    """Calls of the last days with good feedback or a correction, and consent; chats with the better answer.
+
+    Raises BadData, with what was left out and why, where none is left."""
+    since = (now or datetime.now(UTC)) - timedelta(days=days)
+    events = book.rows(
+        "select object, time, details from events where action = :action order by time, id", {"action": ACTION}
+    )
+    said = {row["object"]: row["details"] or {} for row in events}
+    calls = book.rows(
+        "select id, prompt, answer, subject from calls where time >= :since and status = 'ok' order by time, id",
+        {"since": since},
+    )
+    left_out: Counter[str] = Counter()
+    rows: list[Row] = []
+    subjects: set[str] = set()
+    for call in calls:
+        word = said.get(call["id"])
+        reason = _unfit(call, word)
+        if word is None or reason:
+            left_out[reason] += 1
+            continue
+        messages = orjson.loads(call["prompt"])
+        answer = word.get("correction") or call["answer"]
+        chat = [*messages, {"role": "assistant", "content": answer}]
+        asked = next((str(m.get("content")) for m in reversed(messages) if m.get("role") == "user"), "")
+        facts: dict[str, Any] = {"messages": chat, "consent": True}
+        rows.append(Row(id=call["id"], input=asked, reference=answer, group=call["subject"], extra=facts))
+        subjects |= {call["subject"]} if call["subject"] else set()
+    if not rows:
+        told = ", ".join(f"{n} {reason}" for reason, n in left_out.most_common()) or "there are none"
+        raise BadData(
+            f"None of {len(calls)} calls of the last {days} days can be learnt from: {told}.",
+            remedy="Keep content (DAYBOOK_CONTENT=1), and give feedback with consent: book.feedback(call_id, …).",
+        )
+    return Liked(
+        DataSet("feedback", f"book:feedback,days={days}", tuple(rows)), tuple(sorted(subjects)), dict(left_out)
+    )
+
+
+def _unfit(call: dict[str, Any], word: dict[str, Any] | None) -> str:
+    if word is None:
+        return "without feedback"
+    if not word.get("consent"):
+        return "without consent"
+    if not word.get("good") and not word.get("correction"):
+        return "not good, and nobody wrote a better answer"
+    if call["prompt"] is None or (call["answer"] is None and not word.get("correction")):
+        return "without content"
+    return ""

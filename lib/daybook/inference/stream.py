@@ -1,0 +1,121 @@
+"""A streamed answer on its way to whoever asked, and what is learnt of it as it passes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from daybook.errors import StreamBroken
+from daybook.inference.entry import Draft, Outcome
+from daybook.inference.tokens import answer_tokens, estimated
+from daybook.providers.port import Piece, Stream
+from daybook.records import Call
+
+if TYPE_CHECKING:
+    from daybook.inference.answerer import Answerer
+
+_DONE = b"data: [DONE]\n\n"
+
+
+class AnsweredStream:
+    """An open streamed answer: iterate over its bytes, then `aclose` it, whatever happened.
+
+    Before the last bytes are handed over, the call is in the journal. Iterating raises StreamBroken (or another
+    ProviderError) where the upstream failed midway, and JournalFull where the call could not be entered; `aclose`
+    before the end is the client going away.
+    """
+
+    def __init__(self, answerer: Answerer, draft: Draft, stream: Stream) -> None:
+        self.call: Call | None = None
+        """The entry; None until the stream ended, and where it could not be entered."""
+        self._answerer = answerer
+        self._draft = draft
+        self._stream = stream
+        self._pieces: AsyncIterator[Piece] = stream.__aiter__()
+        self._outcome = Outcome(status="ok", http_status=200, attempts=stream.attempts)
+        self._texts: list[str] = []
+        self._deltas = self._size = 0
+        self._over = self._closed = False
+
+    def __aiter__(self) -> AnsweredStream:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while True:
+            try:
+                piece = await self._pieces.__anext__()
+            except StopAsyncIteration:
+                if not self._over:
+                    await self._end()
+                raise
+            except Exception as error:
+                if self._over:
+                    raise StopAsyncIteration from None
+                self.call = self._answerer.fail(self._draft, error, self._settled())
+                raise
+            self._see(piece)
+            if not self._over and piece.data.endswith(_DONE):
+                await self._end()
+            if piece.data:
+                return piece.data
+
+    @property
+    def over(self) -> bool:
+        """Whether the call is entered: what was handed over last were the last bytes."""
+        return self._over
+
+    async def drain(self) -> None:
+        """Read on to the upstream's end, once over, so that its connection can be used again. Never raises."""
+        with contextlib.suppress(Exception):  # the answer was whole; what the connection does now is nobody's matter
+            async for _ in self._pieces:
+                pass
+
+    async def aclose(self) -> None:
+        """Close the upstream, and enter the call as it stands if it had not ended. Safe to repeat."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if not self._over:
+                self.call = self._answerer.abandon(self._draft, self._settled())
+        finally:
+            self._answerer.open -= 1
+            await self._stream.aclose()
+
+    def _see(self, piece: Piece) -> None:
+        draft, outcome = self._draft, self._outcome
+        if piece.deltas:
+            self._deltas += piece.deltas
+            self._size += len(piece.text.encode(errors="surrogatepass"))
+            if draft.first_token is None:
+                draft.first_token = self._answerer.clock.monotonic() - draft.request.started
+            if draft.content:
+                self._texts.append(piece.text)
+        if piece.usage is not None:
+            outcome.usage = piece.usage
+        if piece.served_model is not None:
+            outcome.served_model = piece.served_model
+        if piece.finish_reason is not None:
+            outcome.finish_reason = piece.finish_reason
+        if piece.truncated is not None:
+            outcome.truncated = piece.truncated
+
+    async def _end(self) -> None:
+        """The upstream is through: enter the call, before anybody is told so."""
+        if self._outcome.finish_reason is None and self._outcome.usage is None and self._deltas == 0:
+            error = StreamBroken(
+                "The upstream ended its stream without an answer.",
+                remedy="Ask again; if it stays so, ask another model.",
+            )
+            self.call = self._answerer.fail(self._draft, error, self._settled())
+            raise error
+        self.call = await self._answerer.conclude(self._draft, self._settled())
+
+    def _settled(self) -> Outcome:
+        """The outcome as it is to be entered; from here on the stream counts as over."""
+        self._over = True
+        outcome = self._outcome
+        outcome.usage = outcome.usage or estimated(self._draft.request.body, answer_tokens(self._deltas, self._size))
+        outcome.answer = "".join(self._texts)
+        return outcome

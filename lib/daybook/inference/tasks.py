@@ -1,0 +1,209 @@
+"""Sentiment, zero-shot classes, summaries and embeddings as calls: checked, run, and in the book like any other.
+
+Summaries are written by a chat model, unless one of `tasks.yml` is named; the others are models of this machine. An
+entry says how many tokens were read and which weights read them; the texts are not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+import orjson
+
+from daybook.clock import Clock, new_id
+from daybook.errors import BadParameter, DaybookError
+from daybook.inference.answerer import Answered, Ledger
+from daybook.inference.entry import ChatRequest, error_kind
+from daybook.inference.ports import Reckon
+from daybook.records import Call, Cost, Usage
+
+TASKS = ("sentiment", "classify", "summarize", "embed")
+PROVIDER = "hf"
+CHAT_MODEL = "smollm2-135m-instruct"
+MOST_TEXTS = 2048
+"""Of one request, as at OpenAI's embeddings."""
+LONGEST = 100_000
+"""Characters of one text."""
+MOST_LABELS = 100
+
+
+class Engine(Protocol):
+    async def run(self, task: str, body: Mapping[str, Any], /) -> dict[str, Any]: ...
+
+
+class Answering(Protocol):
+    async def chat(self, request: ChatRequest, /) -> Answered: ...
+
+
+class Tasks:
+    """`engine`: who runs the models; `answerer`: who asks chat models; `named`: the names in tasks.yml."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        answerer: Answering,
+        journal: Ledger,
+        *,
+        reckon: Reckon,
+        clock: Clock,
+        named: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        self._engine = engine
+        self._answerer = answerer
+        self._journal = journal
+        self._reckon = reckon
+        self._clock = clock
+        self._named = named
+
+    async def run(self, task: str, request: ChatRequest) -> dict[str, Any]:
+        """`results` in the order of the texts, `model`, `digest`, `usage`, and how many texts were `truncated`: read to
+        the model's length and not to their end. `request.body`: `texts` (or one `text`),
+        `labels` for classify, `model`. Raises BadParameter for what cannot be meant, and what the models raise."""
+        body = checked(task, request.body)
+        request = replace(request, body=body)
+        if task == "summarize" and body.get("model") not in self._named():
+            return await self._summaries(request)
+        try:
+            told = await self._engine.run(task, body)
+        except DaybookError as error:
+            self._enter(request, None, error)
+            raise
+        self._enter(request, told, None)
+        return {
+            "task": task,
+            "model": told["model"],
+            "digest": told["digest"],
+            "results": told["results"],
+            "usage": {"input_tokens": told["tokens"]},
+            "truncated": told.get("truncated", 0),
+        }
+
+    async def _summaries(self, request: ChatRequest) -> dict[str, Any]:
+        """One chat call a text, in order; each is an entry of its own."""
+        body = request.body
+        most = int(body.get("max_tokens") or 96)
+        results, tokens, model = [], 0, str(body.get("model") or CHAT_MODEL)
+        digest = None
+        for text in body["texts"]:
+            prompt = f"Summarize the following text in at most three sentences.\n\n{text}"
+            asked = {
+                "model": model,
+                "messages": [{"role": "user", "content": prompt}],
+                "max_tokens": most,
+                "temperature": 0,
+                "seed": 1,
+            }
+            answered = await self._answerer.chat(replace(request, body=asked))
+            results.append({"summary": answered.reply.text.strip(), "finish_reason": answered.call.finish_reason})
+            tokens += answered.call.input_tokens or 0
+            digest = answered.call.weights_digest
+        return {
+            "task": "summarize",
+            "model": model,
+            "digest": digest,
+            "results": results,
+            "usage": {"input_tokens": tokens},
+            "truncated": 0,
+        }
+
+    def _enter(self, request: ChatRequest, told: Mapping[str, Any] | None, error: DaybookError | None) -> None:
+        usage = None if told is None else Usage(input_tokens=told["tokens"], output_tokens=0)
+        model = None if told is None else str(told["model"])
+        cost = Cost(amount=None)
+        if usage is not None:
+            cost = self._reckon(usage, provider=PROVIDER, model=model, on=request.at)
+        texts = orjson.dumps(request.body["texts"])
+        self._journal.append(
+            Call(
+                id=new_id(),
+                request_id=request.request_id,
+                at=request.at,
+                caller=request.caller,
+                key_id=request.key_id,
+                project=request.project,
+                tags=request.tags,
+                endpoint=request.endpoint,
+                requested_model=str(request.body.get("model") or "")[:200] or None,
+                provider=PROVIDER,
+                served_model=model,
+                weights_digest=None if told is None else told["digest"],
+                prompt_hash=hashlib.sha256(texts).hexdigest(),
+                parameters={"texts": len(request.body["texts"])},
+                input_tokens=None if usage is None else usage.input_tokens,
+                output_tokens=None if usage is None else usage.output_tokens,
+                usage_reported=None if usage is None else True,
+                cost=cost.amount,
+                price_source=cost.source,
+                price_rate=cost.rate,
+                latency=self._clock.monotonic() - request.started,
+                status="ok" if error is None else "error",
+                error_kind=None if error is None else error_kind(error),
+                http_status=200 if error is None else error.http_status,
+                run_id=request.run_id,
+            )
+        )
+
+
+def checked(task: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with `texts`, and nothing that is not known. Raises BadParameter that names the field."""
+    if task not in TASKS:
+        raise BadParameter(f"No task is called {task[:40]!r}.", remedy=f"There are {', '.join(TASKS)}.")
+    known = {"text", "texts", "model", "labels", "hypothesis", "max_tokens"}
+    if strange := sorted(set(body) - known):
+        raise BadParameter(f"{strange[0][:40]!r} is no field.", remedy=f"There are {', '.join(sorted(known))}.")
+    if ("text" in body) == ("texts" in body):
+        raise BadParameter(
+            f"`text` and `texts` are {'both' if 'text' in body else 'neither'} there.",
+            remedy='Send {"texts": ["…"]}, or {"text": "…"} for one.',
+        )
+    texts = body["texts"] if "texts" in body else [body["text"]]
+    if not isinstance(texts, list):
+        raise BadParameter(f"`texts` is {_kind(texts)}, not a list.", remedy='Send {"texts": ["…"]}.')
+    if not 1 <= len(texts) <= MOST_TEXTS:
+        raise BadParameter(f"`texts` has {len(texts):,} texts.", remedy=f"Send 1 to {MOST_TEXTS:,} at a time.")
+    for n, text in enumerate(texts):
+        if fault := _fault(text):
+            which = "`text`" if "text" in body else f"Text {n + 1} of {len(texts):,}"
+            raise BadParameter(f"{which} {fault}.", remedy=f"Send text of 1 to {LONGEST:,} characters.")
+    made: dict[str, Any] = {"texts": texts}
+    for name, kind in (("model", str), ("hypothesis", str), ("max_tokens", int)):
+        if (value := body.get(name)) is not None:
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise BadParameter(f"`{name}` has the wrong type.", remedy=f"It is {kind.__name__}.")
+            made[name] = value
+    if not 1 <= made.get("max_tokens", 1) <= 2048:
+        raise BadParameter(f"`max_tokens` is {made['max_tokens']}.", remedy="Say 1 to 2048.")
+    if task == "classify":
+        labels = body.get("labels")
+        fine = isinstance(labels, list) and all(isinstance(x, str) and x.strip() for x in labels)
+        if not fine or not 2 <= len(set(labels or ())) <= MOST_LABELS or len(set(labels or ())) != len(labels or ()):
+            raise BadParameter(
+                "`labels` is not a list of 2 to 100 different texts.", remedy='Send "labels": ["a", "b"].'
+            )
+        made["labels"] = labels
+        if "{}" not in made.get("hypothesis", "{}"):
+            raise BadParameter("`hypothesis` has no {}, where the label goes.", remedy="Say This text is about {}.")
+    return made
+
+
+def _fault(text: object) -> str | None:
+    """Why this is no text to read; None where it is one."""
+    if not isinstance(text, str):
+        return f"is {_kind(text)}, not text"
+    if not text.strip():
+        return "is empty"
+    if len(text) > LONGEST:
+        return f"has {len(text):,} characters"
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"has half a character at {error.start + 1:,}"
+    return None
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")

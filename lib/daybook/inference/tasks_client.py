@@ -1,0 +1,94 @@
+"""Tasks from synchronous code: `book.tasks.sentiment([…])` and the like, in the book as any call is.
+
+book.tasks.sentiment(["What a joy.", "Dull."])              a DataFrame: text, label, score
+book.tasks.classify(["My card is lost."], ["card", "loan"])
+book.tasks.summarize([long])                                the same, with `summary`
+book.tasks.embed(["a", "b"])                                an array, a row for each text
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daybook.clock import new_id
+from daybook.inference.answerer import Ledger
+from daybook.inference.client import Asking
+from daybook.inference.entry import ChatRequest
+from daybook.inference.tasks import MOST_TEXTS, Tasks
+from daybook.prices import reckon
+from daybook.providers.hf.models_file import named_models
+from daybook.providers.hf.process import TaskModels
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+class Tasking:
+    """`asking`: called with the first task. The models' process starts with it too."""
+
+    def __init__(self, asking: Callable[[], Asking], journal: Ledger, *, home: Path, run_id: str | None) -> None:
+        self._asking = asking
+        self._journal = journal
+        self._home = home
+        self._run_id = run_id
+        self._models = TaskModels(home)
+
+    def sentiment(self, texts: Sequence[str], *, model: str | None = None) -> pd.DataFrame:
+        return self._frame("sentiment", texts, model=model)
+
+    def classify(
+        self, texts: Sequence[str], labels: Sequence[str], *, hypothesis: str | None = None, model: str | None = None
+    ) -> pd.DataFrame:
+        """Zero-shot: which label is nearest. A score is no probability of being right."""
+        return self._frame("classify", texts, labels=list(labels), hypothesis=hypothesis, model=model)
+
+    def summarize(self, texts: Sequence[str], *, max_tokens: int = 96, model: str | None = None) -> pd.DataFrame:
+        return self._frame("summarize", texts, max_tokens=max_tokens, model=model)
+
+    def embed(self, texts: Sequence[str], *, model: str | None = None) -> np.ndarray:
+        import numpy as np
+
+        return np.asarray(self._run("embed", texts, model=model), dtype=np.float32)
+
+    def _frame(self, task: str, texts: Sequence[str], **more: Any) -> pd.DataFrame:
+        import pandas as pd
+
+        found = pd.DataFrame(self._run(task, texts, **more))
+        found.insert(0, "text", list(texts))
+        return found
+
+    def _run(self, task: str, texts: Sequence[str], **more: Any) -> list[Any]:
+        """The results in the order of the texts; as many calls as it takes, each an entry."""
+        every = list(texts)
+        parts = [every[start : start + MOST_TEXTS] for start in range(0, max(1, len(every)), MOST_TEXTS)]
+        return [result for part in parts for result in self._call(task, part, **more)["results"]]
+
+    def _call(self, task: str, texts: list[str], **more: Any) -> dict[str, Any]:
+        asking = self._asking()
+        tasks = Tasks(
+            self._models,
+            asking.answerer,
+            self._journal,
+            reckon=reckon,
+            clock=asking.clock,
+            named=lambda: named_models(self._home),
+        )
+        request = ChatRequest(
+            body={"texts": texts} | {name: value for name, value in more.items() if value is not None},
+            endpoint="library",
+            request_id=new_id(),
+            at=asking.clock.now(),
+            started=asking.clock.monotonic(),
+            caller=getpass.getuser(),
+            run_id=self._run_id,
+        )
+        return asking.run(tasks.run(task, request))
+
+    def close(self) -> None:
+        """End the models' process. Safe to repeat."""
+        if self._models.pid is not None:
+            self._asking().run(self._models.aclose())

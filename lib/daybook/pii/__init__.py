@@ -1,0 +1,5 @@
+"""What in a text tells who somebody is. Pure text: no input, no output, no model."""
+
+from daybook.pii.detect import KINDS, Span, detect
+
+__all__ = ["KINDS", "Span", "detect"]

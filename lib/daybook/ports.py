@@ -1,0 +1,45 @@
+"""The book as the rooms above it see it: each asks for the part that it needs. `daybook.book.Book` is all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from daybook.records import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Ledger(Protocol):
+    """Where a record is entered."""
+
+    def append(self, record: Record) -> None:
+        """Acknowledge the record: it survives this process. Raises JournalError."""
+
+
+class Journal(Ledger, Protocol):
+    """A ledger that can be waited for."""
+
+    def sync(self) -> None:
+        """Return once all that was appended survives a power failure."""
+
+
+class Reader(Protocol):
+    """Where the book is read from."""
+
+    def query(self, name: str, **params: Any) -> pd.DataFrame:
+        """The rows of the named query of `book/queries`. Raises BookError."""
+
+    def rows(self, query: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows of a read-only query; `:name` parameters bound. Raises BookError."""
+
+
+class Books(Ledger, Protocol):
+    """A book that is written and read, and the home that it stands in."""
+
+    home: Path
+
+    def rows(self, query: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows of a read-only query; `:name` parameters bound. Raises BookError."""

@@ -1,0 +1,123 @@
+"""What the flows share: which date a flow run is for, when it is a repetition, what it shows in Prefect.
+
+A flow run that its schedule made is for the UTC date it was scheduled for, however late it starts, and
+is done once for each (deployment, scheduled time). A flow run that somebody triggered is for the date
+it was given (else that of its start), and is done once for itself: a retry finds what it had finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from daybook.errors import BadDate, DaybookError, PressError
+from daybook.ports import Books
+from daybook.press import index, render
+from daybook.press.reports import Report
+from daybook.press.run import TIMEOUT, run
+from daybook.settings import Settings
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """Why and for which date a flow runs."""
+
+    logical_date: date
+    key: str | None
+    """Idempotency key; None outside Prefect."""
+    flow_run_id: str | None
+
+
+def occasion(given: date | None) -> Occasion:
+    """The occasion of the flow run that this is called in. Raises BadDate outside one without a date."""
+    from prefect.context import FlowRunContext
+
+    context = FlowRunContext.get()
+    told = context.flow_run if context is not None else None
+    if told is None:
+        if given is None:
+            raise BadDate("Outside a flow run there is no scheduled date.", remedy="Say one: date=2026-11-20.")
+        return Occasion(logical_date=given, key=None, flow_run_id=None)
+    scheduled: datetime | None = told.expected_start_time
+    if scheduled is None and given is None:
+        raise BadDate("The flow run has no scheduled time.", remedy="Say a date: date=2026-11-20.")
+    day = given or scheduled.astimezone(UTC).date()  # type: ignore[union-attr]  # one of the two is there
+    key = f"flow-run:{told.id}"
+    if told.auto_scheduled and scheduled is not None:
+        key = f"scheduled:{told.deployment_id}:{scheduled.astimezone(UTC).isoformat()}"
+    return Occasion(logical_date=day, key=key, flow_run_id=str(told.id))
+
+
+def report(
+    word: str,
+    *,
+    settings: Settings,
+    book: Books,
+    day: date | None,
+    parameters: Mapping[str, Any],
+    timeout: float = TIMEOUT,
+) -> State[None]:
+    """Run the notebook for this occasion and show its report in Prefect; returns the flow's last state.
+
+    Completed, or Failed with one paragraph: what went wrong, and where the executed notebook is kept.
+    """
+    from prefect.states import Completed, Failed
+
+    try:
+        now = occasion(day)
+        made = run(
+            word,
+            settings=settings,
+            logical_date=now.logical_date,
+            parameters=parameters,
+            book=book,
+            idempotency_key=now.key,
+            flow_run_id=now.flow_run_id,
+            timeout=timeout,
+        )
+    except DaybookError as error:
+        page = error.page if isinstance(error, PressError) else None
+        _show(word, f"**{word} failed.** {error}\n\n" + (f"Report as far as it got: `{page}`" if page else ""), [])
+        return Failed(message=str(error))
+    found = index.headlines(word, made.findings)
+    _show(word, describe(made), [_row(finding) for finding in found])
+    return Completed(message=f"{'Was done before' if made.repeated else 'Report'}: {made.html}")
+
+
+def describe(made: Report) -> str:
+    """A report in a few lines of Markdown: state, date, headline findings, where it lies."""
+    told = made.run
+    lines = [
+        f"**{told.notebook}**, {told.logical_date}: {render.state_of(told)} in {render.seconds(told.seconds)}"
+        + (" (done before; not run again)" if made.repeated else ""),
+        "",
+        *(f"- {row['finding']}: {row['value']} {row['interval']}".rstrip() for row in map(_row, made.findings[:12])),
+        "",
+        f"[Report]({made.html.as_uri()}): `{made.html}`",
+    ]
+    return "\n".join(lines)
+
+
+def _row(finding: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "finding": str(finding["name"]).replace("_", " "),
+        "value": render.figure(finding),
+        "interval": render.interval(finding),
+    }
+
+
+def _show(word: str, markdown: str, table: list[dict[str, str]]) -> None:
+    """Artifacts of this flow run; outside one there is nowhere to show them."""
+    from prefect.artifacts import create_markdown_artifact, create_table_artifact
+    from prefect.context import FlowRunContext
+
+    if FlowRunContext.get() is None:
+        return
+    create_markdown_artifact(key=f"{word}-report", markdown=markdown, description=f"The latest run of {word}")
+    if table:
+        create_table_artifact(key=f"{word}-findings", table=table, description=f"What the latest run of {word} found")

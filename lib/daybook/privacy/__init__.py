@@ -1,5 +1,0 @@
-"""What in a text tells who somebody is. Pure text: no input, no output, no model."""
-
-from daybook.privacy.detect import KINDS, Span, detect
-
-__all__ = ["KINDS", "Span", "detect"]

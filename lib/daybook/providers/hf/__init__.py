@@ -1,0 +1,1 @@
+"""Models of the hub or of a folder, run in a child process."""

@@ -1,0 +1,278 @@
+"""The error map: every way an upstream can refuse, fail or fall silent, as one of Daybook's kinds.
+
+Read in this order, the first that speaks decides: the words in the answer's body (`code`, then `type`), the sentence in
+it where it is about the context, the HTTP status. Known vocabularies: OpenAI, Anthropic's compatibility layer,
+llama.cpp, Ollama, vLLM; an unknown one falls back on its status.
+
+What an upstream says may repeat what it was sent. So a message of ours quotes at most `excerpt.LIMIT` characters of it,
+with our key, the caller's text and anything that looks like a key cut out; of a refusal of our key it quotes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp.http_exceptions import HttpProcessingError
+
+from daybook.errors import (
+    BadRequest,
+    ContextTooLong,
+    ModelNotFound,
+    ProviderError,
+    RateLimited,
+    StreamBroken,
+    Unauthorised,
+    Unavailable,
+    UpstreamTimeout,
+)
+from daybook.providers.http.quote import context_figures, excerpt, says_context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is needed to speak of a failed request: never shown itself."""
+
+    upstream: str
+    """The upstream's name in the catalogue."""
+    host: str
+    model: str | None = None
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    secret: str | None = field(default=None, repr=False)
+    key_env: str | None = None
+    """The environment variable that holds the key, for the remedy."""
+
+
+class Fault(Exception):
+    """A failed attempt: the error it is, and whether asking again may help. Stays inside `providers`."""
+
+    def __init__(self, error: ProviderError, *, again: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.again = again
+
+
+_WORDS: dict[str, tuple[type[ProviderError], bool]] = {
+    "context_length_exceeded": (ContextTooLong, False),
+    "exceed_context_size_error": (ContextTooLong, False),
+    "invalid_api_key": (Unauthorised, False),
+    "authentication_error": (Unauthorised, False),
+    "permission_error": (Unauthorised, False),
+    "account_deactivated": (Unauthorised, False),
+    "model_not_found": (ModelNotFound, False),
+    "not_found_error": (ModelNotFound, False),
+    "deploymentnotfound": (ModelNotFound, False),
+    "rate_limit_exceeded": (RateLimited, True),
+    "rate_limit_error": (RateLimited, True),
+    "insufficient_quota": (RateLimited, False),  # waiting buys nothing: somebody must pay
+    "billing_hard_limit_reached": (RateLimited, False),
+    "billing_error": (RateLimited, False),
+    "timeout_error": (UpstreamTimeout, True),
+    "overloaded_error": (Unavailable, True),
+    "unavailable_error": (Unavailable, True),
+    "api_error": (Unavailable, True),
+    "server_error": (Unavailable, True),
+    "internal_server_error": (Unavailable, True),
+}
+"""An upstream's word → the kind, and whether asking again may help."""
+
+_STATUSES: dict[int, tuple[type[ProviderError], bool]] = {
+    401: (Unauthorised, False),
+    402: (RateLimited, False),
+    403: (Unauthorised, False),
+    404: (ModelNotFound, False),
+    408: (UpstreamTimeout, True),
+    409: (Unavailable, True),
+    413: (ContextTooLong, False),
+    425: (Unavailable, True),
+    429: (RateLimited, True),
+    501: (Unavailable, False),
+    504: (UpstreamTimeout, True),
+    524: (UpstreamTimeout, True),
+}
+
+_SPEAKS_OF_CONTEXT = frozenset((None, 400, 413, 422, 500))
+"""Statuses under which a sentence about the context is taken at its word (Ollama answers 500)."""
+
+_UNREADABLE = re.compile(r"(?i)\b(?:image|audio|video) input is not supported")
+"""What llama.cpp says, with a 500, of a part that the model has no eyes or ears for: it never will."""
+
+
+def refused(
+    status: int | None,
+    body: bytes,
+    asked: Asked,
+    *,
+    retry_after: float | None = None,
+    should_retry: str | None = None,
+) -> Fault:
+    """The fault that an answer with an error status is. `status` None: the error came in an answer of 200.
+
+    `should_retry`: the header `x-should-retry`, which OpenAI's service sends and which decides where it is there.
+    """
+    said = _said(body)
+    if status is not None and 300 <= status < 400:
+        return _fault(Unavailable, False, asked, said, status, f"answered with a redirect ({status})")
+    code = said.get("code")
+    if status is None and isinstance(code, int) and 400 <= code < 600:
+        return _kinded(code, said, asked, retry_after, should_retry)
+    return _kinded(status, said, asked, retry_after, should_retry)
+
+
+def _kinded(
+    status: int | None, said: Mapping[str, Any], asked: Asked, retry_after: float | None, should_retry: str | None
+) -> Fault:
+    kind, again = _kind(status, said)
+    if should_retry in ("true", "false"):
+        again = kind.retried and should_retry == "true"
+    fault = _fault(kind, again, asked, said, status, "")
+    fault.error.retry_after = retry_after
+    return fault
+
+
+def _kind(status: int | None, said: Mapping[str, Any]) -> tuple[type[ProviderError], bool]:
+    if _UNREADABLE.search(str(said.get("message"))):
+        return BadRequest, False
+    for name in ("code", "type", "error_type"):
+        word = said.get(name)
+        if isinstance(word, str) and word.lower() in _WORDS:
+            kind = _WORDS[word.lower()]
+            if kind[0] is Unavailable and status in _SPEAKS_OF_CONTEXT and says_context(said.get("message")):
+                return ContextTooLong, False
+            return kind
+    if status in _SPEAKS_OF_CONTEXT and says_context(said.get("message")):
+        return ContextTooLong, False
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if status is not None and 400 <= status < 500:
+        return BadRequest, False
+    return Unavailable, True
+
+
+def _fault(
+    kind: type[ProviderError],
+    again: bool,
+    asked: Asked,
+    said: Mapping[str, Any],
+    status: int | None,
+    what: str,
+) -> Fault:
+    who = f"{asked.upstream} ({asked.host})"
+    model = f"{asked.model!r}" if asked.model else "the model"
+    quote = "" if kind is Unauthorised else excerpt(said.get("message"), asked.body, asked.secret)
+    tail = f': "{quote}"' if quote else ""
+    answered = what or ("answered" if status is None else f"answered {status}")
+    if kind is ContextTooLong:
+        figures = context_figures(said)
+        numbers = f" ({figures[0]:,} tokens against {figures[1]:,})" if figures else tail
+        message = f"The prompt does not fit the context of {model} at {who}{numbers}."
+        remedy = "Shorten the prompt, lower max_tokens, or ask a model with a longer context."
+    elif kind is Unauthorised:
+        message = f"{who} refused our key ({status or 'in its answer'})."
+        where = f"Check the key in the environment variable {asked.key_env}" if asked.key_env else "Give it a key"
+        remedy = f"{where}, and that it may use {model}."
+    elif kind is ModelNotFound:
+        message = f"{who} does not serve {model}{tail}."
+        remedy = "Ask for one of the models it lists, or check the base_url in models.yml."
+    elif kind is RateLimited:
+        message = f"{who} {answered}: too many requests, or the quota is used up{tail}."
+        remedy = (
+            "Wait, or raise the limit with the upstream." if again else "Check the plan and billing of the account."
+        )
+    elif kind is UpstreamTimeout:
+        message, remedy = f"{who} {answered}: it ran out of time{tail}.", "Ask again, or for a shorter answer."
+    elif kind is BadRequest:
+        param = said.get("param")
+        named = f" (parameter {excerpt(param, asked.body, asked.secret)})" if isinstance(param, str) else ""
+        message, remedy = f"{who} {answered} to the request{named}{tail}.", "Correct the request."
+    else:
+        message = f"{who} {answered}: it could not serve the request{tail}."
+        redirect = "Correct the base_url in models.yml."
+        remedy = redirect if what else "Ask again; if it stays so, look at the upstream's own log."
+    return Fault(kind(message, remedy=remedy, upstream_status=status), again=again)
+
+
+def _said(body: bytes) -> Mapping[str, Any]:
+    """The error object in a body, whichever way it is wrapped; {} where there is none."""
+    try:
+        data = orjson.loads(body)
+    except ValueError:
+        return {}
+    if isinstance(data, list) and data:
+        data = data[0]
+    if not isinstance(data, dict):
+        return {}
+    error = data.get("error", data)
+    if isinstance(error, str):
+        inner = _said(error.encode(errors="replace")) if error.startswith("{") else {}
+        return inner or {**data, "message": error}  # Ollama wraps what llama.cpp said as text
+    if not isinstance(error, dict):
+        error = data
+    if "message" not in error and isinstance(error.get("detail"), str):
+        return {**error, "message": error["detail"]}
+    return error
+
+
+def lost(error: BaseException, asked: Asked, *, idle: float) -> Fault:
+    """The fault that an exception of the HTTP client is. `idle`: seconds without a byte after which it gives up."""
+    who = f"{asked.upstream} ({asked.host})"
+    reason = _reason(error)
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return Fault(
+            UpstreamTimeout(f"{who} could not be connected to in time.", remedy="Check the address and the network."),
+            again=True,
+        )
+    if isinstance(error, TimeoutError):
+        return Fault(
+            UpstreamTimeout(
+                f"{who} sent nothing for {idle:g} s.",
+                remedy="Ask for a shorter answer, stream it, or raise idle_timeout in models.yml.",
+            ),
+            again=True,
+        )
+    if isinstance(error, (aiohttp.InvalidURL, aiohttp.TooManyRedirects)):
+        return Fault(
+            Unavailable(f"{who} has no usable address ({reason}).", remedy="Correct the base_url in models.yml."),
+            again=False,
+        )
+    if isinstance(error, (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch, ssl.SSLError)):
+        return Fault(
+            Unavailable(
+                f"{who} could not be trusted ({reason}).", remedy="Check its certificate and the http or https of it."
+            ),
+            again=False,
+        )
+    if isinstance(error, (aiohttp.ClientConnectorError, ConnectionRefusedError)):
+        return Fault(
+            Unavailable(f"{who} cannot be reached ({reason}).", remedy="Check that it runs, and the base_url."),
+            again=True,
+        )
+    if isinstance(error, (aiohttp.ClientError, HttpProcessingError, OSError)):
+        return Fault(Unavailable(f"{who} broke off ({reason}).", remedy="Ask again."), again=True)
+    return Fault(
+        Unavailable(f"{who} could not be asked ({reason}).", remedy="Start again; if it stays so, report it."),
+        again=False,
+    )
+
+
+def broken(fault: Fault, asked: Asked) -> StreamBroken:
+    """`fault` when part of the answer was already handed over: nothing can be asked again."""
+    error = StreamBroken(
+        f"The answer of {asked.upstream} ({asked.host}) broke off midway. {fault.error.message}",
+        remedy="Ask again; what came so far is incomplete.",
+        upstream_status=fault.error.upstream_status,
+    )
+    error.retry_after = fault.error.retry_after
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    """The exception's name and the system's word for it; never its text, which can hold addresses and headers."""
+    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    words = inner.strerror if isinstance(inner, OSError) and inner.strerror else None
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__

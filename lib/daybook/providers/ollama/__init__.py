@@ -1,0 +1,1 @@
+"""Ollama's native API, translated from and to the shape of OpenAI's."""

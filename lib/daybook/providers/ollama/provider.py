@@ -1,0 +1,276 @@
+"""Ollama through its own API, which says what its OpenAI-compatible one leaves out: digests, contexts, progress.
+
+The context of every call is stated (`num_ctx`): left alone, Ollama takes a small default and cuts longer prompts in
+silence. A prompt that cannot fit is refused before it is sent; Ollama is told to refuse rather than cut (it listens
+from 0.12.6 on); and the count that comes back is compared with what was sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+
+from daybook.clock import Clock, SystemClock
+from daybook.errors import ContextTooLong, ModelNotFound, ProviderError, StreamBroken, Unavailable
+from daybook.providers.http import errors as faults
+from daybook.providers.http.client import FAILURES, Wire, as_stream_error
+from daybook.providers.http.errors import Asked, Fault
+from daybook.providers.http.stream import open_stream
+from daybook.providers.ollama import request
+from daybook.providers.ollama.response import Chat, Completion, Judge, Lines, reply
+from daybook.providers.port import Body, Identity, Reply, Stream
+from daybook.providers.truncation import Weight, was_cut
+
+DEFAULT_CONTEXT = 4096
+"""Tokens, for a model that does not say what it can read."""
+MOST_UNASKED = 16_384
+"""Tokens that are reserved at most without being asked for: a context costs memory (2 GB for an 8B model)."""
+_REFUSES_FROM = (0, 12, 6)
+_LIFETIME = 60.0
+"""Seconds that a model's facts are believed: a tag can move at any time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a pull is: `completed` of `total` bytes of the part `digest`, where the step has any."""
+
+    status: str
+    digest: str | None = None
+    total: int | None = None
+    completed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    identity: Identity
+    refuses: bool
+    """Whether this Ollama refuses an over-long prompt when told to."""
+    until: float
+
+
+class Ollama:
+    """An Ollama behind `wire`. `contexts` (by model) and `context` (for all others) come from the catalogue."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        contexts: Mapping[str, int] | None = None,
+        context: int | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.name = wire.name
+        self._wire = wire
+        self._contexts = contexts or {}
+        self._context = context
+        self._clock = clock or SystemClock()
+        self._facts: dict[str, _Facts] = {}
+
+    async def chat(self, body: Body) -> Reply:
+        return await self._whole("/api/chat", body, request.chat, Chat())
+
+    async def stream(self, body: Body) -> Stream:
+        return await self._streamed("/api/chat", body, request.chat, Chat())
+
+    async def generate(self, body: Body) -> Reply:
+        """A completion of `body["prompt"]`; `Reply.data` is a text_completion."""
+        return await self._whole("/api/generate", body, request.generate, Completion())
+
+    async def generate_stream(self, body: Body) -> Stream:
+        """The same, streamed as text_completion events."""
+        return await self._streamed("/api/generate", body, request.generate, Completion())
+
+    async def models(self) -> list[str]:
+        return [str(row["name"]) for row in await self._tags()]
+
+    async def identify(self, model: str) -> Identity:
+        return (await self._known(model)).identity
+
+    async def probe(self) -> None:
+        await self._wire.ask("GET", "/api/version", None, _object, quick=True, retry=False)
+
+    async def aclose(self) -> None:
+        await self._wire.aclose()
+
+    async def pull(self, model: str) -> AsyncIterator[Progress]:
+        """Download a model; yields each step's progress as it comes. Ends when Ollama says that it succeeded, and
+        raises where it says that it failed or stops saying anything."""
+        self._facts.pop(model, None)
+        got = await self._wire.ask("POST", "/api/pull", {"model": model, "stream": True}, _opened, retry=False)
+        response, asked = got.value
+        try:
+            async for step in _steps(response, asked, self._wire.timeouts.idle):
+                if step.get("error"):
+                    raise _advised(faults.refused(None, orjson.dumps(step), asked).error, model)
+                status = str(step.get("status", ""))
+                yield Progress(
+                    status=status,
+                    digest=step.get("digest"),
+                    total=step.get("total"),
+                    completed=step.get("completed"),
+                )
+                if status == "success":
+                    return
+        finally:
+            response.close()
+        raise StreamBroken(
+            f"{self.name} ({asked.host}) stopped pulling {model!r} before it was complete.",
+            remedy="Pull again: what is there already is kept.",
+        )
+
+    # ── asking ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _whole(self, path: str, body: Body, translate: Callable[..., dict[str, Any]], shape: Chat) -> Reply:
+        sent, judge = await self._prepared(body, translate, stream=False)
+        try:
+            got = await self._wire.ask("POST", path, sent, _object)
+        except ProviderError as error:
+            raise _advised(error, str(body["model"])) from None
+        return reply(got.value, shape, judge, got.attempts)
+
+    async def _streamed(self, path: str, body: Body, translate: Callable[..., dict[str, Any]], shape: Chat) -> Stream:
+        sent, judge = await self._prepared(body, translate, stream=True)
+        show = bool((body.get("stream_options") or {}).get("include_usage"))
+        try:
+            return await open_stream(self._wire, path, sent, lambda: Lines(shape, judge, show_usage=show))
+        except ProviderError as error:
+            raise _advised(error, str(body["model"])) from None
+
+    async def _prepared(
+        self, body: Body, translate: Callable[..., dict[str, Any]], *, stream: bool
+    ) -> tuple[dict[str, Any], Judge]:
+        """The body in Ollama's words, and what will judge the count that comes back."""
+        model = str(body["model"])
+        facts = await self._known(model)
+        asked = (body.get("options") or {}).get("num_ctx")
+        context = asked if isinstance(asked, int) and asked > 0 else facts.identity.context or DEFAULT_CONTEXT
+        sent = translate(body, context, stream=stream)
+        weight: Weight = request.weight(sent)
+        if weight.least > context:
+            raise ContextTooLong(
+                f"The prompt has at least {weight.least:,} tokens, and the context of {model!r} at {self.name} is "
+                f"{context:,}.",
+                remedy="Shorten it, or give the model a longer context: options.num_ctx, or context in models.yml.",
+                attempts=0,
+            )
+        return sent, lambda counted: was_cut(weight, counted=counted, context=context, refuses=facts.refuses)
+
+    # ── knowing ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def _known(self, model: str) -> _Facts:
+        facts = self._facts.get(model)
+        now = self._clock.monotonic()
+        if facts is not None and now < facts.until:
+            return facts
+        try:
+            shown = (await self._wire.ask("POST", "/api/show", {"model": model}, _object, quick=True)).value
+        except ProviderError as error:
+            raise _advised(error, model) from None
+        version, digests = await self._version(), await self._digests()
+        digest = digests.get(_tagged(model))
+        identity = Identity(
+            model=model,
+            version=_described(shown),
+            digest=f"sha256:{str(digest).removeprefix('sha256:')}" if digest else None,
+            context=self._contexts.get(model) or self._context or _own_context(shown),
+        )
+        if len(self._facts) > 256:
+            self._facts.clear()
+        facts = self._facts[model] = _Facts(identity, version >= _REFUSES_FROM, now + _LIFETIME)
+        return facts
+
+    async def _version(self) -> tuple[int, ...]:
+        """(0,) where it cannot be known: no call fails for want of it."""
+        try:
+            got = await self._wire.ask("GET", "/api/version", None, _object, quick=True)
+        except ProviderError:
+            return (0,)
+        found = re.match(r"(\d+)\.(\d+)\.(\d+)", str(got.value.get("version")))
+        return tuple(int(part) for part in found.groups()) if found else (0,)
+
+    async def _digests(self) -> dict[str, Any]:
+        """The manifest's digest by tag; {} where they cannot be known."""
+        try:
+            return {_tagged(str(row["name"])): row.get("digest") for row in await self._tags()}
+        except ProviderError:
+            return {}
+
+    async def _tags(self) -> list[Mapping[str, Any]]:
+        got = await self._wire.ask("GET", "/api/tags", None, _object, quick=True)
+        return [row for row in got.value.get("models") or () if isinstance(row, dict) and row.get("name")]
+
+
+def _own_context(shown: Mapping[str, Any]) -> int:
+    """Tokens that a model reads when nobody asked for more: what its Modelfile states, or what it was trained for but
+    no more than MOST_UNASKED."""
+    stated = re.search(r"(?m)^num_ctx\s+(\d+)\s*$", str(shown.get("parameters") or ""))
+    if stated:
+        return int(stated[1])
+    info = shown.get("model_info")
+    lengths = [v for k, v in (info or {}).items() if k.endswith(".context_length") and isinstance(v, int) and v > 0]
+    return min(max(lengths), MOST_UNASKED) if lengths else DEFAULT_CONTEXT
+
+
+def _described(shown: Mapping[str, Any]) -> str | None:
+    """A model's family, size and quantisation, in words."""
+    details = shown.get("details") or {}
+    words = [str(details[k]) for k in ("family", "parameter_size", "quantization_level") if details.get(k)]
+    return " ".join(words) or None
+
+
+def _tagged(name: str) -> str:
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def _advised(error: ProviderError, model: str) -> ProviderError:
+    if isinstance(error, ModelNotFound):
+        error.remedy = f"Pull it: ollama pull {model[:80]}"
+    return error
+
+
+async def _object(response: aiohttp.ClientResponse, asked: Asked) -> dict[str, Any]:
+    """The JSON object of an answer. An error inside a 200 is raised as what it is."""
+    data = await response.read()
+    try:
+        answer = orjson.loads(data)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        error = Unavailable(
+            f"{asked.upstream} ({asked.host}) answered {response.status}, but not as Ollama does.",
+            remedy="Check that base_url leads to an Ollama, without /v1.",
+            upstream_status=response.status,
+        )
+        raise Fault(error, again=False)
+    if answer.get("error"):
+        raise faults.refused(None, data, asked)
+    return answer
+
+
+async def _opened(response: aiohttp.ClientResponse, asked: Asked) -> tuple[aiohttp.ClientResponse, Asked]:
+    return response, asked
+
+
+async def _steps(response: aiohttp.ClientResponse, asked: Asked, idle: float) -> AsyncIterator[dict[str, Any]]:
+    """The lines of a pull, each as the object it is; lines that are none are passed over."""
+    rest = b""
+    while True:
+        try:
+            chunk = await response.content.readany()
+        except FAILURES as error:
+            raise as_stream_error(error, asked, idle=idle) from None
+        *lines, rest = (rest + chunk).split(b"\n") if chunk else [rest, b""]
+        for line in lines:
+            try:
+                step = orjson.loads(line)
+            except ValueError:
+                continue
+            if isinstance(step, dict):
+                yield step
+        if not chunk:
+            return

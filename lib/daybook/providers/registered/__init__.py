@@ -1,0 +1,1 @@
+"""Models that were trained here and registered, asked by their name and version."""

@@ -1,0 +1,1 @@
+"""How a result is shown: tables, text, charts, HTML, findings and gates."""

@@ -1,0 +1,69 @@
+"""What a run concludes, in the shape that the book keeps."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from daybook.clock import new_id
+from daybook.ports import Journal
+from daybook.records import Event, Finding
+from daybook.reporting.tables import Fact
+from daybook.stats.proportions import LEVEL
+
+
+def enter(journal: Journal, findings: Iterable[Mapping[str, Any]], *, run_id: str, actor: str, at: datetime) -> str:
+    """Enter what the run `run_id` concluded for the book, durably; returns the findings' digest.
+
+    The digest depends on the findings alone, not on their order, the run or the time.
+    """
+    rows = sorted((dict(finding) for finding in findings), key=lambda row: str(row["name"]))
+    for row in rows:
+        journal.append(Finding(id=new_id(), run_id=run_id, at=at, **row))
+    entered = {"n": len(rows)}
+    journal.append(Event(id=new_id(), at=at, actor=actor, action="findings.entered", run_id=run_id, details=entered))
+    journal.sync()
+    return "sha256:" + hashlib.sha256(orjson.dumps(rows, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
+
+
+def finding(
+    name: str,
+    value: float | int | Decimal | None,
+    unit: str,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    n: int | None = None,
+    note: str | None = None,
+) -> Fact:
+    """One finding. `low`/`high`: its interval, at 95 %; `n`: what it rests on. None: not known."""
+    return {
+        "name": name,
+        "value": None if value is None else float(value),
+        "unit": unit,
+        "low": low,
+        "high": high,
+        "level": LEVEL if low is not None or high is not None else None,
+        "n": n,
+        "note": note,
+    }
+
+
+def summary(findings: list[Fact]) -> str:
+    """One line per finding: counts in full, the rest to four significant digits, so that the last bit of a float is
+    nobody's business."""
+    rows = sorted(findings, key=lambda row: str(row["name"]))
+    width = max((len(row["name"]) for row in rows), default=0)
+    return "\n".join(f"{row['name']:<{width}}  {_figure(row):>9} {row['unit']}" for row in rows)
+
+
+def _figure(row: Fact) -> str:
+    value = row["value"]
+    if value is None:
+        return "unknown"
+    return f"{value:.0f}" if row["unit"] in ("calls", "tokens") else f"{value:.4g}"

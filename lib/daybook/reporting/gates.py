@@ -1,0 +1,76 @@
+"""Limits that were stated before the measuring, and whether what was measured keeps them.
+
+    check([Gate("ratio", at_least=0.8)], {"ratio": Measured(0.36, 0.34, 0.38)})    raises GateNotMet: exit code 3
+
+A gate is judged by the value itself. Where the value keeps the limit and its interval does not, that is said. What
+could not be measured does not pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from daybook.errors import GateNotMet
+
+NOT_WORSE = 0.05
+"""A loss that `not-worse` rules out: five points."""
+MUST = ("better", "not-worse")
+"""What a difference can be required to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    name: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def keeps(self, value: float) -> bool:
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
+    def __str__(self) -> str:
+        ends = [f"at least {self.at_least:g}" if self.at_least is not None else ""]
+        ends.append(f"at most {self.at_most:g}" if self.at_most is not None else "")
+        return f"{self.name} {' and '.join(filter(None, ends))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+def judge(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> list[str]:
+    """A sentence for each gate that is not met, and none for those that are."""
+    failed = []
+    for gate in gates:
+        found = measured.get(gate.name)
+        if found is None or found.value is None:
+            failed.append(f"{gate}: it could not be measured")
+        elif not gate.keeps(found.value):
+            ends = "" if found.low is None or found.high is None else f" ({found.low:.3g} to {found.high:.3g})"
+            failed.append(f"{gate}: it is {found.value:.4g}{ends}")
+    return failed
+
+
+def unsure(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> list[str]:
+    """A sentence for each gate that is met by the value, but not by the whole of its interval."""
+    told = []
+    for gate in gates:
+        found = measured.get(gate.name)
+        if found is None or found.value is None or not gate.keeps(found.value):
+            continue
+        beyond = [end for end in (found.low, found.high) if end is not None and not gate.keeps(end)]
+        if beyond:
+            told.append(f"{gate}: met by {found.value:.4g}, but its interval reaches {beyond[0]:.4g}")
+    return told
+
+
+def check(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> None:
+    """Raises GateNotMet that names every gate that is not met."""
+    if failed := judge(gates, measured):
+        raise GateNotMet(
+            f"{len(failed)} of {len(gates)} gate{'s' if len(gates) > 1 else ''} not met. {'; '.join(failed)}.",
+            remedy="Do not promote what was measured, or state another limit and say why.",
+        )

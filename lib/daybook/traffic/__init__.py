@@ -1,0 +1,1 @@
+"""What happened on the endpoint: volume, errors, latency, time to first token."""

@@ -1,0 +1,143 @@
+"""How the traffic is drawn and tabled."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from daybook.errors import BadParameter
+from daybook.reporting.charts import quantiles as dots
+from daybook.reporting.charts import ranked, timeline
+from daybook.reporting.charts.style import BLUE, ORANGE, RED, SKY, Chart
+from daybook.reporting.tables import Column, Fact, facts, present
+from daybook.reporting.text import count, percent
+from daybook.window import midnight
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+    from daybook.traffic.report import Traffic
+
+MOST = 8
+"""Names in one chart; the rest is added up as `other`."""
+
+_OUTCOMES = {"ok": ("answered", BLUE), "client_closed": ("client went away", ORANGE), "error": ("failed", RED)}
+_CALLS = (
+    Column("calls", "calls", "count"),
+    Column("failed", "failed", "count"),
+    Column("failed_rate", "rate", "percent", "failed_low", "failed_high"),
+    Column("input_tokens", "tokens in", "count"),
+    Column("output_tokens", "tokens out", "count"),
+)
+_SECONDS = (
+    Column("model", "model"),
+    Column("n", "n", "count"),
+    *(Column(p, p, "seconds", f"{p}_low", f"{p}_high") for p in ("p50", "p95", "p99")),
+    Column("max", "longest", "seconds"),
+)
+_TABLES = {
+    "by_day": ("Calls by day (UTC)", (Column("day", "day"), *_CALLS)),
+    "by_caller": ("Calls by caller", (Column("caller", "caller"), *_CALLS)),
+    "by_model": ("Calls by provider and model asked for", (Column("model", "model"), *_CALLS)),
+    "errors": (
+        "Failed calls by kind, as a share of all calls",
+        (
+            Column("kind", "kind"),
+            Column("calls", "calls", "count"),
+            Column("rate", "rate", "percent", "low", "high"),
+            Column("callers", "callers", "count"),
+        ),
+    ),
+    "latency": ("Latency of answered calls: request to last byte", _SECONDS),
+    "first_token": ("Time to first token of answered streams", _SECONDS),
+}
+
+
+def table(traffic: Traffic, name: str) -> Styler:
+    if name not in _TABLES:
+        raise BadParameter(f"No table is called {name!r}.", remedy=f"There are {', '.join(_TABLES)}.")
+    caption, columns = _TABLES[name]
+    return present(getattr(traffic, name), f"traffic-{name}", f"{caption}, {traffic.window}", columns)
+
+
+def volume(traffic: Traffic) -> Chart:
+    hourly = traffic.window.days <= 7
+    if hourly:
+        start = traffic.window.start
+        moments = [start + timedelta(hours=i) for i in range(24 * traffic.window.days)]
+    else:
+        moments = [midnight(day) for day in traffic.window.dates]
+    layers = {}
+    for status, (label, _) in _OUTCOMES.items():
+        per: dict[datetime, float] = dict.fromkeys(moments, 0.0)
+        for row in traffic.rows:
+            if row["status"] == status:
+                per[midnight(row["day"]) + timedelta(hours=row["hour"] if hourly else 0)] += row["calls"]
+        if any(per.values()):
+            layers[label] = list(per.values())
+    per_what = "hour" if hourly else "day"
+    return timeline.stacked(
+        f"Calls per {per_what}",
+        moments if hourly else traffic.window.dates,
+        layers,
+        unit=f"calls per {per_what}",
+        subtitle=f"{traffic.window}, {count(traffic.calls, 'call')}",
+        colours=dict(_OUTCOMES.values()),
+        empty=f"No calls: {traffic.window}.",
+    )
+
+
+def callers(traffic: Traffic) -> Chart:
+    def label(calls: float) -> str:
+        return f"{calls:,.0f}  ({percent(calls / traffic.calls)})"
+
+    def bars(rows: list[Fact], key: str, colour: str) -> list[ranked.Bar]:
+        made = [ranked.Bar(str(row[key]), row["calls"], label(row["calls"]), colour=colour) for row in rows]
+        return ranked.top(made, MOST, label)
+
+    return ranked.ranked(
+        f"Who called, and what: {traffic.window}",
+        [
+            ranked.Panel("by caller", bars(facts(traffic.by_caller), "caller", BLUE)),
+            ranked.Panel("by model asked for", bars(facts(traffic.by_model), "model", SKY)),
+        ],
+        unit="calls",
+        empty=f"No calls: {traffic.window}.",
+    )
+
+
+def errors(traffic: Traffic) -> Chart:
+    rows = facts(traffic.errors)
+    bars = [
+        ranked.Bar(
+            row["kind"],
+            row["rate"] * 100,
+            f"{percent(row['rate'])}  (n = {row['calls']:,})",
+            row["low"] * 100,
+            row["high"] * 100,
+            RED,
+        )
+        for row in rows
+    ]
+    return ranked.ranked(
+        "Failed calls by kind",
+        [ranked.Panel("", bars)],
+        unit="% of all calls, with 95 % interval",
+        empty=f"No call failed: {traffic.window}." if traffic.calls else f"No calls: {traffic.window}.",
+        subtitle=f"{traffic.window}, {count(traffic.calls, 'call')}, {count(traffic.failed.hits)} failed",
+    )
+
+
+def quantiles(traffic: Traffic, measure: str) -> Chart:
+    title = {"latency": "Latency by model", "first_token": "Time to first token by model"}[measure]
+    subtitle = {"latency": "answered calls, request to last byte", "first_token": "answered streams"}[measure]
+    items = sorted((m for m in traffic.measured if m.measure == measure), key=lambda m: (m.model != "", -m.n))
+    if len(items) == 2:  # one model: all of it says the same
+        items = items[1:]
+    rows = [
+        dots.Row(m.model or "all models", m.n, [dots.Point(q.value, q.low, q.high) for q in m.quantiles])
+        for m in items[: MOST + 1]
+    ]
+    return dots.quantiles(
+        title, ("p50", "p95", "p99"), rows, unit="seconds (log scale)", subtitle=f"{subtitle}, {traffic.window}"
+    )

@@ -1,0 +1,104 @@
+"""Chats as tokens, with the answers marked as what is to be learnt; and batches of them, in an order that a seed fixes.
+
+A chat is written by the model's own chat template. Learnt are the assistant's words and what ends them; everything
+that the model is told is read and not learnt. A chat that is too long keeps its end.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from daybook.errors import BadData
+from daybook.extras import need
+from daybook.training.data.examples import Message
+
+IGNORED = -100
+_MEGA = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    """The id where it is to be learnt, IGNORED elsewhere."""
+
+    @property
+    def learnt(self) -> int:
+        return sum(label != IGNORED for label in self.labels[1:])
+
+
+def encode(chat: Sequence[Message], tokenizer: Any, max_length: int) -> Encoded:
+    messages = [{"role": m["role"], "content": m.get("content") or ""} for m in chat]
+    text = tokenizer.apply_chat_template(messages, tokenize=False)
+    spans = []
+    for n, message in enumerate(messages):
+        if message["role"] == "assistant":
+            start = len(tokenizer.apply_chat_template(messages[:n], tokenize=False, add_generation_prompt=True))
+            spans.append((start, len(tokenizer.apply_chat_template(messages[: n + 1], tokenize=False).rstrip("\n"))))
+    tokens = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    labels = [
+        token if any(start <= at < end for start, end in spans) else IGNORED
+        for token, (at, _) in zip(tokens["input_ids"], tokens["offset_mapping"], strict=True)
+    ]
+    return Encoded(tuple(tokens["input_ids"][-max_length:]), tuple(labels[-max_length:]))
+
+
+def encode_all(chats: Sequence[Sequence[Message]], tokenizer: Any, max_length: int) -> list[Encoded]:
+    """Raises BadData where a chat has nothing to learn."""
+    encoded = [encode(chat, tokenizer, max_length) for chat in chats]
+    if empty := [n for n, one in enumerate(encoded) if not one.learnt]:
+        raise BadData(
+            f"{len(empty)} of {len(chats)} chats have no answer to learn, the first is row {empty[0] + 1}.",
+            remedy="Drop them, or raise max_length.",
+        )
+    return encoded
+
+
+def order(lengths: Sequence[int], batch: int, *, seed: int, epoch: int) -> Iterator[list[int]]:
+    """Batches of row numbers: shuffled, then sorted by length within a stretch, so that a batch pads little."""
+    shuffle = random.Random(f"{seed}-{epoch}")
+    rows = list(range(len(lengths)))
+    shuffle.shuffle(rows)
+    batches: list[list[int]] = []
+    for start in range(0, len(rows), batch * _MEGA):
+        stretch = sorted(rows[start : start + batch * _MEGA], key=lambda n: lengths[n])
+        batches += [stretch[i : i + batch] for i in range(0, len(stretch), batch)]
+    shuffle.shuffle(batches)
+    yield from batches
+
+
+def tensors(rows: Sequence[Encoded], *, pad: int, device: Any) -> dict[str, Any]:
+    """A padded batch: input_ids, attention_mask, labels."""
+    torch = need("torch")
+    width = max(len(row.ids) for row in rows)
+    ids = torch.full((len(rows), width), pad, dtype=torch.long)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    labels = torch.full((len(rows), width), IGNORED, dtype=torch.long)
+    for n, row in enumerate(rows):
+        size = len(row.ids)
+        ids[n, :size] = torch.tensor(row.ids)
+        mask[n, :size] = 1
+        labels[n, :size] = torch.tensor(row.labels)
+    return {"input_ids": ids.to(device), "attention_mask": mask.to(device), "labels": labels.to(device)}
+
+
+def answer_losses(model: Any, rows: Sequence[Encoded], *, pad: int) -> Any:
+    """Negative log-likelihood of each row's answer, summed over its tokens, as a tensor.
+
+    Only the positions that are learnt go through the vocabulary, which is most of a small model's work.
+    """
+    torch = need("torch")
+    device = model.device
+    batch = tensors(rows, pad=pad, device=device)
+    labels = batch.pop("labels")[:, 1:]
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+        hidden = inner.get_decoder()(**batch, use_cache=False).last_hidden_state
+        chosen = labels != IGNORED
+        scores = inner.get_output_embeddings()(hidden[:, :-1][chosen])
+    losses = torch.nn.functional.cross_entropy(scores.float(), labels[chosen], reduction="none")
+    owner = torch.arange(len(rows), device=device)[:, None].expand_as(chosen)[chosen]
+    return torch.zeros(len(rows), device=device).index_add_(0, owner, losses)

@@ -1,0 +1,223 @@
+"""How each gate looks at training data: what it finds, told with numbers and the rows' own numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from daybook.datasets import DataSet, Row
+from daybook.pii import detect
+from daybook.training.data import near_duplicates as nearness
+from daybook.training.data.examples import Material
+
+FREE = frozenset(
+    (
+        "apache-2.0",
+        "mit",
+        "bsd-2-clause",
+        "bsd-3-clause",
+        "cc0-1.0",
+        "cc-by-3.0",
+        "cc-by-4.0",
+        "odc-by",
+        "own",
+        "consent",
+    )
+)
+"""Licences that allow training without more; `own`: you hold the rights; `consent`: each person agreed."""
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    found: int
+    of: int
+    told: str
+    examples: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    met: bool | None = None
+    """Where it does not follow from the count."""
+    warn: bool = False
+    """Only warn, whatever the policy: nothing is known that speaks against it."""
+    block: bool = False
+    """Block, whatever the policy: what was asked for cannot be trained on it."""
+
+
+def _at(row: Row, number: int) -> str:
+    return f"row {row.extra.get('line', number + 1)}"
+
+
+def format(material: Material) -> Found:
+    kinds = Counter(fault.error for fault in material.faults)
+    rows = {fault.row for fault in material.faults}
+    told = ", ".join(f"{error} {n}" for error, n in kinds.most_common()) or "every line is an example"
+    shown = tuple(f"row {f.row}: {f.error}{f' ({f.told})' if f.told else ''}" for f in material.faults[:_SHOWN])
+    if rows:
+        told = f"{len(rows)} of {material.lines} lines are no example ({told}), the first is row {min(rows)}"
+    return Found(len(rows), material.lines, told, shown, dict(kinds))
+
+
+def roles(rows: Sequence[Row], chats: Sequence[Sequence[Mapping[str, Any]]]) -> Found:
+    wrong = [(n, why) for n, chat in enumerate(chats) if (why := _order([str(m.get("role")) for m in chat]))]
+    told = f"{len(wrong)} of {len(rows)} chats are out of order" if wrong else "all chats are in order"
+    return Found(len(wrong), len(rows), told, tuple(f"{_at(rows[n], n)}: {why}" for n, why in wrong[:_SHOWN]))
+
+
+def _order(roles: Sequence[str]) -> str:
+    talk = [role for role in roles if role not in ("system", "developer", "tool", "function")]
+    if any(role in ("system", "developer") for role in roles[1:]):
+        return "system after the beginning"
+    if talk[:1] != ["user"]:
+        return "no user before the assistant"
+    if roles[-1] != "assistant":
+        return f"ends with {roles[-1]}"
+    called = "tool" in roles or "function" in roles
+    if not called and any(a == b for a, b in itertools.pairwise(talk)):
+        return "the same role twice in a row"
+    return ""
+
+
+def enough(rows: Sequence[Row], least: float) -> Found:
+    met = len(rows) >= least
+    told = f"{len(rows)} examples" + ("" if met else f"; at least {least:g} are needed")
+    return Found(len(rows), len(rows), told, met=met)
+
+
+def length(rows: Sequence[Row], lengths: Sequence[int], context: int) -> Found:
+    long = sorted((n for n, length in enumerate(lengths) if length > context), key=lambda n: -lengths[n])
+    told = f"the longest has {max(lengths, default=0):,} tokens of {context:,}"
+    if long:
+        told = f"{len(long)} of {len(rows)} examples have more than {context:,} tokens; {told}"
+    return Found(len(long), len(rows), told, tuple(f"{_at(rows[n], n)}: {lengths[n]:,} tokens" for n in long[:_SHOWN]))
+
+
+def duplicates(rows: Sequence[Row], chats: Sequence[Sequence[Mapping[str, Any]]]) -> Found:
+    first: dict[bytes, int] = {}
+    again: list[str] = []
+    for n, chat in enumerate(chats):
+        key = hashlib.sha256(
+            orjson.dumps([[m.get("role"), nearness.normal(str(m.get("content")))] for m in chat])
+        ).digest()
+        if (there := first.setdefault(key, n)) != n:
+            again.append(f"{_at(rows[n], n)} is {_at(rows[there], there)} again")
+    told = f"{len(again)} of {len(rows)} examples are there before" if again else "none twice"
+    return Found(len(again), len(rows), told, tuple(again[:_SHOWN]))
+
+
+def near_duplicates(rows: Sequence[Row]) -> Found:
+    pairs = [pair for pair in nearness.near([row.input for row in rows]) if pair.likeness < 1]
+    repeated = {pair.second for pair in pairs}
+    shown = tuple(
+        f"{_at(rows[p.second], p.second)} is {p.likeness:.0%} like {_at(rows[p.first], p.first)}"
+        for p in pairs[:_SHOWN]
+    )
+    told = f"{len(repeated)} of {len(rows)} questions are at least {nearness.THRESHOLD:.0%} like an earlier one"
+    return Found(len(repeated), len(rows), told, shown)
+
+
+def contradictions(rows: Sequence[Row]) -> Found:
+    said: dict[str, dict[str, int]] = {}
+    for n, row in enumerate(rows):
+        if "messages" not in row.extra or len(row.extra["messages"]) <= 3:
+            said.setdefault(nearness.normal(row.input), {}).setdefault(str(row.reference), n)
+    split = [answers for answers in said.values() if len(answers) > 1]
+    shown = tuple(" and ".join(_at(rows[n], n) for n in list(a.values())[:3]) + " disagree" for a in split[:_SHOWN])
+    told = f"{len(split)} questions have more than one answer" if split else "no question has two answers"
+    return Found(len(split), len(rows), told, shown)
+
+
+def leakage(rows: Sequence[Row], against: Sequence[DataSet]) -> Found:
+    if not against:
+        return Found(0, 0, "no evaluation set was given, so none was looked for", met=True)
+    here: dict[str, int] = {}
+    for n, row in enumerate(rows):
+        here.setdefault(nearness.normal(row.input), n)
+    shown: list[str] = []
+    of = sum(len(one) for one in against)
+    for one in against:
+        for m, row in enumerate(one.rows):
+            there = here.get(nearness.normal(row.input))
+            if there is not None:
+                shown.append(f"{_at(rows[there], there)} is row {m + 1} of {one.name}")
+    told = (
+        f"{len(shown)} of {of} evaluation rows are in the training data" if shown else f"none of {of} evaluation rows"
+    )
+    return Found(len(shown), of, told, tuple(shown[:_SHOWN]))
+
+
+def near_leakage(rows: Sequence[Row], against: Sequence[DataSet]) -> Found:
+    if not against:
+        return Found(0, 0, "no evaluation set was given, so none was looked for", met=True)
+    evaluated = [(one.name, m + 1, row.input) for one in against for m, row in enumerate(one.rows)]
+    pairs = nearness.near([row.input for row in rows], [text for _, _, text in evaluated])
+    pairs = [pair for pair in pairs if pair.likeness < 1]
+    leaked = {pair.second for pair in pairs}
+    shown = tuple(
+        f"{_at(rows[a], a)} is {likeness:.0%} like row {evaluated[b][1]} of {evaluated[b][0]}"
+        for a, b, likeness in pairs[:_SHOWN]
+    )
+    told = (
+        f"{len(leaked)} of {len(evaluated)} evaluation rows are at least {nearness.THRESHOLD:.0%} like a training row"
+    )
+    return Found(len(leaked), len(evaluated), told, shown)
+
+
+def personal_data(rows: Sequence[Row], chats: Sequence[Sequence[Mapping[str, Any]]]) -> Found:
+    kinds: Counter[str] = Counter()
+    shown: list[str] = []
+    touched = 0
+    for n, chat in enumerate(chats):
+        found = [span.kind for message in chat for span in detect(str(message.get("content") or ""))]
+        kinds.update(found)
+        touched += bool(found)
+        if found and len(shown) < _SHOWN:
+            shown.append(f"{_at(rows[n], n)}: {', '.join(sorted(set(found)))}")
+    told = "none was found by its shape; names and addresses are not looked for"
+    if touched:
+        listed = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common())
+        told = f"{touched} of {len(rows)} examples hold personal data or secrets ({listed})"
+    return Found(touched, len(rows), told, tuple(shown), dict(kinds))
+
+
+def licence(data: DataSet, licence: str | None) -> Found:
+    refused = [n for n, row in enumerate(data.rows) if row.extra.get("consent") in (False, 0, "no", "false", "False")]
+    shown = tuple(f"{_at(data.rows[n], n)}: consent refused" for n in refused[:_SHOWN])
+    if refused:
+        return Found(len(refused), len(data), f"{len(refused)} of {len(data)} rows have no consent", shown)
+    if data.source.startswith("book:"):
+        agreed = [row for row in data.rows if row.extra.get("consent") in (True, 1, "yes", "true", "True")]
+        if len(agreed) < len(data):
+            missing = len(data) - len(agreed)
+            return Found(missing, len(data), f"{missing} of {len(data)} logged calls have no consent to train on them")
+        return Found(0, len(data), "everybody whose calls these are agreed")
+    stated = licence or ("apache-2.0" if data.source.startswith("builtin:") else None)
+    if stated is None:
+        told = "the source's licence was not stated: say it with --licence"
+        return Found(len(data), len(data), told, met=False, warn=True)
+    if stated.casefold() not in FREE:
+        told = f"the licence {stated[:40]!r} is not among those known to allow training ({', '.join(sorted(FREE))})"
+        return Found(len(data), len(data), told)
+    return Found(0, len(data), f"the source is {stated}")
+
+
+def balance(rows: Sequence[Row], *, classifier: bool) -> Found:
+    """`classifier`: what is trained answers with one of the classes, so that there have to be at least two of them."""
+    counts = Counter(str(row.reference) for row in rows)
+    if classifier and len(counts) > len(rows) / 2:
+        told = f"{len(rows)} examples have {len(counts)} different answers: that is free text, and a head needs classes"
+        return Found(len(rows), len(rows), told, details={"classes": None}, met=False, block=True)
+    if not rows or (not classifier and len(counts) > max(2, len(rows) // 3)):
+        return Found(0, len(rows), "the answers are free text, not classes", details={"classes": None}, met=True)
+    common, least = counts.most_common()[0], counts.most_common()[-1]
+    details = {"classes": len(counts), "ratio": common[1] / least[1], "largest": common[1], "smallest": least[1]}
+    if len(counts) == 1:
+        told = f"all {len(rows)} examples have one answer, {common[0][:40]!r}: there is nothing to learn"
+        return Found(len(rows), len(rows), told, details=details, met=False, block=classifier)
+    told = f"{len(counts)} classes, from {least[1]} ({least[0][:30]}) to {common[1]} ({common[0][:30]}) examples"
+    return Found(0, len(rows), told, details=details)

@@ -1,0 +1,222 @@
+"""Decisions by group: the rates are fairlearn's, the intervals hold, chance alone accuses nobody."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from fairlearn.metrics import MetricFrame, demographic_parity_ratio, equalized_odds_difference, selection_rate
+
+from daybook.bias.decisions.metrics import measure
+from daybook.errors import BadData, BadParameter
+
+
+def table(counts: dict[str, tuple[int, int]]) -> pd.DataFrame:
+    """Rows from group → (favoured, not)."""
+    rows = [(g, "yes") for g, (y, _) in counts.items() for _ in range(y)]
+    rows += [(g, "no") for g, (_, n) in counts.items() for _ in range(n)]
+    return pd.DataFrame(rows, columns=["sex", "granted"])
+
+
+def drawn(n: int, seed: int, rates: dict[str, float]) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    sex = rng.choice(list(rates), n)
+    age = rng.choice(["old", "young"], n)
+    truth = rng.random(n) < 0.5
+    said = np.where(truth, rng.random(n) < np.vectorize(rates.get)(sex), rng.random(n) < 0.2)
+    yes = {True: "yes", False: "no"}
+    return pd.DataFrame({"sex": sex, "age": age, "truth": map(yes.get, truth), "granted": map(yes.get, said)})
+
+
+def test_the_worked_example():
+    """40 of 100 men and 10 of 50 women favoured: rates 0.4 and 0.2, ratio 0.5, and the difference is sure."""
+    found = measure(table({"m": (40, 60), "w": (10, 40)}), group=["sex"], prediction="granted", favourable="yes")
+    assert dict(zip(found.groups["group"], found.groups["selection"], strict=True)) == {"m": 0.4, "w": 0.2}
+    ratio = found.gap("ratio")
+    assert (ratio["value"], ratio["worst"], ratio["best"]) == (0.5, "w", "m")
+    assert ratio["low"] < 0.5 < ratio["high"]
+    assert list(found.against["verdict"]) == ["more often favoured", "less often favoured"]
+
+
+def test_the_figures_are_fairlearns():
+    """Ratio and equalised-odds difference are what fairlearn computes from the rows."""
+    frame = drawn(600, 1, {"a": 0.8, "b": 0.6, "c": 0.7})
+    found = measure(frame, group=["sex"], prediction="granted", truth="truth", favourable="yes")
+    y, s = (frame[c] == "yes" for c in ("truth", "granted"))
+    assert found.gap("ratio")["value"] == pytest.approx(demographic_parity_ratio(y, s, sensitive_features=frame["sex"]))
+    odds = equalized_odds_difference(y, s, sensitive_features=frame["sex"])
+    assert found.gap("equalised_odds")["value"] == pytest.approx(odds)
+
+
+def test_the_intervals_agree_with_resampling_the_rows():
+    """Drawing tables of counts gives the interval that fairlearn's bootstrap over rows gives."""
+    frame = drawn(500, 2, {"a": 0.8, "b": 0.5})
+    found = measure(frame, group=["sex"], prediction="granted", favourable="yes").gap("difference")
+    rows = MetricFrame(
+        metrics=selection_rate,
+        y_true=frame["granted"] == "yes",
+        y_pred=frame["granted"] == "yes",
+        sensitive_features=frame["sex"],
+        n_boot=120,
+        ci_quantiles=[0.025, 0.975],
+        random_state=0,
+    )
+    low, high = rows.difference_ci()
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=0.03)
+
+
+def test_chance_alone_accuses_nobody():
+    """Eight tables without any bias, four groups each: at most one raises an alarm; a real gap is found."""
+    same = dict.fromkeys("abcd", 0.6)
+    alarms = 0
+    for seed in range(8):
+        found = measure(drawn(400, seed, same), group=["sex"], prediction="granted", favourable="yes")
+        alarms += any(verdict.endswith("favoured") for verdict in found.against["verdict"])
+    assert alarms <= 1
+    found = measure(drawn(1200, 0, same | {"d": 0.2}), group=["sex"], prediction="granted", favourable="yes")
+    verdicts = dict(zip(found.against["group"], found.against["verdict"], strict=True))
+    assert verdicts["d"] == "less often favoured"
+
+
+def test_groups_that_are_too_small_are_shown_and_not_compared():
+    """A group of one has a rate and no verdict, and moves no ratio."""
+    frame = table({"m": (40, 60), "w": (40, 60), "x": (0, 1)})
+    found = measure(frame, group=["sex"], prediction="granted", favourable="yes")
+    assert found.gap("ratio")["value"] == 1.0
+    last = found.against.iloc[-1]
+    assert (last["group"], last["verdict"], pd.isna(last["difference"])) == ("x", "too few: 1 of 30", True)
+    assert found.groups.iloc[-1]["selection"] == 0.0
+
+
+def test_intersections_are_found_where_single_groups_hide_them():
+    """Equal by sex and by age, unequal by both: only the intersection shows it."""
+    cells = {("m", "old"): 80, ("m", "young"): 20, ("w", "old"): 20, ("w", "young"): 80}
+    rows = [(s, a, "yes" if i < n else "no") for (s, a), n in cells.items() for i in range(100)]
+    frame = pd.DataFrame(rows, columns=["sex", "age", "granted"])
+    found = measure(frame, group=["sex", "age"], prediction="granted", favourable="yes")
+    assert [found.gap("ratio", g)["value"] for g in ("sex", "age", "sex × age")] == [1.0, 1.0, 0.25]
+    assert found.gap("ratio")["grouping"] == "sex × age"
+
+
+def test_unknown_values_are_counted_and_left_out():
+    """A row without group or decision is in no rate, and is told."""
+    frame = table({"m": (40, 60), "w": (10, 40)})
+    frame.loc[0, "sex"] = None
+    frame.loc[1, "granted"] = None
+    found = measure(frame, group=["sex"], prediction="granted", favourable="yes")
+    assert (found.n, found.left_out) == (148, {"granted": 1, "sex": 1})
+
+
+def test_what_cannot_be_divided_is_unknown():
+    """Nobody of a group should have been favoured: its true-positive rate is None, not 0, and no gap is made of it."""
+    frame = pd.DataFrame(
+        {
+            "sex": ["m"] * 40 + ["w"] * 40,
+            "truth": ["yes"] * 40 + ["no"] * 40,
+            "granted": (["yes"] * 30 + ["no"] * 10) * 2,
+        }
+    )
+    found = measure(frame, group=["sex"], prediction="granted", truth="truth", favourable="yes")
+    assert pd.isna(found.groups.set_index("group").loc["w", "true_positive"])
+    with pytest.raises(BadParameter, match="no equalised_odds of two groups"):
+        found.gap("equalised_odds")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"group": ["gender"]}, "no column 'gender'. There are: sex, granted"),
+        ({"favourable": "ja"}, "None of the 150 values of 'granted' is 'ja'. There are: 'no', 'yes'"),
+        ({"minimum": 1}, "at least 2: one person is no group"),
+        ({"group": []}, "No group column"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_what_there_is(change, says):
+    """Each message names what was asked for and what could be."""
+    asked = {"group": ["sex"], "prediction": "granted", "favourable": "yes"} | change
+    with pytest.raises((BadData, BadParameter)) as told:
+        measure(table({"m": (40, 60), "w": (10, 40)}), **asked)
+    assert says in str(told.value)
+
+
+def test_one_group_alone_is_compared_with_nobody():
+    """One group: its rate stands, no gap is known."""
+    found = measure(table({"m": (40, 60)}), group=["sex"], prediction="granted", favourable="yes")
+    assert found.gaps["value"].isna().all()
+    assert list(found.against["verdict"]) == ["nobody to compare with"]
+
+
+@pytest.mark.parametrize(
+    ("values", "favourable", "favoured"),
+    [
+        (["Yes", "yes", "NO", "no"], "yes", 2),
+        (["1", "1.0", "0", "0.0"], "1", 2),
+        ([1.0, 0.0, 1.0, None], "1", 2),
+        ([True, False, False, False], "true", 1),
+        ([True, False, False, False], "0", 3),
+        ([" >50K", "<=50K", ">50K", "<=50K"], ">50K", 2),
+    ],
+)
+def test_the_favourable_value_is_meant_and_not_spelt(values, favourable, favoured):
+    """Case, spaces around it and the spelling of a number or a truth value do not matter."""
+    frame = pd.DataFrame({"sex": ["m"] * len(values), "granted": values})
+    found = measure(frame, group=["sex"], prediction="granted", favourable=favourable)
+    assert found.groups["selection"].iloc[0] * found.n == favoured
+
+
+def test_the_truth_may_be_called_otherwise():
+    """A verdict of Low or High beside a truth of 0 or 1."""
+    frame = pd.DataFrame({"sex": ["m"] * 40 + ["w"] * 40, "said": ["Low", "High"] * 40, "true": [0, 1] * 40})
+    found = measure(frame, group=["sex"], prediction="said", truth="true", favourable="low", truth_favourable="0")
+    assert list(found.groups["accuracy"]) == [1.0, 1.0]
+
+
+def test_nobody_of_a_group_favoured_is_not_nobody_ever():
+    """None of 40: the ratio is 0, and its interval says that it may be more, as resampling the rows cannot."""
+    found = measure(table({"m": (60, 140), "w": (0, 40)}), group=["sex"], prediction="granted", favourable="yes")
+    ratio = found.gap("ratio")
+    assert (ratio["value"], ratio["low"]) == (0.0, 0.0)
+    assert 0.2 < ratio["high"] < 0.4
+
+
+def test_all_of_two_groups_favoured_leaves_room():
+    """50 of 50 twice: worst and best are two groups, the ratio 1, and its interval is as wide as 50 people make it."""
+    found = measure(table({"m": (50, 0), "w": (50, 0)}), group=["sex"], prediction="granted", favourable="yes")
+    ratio = found.gap("ratio")
+    assert (ratio["worst"], ratio["best"], ratio["value"]) == ("m", "w", 1.0)
+    assert 0.9 < ratio["low"] < 1 < ratio["high"] < 1.1
+
+
+def test_extremes_of_many_groups_are_held_against_chance():
+    """120 groups treated alike: the worst is far below the best, and chance makes it so."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"sex": np.repeat([f"g{i:03d}" for i in range(120)], 100), "granted": rng.random(12_000) < 0.3}
+    )
+    found = measure(frame, group=["sex"], prediction="granted", favourable="true")
+    ratio = found.gap("ratio")
+    assert (ratio["groups"], ratio["value"] < 0.6) == (120, True)
+    assert ratio["value"] > ratio["chance"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"group": ["granted"]}, "'granted' is the group and the decision"),
+        ({"group": ["id"]}, "id makes 1,500 groups of 1,500 rows; the most is 1,000. Put its values into bands"),
+        ({"prediction": "grantd"}, "Did you mean 'granted'?"),
+    ],
+)
+def test_a_column_that_is_no_grouping_is_refused(change, says):
+    """The decision itself, a number for each row, a name misspelt."""
+    frame = table({"m": (400, 600), "w": (100, 400)}).reset_index(names="id")
+    with pytest.raises((BadData, BadParameter)) as told:
+        measure(frame, **{"group": ["sex"], "prediction": "granted", "favourable": "yes"} | change)
+    assert says in str(told.value)
+
+
+def test_a_column_named_twice_is_one_grouping():
+    """`--group sex,sex` is `--group sex`."""
+    found = measure(table({"m": (40, 60), "w": (10, 40)}), group=["sex"] * 2, prediction="granted", favourable="yes")
+    assert list(found.groups["grouping"]) == ["sex", "sex"]
+    assert len(found.gaps) == 2

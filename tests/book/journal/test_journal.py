@@ -1,0 +1,208 @@
+"""The journal: acknowledged is written, by one system call, by whoever lives."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daybook.book.journal.entry import decode
+from daybook.book.journal.journal import Journal
+from daybook.errors import JournalError
+
+
+def entries(path: Path) -> list[str]:
+    """The ids in a journal file; every line must be whole."""
+    return [decode(line).id for line in path.read_bytes().splitlines()]
+
+
+def only_file(home: Path) -> Path:
+    (path,) = (home / "journal").glob("*.jsonl")
+    return path
+
+
+def test_an_entry_is_in_the_file_when_append_returns(home: Path, journal: Journal, make: Any) -> None:
+    """Without sync or close, another reader sees the whole line."""
+    calls = [make.call() for _ in range(3)]
+    for n, call in enumerate(calls, start=1):
+        journal.append(call)
+        assert entries(only_file(home)) == [call.id for call in calls[:n]]
+
+
+def test_nothing_is_made_before_the_first_append(home: Path) -> None:
+    """A process that only reads leaves no file behind."""
+    Journal(home).close()
+    assert not home.exists()
+
+
+def test_only_the_owner_may_read_it(home: Path, journal: Journal, make: Any) -> None:
+    """The home and the folder are 0700, the file 0600: it can hold prompts."""
+    journal.append(make.call())
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (home, home / "journal", only_file(home))]
+    assert modes == [0o700, 0o700, 0o600]
+
+
+def test_an_append_is_one_write(start: Callable[..., subprocess.Popen[str]], home: Path) -> None:
+    """The kernel counts exactly as many write calls as there were appends, large and small."""
+    process = start("count_writes", home, 200)
+    out, _ = process.communicate(timeout=60)
+    assert out.split() == ["200", "200"]
+
+
+def test_the_stamps_rise_even_when_the_clock_stands_still(home: Path, make: Any) -> None:
+    """Which of two entries is the later is told by their stamps, so no two are equal."""
+    from daybook.clock import FixedClock
+
+    journal = Journal(home, clock=FixedClock(make.noon))
+    for _ in range(3):
+        journal.append(make.call())
+    stamps = [decode(line).stamp for line in only_file(home).read_bytes().splitlines()]
+    journal.close()
+    assert stamps == [1795176000123456000, 1795176000123456001, 1795176000123456002]
+
+
+def test_many_threads_write_whole_lines(home: Path, journal: Journal, make: Any) -> None:
+    """Eight threads, 200 entries each: 1,600 whole lines, each once, in one file."""
+    calls = [[make.call() for _ in range(200)] for _ in range(8)]
+
+    def write(mine: list[Any]) -> None:
+        for call in mine:
+            journal.append(call)
+
+    threads = [threading.Thread(target=write, args=(mine,)) for mine in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(entries(only_file(home))) == sorted(call.id for mine in calls for call in mine)
+    assert journal.state().entries == 1600
+
+
+def test_sync_returns_when_all_is_on_the_disk(journal: Journal, make: Any) -> None:
+    """After sync nothing is unsynced."""
+    for _ in range(10):
+        journal.append(make.call())
+    journal.sync()
+    assert (journal.state().unsynced, journal.state().entries, journal.state().failed) == (0, 10, None)
+
+
+def test_it_is_synced_without_being_asked(journal: Journal, make: Any, until: Callable[..., None]) -> None:
+    """A thread forces entries to the disk by itself, again after a pause, and after close an append begins anew."""
+    for _ in range(2):
+        journal.append(make.call())
+        until(lambda: journal.state().unsynced == 0)
+    journal.close()
+    journal.append(make.call())
+    until(lambda: journal.state().unsynced == 0)
+    assert journal.state().entries == 3
+
+
+def test_a_forked_child_writes_a_file_of_its_own(home: Path, journal: Journal, make: Any) -> None:
+    """Parent and child append after the fork; no line is mixed, none is in the other's file, and the parent's file
+    stays locked when the child is gone."""
+    before, parents, childs = make.call(), make.call(), make.call()
+    journal.append(before)
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            journal.append(childs)
+            journal.close()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    journal.append(parents)
+    path = journal.state().path
+    assert path is not None
+    found = {file.name: entries(file) for file in (home / "journal").glob("*.jsonl")}
+    assert found.pop(path.name) == [before.id, parents.id]
+    assert list(found.values()) == [[childs.id]]
+    assert is_locked(path)
+
+
+def test_the_lock_tells_whether_the_writer_lives(home: Path, journal: Journal, make: Any) -> None:
+    """The file is locked from when it can be seen until it is closed."""
+    journal.append(make.call())
+    path = only_file(home)
+    assert is_locked(path)
+    journal.close()
+    assert not is_locked(path)
+
+
+def is_locked(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_a_full_file_is_followed_by_another(home: Path, make: Any) -> None:
+    """Past `rotate_at` bytes a new file is begun; the old one is given up when it is on the disk; nothing is lost."""
+    journal = Journal(home, rotate_at=4000)
+    calls = [make.call() for _ in range(12)]
+    for call in calls:
+        journal.append(call)
+    journal.sync()
+    files = sorted((home / "journal").glob("*.jsonl"))
+    assert len(files) > 2
+    assert all(file.stat().st_size <= 4000 for file in files)
+    (open_still,) = [file for file in files if is_locked(file)]
+    assert calls[-1].id in open_still.read_text()
+    assert sorted(id_ for file in files for id_ in entries(file)) == sorted(call.id for call in calls)
+    journal.close()
+
+
+def test_a_file_that_somebody_deleted_is_followed_by_another(home: Path, journal: Journal, make: Any) -> None:
+    """What was in it is gone with it; what comes after the next sync is in a file that can be found."""
+    journal.append(make.call())
+    shutil.rmtree(home / "journal")
+    journal.sync()
+    kept = make.call()
+    journal.append(kept)
+    assert entries(only_file(home)) == [kept.id]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, make: Any) -> None:
+    """The error says which folder and what to do, and the entry was not acknowledged."""
+    (tmp_path / "home").write_text("a file where the folder should be")
+    with pytest.raises(JournalError, match=r"The journal in .*home/journal cannot be written.*DAYBOOK_HOME"):
+        Journal(tmp_path / "home").append(make.call())
+
+
+def test_a_journal_left_unclosed_keeps_its_entries(home: Path) -> None:
+    """A process that ends without closing has lost nothing, and its file is free to be drained."""
+    code = (
+        "import sys; from pathlib import Path; from datetime import UTC, datetime;"
+        "from daybook.book.journal.journal import Journal; from daybook.records import Event;"
+        "Journal(Path(sys.argv[1])).append(Event(id='e1', at=datetime.now(UTC), actor='a', action='b'))"
+    )
+    subprocess.run([sys.executable, "-c", code, str(home)], check=True, timeout=60)
+    assert entries(only_file(home)) == ["e1"]
+    assert not is_locked(only_file(home))
+
+
+def test_the_hot_path_imports_no_database(tmp_path: Path) -> None:
+    """Importing and using the journal brings in neither a database, nor pandas, nor pyarrow."""
+    code = (
+        "import sys; from pathlib import Path; from datetime import UTC, datetime;"
+        "from daybook.book.journal.journal import Journal; from daybook.records import Event;"
+        "Journal(Path(sys.argv[1])).append(Event(id='e1', at=datetime.now(UTC), actor='a', action='b'));"
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & "
+        "{'duckdb', 'sqlalchemy', 'pandas', 'pyarrow', 'psycopg', 'numpy'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,84 @@
+"""What a client is told of an error, and what it is never told."""
+
+import orjson
+import pytest
+
+from daybook import errors
+from daybook.gateway.http import Refusal, shape
+
+PROVIDER_ERRORS = [
+    (errors.BadRequest, 400, "invalid_request_error", "bad_request", None),
+    (errors.ContextTooLong, 400, "invalid_request_error", "context_length_exceeded", "messages"),
+    (errors.Unauthorised, 502, "server_error", "upstream_refused_our_key", None),
+    (errors.ModelNotFound, 404, "invalid_request_error", "model_not_found", "model"),
+    (errors.RateLimited, 429, "rate_limit_error", "rate_limit_exceeded", None),
+    (errors.UpstreamTimeout, 504, "server_error", "upstream_timeout", None),
+    (errors.Unavailable, 503, "server_error", "upstream_unavailable", None),
+    (errors.StreamBroken, 502, "server_error", "stream_broken", None),
+]
+
+
+@pytest.mark.parametrize(("kind", "status", "type_", "code", "param"), PROVIDER_ERRORS)
+def test_each_provider_error_has_its_status_type_and_code(kind, status, type_, code, param):
+    """The message is the error's own, and the request id is in the body."""
+    shaped = shape(kind("The upstream said no.", remedy="Ask another."), "r1")
+    assert shaped.status == status
+    assert orjson.loads(shaped.body) == {
+        "error": {
+            "message": "The upstream said no. Ask another.",
+            "type": type_,
+            "param": param,
+            "code": code,
+            "request_id": "r1",
+        }
+    }
+
+
+def test_the_table_above_is_complete():
+    """A new kind of ProviderError has to be given its code here."""
+    assert {row[0] for row in PROVIDER_ERRORS} == set(errors.ProviderError.__subclasses__())
+
+
+def test_what_the_upstream_asks_us_to_wait_is_passed_on_in_whole_seconds():
+    """2.1 seconds is 3: a client that came back after 2 would be early."""
+    assert shape(errors.RateLimited("Slow.", retry_after=2.1), "r").headers == [(b"retry-after", b"3")]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("sk-secret"),
+        RuntimeError("postgresql://u:pw@host/db"),
+        errors.SettingsError("/home/ada/.daybook/keys.json cannot be read"),
+        errors.BookUnreachable("postgresql://u@host does not answer"),
+    ],
+)
+def test_what_is_not_for_the_caller_is_not_told(error):
+    """Foreign exceptions and the operator's errors: a plain 500 or 503 with the request id to look for in the log."""
+    shaped = shape(error, "r1")
+    assert shaped.status in (500, 503)
+    assert shaped.error["message"] == "The endpoint could not do this. Its log says why, under the request id r1."
+
+
+def test_a_full_journal_says_what_to_do_and_not_to_retry():
+    """507; the official client retries a 5xx by itself unless told not to, and each retry would be paid for."""
+    shaped = shape(errors.JournalFull("/home/ada/.daybook/journal/1.ndjson: no space left on device"), "r")
+    assert (shaped.status, shaped.error["code"]) == (507, "journal_full")
+    assert "make room" in shaped.error["message"]
+    assert "/home" not in shaped.error["message"]
+    assert (b"x-should-retry", b"false") in shaped.headers
+
+
+def test_a_journal_that_cannot_be_written_is_told_apart_from_a_full_one():
+    """503, and the remedy is another."""
+    shaped = shape(errors.JournalError("/home/ada/.daybook/journal cannot be written"), "r")
+    assert (shaped.status, shaped.error["code"]) == (503, "journal_failed")
+    assert "/home" not in shaped.error["message"]
+
+
+def test_an_error_under_way_is_one_server_sent_event():
+    """`data: {"error": …}` and an empty line, which the official client raises as APIError."""
+    event = shape(Refusal(503, "shutting_down", "Going down."), "r").event
+    assert event.startswith(b'data: {"error":{')
+    assert event.endswith(b"}}\n\n")
+    assert event.count(b"\n") == 2

@@ -1,0 +1,113 @@
+"""Which bodies are chat completions; every refusal is a 400 that names the parameter and the remedy."""
+
+import pytest
+
+from daybook.gateway.http import Refusal
+from daybook.gateway.validation import check, parse
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+def refused(body):
+    with pytest.raises(Refusal) as caught:
+        check(body)
+    assert caught.value.status == 400
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "The body is empty."),
+        (b"  ", "The body is empty."),
+        (b"{", "line 1, column 2"),
+        (b'{"model": "m",\n "messages": [}', "line 2, column 15"),
+        (b"[1]", "The body is a list."),
+        (b"null", "The body is null."),
+        (b"3", "The body is a number."),
+        (b"\xff\xfe", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+    ],
+)
+def test_what_is_not_a_json_object_is_refused_where_it_stops_being_one(data, said):
+    """The message gives line and column, never the text."""
+    with pytest.raises(Refusal) as caught:
+        parse(data)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("messages", "param"),
+    [
+        ("Hello", "messages"),
+        ([], "messages"),
+        (None, "messages"),
+        (["Hello"], "messages[0]"),
+        ([{"content": "Hello"}], "messages[0].role"),
+        ([{"role": "robot", "content": "Hello"}], "messages[0].role"),
+        ([{"role": ["user"], "content": "Hello"}], "messages[0].role"),
+        ([*HELLO, {"role": "user"}], "messages[1].content"),
+        ([{"role": "user", "content": None}], "messages[0].content"),
+        ([{"role": "user", "content": 3}], "messages[0].content"),
+        ([{"role": "user", "content": []}], "messages[0].content"),
+        ([{"role": "user", "content": [{"text": "no type"}]}], "messages[0].content"),
+        ([{"role": "user", "content": [{"type": "text", "text": 4}]}], "messages[0].content"),
+        ([{"role": "assistant", "content": None}], "messages[0].content"),
+        ([{"role": "assistant", "tool_calls": [3]}], "messages[0].content"),
+    ],
+)
+def test_messages_that_are_no_conversation_are_refused(messages, param):
+    """The refusal names the message and its part."""
+    assert refused({"model": "m", "messages": messages}).param == param
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("temperature", 2.5, "temperature is 2.5. It must be between 0 and 2."),
+        ("temperature", "hot", "temperature is a string. It must be a number."),
+        ("temperature", True, "temperature is a boolean. It must be a number."),
+        ("top_p", -0.1, "top_p is -0.1. It must be between 0 and 1."),
+        ("max_tokens", -5, "max_tokens is -5. It must be at least 1."),
+        ("max_tokens", 0, "max_tokens is 0. It must be at least 1."),
+        ("max_tokens", 1.5, "max_tokens is a number. It must be an integer."),
+        ("max_completion_tokens", [], "max_completion_tokens is a list. It must be an integer."),
+        ("n", 129, "n is 129. It must be between 1 and 128."),
+        ("stream", "yes", "stream is a string. It must be true or false."),
+        ("stream", 1, "stream is a number. It must be true or false."),
+        ("user", 7, "user is a number. It must be a string."),
+        ("metadata", [], "metadata is a list. It must be an object."),
+        ("tools", {}, "tools is an object. It must be a list."),
+        ("stop", ["a"] * 5, "stop is a list of 5. It must be a string or a list of at most 4 strings."),
+        ("stop", 3, "stop is a number."),
+        ("stream_options", {"include_usage": True}, "stream_options is given for an answer that is not streamed."),
+    ],
+)
+def test_a_parameter_out_of_type_or_range_is_refused_with_what_is_allowed(name, value, said):
+    """Type and range as in OpenAI's reference; JSON's `true` is not 1."""
+    error = refused({"model": "m", "messages": HELLO, name: value})
+    assert str(error).startswith(said)
+    assert error.param == name
+
+
+@pytest.mark.parametrize("model", [None, "", 3, ["m"]])
+def test_a_body_without_a_model_is_refused(model):
+    """The remedy says where models are listed."""
+    assert "/v1/models" in str(refused({"model": model, "messages": HELLO}))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"temperature": None, "max_tokens": None},
+        {"temperature": 0, "top_p": 1, "n": 1, "seed": -3, "stop": ["a", "b"]},
+        {"stream": True, "stream_options": {"include_usage": True}},
+        {"num_ctx": 4096, "reasoning_effort": "low", "what_nobody_knows": {"x": [1]}},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url"}]}]},
+        {"messages": [*HELLO, {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}]},
+        {"messages": [{"role": "developer", "content": "x"}, {"role": "tool", "content": "y", "tool_call_id": "1"}]},
+    ],
+)
+def test_what_openai_takes_is_taken(more):
+    """Null counts as absent, unknown parameters are the upstream's business, parts and tool calls are messages."""
+    check({"model": "m", "messages": HELLO} | more)

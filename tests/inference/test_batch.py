@@ -1,0 +1,186 @@
+"""Asking many questions: bounded, kept, within limits, and honest about what failed."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from daybook.errors import BadParameter, DaybookError, RateLimited, UnknownModel
+from daybook.inference.answer_cache import Answers, Said, key
+from daybook.inference.batch import Gathered, Limits, Question, gather
+
+
+def questions(n: int) -> list[Question]:
+    return [Question(f"k{i}", {"model": "m", "messages": [], "n": i}) for i in range(n)]
+
+
+class Asker:
+    """Answers each question with its number, at a price; counts how many it answers at once."""
+
+    def __init__(self, *, fail: dict[int, Exception] | None = None, cost: str | None = "0.01") -> None:
+        self.fail = fail or {}
+        self.cost = None if cost is None else Decimal(cost)
+        self.asked: list[int] = []
+        self.now = self.most = 0
+
+    async def __call__(self, question: Question) -> Said:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0)
+        self.now -= 1
+        n = question.body["n"]
+        self.asked.append(n)
+        if n in self.fail:
+            raise self.fail[n]
+        return Said(text=str(n), cost=self.cost)
+
+
+async def run(asker: Asker, n: int = 20, answers: Answers | None = None, **limits: object) -> Gathered:
+    return await gather(
+        questions(n),
+        ask=asker,
+        answers=answers or Answers(None),
+        limits=Limits(**limits),  # type: ignore[arg-type]
+        expect=lambda body: asker.cost,
+    )
+
+
+async def test_no_more_are_under_way_at_once_than_was_said() -> None:
+    """Twenty questions, three at a time, each asked once."""
+    asker = Asker()
+    found = await run(asker, concurrency=3)
+    assert asker.most == 3
+    assert sorted(asker.asked) == list(range(20))
+    assert (found.asked, found.spent, found.unpriced) == (20, Decimal("0.20"), 0)
+
+
+async def test_what_was_answered_is_not_asked_again(tmp_path: Path) -> None:
+    """A second run over more questions asks only for the new ones, from the file alone."""
+    await run(Asker(), 8, Answers(tmp_path / "a.jsonl"))
+    again = Asker()
+    found = await run(again, 10, Answers(tmp_path / "a.jsonl"))
+    assert sorted(again.asked) == [8, 9]
+    assert len(found.said) == 10
+    assert found.asked == 2
+    assert found.said["k3"].cost == Decimal("0.01")
+
+
+async def test_the_cost_limit_is_never_passed_though_many_ask_at_once() -> None:
+    """Each call's most is set aside before it is made."""
+    asker = Asker(cost="0.03")
+    found = await run(asker, concurrency=8, cost=Decimal("0.10"))
+    assert found.spent <= Decimal("0.10")
+    assert found.asked == 3
+    assert "cost limit" in str(found.stopped)
+
+
+async def test_a_model_without_a_price_cannot_be_held_to_a_cost() -> None:
+    """Refused before anything is spent."""
+    asker = Asker(cost=None)
+    with pytest.raises(BadParameter, match="no known price"):
+        await run(asker, cost=Decimal(1))
+    assert asker.asked == []
+
+
+async def test_at_the_time_limit_what_had_come_is_kept() -> None:
+    """A model that hangs costs the time that was given and nothing else."""
+
+    async def hang(question: Question) -> Said:
+        if question.body["n"] == 0:
+            return Said(text="0")
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    answers = Answers(None)
+    found = await gather(questions(5), ask=hang, answers=answers, limits=Limits(concurrency=2, seconds=0.05))
+    assert list(found.said) == ["k0"]
+    assert "time limit" in str(found.stopped)
+    assert answers.get("k0") is not None
+
+
+async def test_a_question_that_fails_is_an_error_of_its_own_and_asked_again() -> None:
+    """The others are answered; the kind of failure is told; nothing of it is kept."""
+    answers = Answers(None)
+    found = await run(Asker(fail={4: RateLimited("Slow down.")}), answers=answers)
+    assert found.errors == {"k4": "rate_limited"}
+    assert len(found.said) == 19
+    again = Asker()
+    await run(again, answers=answers)
+    assert again.asked == [4]
+
+
+async def test_nothing_but_failures_is_a_failure() -> None:
+    """After ten of them the run gives up, with the last one's message; a model that is not there ends it at once."""
+    broken = Asker(fail={n: RateLimited("Slow down.") for n in range(100)})
+    with pytest.raises(DaybookError, match=r"first 10 of 100 questions failed.*Slow down"):
+        await run(broken, 100, concurrency=1)
+    assert len(broken.asked) == 10
+    with pytest.raises(UnknownModel):
+        await run(Asker(fail={0: UnknownModel("No such model.")}), concurrency=1)
+
+
+async def test_equal_questions_are_asked_once() -> None:
+    """Two contestants who ask the same of the same model pay once."""
+    asker = Asker()
+    found = await gather(questions(3) * 2, ask=asker, answers=Answers(None), limits=Limits())
+    assert sorted(asker.asked) == [0, 1, 2]
+    assert found.asked == 3
+
+
+def test_a_torn_line_loses_itself_only(tmp_path: Path) -> None:
+    """A kill in the middle of a write: the answers before are there, and the next one is whole."""
+    path = tmp_path / "a.jsonl"
+    answers = Answers(path)
+    answers.put("a", Said(text="one"))
+    with path.open("ab") as file:
+        file.write(b'{"key": "b", "te')
+    answers = Answers(path)
+    assert answers.get("b") is None
+    answers.put("c", Said(text="three"))
+    fresh = Answers(path)
+    assert [one.text for name in "ac" if (one := fresh.get(name))] == ["one", "three"]
+    assert fresh.get("b") is None
+    assert fresh.torn == 1
+
+
+def test_an_answer_of_another_process_is_seen(tmp_path: Path) -> None:
+    """Two that are open on one file know of each other's answers, and keep one line for both."""
+    one, other = Answers(tmp_path / "a.jsonl"), Answers(tmp_path / "a.jsonl")
+    assert other.get("a") is None
+    one.put("a", Said(text="yes", cost=Decimal("0.5")))
+    assert other.get("a") == Said(text="yes", cost=Decimal("0.5"))
+    other.put("a", Said(text="no"))
+    assert (tmp_path / "a.jsonl").read_bytes().count(b"\n") == 1
+
+
+def test_a_place_that_takes_nothing_is_said(tmp_path: Path) -> None:
+    """With its name, the reason and what to do."""
+    (tmp_path / "file").touch()
+    with pytest.raises(DaybookError, match=r"could not be kept"):
+        Answers(tmp_path / "file" / "a.jsonl").put("a", Said(text="x"))
+
+
+def test_other_weights_are_another_question() -> None:
+    """A tag that moved is asked anew; so is another sample."""
+    body = {"model": "m", "messages": []}
+    assert len({key(body), key(body, "sha256:1"), key(body, "sha256:2"), key(body, "sha256:1", 1)}) == 4
+    assert key(body, "x") == key(dict(reversed(body.items())), "x")
+
+
+async def test_a_second_round_has_what_the_first_left_of_the_limits() -> None:
+    """A judge, or a second turn, spends from the same purse, and what stops it is told as the limit that was stated."""
+    asker, stated = Asker(cost="0.03"), Limits(cost=Decimal("0.10"), seconds=60)
+    took = Gathered()
+    took.add(await run(asker, 2, cost=Decimal("0.10")))
+    left = stated.less(took)
+    assert left.cost == Decimal("0.04")
+    found = await gather(
+        questions(9), ask=asker, answers=Answers(None), limits=left, expect=lambda body: Decimal("0.03")
+    )
+    took.add(found)
+    assert (found.asked, took.asked, took.spent) == (1, 3, Decimal("0.09"))
+    assert took.stopped == "the cost limit of $0.10"
+    assert stated.less(took).less(took).seconds is not None

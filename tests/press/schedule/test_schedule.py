@@ -1,0 +1,132 @@
+"""The flows on a real Prefect server with a real worker: deployed, triggered, waited for."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from daybook.book import Book
+from daybook.press.schedule.deployments import Schedule
+from daybook.press.schedule.processes import Parts
+from daybook.settings import Settings
+
+FINDS = """
+import daybook
+book = daybook.open("book")
+book.enter([{"name": "calls", "value": days, "unit": "calls", "n": days}])
+"""
+
+
+@pytest.mark.slow
+def test_deployments_run_report_and_fail_in_the_open(project, notebook, tmp_path):
+    """Deployed from prefect.yaml: the cron runs are scheduled; a triggered flow publishes its report for its
+    date and shows it as artifacts; one whose notebook fails ends Failed, saying why and where it is kept."""
+    notebook("traffic", FINDS)
+    notebook("costs", "x = 1", "raise ValueError('no prices for today')")
+    env = {"DAYBOOK_HOME": str(tmp_path / "home"), "DAYBOOK_REPORTS": str(tmp_path / "reports")}
+    settings = Settings.from_env(env, cwd=project)
+    with Parts(tmp_path / "logs") as parts:
+        schedule = Schedule(parts, settings, home=tmp_path / "prefect", port=free_port())
+        server = schedule.start_server()
+        parts.wait(server, schedule.server_answers, seconds=120)
+        worker = schedule.start_worker()
+        parts.wait(worker, schedule.pool_exists, seconds=60)
+        schedule.deploy()
+        api = Api(schedule.api)
+        triggered = {word: api.trigger(word, date="2026-11-20") for word in ("traffic", "costs")}
+        ended = {word: api.wait(run) for word, run in triggered.items()}
+        scheduled = poll(
+            lambda: api.post("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}})
+        )
+        artifacts = {a["key"]: a["data"] for a in api.post("/artifacts/filter", {}) if a["key"]}
+        worker.process.terminate()
+        worker.process.wait(30)
+
+    report = next((tmp_path / "reports" / "traffic" / "2026-11-20").glob("*.html"))
+    kept = next((tmp_path / "reports" / "costs" / "2026-11-20").glob("*.ipynb"))
+    assert (ended["traffic"]["type"], ended["traffic"]["message"]) == ("COMPLETED", f"Report: {report}")
+    assert ended["costs"]["type"] == "FAILED"
+    assert ended["costs"]["message"] == (
+        "The notebook costs failed in code cell 4 of 4. ValueError: no prices for today."
+        f" Its executed notebook is kept, marked failed: {kept}"
+    )
+    assert str(report) in artifacts["traffic-report"]
+    assert "- calls: 7 calls" in artifacts["traffic-report"]
+    assert json.loads(artifacts["traffic-findings"]) == [{"finding": "calls", "value": "7 calls", "interval": ""}]
+    assert "**costs failed.**" in artifacts["costs-report"]
+    times = {run["expected_start_time"][11:16] for run in scheduled if run["auto_scheduled"]}
+    assert times >= {"22:10", "23:45", "23:50"}
+
+    book = Book(settings.book_url, settings.home)
+    rows = {row["notebook"]: row for row in book.rows("select * from runs")}
+    assert {word: row["state"] for word, row in rows.items()} == {"traffic": "completed", "costs": "failed"}
+    assert {word: row["flow_run_id"] for word, row in rows.items()} == triggered
+    assert rows["traffic"]["idempotency_key"] == f"flow-run:{triggered['traffic']}"
+    assert rows["traffic"]["parameters"] == {"logical_date": "2026-11-20", "days": 7, "source": "book"}
+    book.close()
+
+
+class Api:
+    """Prefect's HTTP interface, as far as it is needed here.
+
+    The server says 503 where its database was locked, and means "again": so does Prefect's own client.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def get(self, path: str) -> Any:
+        return self._ask(urllib.request.Request(self.url + path))
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        return self._ask(
+            urllib.request.Request(self.url + path, json.dumps(body).encode(), {"content-type": "application/json"})
+        )
+
+    def _ask(self, request: urllib.request.Request) -> Any:
+        def answer() -> tuple[Any] | None:
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answered:
+                    return (json.load(answered),)
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    raise
+                return None
+
+        return poll(answer)[0]
+
+    def trigger(self, word: str, **parameters: Any) -> str:
+        deployment = self.get(f"/deployments/name/{word}/{word}")["id"]
+        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": uuid.uuid4().hex}
+        return str(self.post(f"/deployments/{deployment}/create_flow_run", body)["id"])
+
+    def wait(self, flow_run: str) -> dict[str, Any]:
+        def state() -> dict[str, Any] | None:
+            now: dict[str, Any] = self.get(f"/flow_runs/{flow_run}")["state"]
+            return now if now["type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"} else None
+
+        return poll(state, seconds=120)
+
+
+def poll(ask: Callable[[], Any], *, seconds: float = 60) -> Any:
+    """What `ask` answers, once it is something."""
+    deadline = time.monotonic() + seconds
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.2)
+    return answer
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,225 @@
+"""OpenAI's words in Ollama's, and back: nothing lost, nothing left out in silence."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daybook.errors import BadRequest
+from daybook.providers.ollama import request
+from daybook.providers.ollama.response import Chat, Lines, reply
+from tests.fakes.ollama_server import Says, lines_of, ndjson
+
+PNG = "iVBORw0KGgo="
+TOOL = {"type": "function", "function": {"name": "weather", "description": "Now", "strict": True}}
+CALL = {"id": "call_7", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
+
+
+def sent(**more):
+    return request.chat({"model": "m", "messages": [], **more}, 4096, stream=False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "options"),
+    [
+        ({"max_tokens": 5}, {"num_predict": 5}),
+        ({"max_completion_tokens": 7, "max_tokens": 5}, {"num_predict": 7}),
+        ({"temperature": 0, "top_p": 0.5, "seed": 0}, {"temperature": 0, "top_p": 0.5, "seed": 0}),
+        ({"frequency_penalty": 0.1, "presence_penalty": 0.2}, {"frequency_penalty": 0.1, "presence_penalty": 0.2}),
+        ({"stop": "END"}, {"stop": ["END"]}),
+        ({"stop": ["a", "b"]}, {"stop": ["a", "b"]}),
+        ({"stop": None, "temperature": None}, {}),
+        ({"top_k": 5, "min_p": 0.1}, {"top_k": 5, "min_p": 0.1}),
+        ({"temperature": 1, "options": {"temperature": 0.3, "num_gpu": 1}}, {"temperature": 0.3, "num_gpu": 1}),
+    ],
+)
+def test_sampling_parameters_become_options(asked, options):
+    """Each under Ollama's name of it; what was given as Ollama's own options wins."""
+    assert sent(**asked)["options"] == {**options, "num_ctx": 4096}
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "value"),
+    [
+        ({"response_format": {"type": "json_object"}}, "format", "json"),
+        ({"response_format": {"type": "text"}}, "format", None),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}},
+            "format",
+            {"type": "object"},
+        ),
+        ({"reasoning_effort": "none"}, "think", False),
+        ({"reasoning_effort": "minimal"}, "think", "low"),
+        ({"reasoning_effort": "high"}, "think", "high"),
+        ({"think": True, "reasoning_effort": "low"}, "think", True),
+        ({}, "think", None),
+        ({"keep_alive": "10m"}, "keep_alive", "10m"),
+        ({"logprobs": True, "top_logprobs": 2}, "top_logprobs", 2),
+        (
+            {"tools": [TOOL]},
+            "tools",
+            [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": "weather",
+                        "description": "Now",
+                        "parameters": {"type": "object", "properties": {}},
+                    },
+                }
+            ],
+        ),
+        ({"tools": [TOOL], "tool_choice": "none"}, "tools", None),
+    ],
+)
+def test_formats_thinking_and_tools_are_translated(asked, name, value):
+    """As Ollama's document has them; what was not asked for is not sent."""
+    assert sent(**asked).get(name) == value
+
+
+def test_messages_keep_their_text_pictures_calls_and_results():
+    """System and developer, parts, images inside the request, tool calls as objects, results under the tool's name."""
+    messages = [
+        {"role": "developer", "content": "Be brief."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is this?"},
+                {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
+                {"type": "text", "text": "And where?"},
+            ],
+        },
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "call_7", "content": "rain"},
+    ]
+    assert sent(messages=messages)["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "What is this?\nAnd where?", "images": [PNG]},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"function": {"name": "weather", "arguments": {"city": "Oslo"}}}],
+        },
+        {"role": "tool", "content": "rain", "tool_name": "weather"},
+    ]
+
+
+def user(*parts):
+    return {"messages": [{"role": "user", "content": list(parts)}]}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"n": 2},
+        {"logit_bias": {"5": 100}},
+        {"tool_choice": "required"},
+        {"tool_choice": {"type": "function", "function": {"name": "weather"}}},
+        {"modalities": ["text", "audio"]},
+        {"reasoning_effort": "utmost"},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}},
+        {"response_format": {"type": "grammar"}},
+        {"tools": [{"type": "custom", "custom": {"name": "x"}}]},
+        {"messages": [{"role": "narrator", "content": "x"}]},
+        {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{oops"}}]}]},
+        {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "[1]"}}]}]},
+        user({"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}}),
+        user({"type": "image_url", "image_url": {"url": "data:image/png;base64,%%%"}}),
+        user({"type": "input_audio", "input_audio": {"data": "x", "format": "wav"}}),
+    ],
+)
+def test_what_ollama_cannot_do_is_refused(asked):
+    """A wish that would be ignored is an answer that would be wrong: BadRequest, with what to do instead."""
+    with pytest.raises(BadRequest) as caught:
+        sent(**asked)
+    assert caught.value.remedy
+
+
+def test_thinking_and_tool_calls_come_back(openai_contract):
+    """Thinking beside the text, calls with ids of their own and arguments as text; the reason is tool_calls."""
+    said = Says(
+        chunks=(),
+        thinking=("Hm, ", "Oslo."),
+        tool_calls=({"function": {"name": "weather", "arguments": {"city": "Oslo"}}},) * 2,
+    )
+    whole = lines_of(said, "m")[-1] | {
+        "message": {"role": "assistant", "content": "", "thinking": "Hm, Oslo.", "tool_calls": list(said.tool_calls)}
+    }
+    answer = json.loads(reply(whole, Chat(), lambda _: None, 1).data)
+    assert openai_contract.problems("CreateChatCompletionResponse", answer) == []
+    message = answer["choices"][0]["message"]
+    assert (message["content"], message["reasoning_content"]) == (None, "Hm, Oslo.")
+    assert [json.loads(call["function"]["arguments"]) for call in message["tool_calls"]] == [{"city": "Oslo"}] * 2
+    assert len({call["id"] for call in message["tool_calls"]}) == 2
+    assert answer["choices"][0]["finish_reason"] == "tool_calls"
+
+    piece = Lines(Chat(), lambda _: None, show_usage=False).feed(b"".join(ndjson(lines_of(said, "m"))))
+    deltas = [json.loads(e[6:])["choices"][0] for e in piece.data.split(b"\n\n")[:-2]]
+    assert "".join(delta["delta"].get("reasoning_content", "") for delta in deltas) == "Hm, Oslo."
+    assert [call["index"] for delta in deltas for call in delta["delta"].get("tool_calls", ())] == [0, 1]
+    assert (piece.finish_reason, piece.deltas, piece.text) == ("tool_calls", 3, "")
+
+
+def test_logprobs_come_back(openai_contract):
+    """Token, logprob, bytes and the likely others, in OpenAI's shape."""
+    logprobs = [{"token": "ü", "logprob": -0.5, "top_logprobs": [{"token": "u", "logprob": -1.5}]}]
+    whole = lines_of(Says(), "m")[-1] | {"message": {"role": "assistant", "content": "ü"}, "logprobs": logprobs}
+    answer = json.loads(reply(whole, Chat(), lambda _: None, 1).data)
+    assert openai_contract.problems("CreateChatCompletionResponse", answer) == []
+    assert answer["choices"][0]["logprobs"]["content"] == [
+        {
+            "token": "ü",
+            "logprob": -0.5,
+            "bytes": [195, 188],
+            "top_logprobs": [{"token": "u", "logprob": -1.5, "bytes": [117]}],
+        }
+    ]
+
+
+@pytest.mark.parametrize(("said", "reason"), [("stop", "stop"), ("length", "length"), ("load", "stop")])
+def test_reasons_to_stop(said, reason):
+    """OpenAI's words only."""
+    whole = lines_of(Says(done_reason=said), "m")[-1]
+    assert reply(whole, Chat(), lambda _: None, 1).finish_reason == reason
+
+
+@given(
+    st.lists(st.text(max_size=8), max_size=6),
+    st.lists(st.integers(0, 5_000), max_size=10),
+    st.sampled_from([b"", b'{"error":"boom"}\n', b"{oops\n"]),
+    st.booleans(),
+)
+def test_the_pieces_are_the_same_wherever_the_bytes_are_cut(texts, places, trouble, complete):
+    """Text, counts, reason, usage and end do not depend on where the network cut the lines, down to single bytes."""
+    said = ndjson(lines_of(Says(chunks=tuple(texts)), "m"))
+    data = b"".join([*said[:-1], trouble, *(said[-1:] if complete else [])])
+
+    def read(chunks):
+        lines = Lines(Chat(), lambda counted: counted == 26, show_usage=True, id_="same")
+        pieces = [piece for chunk in chunks if (piece := lines.feed(chunk)) is not None]
+        last = lines.finish()
+        pieces += [last] if last is not None else []
+        return (
+            b"".join(piece.data for piece in pieces),
+            "".join(piece.text for piece in pieces),
+            sum(piece.deltas for piece in pieces),
+            [(p.usage, p.finish_reason, p.truncated) for p in pieces if p.finish_reason],
+            (lines.begun, lines.done, lines.failure),
+        )
+
+    borders = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
+    whole = read([data])
+    assert read([data[a:b] for a, b in pairwise(borders)]) == whole
+    assert read([data[i : i + 1] for i in range(len(data))]) == whole
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory():
+    """More than 16 MiB without a line feed is no line."""
+    lines = Lines(Chat(), lambda _: None, show_usage=False)
+    for _ in range(257):
+        lines.feed(b"x" * 65_536)
+    assert lines.failure is not None

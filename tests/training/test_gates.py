@@ -1,0 +1,207 @@
+"""Gates before training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daybook.datasets import DataSet, Row
+from daybook.errors import BadData, BadParameter, GateNotMet
+from daybook.training.data import examples, gates, near_duplicates
+from daybook.training.data.gates import Checked
+
+WORDS = [
+    "amber",
+    "birch",
+    "cedar",
+    "delta",
+    "ember",
+    "fjord",
+    "grove",
+    "heath",
+    "islet",
+    "jetty",
+    "knoll",
+    "lagoon",
+    "marsh",
+    "north",
+    "ocean",
+]
+
+
+def chat(n: int = 0, **more: Any) -> dict[str, Any]:
+    said = f"{WORDS[n % 15]} {WORDS[(n * 7 + 3) % 15]} {n * 37}"
+    return {"messages": [{"role": "user", "content": f"Say {said}"}, {"role": "assistant", "content": said}]} | more
+
+
+def check(tmp_path: Path, lines: list[Any], **more: Any) -> Checked:
+    path = tmp_path / "chats.jsonl"
+    path.write_bytes(b"\n".join(x if isinstance(x, bytes) else json.dumps(x).encode() for x in lines) + b"\n")
+    return gates.check(examples.read(path), licence="own", **more)
+
+
+def sound(n: int = 12) -> list[Any]:
+    return [chat(i) for i in range(n)]
+
+
+def test_sound_data_passes_every_gate(tmp_path: Path) -> None:
+    """Twelve gates, all met, with the rows' tokens counted."""
+    checked = check(tmp_path, sound())
+    assert [gate.name for gate in checked.gates if not gate.met] == []
+    assert checked.met
+    assert checked.need() is checked
+    assert [gate.name for gate in checked.gates] == list(gates.POLICIES)
+    assert (checked.rows, checked.tokens.counted) == (12, False)
+
+
+def test_each_fault_has_the_cookbooks_name_and_its_row(tmp_path: Path) -> None:
+    """Eight ways to be no example, each counted under its name, with the number of its line; the rest is kept."""
+    user = {"role": "user", "content": "a"}
+    answer = {"role": "assistant", "content": "b"}
+    lines = [
+        *sound(10),
+        ["a", "list"], {"text": "a"}, {"messages": []}, {"messages": [{"content": "a"}, answer]},
+        {"messages": [user | {"colour": 1}, answer]}, {"messages": [{"role": "boss", "content": "a"}, answer]},
+        {"messages": [user, {"role": "assistant", "content": None}]}, {"messages": [user]},
+        b'{"messages": [', "Gr\u00fc\u00dfe".encode("latin-1"),
+    ]  # fmt: skip
+    found = check(tmp_path, lines)["format"]
+    assert found.details == {
+        "data_type": 1, "missing_messages_list": 2, "message_missing_key": 1, "message_unrecognized_key": 1,
+        "unrecognized_role": 2, "missing_content": 1, "example_missing_assistant_message": 1, "not_json": 1,
+        "encoding": 1,
+    }  # fmt: skip
+    assert (found.found, found.of, found.met) == (10, 20, False)
+    assert "the first is row 11" in found.told
+    assert found.examples[0] == "row 11: data_type (a list, not an object)"
+
+
+def test_an_id_stands_once(tmp_path: Path) -> None:
+    """A second row with an id is a fault with both rows' numbers; the first is kept."""
+    gate = check(tmp_path, [*[chat(n, id=n) for n in range(12)], chat(20, id=3)])["format"]
+    assert (gate.blocks, gate.examples) == (True, ("row 13: duplicate_id (that of row 4 too)",))
+
+
+def test_who_speaks_when_is_checked(tmp_path: Path) -> None:
+    """The assistant last, a user before it, system first, no role twice in a row."""
+    u, a, s = ({"role": r, "content": r} for r in ("user", "assistant", "system"))
+    bad = [[a, u], [a], [u, u, a], [u, s, a], [u, a, u]]
+    found = check(tmp_path, [*sound(), *({"messages": m} for m in bad), {"messages": [s, u, a, u, a]}])["roles"]
+    assert (found.found, found.met) == (5, False)
+    assert "row 13: no user before the assistant" in found.examples
+
+
+def test_length_is_held_against_the_context(tmp_path: Path) -> None:
+    """An example that would be cut is named with its tokens."""
+    long = {"messages": [{"role": "user", "content": "x" * 4000}, {"role": "assistant", "content": "y"}]}
+    found = check(tmp_path, [*sound(), long], context=500)["length"]
+    assert (found.found, found.met) == (1, False)
+    assert found.examples == ("row 13: 1,010 tokens",)
+
+
+def test_duplicates_near_duplicates_and_contradictions(tmp_path: Path) -> None:
+    """The same up to case and punctuation is a duplicate, nearly the same is near, two answers to one question
+    contradict."""
+    text = "the courier left my large blue parcel at the wrong door this morning"
+    pair = [
+        {"messages": [{"role": "user", "content": t}, {"role": "assistant", "content": a}]}
+        for t, a in ((text, "sorry"), (text.upper() + "!", "Sorry"), (text + " again", "sorry"), (text, "no"))
+    ]
+    checked = check(tmp_path, [*sound(), *pair], given={"duplicates": "block:0"})
+    assert checked["duplicates"].examples == ("row 14 is row 13 again",)
+    assert checked["near_duplicates"].found == 2
+    assert checked["contradictions"].found == 1
+    with pytest.raises(GateNotMet, match=r"1 of 12 gates are not met. duplicates: 1 of 16 examples"):
+        checked.need()
+
+
+def test_leaks_into_evaluation_are_found(tmp_path: Path) -> None:
+    """An evaluation row that is in the training data blocks, whatever its case; one that is nearly in it is shown."""
+    text = "the courier left my large blue parcel at the wrong door this morning"
+    said = {"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": "sorry"}]}
+    test = DataSet("test", "test.csv", (Row("a", "Say AMBER delta, 0"), Row("b", text + " again"), Row("c", "else")))
+    checked = check(tmp_path, [*sound(), said], against=[test])
+    assert (checked["leakage"].found, checked["leakage"].of, checked["leakage"].blocks) == (1, 3, True)
+    assert checked["leakage"].examples == ("row 1 is row 1 of test",)
+    assert (checked["near_leakage"].found, checked["near_leakage"].blocks) == (1, False)
+    assert "no evaluation set was given" in check(tmp_path, sound())["leakage"].told
+
+
+def test_personal_data_is_counted_and_not_shown(tmp_path: Path) -> None:
+    """Kinds and rows are told, never what was found."""
+    secret = {"messages": [{"role": "user", "content": "I am ada@example.com"}, {"role": "assistant", "content": "Hi"}]}
+    found = check(tmp_path, [*sound(), secret])["personal_data"]
+    assert (found.found, found.details, found.examples) == (1, {"email": 1}, ("row 13: email",))
+    assert "ada@" not in str(found)
+
+
+def test_consent_and_licence(tmp_path: Path) -> None:
+    """A refusal blocks whatever the licence; an unknown licence blocks; one that was not stated is shown."""
+    assert not check(tmp_path, [*sound(), chat(40, consent=False)])["licence"].met
+    path = tmp_path / "chats.jsonl"
+    material = examples.read(path)
+    assert gates.check(material, licence="cc-by-nc-4.0")["licence"].blocks
+    path.write_text("\n".join(json.dumps(one) for one in sound()))
+    unstated = gates.check(examples.read(path))["licence"]
+    assert (unstated.met, unstated.blocks) == (False, False)
+    assert gates.check(examples.read("builtin:requests"))["licence"].met
+
+
+def test_classes_are_weighed() -> None:
+    """One answer only cannot be learnt; a class 21 times as large as another is shown; free text is no class."""
+
+    def of(answers: list[str]) -> gates.Gate:
+        rows = tuple(Row(str(n), f"{WORDS[n % 15]} {n * 31}", a) for n, a in enumerate(answers))
+        return gates.check(examples.Material(DataSet("d", "d", rows), lines=len(rows)))["balance"]
+
+    assert not of(["a"] * 20).met
+    assert "there is nothing to learn" in of(["a"] * 20).told
+    assert (of(["a"] * 42 + ["b"] * 2).met, of(["a"] * 40 + ["b"] * 2).met) == (False, True)
+    assert of([str(n) for n in range(20)]).details == {"classes": None}
+
+
+def test_a_classifier_needs_classes() -> None:
+    """Free text or a single class block a head, whatever the policy; an adapter can learn either."""
+    for references in ([f"answer {n}" for n in range(20)], ["yes"] * 20):
+        rows = tuple(Row(str(n), f"{WORDS[n % 15]} {n * 37}", said) for n, said in enumerate(references))
+        material = examples.Material(DataSet("d", "d", rows), lines=20)
+        asked = {"licence": "own", "given": {"balance": "warn"}}
+        assert gates.check(material, classifier=True, **asked)["balance"].blocks
+        assert not gates.check(material, **asked)["balance"].blocks
+
+
+def test_too_few_examples_say_how_many_are_needed(tmp_path: Path) -> None:
+    """The count and the least that was asked for."""
+    gate = check(tmp_path, sound(3))["enough"]
+    assert (gate.blocks, gate.told) == (True, "3 examples; at least 10 are needed")
+
+
+def test_policies_can_be_set_and_are_checked() -> None:
+    """block, warn and a limit; what is no gate or policy is refused with those there are."""
+    assert gates.policies({"length": "warn", "duplicates": "block:0.2"})["duplicates"] == ("block", 0.2)
+    for bad in ({"lenght": "warn"}, {"length": "stop"}, {"length": "warn:much"}):
+        with pytest.raises(BadParameter):
+            gates.policies(bad)
+
+
+def test_what_cannot_be_read_at_all_is_said(tmp_path: Path) -> None:
+    """An empty file, and one without any row."""
+    (tmp_path / "empty.jsonl").write_text("")
+    with pytest.raises(BadData):
+        examples.read(tmp_path / "empty.jsonl")
+    with pytest.raises(BadData):
+        examples.read(tmp_path / "nothing.csv")
+
+
+def test_near_texts_are_found_among_many() -> None:
+    """Of 3,000 texts with 30 planted near copies, all 30 pairs are found and no other at 0.8."""
+    texts = [
+        f"{WORDS[n % 15]} {n * 7919} {WORDS[(n // 15) % 15]} {n * 104729} {WORDS[(n // 225) % 15]}" for n in range(3000)
+    ]
+    planted = [texts[n * 100] + "!?" + "s" for n in range(30)]
+    pairs = near_duplicates.near(texts, planted)
+    assert sorted((p.first, p.second) for p in pairs) == [(n * 100, n) for n in range(30)]
+    assert all(0.8 <= p.likeness <= 1 for p in pairs)
