@@ -23,7 +23,7 @@ import numpy as np
 from parts.made import folder, machine, table
 
 from daybook import workbench
-from daybook.reporting.tables import facts
+from daybook.reporting.tables import to_records
 from daybook.reporting.text import money, percent, seconds
 from daybook.settings import Settings
 
@@ -51,7 +51,7 @@ def approach(data: Path, classes: int, rows: int, limit: float) -> None:
             seconds(row["p50"]),
             "" if row["training"] is None else f"{seconds(row['training'])}, {money(row['training_cost'])}",
         ]
-        for row in facts(found.methods)
+        for row in to_records(found.methods)
     ]
     told = f"{found.evaluation.data.name}, {found.train_rows:,} rows to learn from"
     table(told, ["method", "quality", "rows", "per 1,000", "p50", "training"], shown)

@@ -6,6 +6,6 @@ book.ask("What is a ledger?")
 """
 
 from daybook.inference.answer import Answer
-from daybook.workbench import Workbench, open
+from daybook.workbench import Daybook, open
 
-__all__ = ["Answer", "Workbench", "open"]
+__all__ = ["Answer", "Daybook", "open"]

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from daybook.evaluation.calibration import Calibration
     from daybook.evaluation.report import Evaluation
     from daybook.evaluation.tasks import Contestant
-    from daybook.inference.client import Asking
+    from daybook.inference.client import Client
 
 EMBEDDED = "smollm2-135m-instruct"
 
 
 class Measuring:
-    """The half of a `workbench.Workbench` that asks and measures."""
+    """The half of a `workbench.Daybook` that asks and measures."""
 
     def __init__(self, settings: Settings, book: Book, *, clock: Clock, source: str) -> None:
         self.settings = settings
@@ -38,10 +38,10 @@ class Measuring:
         self.source = source
 
     @cached_property
-    def _asking(self) -> Asking:
-        from daybook.inference.client import Asking
+    def _asking(self) -> Client:
+        from daybook.inference.client import Client
 
-        asking = Asking(self.settings, self.book.journal, clock=self.clock)
+        asking = Client(self.settings, self.book.journal, clock=self.clock)
         atexit.register(asking.close)
         return asking
 
@@ -148,7 +148,7 @@ class Measuring:
         `verdict`; with `judge`, that model is asked now, about `input` and `prediction`."""
         from daybook.evaluation import calibration
         from daybook.evaluation.evaluator import Evaluator, meter
-        from daybook.inference.batch import Gathered, Limits
+        from daybook.inference.batch import BatchResult, Limits
         from daybook.scoring.judge import RUBRIC
 
         if judge is None:
@@ -156,7 +156,7 @@ class Measuring:
         limits = Limits(cost=None if cost_limit is None else Decimal(str(cost_limit)))
         with meter("calibration", shown=self.settings.run_id is None) as progress:
             asker = Evaluator(self._asking, self.settings, self.book.journal, limits=limits, progress=progress)
-            ask = asker.judge(judge, Gathered())
+            ask = asker.judge(judge, BatchResult())
             return calibration.read(Path(path), ask=ask, name=judge, rubric=rubric or RUBRIC)
 
     def approach(
@@ -183,7 +183,7 @@ class Measuring:
         and fewer rows are compared where it is short. None: no limit.
         """
         from daybook.approach.rows import halves, of_classes
-        from daybook.approach.runner import Approaches
+        from daybook.approach.runner import ApproachRunner
         from daybook.evaluation.evaluator import Evaluator, meter
         from daybook.inference.batch import Limits
 
@@ -197,7 +197,7 @@ class Measuring:
         with meter("approach", shown=self.settings.run_id is None) as progress:
             limits = Limits(concurrency=concurrency)
             evaluator = Evaluator(self._asking, self.settings, self.book.journal, limits=limits, progress=progress)
-            tried = Approaches(
+            tried = ApproachRunner(
                 evaluator,
                 model=model,
                 hour_price=Decimal(str(hour_price)),

@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from daybook.costs.report import Costs
     from daybook.finetune.report import Finetuning
     from daybook.finetune.tuner import Plan, Tuner
-    from daybook.inference.tasks_client import Tasking
+    from daybook.inference.tasks_client import TasksClient
     from daybook.registry.registry import Registry
     from daybook.traffic.report import Traffic
     from daybook.training.recipe import Recipe
 
 
-class Workbench(Measuring):
+class Daybook(Measuring):
     """A book with its services, as a notebook uses it. Made by `daybook.open`."""
 
     @cached_property
@@ -57,11 +57,13 @@ class Workbench(Measuring):
         )
 
     @cached_property
-    def tasks(self) -> Tasking:
+    def tasks(self) -> TasksClient:
         """Sentiment, zero-shot classes, summaries and embeddings: `book.tasks.sentiment(["What a joy."])`."""
-        from daybook.inference.tasks_client import Tasking
+        from daybook.inference.tasks_client import TasksClient
 
-        return Tasking(lambda: self._asking, self.book.journal, home=self.settings.home, run_id=self.settings.run_id)
+        return TasksClient(
+            lambda: self._asking, self.book.journal, home=self.settings.home, run_id=self.settings.run_id
+        )
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────
 
@@ -164,7 +166,7 @@ class Workbench(Measuring):
             self._asking.close()
         self.book.close()
 
-    def __enter__(self) -> Workbench:
+    def __enter__(self) -> Daybook:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -185,7 +187,7 @@ def open(
     settings: Settings | None = None,
     book: Book | None = None,
     clock: Clock | None = None,
-) -> Workbench:
+) -> Daybook:
     """Open a book: `None` or `"book"` for this project's, `"sample"` for a seeded sample in a
     temporary folder, or a `duckdb:///…` or `postgresql://…` URL.
 
@@ -194,9 +196,9 @@ def open(
     settings = settings or Settings.from_env()
     clock = clock or SystemClock()
     if book is not None:
-        return Workbench(settings, book, clock=clock, source=source or "book")
+        return Daybook(settings, book, clock=clock, source=source or "book")
     if source in (None, "", "book"):
-        return Workbench(settings, _project_book(settings, clock), clock=clock, source="book")
+        return Daybook(settings, _project_book(settings, clock), clock=clock, source="book")
     if source == "sample":
         return _sample(settings, clock)
     if not source.startswith(("duckdb:///", "postgresql://", "postgres://")):
@@ -204,7 +206,7 @@ def open(
             f"{source.partition('://')[0]!r} is no book.",
             remedy='Say "book", "sample", duckdb:///path or postgresql://….',
         )
-    return Workbench(settings, _project_book(replace(settings, book_url=source), clock), clock=clock, source="url")
+    return Daybook(settings, _project_book(replace(settings, book_url=source), clock), clock=clock, source="url")
 
 
 def _project_book(settings: Settings, clock: Clock) -> Book:
@@ -213,7 +215,7 @@ def _project_book(settings: Settings, clock: Clock) -> Book:
     return Book(settings.book_url, settings.home, clock=clock)
 
 
-def _sample(settings: Settings, clock: Clock) -> Workbench:
+def _sample(settings: Settings, clock: Clock) -> Daybook:
     from daybook.book import Book
     from daybook.book.sample.fill import fill
 
@@ -222,7 +224,7 @@ def _sample(settings: Settings, clock: Clock) -> Workbench:
     home = Path(folder.name)
     book = Book(f"duckdb:///{home / 'book.duckdb'}", home, clock=clock)
     fill(book)
-    return Workbench(settings, book, clock=clock, source="sample")
+    return Daybook(settings, book, clock=clock, source="sample")
 
 
 def ask_part(number: int, parts: int, data: str, models: Sequence[str], task: str, rows: int | None) -> int:

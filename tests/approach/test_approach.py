@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from daybook import workbench
-from daybook.approach.report import Approach, Learning, Trained
+from daybook.approach.report import Approach, Learning, TrainedMethod
 from daybook.approach.rows import apart, halves, of_classes, reached
 from daybook.cli import main
 from daybook.datasets import DataSet, Row, load
 from daybook.errors import BadData, BadParameter, GateNotMet
 from daybook.evaluation.report import Evaluation, Item
-from daybook.inference.answer_cache import Said
+from daybook.inference.answer_cache import CachedAnswer
 from daybook.scoring import Score
 from daybook.settings import Settings
 from tests.fakes.counting import Counting
@@ -28,13 +28,13 @@ def found(prices: dict[str, str], **scores: list[float]) -> Approach:
     rows = tuple(Row(f"r{i}", f"question {i}", "x" if i % 2 else "y") for i in range(n))
     items = {
         name: [
-            Item(row, Said(text="x", cost=Decimal(prices[name]), latency=0.1), Score(value, "x"))
+            Item(row, CachedAnswer(text="x", cost=Decimal(prices[name]), latency=0.1), Score(value, "x"))
             for row, value in zip(rows, column, strict=True)
         ]
         for name, column in scores.items()
     }
     evaluation = Evaluation(DataSet("d", "d", rows), "classification", "label", items)
-    trained = {"head": Trained(seconds=2.0, rows=50)} if "head" in scores else {}
+    trained = {"head": TrainedMethod(seconds=2.0, rows=50)} if "head" in scores else {}
     return Approach(evaluation, trained, frozenset(), Decimal("0.10"), 50, (Learning(50, 0.9), Learning(25, 0.7)))
 
 
@@ -110,7 +110,7 @@ def test_every_table_chart_and_sentence_is_there() -> None:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[workbench.Workbench]:
+def bench(tmp_path: Path) -> Iterator[workbench.Daybook]:
     upstream = Counting(lambda model, text: "return item")
     settings = Settings.from_env({"DAYBOOK_HOME": str(tmp_path / "home")}, tmp_path)
     upstream.models_file(settings.models)
@@ -119,7 +119,7 @@ def bench(tmp_path: Path) -> Iterator[workbench.Workbench]:
     upstream.close()
 
 
-def test_a_head_and_prompts_answer_the_same_rows(bench: workbench.Workbench) -> None:
+def test_a_head_and_prompts_answer_the_same_rows(bench: workbench.Daybook) -> None:
     """On the built-in requests the head is right more often than a model that always says the same, and that can be
     told; no row is both learnt from and asked about; every answer is in the book."""
     tried = bench.approach("builtin:requests", methods=["zero_shot", "retrieved", "head"], model="up/m", rows=30)
@@ -133,7 +133,7 @@ def test_a_head_and_prompts_answer_the_same_rows(bench: workbench.Workbench) -> 
     assert bench.sql("select count(*) as n from calls")["n"].tolist() == [90]
 
 
-def test_data_that_teach_nothing_are_refused(bench: workbench.Workbench) -> None:
+def test_data_that_teach_nothing_are_refused(bench: workbench.Daybook) -> None:
     """One class, an unknown method, rows that are on both sides."""
     one = DataSet("one", "one", tuple(Row(str(i), f"text {i}", "yes") for i in range(20)))
     with pytest.raises(BadData, match="1 class in"):
@@ -164,7 +164,7 @@ def test_rows_that_say_the_same_are_one_row_and_on_one_side() -> None:
     assert told == ["40 rows to learn from were asked about as well, and left out."]
 
 
-def test_what_was_left_out_is_told_in_what_is_shown(bench: workbench.Workbench) -> None:
+def test_what_was_left_out_is_told_in_what_is_shown(bench: workbench.Daybook) -> None:
     """A row that is in both files is learnt from no more, and who reads the result reads that."""
     asked = DataSet("asked", "asked", tuple(Row(f"a{i}", f"{w} day", w) for i, w in enumerate(["good", "bad"])))
     said = [(word, thing) for word in ("good", "bad") for thing in ("cat", "day")]

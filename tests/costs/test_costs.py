@@ -9,7 +9,7 @@ from daybook.book import Book
 from daybook.costs import report
 from daybook.errors import BadParameter
 from daybook.records import Call, Finding
-from daybook.reporting.tables import facts
+from daybook.reporting.tables import to_records
 
 DAY = date(2026, 11, 20)
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -80,7 +80,7 @@ def test_spend_adds_up_to_the_last_digit(filled):
 def test_spend_by_model_caller_project_and_day(filled):
     """Dearest first; where nothing is priced the spend is unknown, where the rate is zero it is zero."""
     found = read(filled)
-    assert [(r["model"], r["calls"], r["unpriced"], r["spend"]) for r in facts(found.by_model)] == [
+    assert [(r["model"], r["calls"], r["unpriced"], r["spend"]) for r in to_records(found.by_model)] == [
         ("openai/gpt-4o-mini-2024-07-18", 4, 1, Decimal("0.300000000001")),
         ("openai/gpt-4o", 1, 0, Decimal("0.30")),
         ("local/smollm2", 1, 0, Decimal(0)),
@@ -88,15 +88,15 @@ def test_spend_by_model_caller_project_and_day(filled):
         ("ollama/llama3.2", 1, 1, None),
         ("openai/gpt-4o-mini", 1, 1, None),
     ]
-    assert [(r["caller"], r["spend"]) for r in facts(found.by_caller)] == [
+    assert [(r["caller"], r["spend"]) for r in to_records(found.by_caller)] == [
         ("bob", Decimal("0.50")),
         ("ann", Decimal("0.100000000001")),
     ]
-    assert [(r["project"], r["spend"]) for r in facts(found.by_project)] == [
+    assert [(r["project"], r["spend"]) for r in to_records(found.by_project)] == [
         ("red", Decimal("0.400000000001")),
         ("(no project)", Decimal("0.20")),
     ]
-    assert [(r["day"], r["calls"], r["spend"]) for r in facts(found.by_day)] == [
+    assert [(r["day"], r["calls"], r["spend"]) for r in to_records(found.by_day)] == [
         (date(2026, 11, 19), 1, Decimal("0.30")),
         (DAY, 8, Decimal("0.300000000001")),
     ]
@@ -106,7 +106,7 @@ def test_every_table_adds_up_to_the_same_total(filled):
     """However it is divided."""
     found = read(filled)
     for name in ("by_day", "by_model", "by_caller", "by_project"):
-        rows = facts(getattr(found, name))
+        rows = to_records(getattr(found, name))
         assert sum(row["spend"] for row in rows if row["spend"] is not None) == found.spend
         assert sum(row["calls"] for row in rows) == found.calls
         assert sum(row["unpriced"] for row in rows) == found.unpriced_calls
@@ -114,7 +114,7 @@ def test_every_table_adds_up_to_the_same_total(filled):
 
 def test_unpriced_calls_are_counted_with_their_reason(filled):
     """Four calls, four reasons; none of them is a free call."""
-    rows = facts(read(filled).unpriced)
+    rows = to_records(read(filled).unpriced)
     assert {(r["reason"], r["model"], r["calls"]) for r in rows} == {
         ("no rate known", "ollama/llama3.2", 1),
         ("failed before tokens were counted", "openai/gpt-4o-mini", 1),
@@ -164,7 +164,7 @@ def test_a_model_without_a_price_stands_last_with_the_reason(filled):
 def test_the_dearest_calls_come_dearest_first(filled):
     """Free and unpriced calls are not among them; equal costs are ordered by id."""
     found = read(filled)
-    assert [row["cost"] for row in facts(found.dearest)] == [
+    assert [row["cost"] for row in to_records(found.dearest)] == [
         Decimal("0.30"),
         Decimal("0.20"),
         Decimal("0.10"),
@@ -178,7 +178,7 @@ def test_the_dearest_calls_come_dearest_first(filled):
 
 def test_rates_say_how_each_call_was_priced(filled):
     """Model, rate, source, number, and when first and last."""
-    rows = facts(read(filled).rates)
+    rows = to_records(read(filled).rates)
     assert [(r["model"], r["calls"], r["price_rate"], r["price_source"]) for r in rows] == [
         ("local/smollm2", 1, "the rate", "a test"),
         ("openai/gpt-4o", 1, "the rate", "a test"),

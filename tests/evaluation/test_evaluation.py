@@ -17,9 +17,9 @@ from daybook.errors import BadData, BadParameter, DaybookError
 from daybook.evaluation.evaluator import Evaluator
 from daybook.evaluation.predictions import score
 from daybook.evaluation.report import Evaluation, Item
-from daybook.evaluation.scorers import Marker
+from daybook.evaluation.scorers import Scorer
 from daybook.evaluation.tasks import TASKS, Contestant, body, task_of
-from daybook.inference.answer_cache import Said
+from daybook.inference.answer_cache import CachedAnswer
 from daybook.scoring import Score
 from daybook.settings import Settings
 from tests.fakes.counting import Counting
@@ -45,7 +45,7 @@ def evaluation(*scores: list[float | None], said: str = "x") -> Evaluation:
     rows = tuple(Row(f"r{i}", f"question {i}" * (i + 1), "x" if i % 2 else "y") for i in range(len(scores[0])))
     items = {
         f"m{n}": [
-            Item(row, Said(text=said), Score(value, said)) if value is not None else Item(row, error="timeout")
+            Item(row, CachedAnswer(text=said), Score(value, said)) if value is not None else Item(row, error="timeout")
             for row, value in zip(rows, column, strict=True)
         ]
         for n, column in enumerate(scores)
@@ -158,17 +158,17 @@ def test_the_task_is_seen_from_the_rows(source: str, name: str) -> None:
 def test_a_judge_that_answers_prose_has_judged_nothing() -> None:
     """Counted as `no verdict`, and no score is made up."""
     rows = [Row("1", "q"), Row("2", "q2")]
-    marker = Marker("judge", judge=lambda asked: ["Fine.\nVerdict: 5", "It is rather good."])
-    items = marker.mark(rows, [Said(text="a"), Said(text="b")], [None, None])
+    marker = Scorer("judge", judge=lambda asked: ["Fine.\nVerdict: 5", "It is rather good."])
+    items = marker.score(rows, [CachedAnswer(text="a"), CachedAnswer(text="b")], [None, None])
     assert [item.score.value if item.score else item.error for item in items] == [1.0, "no verdict"]
 
 
 def test_a_code_task_needs_its_check() -> None:
     """A row without a test is refused by its id; right code passes it, wrong code does not."""
-    marker = Marker("code")
+    marker = Scorer("code")
     row = Row("1", "q", extra={"test": "assert f(2) == 4"})
-    said = [Said(text="```python\ndef f(x): return x * 2\n```"), Said(text="def f(x): return x")]
-    assert [i.score.value for i in marker.mark([row, row], said, [None, None]) if i.score] == [1.0, 0.0]
+    said = [CachedAnswer(text="```python\ndef f(x): return x * 2\n```"), CachedAnswer(text="def f(x): return x")]
+    assert [i.score.value for i in marker.score([row, row], said, [None, None]) if i.score] == [1.0, 0.0]
     with pytest.raises(BadData, match="Row 2 has no test"):
         marker.ready([row, Row("2", "q")])
 
@@ -186,14 +186,14 @@ def upstream() -> Iterator[Counting]:
 
 
 @pytest.fixture
-def bench(upstream: Counting, tmp_path: Path) -> Iterator[workbench.Workbench]:
+def bench(upstream: Counting, tmp_path: Path) -> Iterator[workbench.Daybook]:
     settings = Settings.from_env({"DAYBOOK_HOME": str(tmp_path / "home")}, tmp_path)
     upstream.models_file(settings.models)
     with workbench.open(settings=settings) as made:
         yield made
 
 
-def test_models_are_asked_once_and_the_calls_are_in_the_book(bench: workbench.Workbench, upstream: Counting) -> None:
+def test_models_are_asked_once_and_the_calls_are_in_the_book(bench: workbench.Daybook, upstream: Counting) -> None:
     """The second time costs nothing and says the same; each call is one row under the project `evaluation`."""
     first = bench.evaluate("builtin:facts", ["up/good", "up/silent"], rows=12)
     again = bench.evaluate("builtin:facts", ["up/good", "up/silent"], rows=12)
@@ -205,7 +205,7 @@ def test_models_are_asked_once_and_the_calls_are_in_the_book(bench: workbench.Wo
     assert first.quality("up/silent").value == 0
 
 
-def test_free_text_is_judged_by_a_model(bench: workbench.Workbench) -> None:
+def test_free_text_is_judged_by_a_model(bench: workbench.Daybook) -> None:
     """The judge's verdict is the score; a judge that answers prose leaves every row without one."""
     data = DataSet("d", "d", tuple(Row(str(i), f"Why {i}?") for i in range(4)))
     found = bench.evaluate(data, ["up/good"], task="free_text", judge="up/judge")
@@ -215,9 +215,7 @@ def test_free_text_is_judged_by_a_model(bench: workbench.Workbench) -> None:
     assert unread.errors["kind"].tolist() == ["no verdict"]
 
 
-def test_a_conversation_goes_on_after_its_answer(
-    bench: workbench.Workbench, upstream: Counting, tmp_path: Path
-) -> None:
+def test_a_conversation_goes_on_after_its_answer(bench: workbench.Daybook, upstream: Counting, tmp_path: Path) -> None:
     """MT-Bench's rows: the second turn is put after the answer to the first, the judge sees both, and what both took is
     counted; the category slices and is no reference."""
     path = tmp_path / "turns.jsonl"
@@ -237,7 +235,7 @@ def test_a_conversation_goes_on_after_its_answer(
 
 
 def test_what_cannot_be_scored_is_refused_before_it_is_paid_for(
-    bench: workbench.Workbench, upstream: Counting, tmp_path: Path
+    bench: workbench.Daybook, upstream: Counting, tmp_path: Path
 ) -> None:
     """No judge, a judge that there is not, a number task whose right answers are none, code without checks."""
     data = DataSet("d", "d", tuple(Row(str(i), f"Why {i}?", "because") for i in range(4)))
@@ -252,7 +250,7 @@ def test_what_cannot_be_scored_is_refused_before_it_is_paid_for(
     assert upstream.asked == 0
 
 
-def test_examples_are_never_rows_that_are_asked_about(bench: workbench.Workbench, upstream: Counting) -> None:
+def test_examples_are_never_rows_that_are_asked_about(bench: workbench.Daybook, upstream: Counting) -> None:
     """Half of the data, by hash, gives the examples; the other half is asked about."""
     found = bench.evaluate("builtin:capitals", ["up/good?shots=2", "up/good"], task="short_answer")
     assert len(found.data) < 30
@@ -260,7 +258,7 @@ def test_examples_are_never_rows_that_are_asked_about(bench: workbench.Workbench
         Evaluator._disjoint(found.data, found.data)
 
 
-def test_a_model_that_is_not_there_is_a_usage_error(bench: workbench.Workbench) -> None:
+def test_a_model_that_is_not_there_is_a_usage_error(bench: workbench.Daybook) -> None:
     """Before anything is asked."""
     with pytest.raises(DaybookError, match="No model is called 'nobody'"):
         bench.evaluate("builtin:facts", ["up/good", "nobody"])

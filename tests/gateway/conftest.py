@@ -19,12 +19,12 @@ from openai import OpenAI
 
 from daybook.access.keys import Issued, Keys
 from daybook.book import Book
-from daybook.gateway.components import Parts, build
+from daybook.gateway.components import Components, build
 from daybook.gateway.listen import bind, url_of
 from daybook.gateway.server import Server
 from daybook.providers import catalogue
 from daybook.providers.catalogue import Catalogue
-from daybook.providers.registered.index import Shelf
+from daybook.providers.registered.index import RegistryIndex
 from daybook.settings import Settings
 
 WORDS = ("It ", "is ", "all ", "quite ", "well.")
@@ -146,7 +146,7 @@ class Endpoint:
     """An endpoint served from a thread of the test's own process."""
 
     settings: Settings
-    parts: Parts
+    parts: Components
     server: Server
     url: str
     key: Issued
@@ -202,7 +202,7 @@ def catalogue_over(url: str, home: Path) -> Catalogue:
     """The fake upstream alone, with a model for each behaviour: no embedded model is started."""
     fake = catalogue.Upstream(name="fake", kind="openai", home=home, base_url=url, api_key="sk-ours", attempts=2)
     models = {name: catalogue.Model(name=name, upstream="fake", target=name) for name in BEHAVIOURS}
-    return Catalogue({"fake": fake}, models, shelf=Shelf(home))
+    return Catalogue({"fake": fake}, models, shelf=RegistryIndex(home))
 
 
 @contextlib.contextmanager

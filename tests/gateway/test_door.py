@@ -15,7 +15,7 @@ import pytest
 from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.errors import JournalFull
-from daybook.gateway.auth_failures import WINDOW, Refusals
+from daybook.gateway.auth_failures import WINDOW, AuthFailures
 from daybook.gateway.http_protocol import MOST_HEAD
 from daybook.records import Event
 
@@ -45,7 +45,7 @@ def told(ledger):
 def test_the_first_refusal_is_entered_at_once_and_a_million_more_in_one_entry(clock):
     """Of each kind, and of each key that was revoked; a quiet minute later the next one is a first one again."""
     ledger, counted = Ledger(), []
-    refusals = Refusals(ledger, clock=clock, count=counted.append)
+    refusals = AuthFailures(ledger, clock=clock, count=counted.append)
     for _ in range(1_000):
         refusals.note("invalid_api_key")
     refusals.note("revoked_api_key", "k1")
@@ -69,7 +69,7 @@ def test_the_first_refusal_is_entered_at_once_and_a_million_more_in_one_entry(cl
 def test_what_was_counted_is_entered_when_the_endpoint_goes_down(clock):
     """Whatever is left of the minute."""
     ledger = Ledger()
-    refusals = Refusals(ledger, clock=clock, count=lambda _code: None)
+    refusals = AuthFailures(ledger, clock=clock, count=lambda _code: None)
     for _ in range(3):
         refusals.note("missing_api_key")
     refusals.flush(all_=True)
@@ -80,7 +80,7 @@ def test_a_full_journal_keeps_no_refusal_from_being_answered(clock):
     """The count is lost there, and in the metrics it is not."""
     ledger, counted = Ledger(), []
     ledger.full = True
-    Refusals(ledger, clock=clock, count=counted.append).note("invalid_api_key")
+    AuthFailures(ledger, clock=clock, count=counted.append).note("invalid_api_key")
     assert counted == ["invalid_api_key"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from daybook.clock import FixedClock
 from daybook.errors import BookLocked, BookTooNew, BookUnreachable
-from daybook.gateway.drain_timer import Drainer
+from daybook.gateway.drain_timer import DrainTimer
 from daybook.gateway.logs import Log
 
 
@@ -46,7 +46,7 @@ def shelf():
 
 @pytest.fixture
 def drainer(shelf, clock, lines):
-    return Drainer(lambda: shelf, clock=clock, log=Log(clock, lines.append))
+    return DrainTimer(lambda: shelf, clock=clock, log=Log(clock, lines.append))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_when_the_book_is_back_the_state_is_well_again(drainer, shelf, clock, li
 
 def test_stopping_ends_the_thread(shelf, clock, lines):
     """`stop` returns with the thread gone, however long the interval."""
-    drainer = Drainer(lambda: shelf, clock=clock, log=Log(clock, lines.append), interval=3600)
+    drainer = DrainTimer(lambda: shelf, clock=clock, log=Log(clock, lines.append), interval=3600)
     drainer.start()
     drainer.stop()
     assert drainer._thread is not None

@@ -11,7 +11,7 @@ import pytest
 
 from daybook.book import Book
 from daybook.hf import head as heads
-from daybook.providers.registered.index import FILE, Shelf
+from daybook.providers.registered.index import FILE, RegistryIndex
 from daybook.registry.registry import Registry
 
 
@@ -60,7 +60,7 @@ def ask(client: openai.OpenAI, model: str) -> str:
 
 def test_a_shelf_that_cannot_be_read_keeps_what_it_knew(tmp_path: Path) -> None:
     """Half a file, or none: the names from before still hold, or there are none; nothing is raised."""
-    shelf = Shelf(tmp_path)
+    shelf = RegistryIndex(tmp_path)
     assert shelf.names() == []
     with Book(f"duckdb:///{tmp_path / 'book.duckdb'}", tmp_path) as book:
         Registry(book).register("triage", method="head", provider="head", actor="test", place="m")

@@ -13,7 +13,7 @@ import pytest
 
 from daybook.clock import FixedClock
 from daybook.errors import JournalFull, UnknownModel
-from daybook.inference.answerer import AnsweredStream, Answerer
+from daybook.inference.answerer import Answerer, CompletionStream
 from daybook.inference.entry import ChatRequest
 from daybook.inference.ports import Observer
 from daybook.providers.port import Body, Identity, Piece, Reply
@@ -178,7 +178,7 @@ class Desk:
             tags={"a": "b"},
         )
 
-    async def read(self, stream: AnsweredStream) -> list[bytes]:
+    async def read(self, stream: CompletionStream) -> list[bytes]:
         try:
             return [data async for data in stream]
         finally:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from daybook.errors import BadParameter, DaybookError, RateLimited, UnknownModel
-from daybook.inference.answer_cache import Answers, Said, key
-from daybook.inference.batch import Gathered, Limits, Question, gather
+from daybook.inference.answer_cache import AnswerCache, CachedAnswer, key
+from daybook.inference.batch import BatchResult, Limits, Request, ask_all
 
 
-def questions(n: int) -> list[Question]:
-    return [Question(f"k{i}", {"model": "m", "messages": [], "n": i}) for i in range(n)]
+def questions(n: int) -> list[Request]:
+    return [Request(f"k{i}", {"model": "m", "messages": [], "n": i}) for i in range(n)]
 
 
 class Asker:
@@ -26,7 +26,7 @@ class Asker:
         self.asked: list[int] = []
         self.now = self.most = 0
 
-    async def __call__(self, question: Question) -> Said:
+    async def __call__(self, question: Request) -> CachedAnswer:
         self.now += 1
         self.most = max(self.most, self.now)
         await asyncio.sleep(0)
@@ -35,14 +35,14 @@ class Asker:
         self.asked.append(n)
         if n in self.fail:
             raise self.fail[n]
-        return Said(text=str(n), cost=self.cost)
+        return CachedAnswer(text=str(n), cost=self.cost)
 
 
-async def run(asker: Asker, n: int = 20, answers: Answers | None = None, **limits: object) -> Gathered:
-    return await gather(
+async def run(asker: Asker, n: int = 20, answers: AnswerCache | None = None, **limits: object) -> BatchResult:
+    return await ask_all(
         questions(n),
         ask=asker,
-        answers=answers or Answers(None),
+        answers=answers or AnswerCache(None),
         limits=Limits(**limits),  # type: ignore[arg-type]
         expect=lambda body: asker.cost,
     )
@@ -59,9 +59,9 @@ async def test_no_more_are_under_way_at_once_than_was_said() -> None:
 
 async def test_what_was_answered_is_not_asked_again(tmp_path: Path) -> None:
     """A second run over more questions asks only for the new ones, from the file alone."""
-    await run(Asker(), 8, Answers(tmp_path / "a.jsonl"))
+    await run(Asker(), 8, AnswerCache(tmp_path / "a.jsonl"))
     again = Asker()
-    found = await run(again, 10, Answers(tmp_path / "a.jsonl"))
+    found = await run(again, 10, AnswerCache(tmp_path / "a.jsonl"))
     assert sorted(again.asked) == [8, 9]
     assert len(found.said) == 10
     assert found.asked == 2
@@ -88,14 +88,14 @@ async def test_a_model_without_a_price_cannot_be_held_to_a_cost() -> None:
 async def test_at_the_time_limit_what_had_come_is_kept() -> None:
     """A model that hangs costs the time that was given and nothing else."""
 
-    async def hang(question: Question) -> Said:
+    async def hang(question: Request) -> CachedAnswer:
         if question.body["n"] == 0:
-            return Said(text="0")
+            return CachedAnswer(text="0")
         await asyncio.Event().wait()
         raise AssertionError
 
-    answers = Answers(None)
-    found = await gather(questions(5), ask=hang, answers=answers, limits=Limits(concurrency=2, seconds=0.05))
+    answers = AnswerCache(None)
+    found = await ask_all(questions(5), ask=hang, answers=answers, limits=Limits(concurrency=2, seconds=0.05))
     assert list(found.said) == ["k0"]
     assert "time limit" in str(found.stopped)
     assert answers.get("k0") is not None
@@ -103,7 +103,7 @@ async def test_at_the_time_limit_what_had_come_is_kept() -> None:
 
 async def test_a_question_that_fails_is_an_error_of_its_own_and_asked_again() -> None:
     """The others are answered; the kind of failure is told; nothing of it is kept."""
-    answers = Answers(None)
+    answers = AnswerCache(None)
     found = await run(Asker(fail={4: RateLimited("Slow down.")}), answers=answers)
     assert found.errors == {"k4": "rate_limited"}
     assert len(found.said) == 19
@@ -125,7 +125,7 @@ async def test_nothing_but_failures_is_a_failure() -> None:
 async def test_equal_questions_are_asked_once() -> None:
     """Two contestants who ask the same of the same model pay once."""
     asker = Asker()
-    found = await gather(questions(3) * 2, ask=asker, answers=Answers(None), limits=Limits())
+    found = await ask_all(questions(3) * 2, ask=asker, answers=AnswerCache(None), limits=Limits())
     assert sorted(asker.asked) == [0, 1, 2]
     assert found.asked == 3
 
@@ -133,14 +133,14 @@ async def test_equal_questions_are_asked_once() -> None:
 def test_a_torn_line_loses_itself_only(tmp_path: Path) -> None:
     """A kill in the middle of a write: the answers before are there, and the next one is whole."""
     path = tmp_path / "a.jsonl"
-    answers = Answers(path)
-    answers.put("a", Said(text="one"))
+    answers = AnswerCache(path)
+    answers.put("a", CachedAnswer(text="one"))
     with path.open("ab") as file:
         file.write(b'{"key": "b", "te')
-    answers = Answers(path)
+    answers = AnswerCache(path)
     assert answers.get("b") is None
-    answers.put("c", Said(text="three"))
-    fresh = Answers(path)
+    answers.put("c", CachedAnswer(text="three"))
+    fresh = AnswerCache(path)
     assert [one.text for name in "ac" if (one := fresh.get(name))] == ["one", "three"]
     assert fresh.get("b") is None
     assert fresh.torn == 1
@@ -148,11 +148,11 @@ def test_a_torn_line_loses_itself_only(tmp_path: Path) -> None:
 
 def test_an_answer_of_another_process_is_seen(tmp_path: Path) -> None:
     """Two that are open on one file know of each other's answers, and keep one line for both."""
-    one, other = Answers(tmp_path / "a.jsonl"), Answers(tmp_path / "a.jsonl")
+    one, other = AnswerCache(tmp_path / "a.jsonl"), AnswerCache(tmp_path / "a.jsonl")
     assert other.get("a") is None
-    one.put("a", Said(text="yes", cost=Decimal("0.5")))
-    assert other.get("a") == Said(text="yes", cost=Decimal("0.5"))
-    other.put("a", Said(text="no"))
+    one.put("a", CachedAnswer(text="yes", cost=Decimal("0.5")))
+    assert other.get("a") == CachedAnswer(text="yes", cost=Decimal("0.5"))
+    other.put("a", CachedAnswer(text="no"))
     assert (tmp_path / "a.jsonl").read_bytes().count(b"\n") == 1
 
 
@@ -160,7 +160,7 @@ def test_a_place_that_takes_nothing_is_said(tmp_path: Path) -> None:
     """With its name, the reason and what to do."""
     (tmp_path / "file").touch()
     with pytest.raises(DaybookError, match=r"could not be kept"):
-        Answers(tmp_path / "file" / "a.jsonl").put("a", Said(text="x"))
+        AnswerCache(tmp_path / "file" / "a.jsonl").put("a", CachedAnswer(text="x"))
 
 
 def test_other_weights_are_another_question() -> None:
@@ -173,12 +173,12 @@ def test_other_weights_are_another_question() -> None:
 async def test_a_second_round_has_what_the_first_left_of_the_limits() -> None:
     """A judge, or a second turn, spends from the same purse, and what stops it is told as the limit that was stated."""
     asker, stated = Asker(cost="0.03"), Limits(cost=Decimal("0.10"), seconds=60)
-    took = Gathered()
+    took = BatchResult()
     took.add(await run(asker, 2, cost=Decimal("0.10")))
     left = stated.less(took)
     assert left.cost == Decimal("0.04")
-    found = await gather(
-        questions(9), ask=asker, answers=Answers(None), limits=left, expect=lambda body: Decimal("0.03")
+    found = await ask_all(
+        questions(9), ask=asker, answers=AnswerCache(None), limits=left, expect=lambda body: Decimal("0.03")
     )
     took.add(found)
     assert (found.asked, took.asked, took.spent) == (1, 3, Decimal("0.09"))

@@ -12,7 +12,7 @@ from daybook.book import Book
 from daybook.clock import new_id
 from daybook.errors import ReportUnwritable
 from daybook.press import index, publish, reports, workdir
-from daybook.press.runner import Outcome
+from daybook.press.runner import RunOutcome
 from daybook.press.scrub import Scrubber
 from daybook.records import Finding, Run
 
@@ -60,7 +60,7 @@ def enter(settings, book):
         told = [{"low": None, "high": None, "level": None, "n": None, "note": None} | dict(f) for f in findings]
         if state != "running":
             notebook = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-            outcome = Outcome(state=state)
+            outcome = RunOutcome(state=state)
             scrubber = Scrubber()
             run = publish.publish(notebook, run, outcome, reports=settings.reports, findings=told, scrubber=scrubber)
         book.append(run)
@@ -100,7 +100,7 @@ def test_every_run_is_listed_newest_first(enter, settings, book):
 def test_what_is_older_than_two_weeks_is_folded_by_month(enter):
     """Of 500 runs the newest 14 days are in sight; every other one is a click away, in its month."""
     days = [date(2026, 11, 20) - timedelta(days=n) for n in range(500)]
-    entry = index.Entry(run=enter(), state="completed", link=None, findings=())
+    entry = index.ReportEntry(run=enter(), state="completed", link=None, findings=())
     made = index.html(replace(entry, run=replace(entry.run, logical_date=day)) for day in days)
     sight, *folded = made.split("<details>")
     assert [sight.count("<time"), len(folded)] == [14, 17]

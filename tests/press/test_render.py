@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from daybook.press import render
-from daybook.press.runner import Outcome
+from daybook.press.runner import RunOutcome
 from daybook.records import Run
 
 EVIL = "<script>document.title = 'ran'</script>"
@@ -76,7 +76,7 @@ class Page(HTMLParser):
 
 def page_of(*cells, run=RUN, findings=(), outcome=None) -> str:
     notebook = nbformat.v4.new_notebook(cells=list(cells))
-    return render.page(notebook, run, findings, outcome or Outcome(state="completed"))
+    return render.page(notebook, run, findings, outcome or RunOutcome(state="completed"))
 
 
 def prose(source):
@@ -255,7 +255,7 @@ def test_cells_say_how_far_they_got():
     broke = nbformat.v4.new_code_cell("1 / 0", execution_count=2, metadata={"papermill": {"status": "failed"}})
     never = nbformat.v4.new_code_cell("3", metadata={"papermill": {"status": "pending"}})
     run = dataclasses.replace(RUN, state="failed", error="It broke.")
-    made = page_of(prose("# T"), done, broke, never, run=run, outcome=Outcome(state="failed", cell=2, cells=3))
+    made = page_of(prose("# T"), done, broke, never, run=run, outcome=RunOutcome(state="failed", cell=2, cells=3))
     page = Page(made)
     assert "T · 2026-11-20 · failed" in page.text
     assert "2 of 3 code cells were started" in page.text

@@ -10,7 +10,7 @@ import pytest
 
 from daybook.clock import FixedClock
 from daybook.errors import StreamBroken
-from daybook.providers.http.client import Address, Retry, Timeouts, Wire
+from daybook.providers.http.client import Address, HttpUpstream, Retry, Timeouts
 from daybook.providers.port import Piece, Stream
 from tests.fakes.contracts import Contract
 from tests.fakes.ollama_server import FakeOllama
@@ -60,13 +60,15 @@ def waits() -> Waits:
 
 
 @pytest.fixture
-async def wire_to(waits: Waits) -> AsyncIterator[Callable[..., Wire]]:
+async def wire_to(waits: Waits) -> AsyncIterator[Callable[..., HttpUpstream]]:
     """Makes wires that note their waits, draw 1.0 at random and live at 2026-11-20 09:30 UTC; closes them after."""
-    wires: list[Wire] = []
+    wires: list[HttpUpstream] = []
 
-    def make(url: str, *, name: str = "up", secret: str | None = SECRET, attempts: int = 3, **timeouts: float) -> Wire:
+    def make(
+        url: str, *, name: str = "up", secret: str | None = SECRET, attempts: int = 3, **timeouts: float
+    ) -> HttpUpstream:
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-        wire = Wire(
+        wire = HttpUpstream(
             name,
             Address(url, headers, secret),
             key_env="UP_KEY",

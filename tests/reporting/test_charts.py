@@ -24,11 +24,13 @@ def stacked():
 
 
 def by_name():
-    return ranked.ranked("By model", [ranked.Panel("", BARS)], unit="US dollars", money=True)
+    return ranked.ranked("By model", [ranked.RankedPanel("", BARS)], unit="US dollars", money=True)
 
 
 def dots():
-    row = quantiles.Row("gpt-4o", 5, [quantiles.Point(1.0, 0.5, 2.0), quantiles.Point(9.0, 4.0, None)])
+    row = quantiles.QuantileRow(
+        "gpt-4o", 5, [quantiles.QuantilePoint(1.0, 0.5, 2.0), quantiles.QuantilePoint(9.0, 4.0, None)]
+    )
     return quantiles.quantiles("Latency", ("p50", "p95"), [row], unit="seconds (log scale)")
 
 
@@ -111,7 +113,7 @@ def test_the_rest_is_added_up_and_grey():
 def test_intervals_are_drawn_where_they_are_known():
     """From low to high; a quantile without an upper bound gets an arrow instead."""
     bar = ranked.Bar("timeout", 2.0, "2 %", low=0.5, high=7.0)
-    axis = ranked.ranked("Errors", [ranked.Panel("", [bar])], unit="%").axes[0]
+    axis = ranked.ranked("Errors", [ranked.RankedPanel("", [bar])], unit="%").axes[0]
     assert [list(line.get_xdata()) for line in axis.lines] == [[0.5, 7.0]]
     axis = dots().axes[0]
     assert [0.5, 2.0] in [list(line.get_xdata()) for line in axis.lines]
@@ -123,7 +125,7 @@ def test_intervals_are_drawn_where_they_are_known():
     [
         days.stacked("T", DATES, {"ok": [0] * 20}, unit="calls", empty="No calls."),
         days.stacked("T", DATES, {}, unit="calls", empty="No calls."),
-        ranked.ranked("T", [ranked.Panel("", [])], unit="calls", empty="No calls."),
+        ranked.ranked("T", [ranked.RankedPanel("", [])], unit="calls", empty="No calls."),
         ranked.ranked("T", [], unit="calls", empty="No calls."),
         nothing("T", "No calls."),
     ],

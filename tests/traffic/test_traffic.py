@@ -7,7 +7,7 @@ import pytest
 from daybook.book import Book
 from daybook.errors import BadDate, BadParameter
 from daybook.records import Call
-from daybook.reporting.tables import facts
+from daybook.reporting.tables import to_records
 from daybook.traffic import report
 
 DAY = date(2026, 11, 20)
@@ -83,7 +83,7 @@ def test_every_count_is_the_one_counted_by_hand(filled):
 
 def test_errors_by_kind_have_a_share_of_all_calls_with_interval(filled):
     """Two of ten: 20 %, Wilson 5.7 % to 51.0 %; one of ten: 10 %, 1.8 % to 40.4 %."""
-    rows = facts(report.read(filled, logical_date=DAY, days=1).errors)
+    rows = to_records(report.read(filled, logical_date=DAY, days=1).errors)
     assert [(row["kind"], row["calls"], row["rate"]) for row in rows] == [
         ("timeout", 2, 0.2),
         ("model_not_found", 1, 0.1),
@@ -94,7 +94,7 @@ def test_errors_by_kind_have_a_share_of_all_calls_with_interval(filled):
 
 def test_models_are_named_by_what_was_asked_and_after_a_fallback_by_what_served(filled):
     """A failed call counts where its answered sisters do; what no provider knows has no model."""
-    rows = facts(report.read(filled, logical_date=DAY, days=1).by_model)
+    rows = to_records(report.read(filled, logical_date=DAY, days=1).by_model)
     assert [(row["model"], row["calls"], row["failed"]) for row in rows] == [
         ("openai/gpt-4o-mini", 6, 2),
         ("local/smollm2", 2, 0),
@@ -119,7 +119,7 @@ def test_latency_is_that_of_answered_calls(filled):
     assert (p95.value, p95.high) == (6.0, None)
     first = found.quantile("first_token", 0.50)
     assert (first.value, first.low, first.high) == (0.25, None, None)
-    rows = facts(found.latency)
+    rows = to_records(found.latency)
     assert [(row["model"], row["n"]) for row in rows] == [
         ("(all)", 6),
         ("openai/gpt-4o-mini", 3),
@@ -168,13 +168,13 @@ def test_the_window_is_whole_utc_days(book):
     for n, at in enumerate(times):
         book.append(call(n, at=at))
     found = report.read(book, logical_date=DAY, days=2)
-    assert [(row["day"], row["calls"]) for row in facts(found.by_day)] == [(date(2026, 11, 19), 1), (DAY, 1)]
+    assert [(row["day"], row["calls"]) for row in to_records(found.by_day)] == [(date(2026, 11, 19), 1), (DAY, 1)]
     assert [row["hour"] for row in found.rows] == [0, 23]
 
 
 def test_days_without_calls_are_rows_too(filled):
     """Seven days, six of them silent: 0 calls is known, a rate of nothing is not."""
-    rows = facts(report.read(filled, logical_date=DAY, days=7).by_day)
+    rows = to_records(report.read(filled, logical_date=DAY, days=7).by_day)
     assert [row["calls"] for row in rows] == [0, 0, 0, 0, 0, 0, 10]
     assert rows[0]["failed_rate"] is None
     assert rows[0]["input_tokens"] is None

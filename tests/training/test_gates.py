@@ -11,7 +11,7 @@ import pytest
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadData, BadParameter, GateNotMet
 from daybook.training.data import examples, gates, near_duplicates
-from daybook.training.data.gates import Checked
+from daybook.training.data.gates import DataChecks
 
 WORDS = [
     "amber",
@@ -37,7 +37,7 @@ def chat(n: int = 0, **more: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": f"Say {said}"}, {"role": "assistant", "content": said}]} | more
 
 
-def check(tmp_path: Path, lines: list[Any], **more: Any) -> Checked:
+def check(tmp_path: Path, lines: list[Any], **more: Any) -> DataChecks:
     path = tmp_path / "chats.jsonl"
     path.write_bytes(b"\n".join(x if isinstance(x, bytes) else json.dumps(x).encode() for x in lines) + b"\n")
     return gates.check(examples.read(path), licence="own", **more)
@@ -153,7 +153,7 @@ def test_consent_and_licence(tmp_path: Path) -> None:
 def test_classes_are_weighed() -> None:
     """One answer only cannot be learnt; a class 21 times as large as another is shown; free text is no class."""
 
-    def of(answers: list[str]) -> gates.Gate:
+    def of(answers: list[str]) -> gates.DataCheck:
         rows = tuple(Row(str(n), f"{WORDS[n % 15]} {n * 31}", a) for n, a in enumerate(answers))
         return gates.check(examples.Material(DataSet("d", "d", rows), lines=len(rows)))["balance"]
 
@@ -202,6 +202,6 @@ def test_near_texts_are_found_among_many() -> None:
         f"{WORDS[n % 15]} {n * 7919} {WORDS[(n // 15) % 15]} {n * 104729} {WORDS[(n // 225) % 15]}" for n in range(3000)
     ]
     planted = [texts[n * 100] + "!?" + "s" for n in range(30)]
-    pairs = near_duplicates.near(texts, planted)
+    pairs = near_duplicates.near_duplicates(texts, planted)
     assert sorted((p.first, p.second) for p in pairs) == [(n * 100, n) for n in range(30)]
-    assert all(0.8 <= p.likeness <= 1 for p in pairs)
+    assert all(0.8 <= p.similarity <= 1 for p in pairs)

@@ -19,7 +19,7 @@ from daybook.training import compare as comparing
 from daybook.training import gguf as adapters
 from daybook.training import lora
 from daybook.training.batches import IGNORED, encode
-from daybook.training.progress import Progress, Trained
+from daybook.training.progress import Trained, TrainingProgress
 from daybook.training.recipe import Recipe
 
 IDENTITY = {"recipe": "r", "data": "d"}
@@ -33,7 +33,7 @@ def train(tiny: Path, chats: list[Any], folder: Path, recipe: Recipe = RECIPE, *
 
 def test_the_loss_falls_and_the_same_seed_gives_the_same_weights(tiny: Path, chats: list[Any], tmp_path: Path) -> None:
     """The curve begins before the first step and ends lower; two runs agree to the bit, another seed does not."""
-    told: list[Progress] = []
+    told: list[TrainingProgress] = []
     made = train(tiny, chats, tmp_path / "a", tell=told.append)
     assert (made.ended, made.steps, made.curve[0].step) == ("all steps", 12, 0)
     assert min(p.validation for p in made.curve) < made.curve[0].validation - 0.5
@@ -48,7 +48,7 @@ def test_the_loss_falls_and_the_same_seed_gives_the_same_weights(tiny: Path, cha
 
 
 def _die_at(tiny: Path, chats: list[Any], folder: Path, step: int) -> None:
-    def tell(progress: Progress) -> None:
+    def tell(progress: TrainingProgress) -> None:
         if progress.step == step:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -35,7 +35,7 @@ def test_a_disk_without_room_is_told_with_numbers(tmp_path: Path) -> None:
     ):
         with (
             pytest.raises(DaybookError, match=r"No room at step 3 in .*: [\d,]+ MB are left on that disk. Free some."),
-            resources.told(lambda: "at step 3", tmp_path, memory="", room="Free some."),
+            resources.explained(lambda: "at step 3", tmp_path, memory="", room="Free some."),
         ):
             write()
 
@@ -43,7 +43,7 @@ def test_a_disk_without_room_is_told_with_numbers(tmp_path: Path) -> None:
 def test_everything_else_passes_through(tmp_path: Path) -> None:
     """An error that is no shortage stays what it is, also one of ours that speaks of one."""
     for error in (ValueError("no"), FileNotFoundError("gone"), DaybookError("out of memory")):
-        with pytest.raises(type(error)) as raised, resources.told(lambda: "", tmp_path, memory="", room=""):
+        with pytest.raises(type(error)) as raised, resources.explained(lambda: "", tmp_path, memory="", room=""):
             raise error
         assert raised.value is error
 

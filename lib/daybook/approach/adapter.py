@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from daybook.approach.report import Trained
+from daybook.approach.report import TrainedMethod
 from daybook.datasets import DataSet
 
 if TYPE_CHECKING:
-    from daybook.training.progress import Progress
+    from daybook.training.progress import TrainingProgress
     from daybook.training.recipe import Recipe
 
 PILOT = 3
@@ -39,7 +39,7 @@ class Adapter:
     """Of the folder: no other training has it."""
     file: Path
     """As llama.cpp reads it."""
-    took: Trained
+    took: TrainedMethod
     steps: int
 
 
@@ -84,7 +84,7 @@ def _read(train: DataSet, home: Path, steps: int) -> Adapter | None:
     place = _place(train, home, steps)
     if (told := _done(place)) is None:
         return None
-    took = Trained(seconds=told["seconds"], rows=told["rows"], note=told["note"])
+    took = TrainedMethod(seconds=told["seconds"], rows=told["rows"], note=told["note"])
     return Adapter(name=place.name, file=place / "adapter" / FILE, took=took, steps=steps)
 
 
@@ -127,7 +127,7 @@ def _train(
     here = 0  # steps of this process: a training that is taken up again has taken others before
     pace: float | None = None
 
-    def told(progress: Progress) -> None:
+    def told(progress: TrainingProgress) -> None:
         nonlocal here, pace
         here += 1
         if tell is not None:

@@ -8,7 +8,7 @@ from matplotlib.ticker import FuncFormatter
 
 from daybook.reporting.charts.style import BLUE, GREEN, INK, Chart, chart, nothing, short
 from daybook.reporting.charts.timeline import dollars
-from daybook.reporting.tables import Column, facts, present
+from daybook.reporting.tables import Column, present, to_records
 from daybook.reporting.text import money
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def methods(found: Approach) -> Styler:
 
 def against_price(found: Approach) -> Chart:
     title = "Quality against price"
-    rows = [row for row in facts(found.methods) if row["quality"] is not None and row["per_1000"]]
+    rows = [row for row in to_records(found.methods) if row["quality"] is not None and row["per_1000"]]
     if not rows:
         return nothing(title, "No method has both a score and a price above 0.")
     figure, (axis,) = chart(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from daybook.reporting.tables import facts
+from daybook.reporting.tables import to_records
 from daybook.reporting.text import between, code, count, listing, money, percent, seconds
 from daybook.stats.power import needed
 
@@ -26,7 +26,7 @@ METHODS: Mapping[str, str] = {
 
 
 def measured(found: Approach) -> str:
-    rows = [row for row in facts(found.methods) if row["quality"] is not None]
+    rows = [row for row in to_records(found.methods) if row["quality"] is not None]
     if not rows:
         return "Nothing could be scored."
     told = [f"{code(r['method'])} {percent(r['quality'])}{between(r['low'], r['high'], percent)}" for r in rows]
@@ -42,7 +42,7 @@ def recommendation(found: Approach) -> str:
     name = found.recommended
     if name is None or found.best is None:
         return "Nothing can be recommended: nothing was scored."
-    rows = {row["method"]: row for row in facts(found.methods)}
+    rows = {row["method"]: row for row in to_records(found.methods)}
     row = rows[name]
     if name != found.best:
         d = found.against_best[name]
@@ -105,7 +105,7 @@ def _changes(found: Approach, name: str, rows: Mapping[str, Any]) -> list[str]:
 
 def _hour_changes(found: Approach, name: str) -> str:
     """The price of an hour of this machine at which another one of the rivals is as cheap."""
-    asked = {row["contestant"]: row["per_1000"] for row in facts(found.evaluation.leaderboard)}
+    asked = {row["contestant"]: row["per_1000"] for row in to_records(found.evaluation.leaderboard)}
     ends = {}
     for rival in found.rivals:
         hours = (found.machine(name) - found.machine(rival)) / found.hour_price if found.hour_price else Decimal(0)

@@ -25,7 +25,7 @@ from daybook.errors import BadParameter, GateNotMet
 from daybook.evaluation.report import Evaluation
 from daybook.reporting import tables as tabling
 from daybook.reporting.findings import finding, summary
-from daybook.reporting.tables import Fact, facts
+from daybook.reporting.tables import TableRow, to_records
 from daybook.reporting.text import amounts, plain, unbroken
 from daybook.stats.paired import Difference
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
+class TrainedMethod:
     """What a method took before it could answer at all."""
 
     seconds: float
@@ -56,7 +56,7 @@ class Learning:
 class Approach:
     evaluation: Evaluation
     """Its contestants are the methods."""
-    trained: Mapping[str, Trained]
+    trained: Mapping[str, TrainedMethod]
     local: frozenset[str]
     """Methods that run on this machine, whose seconds cost."""
     hour_price: Decimal
@@ -72,7 +72,7 @@ class Approach:
     def methods(self) -> pd.DataFrame:
         """One row per method, best first."""
         rows = []
-        for row in facts(self.evaluation.leaderboard):
+        for row in to_records(self.evaluation.leaderboard):
             name = row["contestant"]
             trained = self.trained.get(name)
             asked = row["per_1000"]
@@ -116,7 +116,7 @@ class Approach:
     @cached_property
     def best(self) -> str | None:
         """The method with the highest score; None where nothing was scored."""
-        rows = [row for row in facts(self.methods) if row["quality"] is not None]
+        rows = [row for row in to_records(self.methods) if row["quality"] is not None]
         return rows[0]["method"] if rows else None
 
     @cached_property
@@ -149,7 +149,7 @@ class Approach:
     @cached_property
     def recommended(self) -> str | None:
         """The cheapest of the rivals; of equal price the faster."""
-        rows = {row["method"]: row for row in facts(self.methods)}
+        rows = {row["method"]: row for row in to_records(self.methods)}
         priced = [name for name in self.rivals if rows[name]["per_1000"] is not None] or self.rivals
         if not priced:
             return None
@@ -195,10 +195,10 @@ class Approach:
         """methods, or a table of the evaluation."""
         return approach_charts.methods(self) if name == "methods" else self.evaluation.table(name)
 
-    def findings(self) -> list[Fact]:
+    def findings(self) -> list[TableRow]:
         about = f"{self.evaluation.data.name}, {self.evaluation.data.digest}"
         found = [finding("rows", len(self.evaluation.data), "rows", n=len(self.evaluation.data), note=about)]
-        for row in facts(self.methods):
+        for row in to_records(self.methods):
             name, n = row["method"], row["n"]
             found.append(finding(f"quality/{name}", row["quality"], "share", row["low"], row["high"], n=n, note=about))
             found.append(finding(f"per_1000/{name}", row["per_1000"], "USD", n=n))
@@ -221,7 +221,7 @@ class Approach:
         data = self.evaluation.data
         return {
             "data": {"name": data.name, "rows": len(data), "digest": data.digest, "train_rows": self.train_rows},
-            "methods": facts(self.methods),
+            "methods": to_records(self.methods),
             "local": sorted(self.local),
             "against_best": [
                 {

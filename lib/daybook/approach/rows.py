@@ -128,7 +128,7 @@ def reached(found: Evaluation, notes: list[str]) -> Evaluation:
     return replace(found, data=data, items={name: [items[at] for at in whole] for name, items in found.items.items()})
 
 
-def spread(train: DataSet, n: int) -> list[Row]:
+def one_of_each_class(train: DataSet, n: int) -> list[Row]:
     """`n` rows in an order by hash, of as many classes as there are."""
     by_class: dict[str | None, list[Row]] = {}
     for row in sorted(train.rows, key=lambda row: place(row, "shots")):

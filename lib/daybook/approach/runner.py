@@ -14,15 +14,15 @@ from decimal import Decimal
 
 from daybook.approach import adapter as adapting
 from daybook.approach.prose import METHODS
-from daybook.approach.report import Approach, Learning, Trained
-from daybook.approach.rows import apart, reached, spread
+from daybook.approach.report import Approach, Learning, TrainedMethod
+from daybook.approach.rows import apart, one_of_each_class, reached
 from daybook.clock import new_id
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadParameter
 from daybook.evaluation.evaluator import Evaluator
 from daybook.evaluation.report import Evaluation, Item
 from daybook.evaluation.tasks import Contestant
-from daybook.inference.answer_cache import Said
+from daybook.inference.answer_cache import CachedAnswer
 from daybook.inference.batch import PROJECT
 from daybook.inference.tokens import text_tokens
 from daybook.prices import reckon
@@ -41,7 +41,7 @@ TIMED = 256
 """Rows whose embedding is timed; what all of them take is reckoned from these, since some may be kept already."""
 
 
-class Approaches:
+class ApproachRunner:
     """`model`: the one that is prompted. Only the embedded one is trained. `time_limit`: seconds for all of it."""
 
     def __init__(
@@ -75,7 +75,7 @@ class Approaches:
             raise BadParameter("No method was named.", remedy=f"Name some of {', '.join(METHODS)}.")
         told = list(notes)
         train, test = apart(train, test, told)
-        trained: dict[str, Trained] = {}
+        trained: dict[str, TrainedMethod] = {}
         headed: list[Item] = []
         curve: tuple[Learning, ...] = ()
         if "head" in methods:
@@ -125,7 +125,7 @@ class Approaches:
             return Evaluation(test, "classification", "label", {"head": headed}, asked=len(headed), spent=Decimal(0))
         retrieved = any(one.name == "retrieved" for one in taking_part)
         nearest = self._nearest(train, test) if retrieved else {}
-        same = spread(train, self.shots)
+        same = one_of_each_class(train, self.shots)
 
         def examples(one: Contestant, row: Row) -> Sequence[Row]:
             return nearest[row.id] if one.name == "retrieved" else same
@@ -170,7 +170,7 @@ class Approaches:
 
     # ── the head ──────────────────────────────────────────────────────────────────────────────────────
 
-    def _headed(self, train: DataSet, test: DataSet) -> tuple[list[Item], Trained, tuple[Learning, ...]]:
+    def _headed(self, train: DataSet, test: DataSet) -> tuple[list[Item], TrainedMethod, tuple[Learning, ...]]:
         from daybook.hf import embeddings
         from daybook.hf import head as heads
 
@@ -188,7 +188,7 @@ class Approaches:
             at = time.perf_counter()
             answer = head.predict([row.input])[0]
             call = self._enter(row, embeddings.MODEL, time.perf_counter() - at)
-            said = Said(
+            said = CachedAnswer(
                 text=answer,
                 model=embeddings.MODEL,
                 input_tokens=call.input_tokens,
@@ -207,7 +207,7 @@ class Approaches:
                 right = [less.classes[i] for i in less.of(asked).argmax(1)]
                 hits = sum(said in row.references for said, row in zip(right, test.rows, strict=True))
                 curve.append(Learning(len(part), hits / len(test)))
-        trained = Trained(seconds=took, rows=len(train), note="logistic regression, C = 10")
+        trained = TrainedMethod(seconds=took, rows=len(train), note="logistic regression, C = 10")
         return items, trained, tuple(curve)
 
     def _enter(self, row: Row, model: str, latency: float) -> Call:

@@ -30,8 +30,8 @@ from daybook.bias.questions import report as bias_questions
 from daybook.bias.questions.report import QuestionAudit
 from daybook.errors import BadParameter, DaybookError
 from daybook.reporting.findings import finding, summary
-from daybook.reporting.gates import Gate, Measured, check, judge, unsure
-from daybook.reporting.tables import Fact
+from daybook.reporting.gates import Gate, Measured, borderline, check, judge
+from daybook.reporting.tables import TableRow
 from daybook.stats.multiple import Correction
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Bias:
             answers = bias_questions.predictions(Path(predictions), questions, field=field)
             model = named or f"{Path(predictions).name}:{field}"
         elif by == "likelihood":
-            answers = bias_questions.weigh(questions, self._likelihoods(model))
+            answers = bias_questions.answer_by_likelihood(questions, self._likelihoods(model))
         elif by == "answer":
             answers = bias_questions.ask(questions, lambda prompts: self._texts(model, prompts, max_tokens=16))
         else:
@@ -161,7 +161,7 @@ class Bias:
         plan = prompts_file.read(located(source, "prompts"), axes_of=located(BUILTIN, "prompts"))
         if templates is not None or not outcomes:
             kept = plan.outcomes if outcomes else ()
-            plan = prompts_file.Plan(plan.templates[:templates], kept[:templates], plan.axes)
+            plan = prompts_file.PromptPlan(plan.templates[:templates], kept[:templates], plan.axes)
         model = model or self.model
         crossed = [tuple(names) for names in cross]
         prompts = prompts_file.expand(plan, axes=axes, cross=crossed, repeats=repeats, fillers=fillers)
@@ -208,7 +208,7 @@ Audit = DecisionAudit | PairAudit | QuestionAudit | CounterfactualAudit
 
 
 @dataclass(frozen=True)
-class Verdict:
+class BiasVerdict:
     """Several audits under stated limits: what a promotion waits for."""
 
     audits: Mapping[str, Audit]
@@ -231,7 +231,7 @@ class Verdict:
     @property
     def prose(self) -> str:
         lines = [f"- not met: {line}" for line in self.not_met]
-        lines += [f"- met, not surely: {line}" for line in unsure(self.gates, self.measured)]
+        lines += [f"- met, not surely: {line}" for line in borderline(self.gates, self.measured)]
         met = len(self.gates) - len(self.not_met)
         return "\n".join([f"**{met} of {len(self.gates)} limits are kept.**", "", *lines, "", self.uncovered])
 
@@ -257,7 +257,7 @@ class Verdict:
         if must:
             self.check()
 
-    def findings(self) -> list[Fact]:
+    def findings(self) -> list[TableRow]:
         """What was found; for each limit `gate/…`, 1 where it is kept; and `about/…`, the models it is about."""
         found = [fact for audit in self.audits.values() for fact in audit.findings()]
         for gate in self.gates:
@@ -299,6 +299,6 @@ def limits(
     return tuple(Gate(name, low, high) for name, low, high in stated if low is not None or high is not None)
 
 
-def verdict(gates: Sequence[Gate] = (), **audits: Audit) -> Verdict:
+def verdict(gates: Sequence[Gate] = (), **audits: Audit) -> BiasVerdict:
     """`verdict(limits(min_ratio=0.8), decisions=…, pairs=…)`."""
-    return Verdict(audits=audits, gates=tuple(gates))
+    return BiasVerdict(audits=audits, gates=tuple(gates))

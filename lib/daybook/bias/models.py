@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from daybook.bias.audit import Bias
 from daybook.bias.pairs.report import Likelihoods
 from daybook.errors import BadParameter
-from daybook.inference.answer_cache import Answers, Said, key, said_by
-from daybook.inference.batch import Limits, Question, gather
-from daybook.inference.client import Asking
+from daybook.inference.answer_cache import AnswerCache, CachedAnswer, key, said_by
+from daybook.inference.batch import Limits, Request, ask_all
+from daybook.inference.client import Client
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 
 
 def build(
-    asking: Callable[[], Asking],
+    asking: Callable[[], Client],
     *,
     home: Path,
     model: str,
@@ -37,19 +37,19 @@ def build(
     fresh: bool = False,
 ) -> Bias:
     """`asking`: called when a model is first asked. `fresh`: ask again what was answered before."""
-    answers = Answers(None if fresh else home / "bias" / "answers.jsonl")
+    answers = AnswerCache(None if fresh else home / "bias" / "answers.jsonl")
 
-    def ask_all(bodies: Sequence[Mapping[str, Any]]) -> list[str | None]:
+    def answers_to(bodies: Sequence[Mapping[str, Any]]) -> list[str | None]:
         models = asking()
 
-        async def ask(question: Question) -> Said:
+        async def ask(question: Request) -> CachedAnswer:
             return said_by(await models.ask(question.body, project=PROJECT, run_id=run_id))
 
         identities = {name: models.run(models.identity(name)) for name in {str(body["model"]) for body in bodies}}
         digests = {name: known.digest if known else None for name, known in identities.items()}
-        questions = [Question(key(body, digests[str(body["model"])]), body) for body in bodies]
+        questions = [Request(key(body, digests[str(body["model"])]), body) for body in bodies]
         found = models.run(
-            gather(
+            ask_all(
                 questions,
                 ask=ask,
                 answers=answers,
@@ -74,7 +74,7 @@ def build(
 
         return probabilities(texts)
 
-    return Bias(model=model, ask_all=ask_all, likelihoods=likelihoods, sentiment=sentiment, embed=embed)
+    return Bias(model=model, ask_all=answers_to, likelihoods=likelihoods, sentiment=sentiment, embed=embed)
 
 
 def weights_of(name: str, home: Path) -> Path:

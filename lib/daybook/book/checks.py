@@ -107,11 +107,11 @@ _QUESTIONS = (
 )
 
 
-class Source(Protocol):
+class CheckSource(Protocol):
     def rows(self, query: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]: ...
 
 
-def questions(book: Source, info: Info, yesterday: object) -> list[Check]:
+def questions(book: CheckSource, info: Info, yesterday: object) -> list[Check]:
     """Every question with its answer, in a fixed order."""
     answers = [_answer(q, int(book.rows(q.query, {"yesterday": yesterday})[0]["n"])) for q in _QUESTIONS]
     later = _Question(

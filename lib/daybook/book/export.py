@@ -14,7 +14,7 @@ from daybook.clock import new_id
 from daybook.errors import BadParameter
 
 if TYPE_CHECKING:
-    from daybook.book.stores.factory import Reading
+    from daybook.book.stores.factory import ReadSession
 
 FORMATS = ("parquet", "csv")
 
@@ -34,7 +34,7 @@ def check(table: str, path: Path, format: str | None) -> str:
     return format
 
 
-def export(book: Reading, table: str, path: Path, format: str) -> int:
+def export(book: ReadSession, table: str, path: Path, format: str) -> int:
     """Write `table` to `path`, whole or not at all, readable by its owner alone; returns the number of rows.
 
     Mappings are JSON text, money is decimal, times are UTC. Raises BadParameter where it cannot be written.

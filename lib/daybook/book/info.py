@@ -47,7 +47,7 @@ class Info:
         return orjson.dumps(asdict(self)).decode()
 
 
-class Source(Protocol):
+class InfoSource(Protocol):
     """The book, as telling about it needs it."""
 
     @property
@@ -62,7 +62,7 @@ class Source(Protocol):
     def size(self) -> int | None: ...
 
 
-def read(book: Source) -> Info:
+def read(book: InfoSource) -> Info:
     """The state of `book` now. Raises what its reads raise."""
     drains = True
     try:

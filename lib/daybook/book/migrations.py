@@ -106,7 +106,7 @@ MIGRATIONS = (
 _RECORD = "create table if not exists schema_migrations (name text not null primary key, applied_at timestamptz)"
 
 
-class Writer(Protocol):
+class MigrationTarget(Protocol):
     """What applying needs of a database: one open transaction."""
 
     json_type: str
@@ -118,7 +118,7 @@ class Writer(Protocol):
     def execute(self, sql: str) -> list[tuple[object, ...]]: ...
 
 
-def apply(writer: Writer, shown: str) -> list[str]:
+def apply(writer: MigrationTarget, shown: str) -> list[str]:
     """Bring the schema up to date in the open transaction; returns the names of what was applied.
 
     Raises BookTooNew for a book that has migrations unknown here.
@@ -136,7 +136,7 @@ def apply(writer: Writer, shown: str) -> list[str]:
     return applied
 
 
-def refuse_newer(writer: Writer, shown: str) -> set[str]:
+def refuse_newer(writer: MigrationTarget, shown: str) -> set[str]:
     """The names of the migrations applied so far. Raises BookTooNew where one is unknown here."""
     there = {str(name) for (name,) in writer.execute("select name from schema_migrations")}
     unknown = sorted(there - {migration.name for migration in MIGRATIONS})
@@ -149,7 +149,7 @@ def refuse_newer(writer: Writer, shown: str) -> set[str]:
     return there
 
 
-def statements(migration: Migration, writer: Writer) -> list[str]:
+def statements(migration: Migration, writer: MigrationTarget) -> list[str]:
     """The migration's statements in the words of the database."""
     sql = migration.sql.replace("{json}", writer.json_type).replace("{bytes}", writer.bytes_type)
     sql = sql.replace("{key}", writer.key_clause)

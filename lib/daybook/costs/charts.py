@@ -9,7 +9,7 @@ from daybook.errors import BadParameter
 from daybook.reporting.charts import forecast as ahead
 from daybook.reporting.charts import ranked, timeline
 from daybook.reporting.charts.style import BLUE, GREEN, ORANGE, SKY, Chart, nothing
-from daybook.reporting.tables import Column, Fact, facts, model_of, present
+from daybook.reporting.tables import Column, TableRow, model_of, present, to_records
 from daybook.reporting.text import count, money, percent
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def table(costs: Costs, name: str) -> Styler:
 
 
 def by_day(costs: Costs) -> Chart:
-    order = [row["model"] for row in facts(costs.by_model) if row["spend"]]
+    order = [row["model"] for row in to_records(costs.by_model) if row["spend"]]
     own = order if len(order) <= MOST + 1 else order[:MOST]
     layers = {name: [0.0] * costs.window.days for name in own}
     if len(own) < len(order):
@@ -118,9 +118,9 @@ def who(costs: Costs) -> Chart:
     return ranked.ranked(
         f"Who spent it, and on what: {costs.window}",
         [
-            ranked.Panel("by model", _bars(costs, facts(costs.by_model), "model", BLUE)),
-            ranked.Panel("by caller", _bars(costs, facts(costs.by_caller), "caller", SKY)),
-            ranked.Panel("by project", _bars(costs, facts(costs.by_project), "project", GREEN)),
+            ranked.RankedPanel("by model", _bars(costs, to_records(costs.by_model), "model", BLUE)),
+            ranked.RankedPanel("by caller", _bars(costs, to_records(costs.by_caller), "caller", SKY)),
+            ranked.RankedPanel("by project", _bars(costs, to_records(costs.by_project), "project", GREEN)),
         ],
         unit=f"US dollars{left_out}",
         money=True,
@@ -128,7 +128,7 @@ def who(costs: Costs) -> Chart:
     )
 
 
-def _bars(costs: Costs, rows: list[Fact], key: str, colour: str) -> list[ranked.Bar]:
+def _bars(costs: Costs, rows: list[TableRow], key: str, colour: str) -> list[ranked.Bar]:
     def label(amount: float) -> str:
         part = f"  ({percent(amount / float(costs.spend))})" if costs.spend else ""
         return money(amount) + part
@@ -149,7 +149,7 @@ def offers(costs: Costs) -> Chart:
         bars.append(ranked.Bar(name, amount, money(amount) + times))
     return ranked.ranked(
         title,
-        [ranked.Panel("", sorted(bars, key=lambda bar: bar.value))],
+        [ranked.RankedPanel("", sorted(bars, key=lambda bar: bar.value))],
         unit=f"US dollars, by the prices of {costs.window.last}",
         money=True,
         subtitle=f"{count(sum(row['calls'] for row in costs.usages), 'priced call')}, {costs.window}",

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from daybook.costs.forecast import FEWEST
-from daybook.reporting.tables import facts
+from daybook.reporting.tables import to_records
 from daybook.reporting.text import between, code, count, listing, money, percent
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ def spend(costs: Costs) -> str:
     text += f", {money(costs.spend / priced)} a call."
     if not costs.spend:
         return text + " Every priced call ran on a model whose rate is zero."
-    model, caller = facts(costs.by_model)[0], facts(costs.by_caller)[0]
+    model, caller = to_records(costs.by_model)[0], to_records(costs.by_caller)[0]
     text += f" {_whole(model['share'])} of it went to {code(model['model'])}; {code(caller['caller'])} spent"
     text += f" {_whole(caller['share']).lower()} of it."
-    days = [row for row in facts(costs.by_day) if row["spend"] is not None]
+    days = [row for row in to_records(costs.by_day) if row["spend"] is not None]
     if len(days) > 1:
         dearest = max(days, key=lambda row: row["spend"])
         text += f" The dearest day was {dearest['day']} with {money(dearest['spend'])}."
@@ -38,7 +38,7 @@ def unpriced(costs: Costs) -> str:
         return "No calls, so none without a price."
     if not costs.unpriced_calls:
         return "Every call has a known cost."
-    rows = facts(costs.unpriced)
+    rows = to_records(costs.unpriced)
     reasons: dict[str, int] = {}
     for row in rows:
         reasons[row["reason"]] = reasons.get(row["reason"], 0) + row["calls"]

@@ -24,12 +24,12 @@ from daybook.costs import forecast
 from daybook.costs import prose as costs_prose
 from daybook.costs import repricing as elsewhere
 from daybook.costs.forecast import Expected, Forecast
-from daybook.costs.repricing import Offer
+from daybook.costs.repricing import Quote
 from daybook.ports import Reader
 from daybook.reporting import tables as tabling
 from daybook.reporting.findings import finding, summary
 from daybook.reporting.html import shown
-from daybook.reporting.tables import Fact, facts, grouped, model_of, total
+from daybook.reporting.tables import TableRow, grouped, model_of, to_records, total
 from daybook.reporting.text import amounts, unbroken
 from daybook.window import Window, midnight
 
@@ -59,18 +59,18 @@ def read(
     bounds = {"start": window.start, "end": window.end}
     month = window.last.replace(day=1)
     earliest = min(window.first, month)
-    firsts = facts(book.query("costs_first"))
+    firsts = to_records(book.query("costs_first"))
     tier = elsewhere.first_tier(models, window.last)
-    usages = facts(book.query("costs_tokens", **bounds, most=tier))
+    usages = to_records(book.query("costs_tokens", **bounds, most=tier))
     return Costs(
         window=window,
-        rows=facts(book.query("costs_calls", **bounds)),
-        days=facts(book.query("costs_days", start=midnight(earliest), end=window.end)),
+        rows=to_records(book.query("costs_calls", **bounds)),
+        days=to_records(book.query("costs_days", start=midnight(earliest), end=window.end)),
         usages=usages,
-        dearest_rows=facts(book.query("costs_dearest", **bounds, most=DEAREST)),
-        rate_rows=facts(book.query("costs_rates", **bounds)),
+        dearest_rows=to_records(book.query("costs_dearest", **bounds, most=DEAREST)),
+        rate_rows=to_records(book.query("costs_rates", **bounds)),
         first_call=firsts[0]["first"] if firsts else None,
-        offers=elsewhere.offers(usages, models, window.last) if usages else [],
+        offers=elsewhere.reprice(usages, models, window.last) if usages else [],
         now=now,
     )
 
@@ -80,16 +80,16 @@ class Costs:
     """Made by `read`."""
 
     window: Window
-    rows: list[Fact] = field(repr=False)
+    rows: list[TableRow] = field(repr=False)
     """Calls added up by day, caller, project, model and reason for having no cost."""
-    days: list[Fact] = field(repr=False)
+    days: list[TableRow] = field(repr=False)
     """Calls and spend by day, from the window's first day or the month's, whichever is earlier."""
-    usages: list[Fact] = field(repr=False)
-    dearest_rows: list[Fact] = field(repr=False)
-    rate_rows: list[Fact] = field(repr=False)
+    usages: list[TableRow] = field(repr=False)
+    dearest_rows: list[TableRow] = field(repr=False)
+    rate_rows: list[TableRow] = field(repr=False)
     first_call: datetime | None
     """When the book begins."""
-    offers: list[Offer] = field(repr=False)
+    offers: list[Quote] = field(repr=False)
     now: datetime | None = None
 
     # ── figures ───────────────────────────────────────────────────────────────────────────────────
@@ -160,7 +160,7 @@ class Costs:
 
     # ── tables ────────────────────────────────────────────────────────────────────────────────────
 
-    def _table(self, key: str, groups: dict[object, list[Fact]]) -> pd.DataFrame:
+    def _table(self, key: str, groups: dict[object, list[TableRow]]) -> pd.DataFrame:
         rows = []
         for name, members in groups.items():
             spend: Decimal | None = total(members, "spend")
@@ -199,8 +199,8 @@ class Costs:
         """Dearest first."""
         return self._ranked("project", grouped(self.rows, "project"))
 
-    def _ranked(self, key: str, groups: dict[tuple[str | None, ...], list[Fact]]) -> pd.DataFrame:
-        named: dict[object, list[Fact]] = {name or NOBODY[key]: rows for (name,), rows in groups.items()}
+    def _ranked(self, key: str, groups: dict[tuple[str | None, ...], list[TableRow]]) -> pd.DataFrame:
+        named: dict[object, list[TableRow]] = {name or NOBODY[key]: rows for (name,), rows in groups.items()}
 
         def rank(name: object) -> tuple[bool, Decimal, str]:
             spend: Decimal | None = total(named[name], "spend")
@@ -301,7 +301,7 @@ class Costs:
 
     # ── conclusions ───────────────────────────────────────────────────────────────────────────────
 
-    def findings(self) -> list[Fact]:
+    def findings(self) -> list[TableRow]:
         """What a run enters into the book: name, value, unit, low, high, level, n, note."""
         priced = self.calls - self.unpriced_calls
         reason = self.model if isinstance(self.model, str) else None

@@ -14,7 +14,7 @@ from decimal import Decimal
 from daybook import prices
 from daybook.prices import Rate
 from daybook.records import Usage
-from daybook.reporting.tables import Fact
+from daybook.reporting.tables import TableRow
 
 MODELS: tuple[tuple[str, str], ...] = (
     ("openai", "gpt-4o-mini"),
@@ -34,7 +34,7 @@ UNBOUNDED = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Quote:
     provider: str
     model: str
     amount: Decimal | None
@@ -52,7 +52,7 @@ def first_tier(models: Sequence[tuple[str, str]], on: date) -> int:
     return min((tier for tier in tiers if tier is not None), default=UNBOUNDED)
 
 
-def offers(usages: Iterable[Fact], models: Sequence[tuple[str, str]], on: date) -> list[Offer]:
+def reprice(usages: Iterable[TableRow], models: Sequence[tuple[str, str]], on: date) -> list[Quote]:
     """Cheapest first, unknown last. `usages`: token counts of `calls` calls each, where more than one call is added up
     only below every tier."""
     rows = list(usages)
@@ -60,7 +60,7 @@ def offers(usages: Iterable[Fact], models: Sequence[tuple[str, str]], on: date) 
     for provider, model in models:
         rate = prices.standard().rate(provider, model, on)
         if isinstance(rate, str):
-            found.append(Offer(provider, model, None, None, rate))
+            found.append(Quote(provider, model, None, None, rate))
             continue
         amount, note = Decimal(0), rate.note
         known = True
@@ -76,5 +76,5 @@ def offers(usages: Iterable[Fact], models: Sequence[tuple[str, str]], on: date) 
                 known, note = False, cost.note
                 break
             amount += cost.amount
-        found.append(Offer(provider, model, amount if known else None, rate.words, note, rate.since is not None))
+        found.append(Quote(provider, model, amount if known else None, rate.words, note, rate.since is not None))
     return sorted(found, key=lambda o: (o.amount is None, o.amount or 0, o.provider, o.model))

@@ -30,7 +30,7 @@ from daybook.clock import SystemClock, new_id
 from daybook.day import workload
 from daybook.errors import DaybookError, PortInUse
 from daybook.press.schedule.deployments import Ended, Schedule
-from daybook.press.schedule.processes import Part, PartFailed, Parts, held_back
+from daybook.press.schedule.processes import PartFailed, Process, Processes, held_back
 from daybook.settings import Settings
 
 WORDS = ("traffic", "costs")
@@ -43,7 +43,7 @@ class DayFailed(DaybookError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     url: str
-    part: Part
+    part: Process
 
 
 def run(settings: Settings, *, console: Console, logical_date: date | None = None) -> None:
@@ -63,7 +63,7 @@ def run(settings: Settings, *, console: Console, logical_date: date | None = Non
     )
     console.print(f"[bold]Daybook[/] · a working day, {day} · logs in {logs}")
     try:
-        with Parts(logs) as parts, bar:
+        with Processes(logs) as parts, bar:
             schedule = Schedule(parts, settings, home=prefect_home, port=free_port())
             schedule.start_server()
             endpoint = _serve(parts, settings, bar)
@@ -116,7 +116,7 @@ def step(bar: Progress, text: str, *, total: int = 1, note: str = "") -> Iterato
     bar.update(task, completed=total)
 
 
-def _serve(parts: Parts, settings: Settings, bar: Progress) -> Endpoint:
+def _serve(parts: Processes, settings: Settings, bar: Progress) -> Endpoint:
     with step(bar, "Start the endpoint") as tick:
         ready = parts.logs / "endpoint.json"
         command = [
@@ -139,7 +139,7 @@ def _serve(parts: Parts, settings: Settings, bar: Progress) -> Endpoint:
     return Endpoint(url=url, part=part)
 
 
-def _send(settings: Settings, endpoint: Endpoint, bar: Progress) -> workload.Sent:
+def _send(settings: Settings, endpoint: Endpoint, bar: Progress) -> workload.SentCalls:
     errands = workload.errands()
     journal = Journal(settings.home)
     keys = Keys(settings.home / "keys.json", ledger=journal)
@@ -161,7 +161,7 @@ def _send(settings: Settings, endpoint: Endpoint, bar: Progress) -> workload.Sen
     return sent
 
 
-def _start_schedule(parts: Parts, schedule: Schedule, bar: Progress) -> None:
+def _start_schedule(parts: Processes, schedule: Schedule, bar: Progress) -> None:
     server = next(part for part in parts.parts if part.name == "prefect server")
     with step(bar, "Start Prefect's server and worker", total=2) as tick:
         parts.wait(server, schedule.server_answers, seconds=90)
@@ -185,7 +185,7 @@ def _report(schedule: Schedule, day: date, bar: Progress) -> list[Ended]:
         return schedule.trigger(names, seconds=180, tick=show)
 
 
-def _close(settings: Settings, console: Console, ended: list[Ended], sent: workload.Sent) -> Path:
+def _close(settings: Settings, console: Console, ended: list[Ended], sent: workload.SentCalls) -> Path:
     from daybook.press import index
 
     with workbench.open(settings=settings) as book:
@@ -218,7 +218,7 @@ def keep_up(settings: Settings, *, console: Console, port: int = 0) -> None:
     one. Raises PortInUse before anything is started."""
     port = free_port(port)
     logs = settings.home / "logs" / f"{SystemClock().now():%Y-%m-%dT%H%M%SZ}-schedule"
-    with Parts(logs) as parts:
+    with Processes(logs) as parts:
         schedule = Schedule(parts, settings, home=settings.home / "prefect", port=port)
         server = schedule.start_server()
         with console.status("Starting Prefect's server …"):

@@ -24,7 +24,7 @@ Outcome = Literal["ok", "error", "hung up"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class PlannedCall:
     """One call to make, and how it ought to end."""
 
     caller: str
@@ -37,7 +37,7 @@ class Errand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class SentCalls:
     """What came of the errands: how many ended how, and those that ended otherwise than they ought to."""
 
     outcomes: Mapping[str, int]
@@ -84,10 +84,10 @@ MESSAGES = (
 )  # fmt: skip
 
 
-def errands() -> list[Errand]:
+def errands() -> list[PlannedCall]:
     """The day's 66 calls, mixed as they would come in: 60 that ought to be answered and 6 that ought not to."""
     short = [
-        Errand(
+        PlannedCall(
             caller="support-desk",
             messages=[{"role": "user", "content": f"{question} Answer in one sentence."}],
             max_tokens=32,
@@ -97,7 +97,7 @@ def errands() -> list[Errand]:
         for question in QUESTIONS
     ]
     long = [
-        Errand(
+        PlannedCall(
             caller="analyst",
             messages=[
                 {"role": "system", "content": "You shorten notes. Keep every number."},
@@ -113,7 +113,7 @@ def errands() -> list[Errand]:
         for i in range(20)
     ]
     batch = [
-        Errand(
+        PlannedCall(
             caller="night-batch",
             messages=[{"role": "user", "content": f"One word, billing, technical or sales: {message}"}],
             max_tokens=6,
@@ -127,27 +127,29 @@ def errands() -> list[Errand]:
     return mixed
 
 
-def going_wrong() -> list[Errand]:
+def going_wrong() -> list[PlannedCall]:
     hello = [{"role": "user", "content": "Hello?"}]
     return [
-        Errand(caller="analyst", messages=hello, max_tokens=8, model="gpt-17", expect="error"),
-        Errand(caller="night-batch", messages="not a list of messages", max_tokens=8, expect="error"),
-        Errand(caller="analyst", messages=[{"role": "user", "content": "word " * 9_000}], max_tokens=8, expect="error"),
-        Errand(caller="nobody", messages=hello, max_tokens=8, expect="error"),
-        Errand(
+        PlannedCall(caller="analyst", messages=hello, max_tokens=8, model="gpt-17", expect="error"),
+        PlannedCall(caller="night-batch", messages="not a list of messages", max_tokens=8, expect="error"),
+        PlannedCall(
+            caller="analyst", messages=[{"role": "user", "content": "word " * 9_000}], max_tokens=8, expect="error"
+        ),
+        PlannedCall(caller="nobody", messages=hello, max_tokens=8, expect="error"),
+        PlannedCall(
             caller="support-desk",
             messages=[{"role": "user", "content": "Tell me the whole story of the sea, from the beginning."}],
             max_tokens=400,
             stream=True,
             expect="hung up",
         ),
-        Errand(caller="support-desk", messages=hello, max_tokens=-5, expect="error"),
+        PlannedCall(caller="support-desk", messages=hello, max_tokens=-5, expect="error"),
     ]
 
 
 async def send(
-    url: str, keys: Mapping[str, str], day: Sequence[Errand], *, at_once: int = 4, tick: Callable[[], None]
-) -> Sent:
+    url: str, keys: Mapping[str, str], day: Sequence[PlannedCall], *, at_once: int = 4, tick: Callable[[], None]
+) -> SentCalls:
     """Send the errands through the endpoint at `url` with the official client, `at_once` at a time.
 
     `keys`: caller → secret; a caller without one sends a key that nobody issued. `tick` is called
@@ -161,7 +163,7 @@ async def send(
     outcomes: Counter[str] = Counter()
     surprises: list[str] = []
 
-    async def one(errand: Errand) -> None:
+    async def one(errand: PlannedCall) -> None:
         async with gate:
             try:
                 outcome = await _send(clients[errand.caller], errand)
@@ -177,10 +179,10 @@ async def send(
         await asyncio.gather(*(one(errand) for errand in day))
     finally:
         await asyncio.gather(*(client.close() for client in clients.values()))
-    return Sent(outcomes=dict(outcomes), surprises=surprises)
+    return SentCalls(outcomes=dict(outcomes), surprises=surprises)
 
 
-async def _send(client: AsyncOpenAI, errand: Errand) -> Outcome:
+async def _send(client: AsyncOpenAI, errand: PlannedCall) -> Outcome:
     headers = {"x-daybook-tags": ",".join(f"{name}={value}" for name, value in errand.tags.items())}
     if not errand.stream:
         await client.chat.completions.create(

@@ -22,7 +22,7 @@ from daybook.errors import BadData, GateNotMet
 from daybook.evaluation.predictions import NAMES
 from daybook.reporting import tables as tabling
 from daybook.reporting.findings import finding
-from daybook.reporting.tables import Fact
+from daybook.reporting.tables import TableRow
 from daybook.reporting.text import between, code, count, percent, unbroken
 from daybook.scoring import judge
 from daybook.stats.agreement import kappa
@@ -132,7 +132,7 @@ class Calibration:
                 remedy="Do not let it judge alone: mend the rubric or take another judge.",
             )
 
-    def findings(self) -> list[Fact]:
+    def findings(self) -> list[TableRow]:
         """What a run enters into the book."""
         n = len(self.human)
         a, k = self.agreement, self.kappa
@@ -143,7 +143,7 @@ class Calibration:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        def told(one: Estimate | None) -> Fact | None:
+        def told(one: Estimate | None) -> TableRow | None:
             return None if one is None else {"value": one.value, "low": one.low, "high": one.high}
 
         return {
@@ -155,7 +155,7 @@ class Calibration:
             "weighted_kappa": told(self.weighted),
             "agreement": told(self.agreement),
             "lenience": {"value": self.lenience.estimate, "low": self.lenience.low, "high": self.lenience.high},
-            "table": tabling.facts(self.table),
+            "table": tabling.to_records(self.table),
         }
 
 
@@ -230,22 +230,22 @@ def _verdicts(replies: Sequence[Any], binary: bool) -> list[float | None]:
     return made
 
 
-class _Told(NamedTuple):
+class _Verdicts(NamedTuple):
     value: float
     sure: bool
     """A verdict between 0 and 1; otherwise a bare number, of whichever scale."""
 
 
-def _told(value: Any) -> _Told | None:
+def _told(value: Any) -> _Verdicts | None:
     if isinstance(value, bool):
-        return _Told(float(value), sure=True)
+        return _Verdicts(float(value), sure=True)
     if isinstance(value, str):
         if (word := _WORDS.get(value.strip().lower())) is not None:
-            return _Told(word, sure=True)
+            return _Verdicts(word, sure=True)
         if (found := judge.parse(value)) is not None:
-            return _Told(found, sure=True)
+            return _Verdicts(found, sure=True)
         try:
-            return _Told(float(value), sure=False)
+            return _Verdicts(float(value), sure=False)
         except ValueError:
             return None
-    return _Told(float(value), sure=False) if isinstance(value, (int, float)) and value == value else None
+    return _Verdicts(float(value), sure=False) if isinstance(value, (int, float)) and value == value else None

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from daybook.errors import BadParameter
 from daybook.reporting.charts.style import BLUE, GREY, INK, ORANGE, Chart, chart, nothing, short
-from daybook.reporting.tables import Column, facts, present
+from daybook.reporting.tables import Column, present, to_records
 from daybook.reporting.text import percent
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _disagreements(found: Evaluation) -> Styler:
 
 
 def quality(found: Evaluation) -> Chart:
-    rows = [row for row in facts(found.leaderboard) if row["quality"] is not None]
+    rows = [row for row in to_records(found.leaderboard) if row["quality"] is not None]
     title = "Quality, with its 95 % interval"
     if not rows:
         return nothing(title, "Nothing could be scored.")
@@ -107,7 +107,7 @@ def quality(found: Evaluation) -> Chart:
 
 
 def differences(found: Evaluation) -> Chart:
-    rows = [row for row in facts(found.differences) if row["difference"] is not None]
+    rows = [row for row in to_records(found.differences) if row["difference"] is not None]
     title = "Difference on the same rows, with its 95 % interval"
     if not rows:
         return nothing(title, "Only one took part: nothing is compared.")

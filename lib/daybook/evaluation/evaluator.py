@@ -15,15 +15,15 @@ from typing import Any
 
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadData, BadParameter
-from daybook.evaluation.likelihood import likely
+from daybook.evaluation.likelihood import evaluate_by_likelihood
 from daybook.evaluation.report import Evaluation
-from daybook.evaluation.scorers import Judge, Marker
+from daybook.evaluation.scorers import Judge, Scorer
 from daybook.evaluation.tasks import Contestant, Task, body, contestants, scored_by, task_of
 from daybook.evaluation.turns import following, turns, whole
-from daybook.inference.answer_cache import Answers, Said, key, said_by
+from daybook.inference.answer_cache import AnswerCache, CachedAnswer, key, said_by
 from daybook.inference.answerer import Ledger
-from daybook.inference.batch import PROJECT, Gathered, Limits, Question, gather
-from daybook.inference.client import Asking
+from daybook.inference.batch import PROJECT, BatchResult, Limits, Request, ask_all
+from daybook.inference.client import Client
 from daybook.scoring.judge import RUBRIC
 from daybook.settings import Settings
 
@@ -45,7 +45,7 @@ class Evaluator:
 
     def __init__(
         self,
-        asking: Asking,
+        asking: Client,
         settings: Settings,
         ledger: Ledger,
         *,
@@ -56,7 +56,7 @@ class Evaluator:
     ) -> None:
         self.asking, self.settings, self.ledger = asking, settings, ledger
         self.limits, self.dask, self.progress = limits or Limits(), dask, progress
-        self.answers = Answers(None) if fresh else Answers.of(settings.home)
+        self.answers = AnswerCache(None) if fresh else AnswerCache.of(settings.home)
 
     def run(
         self,
@@ -82,7 +82,7 @@ class Evaluator:
         if part is not None:
             data = data.part(f"part {part[0]} of {part[1]}", data.rows[part[0] - 1 :: part[1]])
         if chosen.scorer == "likelihood":
-            return likely(
+            return evaluate_by_likelihood(
                 data,
                 taking_part,
                 chosen,
@@ -94,9 +94,9 @@ class Evaluator:
         if any(one.shots for one in taking_part) and pool is None:
             raise BadParameter("Examples are asked for and there is nothing to take them from.", remedy="Give pool=….")
         self._disjoint(data, pool)
-        took = Gathered()
+        took = BatchResult()
         judged = None if judge is None else self.judge(judge, took)
-        marker = Marker(chosen.scorer, labels=known, embed=self.embed, judge=judged, rubric=rubric)
+        marker = Scorer(chosen.scorer, labels=known, embed=self.embed, judge=judged, rubric=rubric)
         marker.ready(data.rows)
         choose = examples or _first(pool)
         bodies = {
@@ -110,7 +110,7 @@ class Evaluator:
         for one in taking_part:
             places = [(one.name, row.id) for row in data.rows]
             said = [whole(row, answers[at]) for row, at in zip(data.rows, places, strict=True)]
-            marked = marker.mark(
+            marked = marker.score(
                 [row for row, _ in said], [last for _, last in said], [failed.get(at) for at in places]
             )
             items[one.name] = [replace(item, row=row) for item, row in zip(marked, data.rows, strict=True)]
@@ -125,7 +125,7 @@ class Evaluator:
             seconds=took.seconds,
         )
 
-    def judge(self, model: str, took: Gathered) -> Judge:
+    def judge(self, model: str, took: BatchResult) -> Judge:
         """Conversations → that model's replies. What they take is added to `took`, which the limits are held to. Raises
         UnknownModel."""
         self.asking.catalogue.resolve(model)
@@ -143,10 +143,10 @@ class Evaluator:
     # ── asking ────────────────────────────────────────────────────────────────────────────────────────
 
     def _conversed(
-        self, bodies: Mapping[Place, Mapping[str, Any]], rows: Mapping[str, Row], took: Gathered
-    ) -> tuple[dict[Place, list[Said]], dict[Place, str]]:
+        self, bodies: Mapping[Place, Mapping[str, Any]], rows: Mapping[str, Row], took: BatchResult
+    ) -> tuple[dict[Place, list[CachedAnswer]], dict[Place, str]]:
         """What was said to each turn of each conversation, and why one failed. One that broke off was not answered."""
-        answers: dict[Place, list[Said]] = {place: [] for place in bodies}
+        answers: dict[Place, list[CachedAnswer]] = {place: [] for place in bodies}
         failed: dict[Place, str] = {}
         waiting: Mapping[Place, Mapping[str, Any]] = bodies
         while waiting:
@@ -163,7 +163,9 @@ class Evaluator:
             waiting = more
         return answers, failed
 
-    def _asked(self, bodies: Mapping[Place, Mapping[str, Any]], took: Gathered) -> tuple[dict[Place, str], Gathered]:
+    def _asked(
+        self, bodies: Mapping[Place, Mapping[str, Any]], took: BatchResult
+    ) -> tuple[dict[Place, str], BatchResult]:
         """The key of each question, and what came of all of them; what that took is added to `took`, and what was taken
         before leaves so much less of the limits."""
 
@@ -174,12 +176,12 @@ class Evaluator:
 
         digests = self.asking.run(identities())
         keys = {place: key(one, digests[str(one["model"])]) for place, one in bodies.items()}
-        questions = [Question(keys[place], one) for place, one in bodies.items()]
+        questions = [Request(keys[place], one) for place, one in bodies.items()]
         limits = self.limits.less(took)
         if self.dask is not None:
-            from daybook.inference.dask import spread
+            from daybook.inference.dask import ask_on_dask
 
-            found = spread(
+            found = ask_on_dask(
                 self.dask,
                 questions,
                 settings=self.settings,
@@ -191,7 +193,7 @@ class Evaluator:
             )
         else:
             found = self.asking.run(
-                gather(
+                ask_all(
                     questions,
                     ask=self._ask,
                     answers=self.answers,
@@ -203,7 +205,7 @@ class Evaluator:
         took.add(found)
         return keys, found
 
-    async def _ask(self, question: Question) -> Said:
+    async def _ask(self, question: Request) -> CachedAnswer:
         return said_by(await self.asking.ask(question.body, project=PROJECT, run_id=self.settings.run_id))
 
     def embed(self, texts: Sequence[str]) -> Any:

@@ -15,22 +15,22 @@ from daybook.datasets import DataSet
 from daybook.errors import BadData, BadParameter
 from daybook.evaluation.report import Evaluation, Item
 from daybook.evaluation.tasks import Contestant, Task, asked
-from daybook.inference.answer_cache import Said
+from daybook.inference.answer_cache import CachedAnswer
 from daybook.inference.answerer import Ledger
 from daybook.inference.batch import PROJECT
-from daybook.inference.client import Asking
+from daybook.inference.client import Client
 from daybook.prices import reckon
 from daybook.records import Call, Usage
 from daybook.scoring import Score
 from daybook.settings import Settings
 
 
-def likely(
+def evaluate_by_likelihood(
     data: DataSet,
     taking_part: Sequence[Contestant],
     task: Task,
     *,
-    asking: Asking,
+    asking: Client,
     settings: Settings,
     ledger: Ledger,
     progress: Callable[[int, int], None] | None = None,
@@ -49,7 +49,9 @@ def likely(
             call = _entered(one, sum(s.tokens for s in scored), asking, settings)
             ledger.append(call)
             spent = None if call.cost is None or spent is None else spent + call.cost
-            answer = Said(text=row.choices[best], input_tokens=call.input_tokens, output_tokens=0, cost=call.cost)
+            answer = CachedAnswer(
+                text=row.choices[best], input_tokens=call.input_tokens, output_tokens=0, cost=call.cost
+            )
             score = Score(float(row.choices[best] in row.references), row.choices[best])
             items[one.name].append(Item(row, answer, score))
     seconds = asking.clock.monotonic() - started
@@ -61,7 +63,7 @@ def _choices(
     data: DataSet,
     one: Contestant,
     task: Task,
-    asking: Asking,
+    asking: Client,
     settings: Settings,
     progress: Callable[[int, int], None] | None,
 ) -> list[list[Any]]:
@@ -78,7 +80,7 @@ def _choices(
     return [[next(scored) for _ in row.choices] for row in data.rows]
 
 
-def _entered(one: Contestant, tokens: int, asking: Asking, settings: Settings) -> Call:
+def _entered(one: Contestant, tokens: int, asking: Client, settings: Settings) -> Call:
     now = asking.clock.now()
     cost = reckon(Usage(input_tokens=tokens, output_tokens=0), provider="local", model=one.model, on=now)
     return Call(

@@ -20,8 +20,8 @@ from daybook.datasets.load import text_of
 from daybook.datasets.rows import some
 from daybook.errors import BadData
 from daybook.evaluation.report import Evaluation, Item
-from daybook.evaluation.scorers import Embed, Marker
-from daybook.inference.answer_cache import Said
+from daybook.evaluation.scorers import Embed, Scorer
+from daybook.inference.answer_cache import CachedAnswer
 from daybook.reporting.text import count
 from daybook.scoring import Score
 
@@ -42,7 +42,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _PredictionFile:
     rows: Mapping[str, Row]
     predicted: Mapping[str, Any]
 
@@ -61,7 +61,7 @@ def score(paths: Sequence[Path], *, scorer: str, labels: Sequence[str] = (), emb
     data = DataSet(paths[0].stem, str(paths[0]), tuple(read[0].rows[id_] for id_ in ids))
     for other, path in zip(read[1:], paths[1:], strict=True):
         _same_references(data, other.rows, path)
-    marker = Marker(scorer, labels=labels or data.labels, embed=embed)
+    marker = Scorer(scorer, labels=labels or data.labels, embed=embed)
     items = {name: _items(data.rows, one.predicted, marker) for name, one in zip(names, read, strict=True)}
     outside = {name: len(one.rows) - len(ids) for name, one in zip(names, read, strict=True)}
     found = Evaluation(data=data, task="stored", scorer=scorer, items=items)
@@ -75,7 +75,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [name if name not in names[:i] else f"{name} ({names[:i].count(name) + 1})" for i, name in enumerate(names)]
 
 
-def _read(path: Path, scorer: str) -> _File:
+def _read(path: Path, scorer: str) -> _PredictionFile:
     """The rows of a file, and what was predicted by id."""
     records = files.read(path)
     there = set().union(*(record.values for record in records))
@@ -105,7 +105,7 @@ def _read(path: Path, scorer: str) -> _File:
     if scorer in NOTHING_IS_RIGHT:
         silent = [id_ for id_, row in rows.items() if not row.references]
         rows |= {id_: replace(rows[id_], extra={**rows[id_].extra, "references": ("",)}) for id_ in silent}
-    return _File(rows, predicted)
+    return _PredictionFile(rows, predicted)
 
 
 def _nothing(value: Any) -> bool:
@@ -153,7 +153,7 @@ def _same_references(data: DataSet, known: Mapping[str, Row], path: Path) -> Non
         )
 
 
-def _items(rows: Sequence[Row], predicted: Mapping[str, Any], marker: Marker) -> list[Item]:
+def _items(rows: Sequence[Row], predicted: Mapping[str, Any], marker: Scorer) -> list[Item]:
     if marker.scorer == GIVEN:
         made = []
         for row in rows:
@@ -161,5 +161,5 @@ def _items(rows: Sequence[Row], predicted: Mapping[str, Any], marker: Marker) ->
             known = None if value in (None, "") else Score(float(value), str(value))
             made.append(Item(row, None, known, None if known else "no score"))
         return made
-    said = [Said(text="" if _nothing(predicted[row.id]) else text_of(predicted[row.id])) for row in rows]
-    return marker.mark(rows, said, [None] * len(rows))
+    said = [CachedAnswer(text="" if _nothing(predicted[row.id]) else text_of(predicted[row.id])) for row in rows]
+    return marker.score(rows, said, [None] * len(rows))

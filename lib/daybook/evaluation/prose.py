@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daybook.reporting.tables import facts
+from daybook.reporting.tables import to_records
 from daybook.reporting.text import between, code, count, listing, money, percent, seconds
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def plan(found: Evaluation) -> str:
 
 
 def quality(found: Evaluation) -> str:
-    rows = [row for row in facts(found.leaderboard) if row["quality"] is not None]
+    rows = [row for row in to_records(found.leaderboard) if row["quality"] is not None]
     if not rows:
         return "Nothing could be scored."
     told = [
@@ -73,7 +73,7 @@ def cost(found: Evaluation) -> str:
     told.append(spent + (f"; {count(kept, 'answer')} had been kept." if kept > 0 else "."))
     if found.stopped:
         told.append(f"**It was stopped by {found.stopped}**: what is said here is said of the rows that were reached.")
-    for row in facts(found.leaderboard):
+    for row in to_records(found.leaderboard):
         if row["p50"] is not None:
             price = "unpriced" if row["per_1000"] is None else f"{money(row['per_1000'])} per 1,000"
             told.append(f"{code(row['contestant'])}: {price}, median {seconds(row['p50'])}.")
@@ -81,7 +81,7 @@ def cost(found: Evaluation) -> str:
 
 
 def errors(found: Evaluation) -> str:
-    rows = facts(found.errors)
+    rows = to_records(found.errors)
     if not rows:
         return "Every question was answered, and every answer could be read."
     told = [f"{code(row['contestant'])}: {row['kind']} {row['rows']} of {len(found.data)}" for row in rows[:6]]

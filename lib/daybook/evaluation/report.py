@@ -31,10 +31,10 @@ from daybook.evaluation import (
 from daybook.evaluation import (
     tables as evaluation_tables,
 )
-from daybook.inference.answer_cache import Said
+from daybook.inference.answer_cache import CachedAnswer
 from daybook.reporting import tables as tabling
 from daybook.reporting.findings import finding, summary
-from daybook.reporting.tables import Fact
+from daybook.reporting.tables import TableRow
 from daybook.reporting.text import amounts, unbroken
 from daybook.scoring import Score
 from daybook.stats.paired import Difference, Estimate, compare, mean, paired
@@ -52,7 +52,7 @@ class Item:
     """One contestant on one row."""
 
     row: Row
-    said: Said | None = None
+    said: CachedAnswer | None = None
     score: Score | None = None
     """None: there is nothing to score."""
     error: str | None = None
@@ -203,7 +203,7 @@ class Evaluation:
 
     # ── conclusions ───────────────────────────────────────────────────────────────────────────────────
 
-    def findings(self) -> list[Fact]:
+    def findings(self) -> list[TableRow]:
         """What a run enters into the book. Each names the rows it is about."""
         about = f"{self.data.name}, {self.scorer}, {self.data.digest}"
         found = [finding("rows", len(self.data), "rows", n=len(self.data), note=about)]
@@ -241,9 +241,9 @@ class Evaluation:
             | {"digest": self.data.digest},
             "task": self.task,
             "scorer": self.scorer,
-            "leaderboard": tabling.facts(self.leaderboard),
-            "differences": tabling.facts(self.differences),
-            "errors": tabling.facts(self.errors),
+            "leaderboard": tabling.to_records(self.leaderboard),
+            "differences": tabling.to_records(self.differences),
+            "errors": tabling.to_records(self.errors),
             "detectable": self.least,
             "winner": self.winner,
             "asked": self.asked,

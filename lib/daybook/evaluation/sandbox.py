@@ -36,7 +36,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SandboxResult:
     passed: bool
     said: str
     """`passed`, `no code`, `no time left`, `left early`, `killed`, or the name of the error that was raised."""
@@ -48,11 +48,11 @@ def code_of(answer: str) -> str:
     return (found[1] if found else answer).strip()
 
 
-def run(code: str, bounds: Bounds | None = None) -> Outcome:
+def run(code: str, bounds: Bounds | None = None) -> SandboxResult:
     """Run Python code to its end. Raises DaybookError where this machine cannot lock it in."""
     bounds = bounds or Bounds()
     if not code.strip():
-        return Outcome(False, "no code")
+        return SandboxResult(False, "no code")
     asked = [sys.executable, "-I", "-S", "-B", str(_CHILD), str(bounds.seconds), str(bounds.megabytes)]
     token = secrets.token_hex(16)
     with tempfile.TemporaryDirectory(prefix="daybook-sandbox-") as folder:
@@ -73,7 +73,7 @@ def run(code: str, bounds: Bounds | None = None) -> Outcome:
                     process.stdin.write(f"{token}\n{code}".encode("utf-8", "replace"))
                 ended = process.wait(bounds.seconds + 5)
             except subprocess.TimeoutExpired:
-                return Outcome(False, "no time left")
+                return SandboxResult(False, "no time left")
             finally:
                 process.kill()
                 process.wait()
@@ -82,14 +82,14 @@ def run(code: str, bounds: Bounds | None = None) -> Outcome:
     return _outcome(ended, said, token)
 
 
-def _outcome(ended: int, said: str, token: str) -> Outcome:
+def _outcome(ended: int, said: str, token: str) -> SandboxResult:
     if ended == REFUSED:
         raise DaybookError(
             "This machine's kernel offers no way to lock code in (seccomp); nothing was run.",
             remedy="Score code on Linux (x86-64 or ARM64), outside a container that forbids seccomp.",
         )
     if ended == 0:
-        return Outcome(True, "passed") if said == token else Outcome(False, "left early")
+        return SandboxResult(True, "passed") if said == token else SandboxResult(False, "left early")
     if ended in (-signal.SIGXCPU, -signal.SIGALRM):
-        return Outcome(False, "no time left")
-    return Outcome(False, said if ended == 1 and re.fullmatch(r"[A-Za-z]\w{0,50}", said) else "killed")
+        return SandboxResult(False, "no time left")
+    return SandboxResult(False, said if ended == 1 and re.fullmatch(r"[A-Za-z]\w{0,50}", said) else "killed")

@@ -10,7 +10,7 @@ from daybook.datasets import Row
 from daybook.errors import BadData, BadParameter
 from daybook.evaluation import sandbox
 from daybook.evaluation.report import Item
-from daybook.inference.answer_cache import Said
+from daybook.inference.answer_cache import CachedAnswer
 from daybook.scoring import MEASURES, Score, json_fields, measure, number, similarity
 from daybook.scoring.judge import RUBRIC, messages, parse
 
@@ -22,7 +22,7 @@ Judge = Callable[[Sequence[Sequence[Mapping[str, str]]]], Sequence[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Marker:
+class Scorer:
     """Scores answers. `labels`: what can be answered, where the rows do not say. `embed` and `judge` only where the
     scorer asks for them."""
 
@@ -33,7 +33,9 @@ class Marker:
     rubric: str = RUBRIC
     bounds: sandbox.Bounds | None = None
 
-    def mark(self, rows: Sequence[Row], said: Sequence[Said | None], errors: Sequence[str | None]) -> list[Item]:
+    def score(
+        self, rows: Sequence[Row], said: Sequence[CachedAnswer | None], errors: Sequence[str | None]
+    ) -> list[Item]:
         """An item for each row; `errors` say why an answer is None."""
         there = [i for i, one in enumerate(said) if one is not None]
         texts = [one.text for one in said if one is not None]

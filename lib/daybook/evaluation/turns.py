@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from daybook.datasets import Row
-from daybook.inference.answer_cache import Said
+from daybook.inference.answer_cache import CachedAnswer
 
 
 def turns(row: Row) -> Sequence[str]:
@@ -20,13 +20,13 @@ def turns(row: Row) -> Sequence[str]:
     return several if len(several) > 1 else (row.input,)
 
 
-def following(asked: Mapping[str, Any], said: Said, question: str) -> dict[str, Any]:
+def following(asked: Mapping[str, Any], said: CachedAnswer, question: str) -> dict[str, Any]:
     """The body that asks the next question after an answer."""
     more = [{"role": "assistant", "content": said.text}, {"role": "user", "content": question}]
     return {**asked, "messages": [*asked["messages"], *more]}
 
 
-def whole(row: Row, answers: Sequence[Said]) -> tuple[Row, Said | None]:
+def whole(row: Row, answers: Sequence[CachedAnswer]) -> tuple[Row, CachedAnswer | None]:
     """The row as whoever judges the last answer has to see it, with what was said before; and the last answer with
     what all of them took. None where there is none."""
     if not answers:

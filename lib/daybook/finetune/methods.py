@@ -16,7 +16,7 @@ from daybook.hf import weights as base
 from daybook.providers.llamacpp import weights as embedded
 from daybook.stats import paired as statistics
 from daybook.training.data.examples import Material
-from daybook.training.progress import Point, Progress, Tell, Trained
+from daybook.training.progress import LossPoint, Tell, Trained, TrainingProgress
 from daybook.training.recipe import Recipe
 
 COMPARED = 60
@@ -25,7 +25,7 @@ _ANSWER = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class TrainingTask:
     home: Path
     place: Path
     recipe: Recipe
@@ -39,7 +39,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class TrainingResult:
     trained: Trained
     folder: Path
     digest: str
@@ -59,7 +59,7 @@ class Made:
         return f"{key} {found['value']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f}), n = {found['n']}"
 
 
-def run(work: Work) -> Made:
+def run(work: TrainingTask) -> TrainingResult:
     return {"lora": _lora, "head": _head, "encoder": _encoder}[work.recipe.method](work)
 
 
@@ -72,7 +72,7 @@ def base_folder(home: Path, recipe: Recipe) -> Path:
     raise BadParameter(f"{recipe.base[:80]!r} is no base model.", remedy=f"Say {embedded.MODEL}, or name a folder.")
 
 
-def _lora(work: Work) -> Made:
+def _lora(work: TrainingTask) -> TrainingResult:
     from daybook.training import compare as comparing
     from daybook.training import gguf as adapter
     from daybook.training import lora
@@ -89,7 +89,7 @@ def _lora(work: Work) -> Made:
     )
     made = work.place / lora.ADAPTER
     if trained.ended == "cancelled":
-        return Made(trained=trained, folder=made, digest="", base_digest=base_digest, metrics={})
+        return TrainingResult(trained=trained, folder=made, digest="", base_digest=base_digest, metrics={})
     if recipe.base == embedded.MODEL:
         adapter.to_gguf(made, folder)
     if recipe.merge:
@@ -115,7 +115,7 @@ def _lora(work: Work) -> Made:
     if classes:
         metrics |= accuracies(compared.base.right, compared.tuned.right, part.groups)
     digest = base.folder_digest(made)
-    return Made(trained=trained, folder=made, digest=digest, base_digest=base_digest, metrics=metrics)
+    return TrainingResult(trained=trained, folder=made, digest=digest, base_digest=base_digest, metrics=metrics)
 
 
 def _longest(labels: Sequence[str]) -> int:
@@ -123,7 +123,7 @@ def _longest(labels: Sequence[str]) -> int:
     return max(len(label) for label in labels) // 3 + 4
 
 
-def _head(work: Work) -> Made:
+def _head(work: TrainingTask) -> TrainingResult:
     recipe = work.recipe
     train, held = _classes(work)
     began = time.perf_counter()
@@ -131,7 +131,7 @@ def _head(work: Work) -> Made:
 
     def told(done: int, total: int) -> None:
         spent = time.perf_counter() - began
-        work.tell(Progress(step=done, steps=total, seconds=spent, eta=spent / done * (total - done)))
+        work.tell(TrainingProgress(step=done, steps=total, seconds=spent, eta=spent / done * (total - done)))
 
     texts = [row.input for row in train.rows]
     vectors = embeddings.embed(texts, model=recipe.base, cache=cache, progress=told)
@@ -139,12 +139,12 @@ def _head(work: Work) -> Made:
     labels = [str(row.reference) for row in train.rows]
     truth = [str(row.reference) for row in held.rows]
     curve = []
-    best: tuple[float, heads.Head] | None = None
+    best: tuple[float, heads.ClassifierHead] | None = None
     # Strengths around the asked one, so that the curve shows whether it is a good one; the best on held-out loss is
     # not chosen, because those rows also judge it: what was asked for is what is made.
     for step, strength in enumerate((recipe.strength / 10, recipe.strength, recipe.strength * 10)):
         head = heads.fit(texts, labels, model=recipe.base, strength=strength, seed=recipe.seed, vectors=vectors)
-        curve.append(Point(step=step, epoch=strength, train=None, validation=_loss(head, tests, truth)))
+        curve.append(LossPoint(step=step, epoch=strength, train=None, validation=_loss(head, tests, truth)))
         if strength == recipe.strength:
             best = (strength, head)
     assert best is not None
@@ -160,10 +160,12 @@ def _head(work: Work) -> Made:
     tuned = [head.classes[i] == t for i, t in zip(head.of(tests).argmax(1), truth, strict=True)]
     zero = _zero_shot(head.classes, tests, truth, recipe.base)
     metrics = accuracies(zero, tuned, held.groups) | {"loss_tuned": {"value": curve[1].validation, "n": len(truth)}}
-    return Made(trained=trained, folder=folder, digest=head.digest, base_digest=head.encoder_digest, metrics=metrics)
+    return TrainingResult(
+        trained=trained, folder=folder, digest=head.digest, base_digest=head.encoder_digest, metrics=metrics
+    )
 
 
-def _encoder(work: Work) -> Made:
+def _encoder(work: TrainingTask) -> TrainingResult:
     from daybook.training import encoder
 
     recipe = work.recipe
@@ -190,19 +192,19 @@ def _encoder(work: Work) -> Made:
     )
     folder = work.place / "head"
     if trained.ended == "cancelled":
-        return Made(trained=trained, folder=folder, digest="", base_digest=base_digest, metrics={})
+        return TrainingResult(trained=trained, folder=folder, digest="", base_digest=base_digest, metrics={})
     tuned = heads.load(folder)
     metrics = accuracies(
         [a == t for a, t in zip(frozen.predict(tests), truth, strict=True)],
         [a == t for a, t in zip(tuned.predict(tests), truth, strict=True)],
         held.groups,
     )
-    return Made(
+    return TrainingResult(
         trained=trained, folder=folder, digest=base.folder_digest(folder), base_digest=base_digest, metrics=metrics
     )
 
 
-def _classes(work: Work) -> tuple[DataSet, DataSet]:
+def _classes(work: TrainingTask) -> tuple[DataSet, DataSet]:
     train, held = work.split
     train.need(classes=2)
     here = set(train.labels)
@@ -214,7 +216,7 @@ def _classes(work: Work) -> tuple[DataSet, DataSet]:
     return train, held
 
 
-def _loss(head: heads.Head, vectors: Any, truth: Sequence[str]) -> float:
+def _loss(head: heads.ClassifierHead, vectors: Any, truth: Sequence[str]) -> float:
     import numpy as np
 
     at = {label: n for n, label in enumerate(head.classes)}

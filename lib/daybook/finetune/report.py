@@ -18,7 +18,7 @@ from daybook.reporting import tables as tabling
 from daybook.reporting.charts import curve
 from daybook.reporting.charts.style import BLUE, GREY, Chart, chart, nothing
 from daybook.reporting.findings import finding, summary
-from daybook.reporting.tables import Column, Fact, present
+from daybook.reporting.tables import Column, TableRow, present
 from daybook.reporting.text import code, count, listing, percent
 from daybook.training.progress import Tell
 
@@ -246,7 +246,7 @@ class Finetuning:
 
     # ── for the record ────────────────────────────────────────────────────────────────────────────────
 
-    def findings(self) -> list[Fact]:
+    def findings(self) -> list[TableRow]:
         checked, metrics = self.plan.checked, self.done.metrics
         found = [
             finding("examples", checked.rows, "rows", n=checked.rows, note=checked.digest),

@@ -33,7 +33,7 @@ from daybook.training import estimate, model_card, resources
 from daybook.training.data import examples, gates, tokens
 from daybook.training.data.examples import Material, Template
 from daybook.training.jobs import OVER, Job, Jobs
-from daybook.training.progress import Progress, Tell
+from daybook.training.progress import Tell, TrainingProgress
 from daybook.training.recipe import Recipe
 
 DATA = "data.jsonl"
@@ -46,8 +46,8 @@ class Plan:
 
     material: Material
     recipe: Recipe
-    checked: gates.Checked
-    estimate: estimate.Estimate
+    checked: gates.DataChecks
+    estimate: estimate.TrainingEstimate
     licence: str | None
     subjects: tuple[str, ...]
     left_out: Mapping[str, int]
@@ -189,7 +189,7 @@ class Tuner:
             "run_id": run_id,
             "promote": promote,
         }
-        with resources.told(
+        with resources.explained(
             lambda: f"writing down the {plan.checked.rows:,} rows of a training",
             self.home,
             memory="Give fewer rows.",
@@ -216,7 +216,7 @@ class Tuner:
             recipe = Recipe.of(dict(job.spec["recipe"]))
             again = f"daybook finetune resume {id_}"
             try:
-                with resources.told(
+                with resources.explained(
                     lambda: f"training {id_}, {_far(self.jobs.read(id_))}, with batches of {recipe.batch}",
                     self.home,
                     memory=f"Close what else holds memory and go on from the last checkpoint ({again}), or start anew "
@@ -255,12 +255,12 @@ class Tuner:
         data = files.read(place / DATA, job)
         material = Material(data, (), template, len(data))
 
-        def keep(progress: Progress) -> None:
+        def keep(progress: TrainingProgress) -> None:
             nonlocal job
             job = self.jobs.write(_with(job, progress))
             tell(progress)
 
-        work = methods.Work(
+        work = methods.TrainingTask(
             home=self.home,
             place=place,
             recipe=recipe,
@@ -286,7 +286,7 @@ class Tuner:
             gone = self.jobs.place(job.id) / leftover
             shutil.rmtree(gone) if gone.is_dir() else gone.unlink(missing_ok=True)
 
-    def _register(self, job: Job, recipe: Recipe, made: methods.Made) -> ModelVersion:
+    def _register(self, job: Job, recipe: Recipe, made: methods.TrainingResult) -> ModelVersion:
         """The weights under their digest, then the version, then the alias. Killed in between, the next run finds what
         there is and does the rest."""
         version = self._registered(job) or self._entered(job, recipe, made)
@@ -297,7 +297,7 @@ class Tuner:
             self.registry.alias(job.name, CHAMPION, version.version, actor=str(job.spec["actor"]), reason=reason)
         return version
 
-    def _entered(self, job: Job, recipe: Recipe, made: methods.Made) -> ModelVersion:
+    def _entered(self, job: Job, recipe: Recipe, made: methods.TrainingResult) -> ModelVersion:
         spec = job.spec
         folder = Path("models") / "registered" / job.name / made.digest.removeprefix("sha256:")[:16]
         written = model_card.write(
@@ -351,7 +351,7 @@ class Tuner:
         return job
 
 
-def _with(job: Job, progress: Progress) -> Job:
+def _with(job: Job, progress: TrainingProgress) -> Job:
     return replace(job, progress=progress.as_dict())
 
 

@@ -16,19 +16,19 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from daybook.errors import DaybookError
-from daybook.gateway.chat import PATH, Chat
-from daybook.gateway.components import Parts
+from daybook.gateway.chat import PATH, ChatRoute
+from daybook.gateway.components import Components
 from daybook.gateway.http import App, Receive, Refusal, Scope, Send, shape
 from daybook.gateway.metrics import CONTENT_TYPE
-from daybook.gateway.request_log import Access
+from daybook.gateway.request_log import RequestLog
 from daybook.gateway.routes import finetune, ml
 from daybook.gateway.routes.docs import page
 from daybook.gateway.routes.openapi import describe
 
 
-def build(parts: Parts) -> App:
+def build(parts: Components) -> App:
     """The application over `parts`."""
-    chat = Chat(answerer=parts.answerer, auth=parts.auth, clock=parts.clock, log=parts.log)
+    chat = ChatRoute(answerer=parts.answerer, auth=parts.auth, clock=parts.clock, log=parts.log)
     rest = _rest(parts)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,10 +37,10 @@ def build(parts: Parts) -> App:
         else:
             await rest(scope, receive, send)
 
-    return Access(dispatch, clock=parts.clock, log=parts.log, count=parts.metrics.visited)
+    return RequestLog(dispatch, clock=parts.clock, log=parts.log, count=parts.metrics.visited)
 
 
-def _rest(parts: Parts) -> FastAPI:
+def _rest(parts: Components) -> FastAPI:
     app = FastAPI(
         title="Daybook", summary="An OpenAI-compatible endpoint that keeps a book.", docs_url=None, redoc_url=None
     )

@@ -19,7 +19,7 @@ WINDOW = 60.0
 """Seconds for which refusals of one kind are counted before they are entered."""
 
 
-class Refusals:
+class AuthFailures:
     """Enters into `journal`; `count(code)` is told of every one."""
 
     def __init__(self, journal: Ledger, *, clock: Clock, count: Callable[[str], None]) -> None:

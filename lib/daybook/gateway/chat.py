@@ -20,19 +20,19 @@ from daybook.gateway import auth as who
 from daybook.gateway.http import (
     CLIENT_GONE,
     STREAM_HEADERS,
-    Hangup,
+    Disconnect,
     Receive,
     Refusal,
+    RequestState,
     Scope,
     Send,
-    Visit,
     send_error,
     send_json,
     shape,
 )
 from daybook.gateway.logs import Log
 from daybook.gateway.validation import check, parse
-from daybook.inference.answerer import AnsweredStream, Answerer
+from daybook.inference.answerer import Answerer, CompletionStream
 from daybook.inference.entry import ChatRequest, error_kind
 
 PATH = "/v1/chat/completions"
@@ -42,7 +42,7 @@ SLOWEST_BODY = 60.0
 """Seconds a body may take to arrive once it has begun."""
 
 
-class Chat:
+class ChatRoute:
     """Answers `PATH`. Raises nothing that is foreseen: every refusal is sent in OpenAI's shape."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Chat:
         self._most_body = most_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        visit: Visit = scope["visit"]
+        visit: RequestState = scope["visit"]
         headers = dict(scope["headers"])
         try:
             if scope["method"] != "POST":
@@ -82,7 +82,7 @@ class Chat:
     # ── in ────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _request(
-        self, headers: Mapping[bytes, bytes], receive: Receive, visit: Visit, key: Key | None
+        self, headers: Mapping[bytes, bytes], receive: Receive, visit: RequestState, key: Key | None
     ) -> ChatRequest | None:
         """The request, read and checked; None if the client went away before it was whole. One that is refused is
         entered in the book all the same: whoever asks why their calls fail finds them there."""
@@ -162,7 +162,7 @@ class Chat:
 
     # ── out ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _answer(self, request: ChatRequest, hangup: Hangup, send: Send, visit: Visit) -> None:
+    async def _answer(self, request: ChatRequest, hangup: Disconnect, send: Send, visit: RequestState) -> None:
         watch = _Watch(hangup)
         try:
             if request.body.get("stream") is True:
@@ -182,7 +182,7 @@ class Chat:
         finally:
             watch.stop()
 
-    async def _stream(self, stream: AnsweredStream, watch: _Watch, send: Send, visit: Visit) -> None:
+    async def _stream(self, stream: CompletionStream, watch: _Watch, send: Send, visit: RequestState) -> None:
         try:
             await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
             last = b""
@@ -215,7 +215,7 @@ class _Watch:
 
     __slots__ = ("_hangup", "_work", "gone")
 
-    def __init__(self, hangup: Hangup) -> None:
+    def __init__(self, hangup: Disconnect) -> None:
         self.gone = False
         work = asyncio.current_task()
         assert work is not None

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from daybook.access.keys import Keys
 from daybook.clock import Clock, SystemClock
 from daybook.gateway.auth import Auth
-from daybook.gateway.auth_failures import Refusals
-from daybook.gateway.drain_timer import Drainable, Drainer
+from daybook.gateway.auth_failures import AuthFailures
+from daybook.gateway.drain_timer import Drainable, DrainTimer
 from daybook.gateway.health import Health
 from daybook.gateway.logs import Log, to_stderr
 from daybook.gateway.metrics import Metrics
@@ -37,7 +37,7 @@ _PATIENCE = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
-class Parts:
+class Components:
     """One endpoint's parts. `aclose` puts them away in order: models, drain, journal."""
 
     settings: Settings
@@ -48,9 +48,9 @@ class Parts:
     upstreams: Upstreams[Any]
     answerer: Answerer
     auth: Auth
-    refusals: Refusals
+    refusals: AuthFailures
     metrics: Metrics
-    drainer: Drainer
+    drainer: DrainTimer
     health: Health
     models: Models
     tasks: Tasks
@@ -107,7 +107,7 @@ def build(
     catalogue: Catalogue | None = None,
     env: Mapping[str, str] | None = None,
     drain_every: float = 5.0,
-) -> Parts:
+) -> Components:
     """The parts of an endpoint over `settings`. `exposed`: bound where other machines can reach it. `env`: where the
     upstreams' API keys are found. Raises SettingsError for a models.yml that contradicts itself."""
     from daybook.book.journal.journal import Journal
@@ -136,10 +136,10 @@ def build(
 
         return Book(settings.book_url, settings.home, clock=clock, journal=journal, patience=_PATIENCE)
 
-    drainer = Drainer(open_book, clock=clock, log=log, interval=drain_every)
-    refusals = Refusals(journal, clock=clock, count=metrics.turned_away)
+    drainer = DrainTimer(open_book, clock=clock, log=log, interval=drain_every)
+    refusals = AuthFailures(journal, clock=clock, count=metrics.turned_away)
     metrics.watch(journal=journal.state, drainer=drainer, in_flight=lambda: answerer.open)
-    return Parts(
+    return Components(
         settings=settings,
         clock=clock,
         log=log,

@@ -22,7 +22,7 @@ _FIRST = 1.0
 _SLOWEST = 30.0
 
 
-class Drained(Protocol):
+class DrainResult(Protocol):
     @property
     def entries(self) -> int: ...
 
@@ -30,7 +30,7 @@ class Drained(Protocol):
 class Drainable(Protocol):
     """The book, as the timer sees it."""
 
-    def drain(self) -> Drained: ...
+    def drain(self) -> DrainResult: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class DrainState:
     """Seconds for which entries have been waiting, at most."""
 
 
-class Drainer:
+class DrainTimer:
     """Drains `open_book()` every `interval` seconds."""
 
     def __init__(self, open_book: Callable[[], Drainable], *, clock: Clock, log: Log, interval: float = 5.0) -> None:

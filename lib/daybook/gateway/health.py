@@ -17,13 +17,13 @@ from typing import Any, Literal, Protocol
 
 from daybook.clock import Clock
 from daybook.errors import DaybookError, JournalError, JournalFull, ProviderError
-from daybook.gateway.drain_timer import Drainer
+from daybook.gateway.drain_timer import DrainTimer
 from daybook.inference.ports import Providers
 
 Status = Literal["ready", "degraded", "unusable"]
 
 
-class JournalState(Protocol):
+class JournalHealth(Protocol):
     """What the journal tells of itself."""
 
     @property
@@ -37,7 +37,7 @@ class JournalState(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class HealthVerdict:
     status: Status
     checks: dict[str, Any]
 
@@ -50,9 +50,9 @@ class Health:
         *,
         upstreams: Sequence[str],
         providers: Providers,
-        journal: Callable[[], JournalState],
+        journal: Callable[[], JournalHealth],
         recover: Callable[[], None],
-        drainer: Drainer,
+        drainer: DrainTimer,
         clock: Clock,
         lifetime: float = 2.0,
         patience: float = 2.0,
@@ -68,7 +68,7 @@ class Health:
         self._probed: tuple[float, dict[str, dict[str, Any]]] | None = None
         self._probing = asyncio.Lock()
 
-    async def ready(self) -> Verdict:
+    async def ready(self) -> HealthVerdict:
         """The verdict now; upstreams as they were at most `lifetime` seconds ago."""
         upstreams = await self._all_upstreams()
         journal, book = self._check_journal(), self._check_book()
@@ -78,7 +78,7 @@ class Health:
             status = "degraded"
         if up == 0 or journal["state"] in {"full", "failed"}:
             status = "unusable"
-        return Verdict(status, {"journal": journal, "book": book, "upstreams": upstreams})
+        return HealthVerdict(status, {"journal": journal, "book": book, "upstreams": upstreams})
 
     def _check_journal(self) -> dict[str, Any]:
         try:

@@ -31,7 +31,7 @@ CLIENT_GONE = 499
 
 
 @dataclass(slots=True)
-class Visit:
+class RequestState:
     """One HTTP request on its way through: in the scope under `visit`, and one line of the access log at the end."""
 
     request_id: str
@@ -46,7 +46,7 @@ class Visit:
     """Where the status does not say it: `client_closed`, or the kind of error that ended a stream under way."""
 
 
-class Hangup:
+class Disconnect:
     """Whether the client of a connection has gone, and who is to be told when it goes: in the scope under `hangup`.
 
     ASGI's own way is a task beside each request that waits for `http.disconnect`; this is a call."""

@@ -11,7 +11,7 @@ import asyncio
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from daybook.clock import new_id
-from daybook.gateway.http import Hangup, Refusal, shape
+from daybook.gateway.http import Disconnect, Refusal, shape
 
 MOST_HEAD = 64 * 1024
 """Bytes of a request's line and headers together."""
@@ -23,7 +23,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn's own
         super().connection_made(transport)
-        self._hangup = Hangup()
+        self._hangup = Disconnect()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

@@ -15,13 +15,13 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from daybook.errors import JournalError
-from daybook.gateway.http import Visit
+from daybook.gateway.http import RequestState
 from daybook.gateway.logs import Log
 from daybook.inference.ports import Observer
 from daybook.records import Call
 
 if TYPE_CHECKING:
-    from daybook.gateway.drain_timer import Drainer
+    from daybook.gateway.drain_timer import DrainTimer
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
@@ -97,7 +97,7 @@ class Metrics(Observer):
         """Count one request that was not let in."""
         self.refused.labels(code).inc()
 
-    def visited(self, visit: Visit, seconds: float) -> None:
+    def visited(self, visit: RequestState, seconds: float) -> None:
         """Count one HTTP request."""
         key = (visit.route, visit.status or 0)
         child = self._visited.get(key)
@@ -134,7 +134,7 @@ class Metrics(Observer):
 
     # ── read when asked for ───────────────────────────────────────────────────────────────────────────
 
-    def watch(self, *, journal: Callable[[], object], drainer: Drainer, in_flight: Callable[[], int]) -> None:
+    def watch(self, *, journal: Callable[[], object], drainer: DrainTimer, in_flight: Callable[[], int]) -> None:
         """Also show the journal's and the drain's state, read at the moment of scraping."""
         for name, field, text in (
             ("daybook_journal_entries", "entries", "Entries appended by this process."),

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from daybook.clock import Clock
-from daybook.inference.ports import Catalogue, Model, Providers
+from daybook.inference.ports import CatalogueModel, ModelCatalogue, Providers
 
 
-class Listed(Model, Protocol):
+class Listed(CatalogueModel, Protocol):
     """A model with a name of its own."""
 
     @property
@@ -27,7 +27,7 @@ class Models:
     def __init__(
         self,
         *,
-        catalogue: Catalogue,
+        catalogue: ModelCatalogue,
         named: Mapping[str, Listed],
         upstreams: tuple[str, ...],
         providers: Providers,

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from daybook.clock import Clock, new_id
-from daybook.gateway.http import CLIENT_GONE, App, Message, Receive, Scope, Send, Visit, send_error
+from daybook.gateway.http import CLIENT_GONE, App, Message, Receive, RequestState, Scope, Send, send_error
 from daybook.gateway.logs import Log
 
 ROUTES = frozenset(
@@ -25,10 +25,10 @@ def route_of(path: str) -> str:
     return "/v1/models/{model}" if path.startswith("/v1/models/") else "other"
 
 
-class Access:
+class RequestLog:
     """Wraps `app`; `count(visit, seconds)` is told of each request when it is over."""
 
-    def __init__(self, app: App, *, clock: Clock, log: Log, count: Callable[[Visit, float], None]) -> None:
+    def __init__(self, app: App, *, clock: Clock, log: Log, count: Callable[[RequestState, float], None]) -> None:
         self._app = app
         self._clock = clock
         self._log = log
@@ -39,7 +39,7 @@ class Access:
             await self._app(scope, receive, send)
             return
         clock = self._clock
-        visit = Visit(new_id(), clock.now(), clock.monotonic(), route_of(scope["path"]))
+        visit = RequestState(new_id(), clock.now(), clock.monotonic(), route_of(scope["path"]))
         scope["visit"] = visit
         header = (b"x-request-id", visit.request_id.encode())
 

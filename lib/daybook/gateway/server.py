@@ -24,7 +24,7 @@ import uvicorn
 
 from daybook.errors import SettingsError
 from daybook.gateway.app import build as build_app
-from daybook.gateway.components import Parts
+from daybook.gateway.components import Components
 from daybook.gateway.http_protocol import Protocol
 from daybook.gateway.listen import BACKLOG, url_of
 from daybook.gateway.logs import Bridge
@@ -40,7 +40,7 @@ class Server(uvicorn.Server):
     """uvicorn over `parts`, on the bound socket `sock`. `ready(url)` is called once it accepts connections."""
 
     def __init__(
-        self, parts: Parts, sock: socket.socket, *, ready: Callable[[str], None], grace: float = GRACE
+        self, parts: Components, sock: socket.socket, *, ready: Callable[[str], None], grace: float = GRACE
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -115,7 +115,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def bridge(parts: Parts) -> Bridge:
+def bridge(parts: Components) -> Bridge:
     """Bring what libraries log into the endpoint's own lines."""
     handler = Bridge(parts.log)
     root = logging.getLogger()

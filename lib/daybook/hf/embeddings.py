@@ -33,7 +33,7 @@ LENGTH = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Pooling:
     """How an encoder reads: `length` tokens, of which the `first` stands for the text, or their mean."""
 
     length: int = LENGTH
@@ -62,7 +62,7 @@ def digest(model: str = MODEL) -> str:
 
 
 @lru_cache(maxsize=8)
-def reading(model: str = MODEL) -> Reading:
+def reading(model: str = MODEL) -> Pooling:
     """As the folder says it. Raises BadParameter for a way that is not known here: a wrong vector looks like a right
     one."""
     place = folder(model)
@@ -78,7 +78,7 @@ def reading(model: str = MODEL) -> Reading:
     config = _told(place / "config.json") or {}
     most = min(512, int(config.get("max_position_embeddings", 512)))
     said = (_told(place / "sentence_bert_config.json") or {}).get("max_seq_length")
-    return Reading(length=min(most, int(said)) if said else most, first=modes == ["pooling_mode_cls_token"])
+    return Pooling(length=min(most, int(said)) if said else most, first=modes == ["pooling_mode_cls_token"])
 
 
 _MODULES = ("Transformer", "Pooling", "Normalize")
@@ -126,7 +126,7 @@ def embed(
     return np.stack([known[key] for key in keys])
 
 
-def pooled(encoder: Any, tokenizer: Any, texts: Sequence[str], *, grad: bool = False, how: Reading = Reading()) -> Any:
+def pooled(encoder: Any, tokenizer: Any, texts: Sequence[str], *, grad: bool = False, how: Pooling = Pooling()) -> Any:
     """One normalised row for each text, as a tensor; with gradients where the encoder itself is trained."""
     torch = need("torch")
     asked = tokenizer(list(texts), padding=True, truncation=True, max_length=how.length, return_tensors="pt")

@@ -23,7 +23,7 @@ OWN = "encoder"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Head:
+class ClassifierHead:
     """`weights` has a row for each class (one row where there are two classes), `bias` a number."""
 
     classes: tuple[str, ...]
@@ -72,12 +72,12 @@ class Head:
         return folder
 
 
-def load(folder: Path, *, cache: Path | None = None) -> Head:
+def load(folder: Path, *, cache: Path | None = None) -> ClassifierHead:
     """A head that `save` wrote. Raises BadParameter where it does not load, was changed, or its encoder was."""
     try:
         facts = orjson.loads((folder / "head.json").read_bytes())
         with np.load(folder / "head.npz", allow_pickle=False) as numbers:
-            head = Head(
+            head = ClassifierHead(
                 classes=tuple(facts["classes"]),
                 weights=numbers["weights"],
                 bias=numbers["bias"],
@@ -110,7 +110,7 @@ def fit(
     seed: int = 0,
     cache: Path | None = None,
     vectors: np.ndarray | None = None,
-) -> Head:
+) -> ClassifierHead:
     """A head for `labels`. `strength`: scikit-learn's C, larger trusts the rows more. `vectors`: the texts' embeddings
     where they are at hand. Raises BadData for no rows, one class, or lengths that differ."""
     if len(texts) != len(labels):
@@ -125,7 +125,7 @@ def fit(
     linear = need("sklearn.linear_model", package="scikit-learn")
     rows = embeddings.embed(texts, model=model, cache=cache) if vectors is None else vectors
     fitted = linear.LogisticRegression(C=strength, max_iter=iterations, random_state=seed).fit(rows, list(labels))
-    return Head(
+    return ClassifierHead(
         classes=tuple(str(c) for c in fitted.classes_),
         weights=np.asarray(fitted.coef_, dtype=np.float64),
         bias=np.asarray(fitted.intercept_, dtype=np.float64),

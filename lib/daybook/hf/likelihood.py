@@ -19,7 +19,7 @@ from daybook.extras import need
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class LogLikelihood:
     total: float
     """Sum of the log-probabilities (natural logarithm) of the continuation's tokens."""
     tokens: int
@@ -42,7 +42,7 @@ def score(
     folder: Path,
     batch: int = 16,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Scored]:
+) -> list[LogLikelihood]:
     """One for each (context, continuation). Equal pairs are computed once. Raises BadData for an empty continuation,
     with how many."""
     if empty := [i for i, (_, text) in enumerate(pairs) if not text]:
@@ -57,7 +57,7 @@ def score(
     longest = int(getattr(model.config, "max_position_embeddings", 2048))
     encoded = {pair: _encode(tokenizer, *pair) for pair in dict.fromkeys(pairs)}
     order = sorted(encoded, key=lambda pair: -sum(map(len, encoded[pair])))
-    found: dict[tuple[str, str], Scored] = {}
+    found: dict[tuple[str, str], LogLikelihood] = {}
     for start in range(0, len(order), batch):
         part = order[start : start + batch]
         sides = [encoded[pair] for pair in part]
@@ -74,7 +74,7 @@ def score(
             mine = torch.log_softmax(logits[i, len(ids) - 1 - n : len(ids) - 1].float(), dim=-1)
             wanted = torch.tensor(ids[-n:], device=mine.device)
             total = mine.gather(1, wanted[:, None]).sum().item()
-            found[part[i]] = Scored(float(total), n, bool((mine.argmax(-1) == wanted).all()))
+            found[part[i]] = LogLikelihood(float(total), n, bool((mine.argmax(-1) == wanted).all()))
         if progress is not None:
             progress(min(start + batch, len(order)), len(order))
     return [found[pair] for pair in pairs]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 if TYPE_CHECKING:
-    from daybook.inference.answerer import Answered
+    from daybook.inference.answerer import Completion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Answer:
     call_id: str
 
     @classmethod
-    def of(cls, answered: Answered) -> Answer:
+    def of(cls, answered: Completion) -> Answer:
         call = answered.call
         return cls(
             text=answered.reply.text,

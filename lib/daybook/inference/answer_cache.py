@@ -18,11 +18,11 @@ from typing import Any
 import orjson
 
 from daybook.errors import DaybookError
-from daybook.inference.answerer import Answered
+from daybook.inference.answerer import Completion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class CachedAnswer:
     """One answer, and what it took when it was given."""
 
     text: str
@@ -44,10 +44,10 @@ def key(body: Mapping[str, Any], identity: str | None = None, sample: int = 0) -
     return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def said_by(answered: Answered) -> Said:
+def said_by(answered: Completion) -> CachedAnswer:
     """What is kept of an answer."""
     call = answered.call
-    return Said(
+    return CachedAnswer(
         text=answered.reply.text,
         model=call.served_model,
         input_tokens=call.input_tokens,
@@ -60,11 +60,11 @@ def said_by(answered: Answered) -> Said:
     )
 
 
-class Answers:
+class AnswerCache:
     """The answers in a file; None for a path keeps them in memory only."""
 
     @classmethod
-    def of(cls, home: Path) -> Answers:
+    def of(cls, home: Path) -> AnswerCache:
         """Those of a home."""
         return cls(home / "evaluation" / "answers.jsonl")
 
@@ -72,17 +72,17 @@ class Answers:
         self.path = path
         self.torn = 0
         """Lines that could not be read."""
-        self._known: dict[str, Said] = {}
+        self._known: dict[str, CachedAnswer] = {}
         self._read = 0
         self._rest = b""
 
-    def get(self, name: str) -> Said | None:
+    def get(self, name: str) -> CachedAnswer | None:
         """The answer, whoever wrote it; None where there is none yet."""
         if name not in self._known:
             self._catch_up()
         return self._known.get(name)
 
-    def put(self, name: str, said: Said) -> None:
+    def put(self, name: str, said: CachedAnswer) -> None:
         """Keep an answer: written when this returns. One that is there already stays. Raises DaybookError where it
         cannot be written."""
         if self.get(name) is not None:
@@ -129,6 +129,6 @@ class Answers:
                 told = orjson.loads(line)
                 name, cost = told.pop("key"), told["cost"]
                 told["cost"] = None if cost is None else Decimal(cost)
-                self._known[name] = Said(**told)
+                self._known[name] = CachedAnswer(**told)
             except (ValueError, TypeError, KeyError, ArithmeticError):
                 self.torn += 1

@@ -21,20 +21,20 @@ from dataclasses import dataclass, replace
 
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BadRequest, DaybookError, JournalError
-from daybook.inference.entry import ChatRequest, Draft, Outcome, error_kind
-from daybook.inference.ports import Catalogue, Observer, Providers, Reckon
-from daybook.inference.stream import AnsweredStream
+from daybook.inference.entry import CallEntry, CallOutcome, ChatRequest, error_kind
+from daybook.inference.ports import ModelCatalogue, Observer, Providers, Reckon
+from daybook.inference.stream import CompletionStream
 from daybook.inference.tokens import estimated, text_tokens
 from daybook.inference.upstreams import Identities
 from daybook.ports import Ledger
 from daybook.providers.port import Reply
 from daybook.records import Call, Cost, Event
 
-__all__ = ["Answered", "AnsweredStream", "Answerer", "ChatRequest", "Ledger"]
+__all__ = ["Answerer", "ChatRequest", "Completion", "CompletionStream", "Ledger"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Completion:
     reply: Reply
     call: Call
 
@@ -49,7 +49,7 @@ class Answerer:
     def __init__(
         self,
         *,
-        catalogue: Catalogue,
+        catalogue: ModelCatalogue,
         providers: Providers,
         journal: Ledger,
         reckon: Reckon,
@@ -74,7 +74,7 @@ class Answerer:
         self._withheld = 0
         self._waiting: deque[Call] = deque(maxlen=_MOST_WAITING)
 
-    async def chat(self, request: ChatRequest) -> Answered:
+    async def chat(self, request: ChatRequest) -> Completion:
         """A whole answer. Raises what the provider raised, UnknownModel, or JournalFull; each failed call is entered.
         Cancelling is the client going away: the upstream is cancelled and the call entered as client_closed."""
         draft = self._begin(request, stream=False)
@@ -83,13 +83,13 @@ class Answerer:
             try:
                 reply = await draft.provider.chat(draft.body)
             except asyncio.CancelledError:
-                self.abandon(draft, Outcome(status="client_closed"))
+                self.abandon(draft, CallOutcome(status="client_closed"))
                 raise
             except Exception as error:
                 self.fail(draft, error)
                 raise
             usage = reply.usage or estimated(request.body, text_tokens(reply.text) if reply.text else None)
-            outcome = Outcome(
+            outcome = CallOutcome(
                 status="ok",
                 http_status=200,
                 usage=usage,
@@ -99,19 +99,19 @@ class Answerer:
                 attempts=reply.attempts,
                 answer=reply.text,
             )
-            return Answered(reply, await self.conclude(draft, outcome))
+            return Completion(reply, await self.conclude(draft, outcome))
         finally:
             self.open -= 1
 
-    async def stream(self, request: ChatRequest) -> AnsweredStream:
+    async def stream(self, request: ChatRequest) -> CompletionStream:
         """A streamed answer, its first chunk already read: a refusal is raised here, before anything is committed."""
         draft = self._begin(request, stream=True)
         self.open += 1
         try:
-            return AnsweredStream(self, draft, await draft.provider.stream(draft.body))
+            return CompletionStream(self, draft, await draft.provider.stream(draft.body))
         except asyncio.CancelledError:
             self.open -= 1
-            self.abandon(draft, Outcome(status="client_closed"))
+            self.abandon(draft, CallOutcome(status="client_closed"))
             raise
         except Exception as error:
             self.open -= 1
@@ -120,14 +120,14 @@ class Answerer:
 
     def refuse(self, request: ChatRequest, error: DaybookError) -> None:
         """Enter a call that was refused before any model was asked. Never raises."""
-        self.fail(Draft(request, self.clock, content=False), error)
+        self.fail(CallEntry(request, self.clock, content=False), error)
 
     # ── the steps ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _begin(self, request: ChatRequest, *, stream: bool) -> Draft:
+    def _begin(self, request: ChatRequest, *, stream: bool) -> CallEntry:
         """Everything before the model is asked. Raises, with the failed call entered, what is wrong already now."""
         self.recover(request.request_id)
-        draft = Draft(request, self.clock, content=self._content, stream=stream)
+        draft = CallEntry(request, self.clock, content=self._content, stream=stream)
         try:
             try:
                 draft.weigh()
@@ -169,7 +169,7 @@ class Answerer:
             raise
         self._withheld = 0
 
-    async def conclude(self, draft: Draft, outcome: Outcome) -> Call:
+    async def conclude(self, draft: CallEntry, outcome: CallOutcome) -> Call:
         """Enter a call that was answered. Raises JournalFull. A client who goes away just now is entered too."""
         try:
             identity = await self._identities.settle(draft.looking)
@@ -194,17 +194,17 @@ class Answerer:
         self._observer.entered(call)
         return call
 
-    def fail(self, draft: Draft, error: Exception, outcome: Outcome | None = None) -> Call | None:
+    def fail(self, draft: CallEntry, error: Exception, outcome: CallOutcome | None = None) -> Call | None:
         """Enter a call that failed. A full journal does not hide the failure from the caller; it is counted."""
         draft.looking.drop()
         attempts = getattr(error, "attempts", 1)
         status = error.http_status if isinstance(error, DaybookError) else 500
-        outcome = outcome or Outcome(status="error", http_status=status, attempts=attempts)
+        outcome = outcome or CallOutcome(status="error", http_status=status, attempts=attempts)
         outcome.status = "error"
         outcome.error_kind = error_kind(error)
         return self._enter_anyway(draft, outcome)
 
-    def abandon(self, draft: Draft, outcome: Outcome) -> Call | None:
+    def abandon(self, draft: CallEntry, outcome: CallOutcome) -> Call | None:
         """Enter a call that was cut off, with what was seen of it: by the client, or by our own going down."""
         outcome.status = "error" if self.stopping else "client_closed"
         outcome.error_kind = "shutdown" if self.stopping else None
@@ -212,7 +212,7 @@ class Answerer:
         draft.looking.drop()
         return call
 
-    def _enter_anyway(self, draft: Draft, outcome: Outcome) -> Call | None:
+    def _enter_anyway(self, draft: CallEntry, outcome: CallOutcome) -> Call | None:
         call = draft.call(outcome, draft.looking.now(), self._cost(draft, outcome))
         try:
             return self.enter(call)
@@ -223,7 +223,7 @@ class Answerer:
         person = request.body.get("safety_identifier") or request.body.get("user")
         return self._pseudonym(person) if self._pseudonym and isinstance(person, str) else None
 
-    def _cost(self, draft: Draft, outcome: Outcome) -> Cost | None:
+    def _cost(self, draft: CallEntry, outcome: CallOutcome) -> Cost | None:
         """What the call cost, by the model that answered or, where that has no rate, by the one asked for."""
         if outcome.usage is None or draft.target is None:
             return None
@@ -236,7 +236,7 @@ class Answerer:
             return None
         return cost
 
-    def _rate(self, draft: Draft, outcome: Outcome, model: str) -> Cost:
+    def _rate(self, draft: CallEntry, outcome: CallOutcome, model: str) -> Cost:
         assert outcome.usage is not None
         return self._reckon(outcome.usage, provider=draft.provider.name, model=model, on=draft.request.at)
 

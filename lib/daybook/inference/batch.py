@@ -24,7 +24,7 @@ from daybook.errors import (
     Unauthorised,
     UnknownModel,
 )
-from daybook.inference.answer_cache import Answers, Said
+from daybook.inference.answer_cache import AnswerCache, CachedAnswer
 
 PROJECT = "evaluation"
 """What its calls are entered under."""
@@ -35,13 +35,13 @@ HOPELESS = (UnknownModel, ModelNotFound, Unauthorised, SettingsError, BookError)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Request:
     key: str
     body: Mapping[str, Any]
 
 
 class Ask(Protocol):
-    async def __call__(self, question: Question, /) -> Said: ...
+    async def __call__(self, question: Request, /) -> CachedAnswer: ...
 
 
 class Expect(Protocol):
@@ -66,7 +66,7 @@ class Limits:
                 remedy="Give 1 or more at a time, and limits above 0.",
             )
 
-    def less(self, took: Gathered) -> Limits:
+    def less(self, took: BatchResult) -> Limits:
         """What is left of the limits after that. Where no time is, what was kept is still found."""
         return replace(
             self,
@@ -77,10 +77,10 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Gathered:
+class BatchResult:
     """What came of the questions, by key."""
 
-    said: dict[str, Said] = field(default_factory=dict)
+    said: dict[str, CachedAnswer] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     """Kind of failure."""
     asked: int = 0
@@ -92,7 +92,7 @@ class Gathered:
     """Why not everything was asked."""
     seconds: float = 0.0
 
-    def add(self, more: Gathered) -> None:
+    def add(self, more: BatchResult) -> None:
         """What another round took; what was said in it is its own."""
         self.asked += more.asked
         self.spent += more.spent
@@ -101,43 +101,43 @@ class Gathered:
         self.stopped = self.stopped or more.stopped
 
 
-async def gather(
-    questions: Sequence[Question],
+async def ask_all(
+    questions: Sequence[Request],
     *,
     ask: Ask,
-    answers: Answers,
+    answers: AnswerCache,
     limits: Limits,
     expect: Expect | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Gathered:
+) -> BatchResult:
     """Ask what was not answered before. `progress(done, total)` after each."""
-    return await _Run(questions, ask, answers, limits, expect, progress).all()
+    return await _Batch(questions, ask, answers, limits, expect, progress).all()
 
 
-class _Run:
+class _Batch:
     def __init__(
         self,
-        questions: Sequence[Question],
+        questions: Sequence[Request],
         ask: Ask,
-        answers: Answers,
+        answers: AnswerCache,
         limits: Limits,
         expect: Expect | None,
         progress: Callable[[int, int], None] | None,
     ) -> None:
         self.ask, self.answers, self.limits, self.expect, self.progress = ask, answers, limits, expect, progress
-        self.found = Gathered()
+        self.found = BatchResult()
         self.reserved = Decimal(0)
         self.last: Exception | None = None
         unique = {question.key: question for question in questions}
         self.total = len(unique)
-        self.open: dict[str, Question] = {}
+        self.open: dict[str, Request] = {}
         for name, question in unique.items():
             if (known := answers.get(name)) is not None:
                 self.found.said[name] = known
             else:
                 self.open[name] = question
 
-    async def all(self) -> Gathered:
+    async def all(self) -> BatchResult:
         started = time.monotonic()
         self._tell()
         waiting = iter(list(self.open.values()))
@@ -158,7 +158,7 @@ class _Run:
         self.found.seconds = time.monotonic() - started
         return self.found
 
-    async def _work(self, waiting: Iterator[Question]) -> None:
+    async def _work(self, waiting: Iterator[Request]) -> None:
         for question in waiting:
             if self.found.stopped:
                 return
@@ -170,7 +170,7 @@ class _Run:
             finally:
                 self.reserved -= room
 
-    def _reserve(self, question: Question) -> Decimal | None:
+    def _reserve(self, question: Request) -> Decimal | None:
         """What is set aside for this call; None where the limit has no room for it."""
         if self.limits.cost is None or self.expect is None:
             return Decimal(0)
@@ -187,7 +187,7 @@ class _Run:
         self.reserved += most
         return most
 
-    async def _one(self, question: Question) -> None:
+    async def _one(self, question: Request) -> None:
         try:
             said = await self.ask(question)
         except HOPELESS:
@@ -202,7 +202,7 @@ class _Run:
         self.found.said[question.key] = said
         self._tell()
 
-    def _failed(self, question: Question, error: DaybookError) -> None:
+    def _failed(self, question: Request, error: DaybookError) -> None:
         self.found.errors[question.key] = error.kind if isinstance(error, ProviderError) else type(error).__name__
         self.last = error
         self._tell()

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from daybook.clock import Clock, new_id
 from daybook.errors import ProviderError
-from daybook.inference.answerer import Answered, Answerer, ChatRequest, Ledger
+from daybook.inference.answerer import Answerer, ChatRequest, Completion, Ledger
 from daybook.inference.tokens import estimated
 from daybook.inference.upstreams import Upstreams
 from daybook.prices import reckon
@@ -27,7 +27,7 @@ from daybook.settings import Settings
 T = TypeVar("T")
 
 
-class Asking:
+class Client:
     """The models of `settings.models`, asked one call at a time or from several threads at once."""
 
     def __init__(self, settings: Settings, journal: Ledger, *, clock: Clock) -> None:
@@ -47,7 +47,7 @@ class Asking:
         self._thread = threading.Thread(target=self._loop.run_forever, name="daybook-asking", daemon=True)
         self._thread.start()
 
-    def chat(self, body: Mapping[str, Any], *, project: str | None = None, run_id: str | None = None) -> Answered:
+    def chat(self, body: Mapping[str, Any], *, project: str | None = None, run_id: str | None = None) -> Completion:
         """A whole answer to a chat-completions body; raises what `Answerer.chat` raises.
 
         Ctrl-C while waiting cancels the call upstream; it is entered as client_closed.
@@ -61,7 +61,7 @@ class Asking:
         project: str | None = None,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
-    ) -> Answered:
+    ) -> Completion:
         """The same for a coroutine that `run` runs."""
         request = ChatRequest(
             body=body,

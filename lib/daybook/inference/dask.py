@@ -16,39 +16,39 @@ from typing import Any
 from daybook.clock import SystemClock
 from daybook.errors import DaybookError, ProviderError
 from daybook.extras import need
-from daybook.inference.answer_cache import Answers, Said, said_by
-from daybook.inference.batch import Gathered, Limits, Question, gather
-from daybook.inference.client import Asking
+from daybook.inference.answer_cache import AnswerCache, CachedAnswer, said_by
+from daybook.inference.batch import BatchResult, Limits, Request, ask_all
+from daybook.inference.client import Client
 from daybook.settings import Settings
 
 PATIENCE = "10s"
 
 
-def spread(
+def ask_on_dask(
     address: str,
-    questions: Sequence[Question],
+    questions: Sequence[Request],
     *,
     settings: Settings,
-    asking: Asking,
-    answers: Answers,
+    asking: Client,
+    answers: AnswerCache,
     limits: Limits,
     project: str,
     progress: Callable[[int, int], None] | None = None,
-) -> Gathered:
+) -> BatchResult:
     """Ask them on the cluster at `address`. Raises DaybookError where no scheduler answers there."""
     return asyncio.run(_spread(address, questions, settings, asking, answers, limits, project, progress))
 
 
 async def _spread(
     address: str,
-    questions: Sequence[Question],
+    questions: Sequence[Request],
     settings: Settings,
-    asking: Asking,
-    answers: Answers,
+    asking: Client,
+    answers: AnswerCache,
     limits: Limits,
     project: str,
     progress: Callable[[int, int], None] | None,
-) -> Gathered:
+) -> BatchResult:
     distributed = need("distributed")
     try:
         client = await distributed.Client(address, asynchronous=True, timeout=PATIENCE)
@@ -61,12 +61,12 @@ async def _spread(
         await client.wait_for_workers(1, timeout=60)
         threads = sum((await client.nthreads()).values())
 
-        async def ask(question: Question) -> Said:
+        async def ask(question: Request) -> CachedAnswer:
             future = client.submit(
                 answer, settings, project, question.key, dict(question.body), key=f"daybook-{question.key}", pure=False
             )
             try:
-                said: Said = await future
+                said: CachedAnswer = await future
             except distributed.scheduler.KilledWorker as error:
                 raise ProviderError(
                     "The workers that were to ask this died.", remedy="See the workers' logs for memory."
@@ -74,10 +74,10 @@ async def _spread(
             return said
 
         at_once = replace(limits, concurrency=max(limits.concurrency, 2 * threads))
-        return await gather(questions, ask=ask, answers=answers, limits=at_once, expect=asking.most, progress=progress)
+        return await ask_all(questions, ask=ask, answers=answers, limits=at_once, expect=asking.most, progress=progress)
 
 
-def answer(settings: Settings, project: str, key: str, body: Mapping[str, Any]) -> Said:
+def answer(settings: Settings, project: str, key: str, body: Mapping[str, Any]) -> CachedAnswer:
     """Runs on a worker: the kept answer, or a new one, kept before it is handed over."""
     asking, answers = _models(settings)
     kept = answers.get(key)
@@ -89,10 +89,10 @@ def answer(settings: Settings, project: str, key: str, body: Mapping[str, Any]) 
 
 
 @lru_cache(maxsize=4)
-def _models(settings: Settings) -> tuple[Asking, Answers]:
+def _models(settings: Settings) -> tuple[Client, AnswerCache]:
     """This worker's models and answers, opened once; its models end with it."""
     from daybook.book import Book
 
     clock = SystemClock()
     book = Book(settings.book_url, settings.home, clock=clock)
-    return Asking(settings, book.journal, clock=clock), Answers.of(settings.home)
+    return Client(settings, book.journal, clock=clock), AnswerCache.of(settings.home)

@@ -13,7 +13,7 @@ import orjson
 
 from daybook.clock import Clock, new_id
 from daybook.errors import DaybookError
-from daybook.inference.upstreams import Looking
+from daybook.inference.upstreams import PendingIdentity
 from daybook.providers.port import Body, Identity, Provider
 from daybook.records import Call, Cost, Status, Usage
 
@@ -48,7 +48,7 @@ class ChatRequest:
 
 
 @dataclass(slots=True, kw_only=True)
-class Outcome:
+class CallOutcome:
     """What came of a call, filled in as it becomes known."""
 
     status: Status
@@ -63,7 +63,7 @@ class Outcome:
     answer: str | None = None
 
 
-class Draft:
+class CallEntry:
     """A call under way."""
 
     __slots__ = (
@@ -84,7 +84,7 @@ class Draft:
         self.prompt_hash: str | None = None
         self.first_token: float | None = None
         """Seconds from request to the first content."""
-        self.looking = Looking(None, None)
+        self.looking = PendingIdentity(None, None)
         self._clock = clock
         self._prompt: str | None = None
 
@@ -110,7 +110,7 @@ class Draft:
                 body[name] = self.subject
         self.provider, self.target, self.body = provider, target, body
 
-    def call(self, outcome: Outcome, identity: Identity | None, cost: Cost | None) -> Call:
+    def call(self, outcome: CallOutcome, identity: Identity | None, cost: Cost | None) -> Call:
         """The entry, complete: nothing is filled in later."""
         request = self.request
         usage = outcome.usage

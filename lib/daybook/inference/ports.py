@@ -10,7 +10,7 @@ from daybook.providers.port import Provider
 from daybook.records import Call, Cost, Usage
 
 
-class Model(Protocol):
+class CatalogueModel(Protocol):
     """A model of the catalogue: `target` is its name at the upstream `upstream`."""
 
     @property
@@ -19,8 +19,8 @@ class Model(Protocol):
     def target(self) -> str: ...
 
 
-class Catalogue(Protocol):
-    def resolve(self, name: str, /) -> Model: ...
+class ModelCatalogue(Protocol):
+    def resolve(self, name: str, /) -> CatalogueModel: ...
 
 
 class Providers(Protocol):

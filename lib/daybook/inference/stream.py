@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from daybook.errors import StreamBroken
-from daybook.inference.entry import Draft, Outcome
+from daybook.inference.entry import CallEntry, CallOutcome
 from daybook.inference.tokens import answer_tokens, estimated
 from daybook.providers.port import Piece, Stream
 from daybook.records import Call
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _DONE = b"data: [DONE]\n\n"
 
 
-class AnsweredStream:
+class CompletionStream:
     """An open streamed answer: iterate over its bytes, then `aclose` it, whatever happened.
 
     Before the last bytes are handed over, the call is in the journal. Iterating raises StreamBroken (or another
@@ -26,19 +26,19 @@ class AnsweredStream:
     before the end is the client going away.
     """
 
-    def __init__(self, answerer: Answerer, draft: Draft, stream: Stream) -> None:
+    def __init__(self, answerer: Answerer, draft: CallEntry, stream: Stream) -> None:
         self.call: Call | None = None
         """The entry; None until the stream ended, and where it could not be entered."""
         self._answerer = answerer
         self._draft = draft
         self._stream = stream
         self._pieces: AsyncIterator[Piece] = stream.__aiter__()
-        self._outcome = Outcome(status="ok", http_status=200, attempts=stream.attempts)
+        self._outcome = CallOutcome(status="ok", http_status=200, attempts=stream.attempts)
         self._texts: list[str] = []
         self._deltas = self._size = 0
         self._over = self._closed = False
 
-    def __aiter__(self) -> AnsweredStream:
+    def __aiter__(self) -> CompletionStream:
         return self
 
     async def __anext__(self) -> bytes:
@@ -112,7 +112,7 @@ class AnsweredStream:
             raise error
         self.call = await self._answerer.conclude(self._draft, self._settled())
 
-    def _settled(self) -> Outcome:
+    def _settled(self) -> CallOutcome:
         """The outcome as it is to be entered; from here on the stream counts as over."""
         self._over = True
         outcome = self._outcome

@@ -15,7 +15,7 @@ import orjson
 
 from daybook.clock import Clock, new_id
 from daybook.errors import BadParameter, DaybookError
-from daybook.inference.answerer import Answered, Ledger
+from daybook.inference.answerer import Completion, Ledger
 from daybook.inference.entry import ChatRequest, error_kind
 from daybook.inference.ports import Reckon
 from daybook.records import Call, Cost, Usage
@@ -35,7 +35,7 @@ class Engine(Protocol):
 
 
 class Answering(Protocol):
-    async def chat(self, request: ChatRequest, /) -> Answered: ...
+    async def chat(self, request: ChatRequest, /) -> Completion: ...
 
 
 class Tasks:

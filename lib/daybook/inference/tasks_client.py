@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from daybook.clock import new_id
 from daybook.inference.answerer import Ledger
-from daybook.inference.client import Asking
+from daybook.inference.client import Client
 from daybook.inference.entry import ChatRequest
 from daybook.inference.tasks import MOST_TEXTS, Tasks
 from daybook.prices import reckon
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Tasking:
+class TasksClient:
     """`asking`: called with the first task. The models' process starts with it too."""
 
-    def __init__(self, asking: Callable[[], Asking], journal: Ledger, *, home: Path, run_id: str | None) -> None:
+    def __init__(self, asking: Callable[[], Client], journal: Ledger, *, home: Path, run_id: str | None) -> None:
         self._asking = asking
         self._journal = journal
         self._home = home

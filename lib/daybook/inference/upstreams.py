@@ -67,12 +67,12 @@ class Identities:
         self._patience = patience
         self._known: dict[tuple[str, str], tuple[float, Identity | None]] = {}
 
-    def begin(self, provider: Provider, model: str) -> Looking:
+    def begin(self, provider: Provider, model: str) -> PendingIdentity:
         """Start looking, if it is not known already."""
         known = self._known.get((provider.name, model))
         if known is not None and known[0] > self._clock.monotonic():
-            return Looking(known[1], None)
-        return Looking(None, asyncio.get_running_loop().create_task(self._look(provider, model)))
+            return PendingIdentity(known[1], None)
+        return PendingIdentity(None, asyncio.get_running_loop().create_task(self._look(provider, model)))
 
     async def _look(self, provider: Provider, model: str) -> Identity | None:
         identity: Identity | None = None
@@ -86,7 +86,7 @@ class Identities:
         self._known[(provider.name, model)] = (self._clock.monotonic() + self._lifetime, identity)
         return identity
 
-    async def settle(self, looking: Looking) -> Identity | None:
+    async def settle(self, looking: PendingIdentity) -> Identity | None:
         """The identity, or None where it is not known in time."""
         if looking.task is None:
             return looking.identity
@@ -94,7 +94,7 @@ class Identities:
         return looking.now() if done else None
 
 
-class Looking:
+class PendingIdentity:
     """An identity known, or being looked up."""
 
     __slots__ = ("identity", "task")

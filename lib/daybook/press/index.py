@@ -47,7 +47,7 @@ FIRST: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ReportEntry:
     """One run, as the index shows it."""
 
     run: Run
@@ -87,7 +87,7 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def html(found: Iterable[Entry]) -> str:
+def html(found: Iterable[ReportEntry]) -> str:
     """The page itself, from entries newest first."""
     listed = list(found)
     order = sorted({entry.run.notebook for entry in listed})
@@ -101,7 +101,7 @@ def html(found: Iterable[Entry]) -> str:
     )
 
 
-def _section(word: str, days: list[tuple[date, list[Entry]]]) -> dict[str, Any]:
+def _section(word: str, days: list[tuple[date, list[ReportEntry]]]) -> dict[str, Any]:
     """What the page shows of a word: its newest days, and the older ones folded by month."""
     older = groupby(days[RECENT:], key=lambda day: f"{day[0]:%B %Y}")
     return {
@@ -112,12 +112,12 @@ def _section(word: str, days: list[tuple[date, list[Entry]]]) -> dict[str, Any]:
     }
 
 
-def _days(found: Iterable[Entry]) -> list[tuple[date, list[Entry]]]:
+def _days(found: Iterable[ReportEntry]) -> list[tuple[date, list[ReportEntry]]]:
     ordered = sorted(found, key=lambda e: (e.run.logical_date, e.run.started_at, e.run.id), reverse=True)
     return [(day, list(runs)) for day, runs in groupby(ordered, key=lambda e: e.run.logical_date)]
 
 
-def entries(folder: Path, book: Books, *, home: Path | None = None) -> list[Entry]:
+def entries(folder: Path, book: Books, *, home: Path | None = None) -> list[ReportEntry]:
     """Every run, the one started last first."""
     runs, findings = _from_book(book)
     found = {run.id: _entry(folder, run, tuple(findings.get(run.id, ())), home) for run in runs}
@@ -145,13 +145,13 @@ def _run(row: Mapping[str, Any]) -> Run:
     return replace(run, started_at=aware)
 
 
-def _entry(folder: Path, run: Run, findings: tuple[Mapping[str, Any], ...], home: Path | None) -> Entry:
+def _entry(folder: Path, run: Run, findings: tuple[Mapping[str, Any], ...], home: Path | None) -> ReportEntry:
     state = render.state_of(run)
     if state == "running" and home is not None and workdir.is_abandoned(home, run.id):
         state = "interrupted"
     page = Path(run.report).with_suffix(".html") if run.report else None
     link = quote(page.as_posix()) if page is not None and (folder / page).is_file() else None
-    return Entry(run=run, state=state, link=link, findings=headlines(run.notebook, findings))
+    return ReportEntry(run=run, state=state, link=link, findings=headlines(run.notebook, findings))
 
 
 def headlines(word: str, findings: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:

@@ -19,7 +19,7 @@ from daybook.errors import ReportUnwritable
 from daybook.press import digests, notebooks
 from daybook.press import sidecar as rows
 from daybook.press.parameters import INJECTED, tags
-from daybook.press.runner import Outcome
+from daybook.press.runner import RunOutcome
 from daybook.press.scrub import REMOVED, Scrubber
 from daybook.records import Run
 
@@ -52,7 +52,7 @@ def _unwritable(folder: Path, error: OSError, *, before: bool) -> ReportUnwritab
 def publish(
     notebook: dict[str, Any],
     run: Run,
-    outcome: Outcome,
+    outcome: RunOutcome,
     *,
     reports: Path,
     findings: Sequence[Mapping[str, Any]],
@@ -120,7 +120,7 @@ def write(path: Path, data: bytes, *, mode: int = 0o444) -> None:
         os.close(folder)
 
 
-def _stamped(notebook: dict[str, Any], run: Run, outcome: Outcome) -> dict[str, Any]:
+def _stamped(notebook: dict[str, Any], run: Run, outcome: RunOutcome) -> dict[str, Any]:
     """The notebook with its run's facts in its metadata, honest cell states, and no paths of ours."""
     cells = [cell for cell in notebook["cells"] if not {FAILURE, "papermill-error-cell-tag"} & set(tags(cell))]
     code = [cell for cell in cells if cell["cell_type"] == "code"]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from daybook.press.parameters import INJECTED, TAG, tags
-from daybook.press.runner import Outcome
+from daybook.press.runner import RunOutcome
 from daybook.records import Run
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ STATES = {
 }
 
 
-def page(notebook: Mapping[str, Any], run: Run, findings: Sequence[Mapping[str, Any]], outcome: Outcome) -> str:
+def page(notebook: Mapping[str, Any], run: Run, findings: Sequence[Mapping[str, Any]], outcome: RunOutcome) -> str:
     """The report's page. `notebook` must be scrubbed already."""
     return (
         environment()

@@ -38,7 +38,7 @@ from daybook.press import (
 from daybook.press.execute import Spec
 from daybook.press.parameters import effective, to_date
 from daybook.press.reports import Report
-from daybook.press.runner import Outcome, Progress
+from daybook.press.runner import Progress, RunOutcome
 from daybook.press.scrub import Scrubber, secrets_of
 from daybook.press.terminate import MARK
 from daybook.records import Event, Run
@@ -52,7 +52,7 @@ TIMEOUT = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Desk:
+class _RunContext:
     """What one run works with."""
 
     settings: Settings
@@ -95,7 +95,7 @@ def run(
     publish.make_writable(settings.reports, settings.reports / word / day.isoformat())
     env = _environment(settings, os.environ if environ is None else environ)
     secrets = secrets_of(env) | secrets_of(values)
-    desk = _Desk(settings=settings, book=book, clock=clock, env=env, scrubber=Scrubber(secrets))
+    desk = _RunContext(settings=settings, book=book, clock=clock, env=env, scrubber=Scrubber(secrets))
     with workdir.turn(settings.home, idempotency_key):
         if idempotency_key is not None:
             done = reports.completed(settings.reports, word, day, key=idempotency_key)
@@ -135,7 +135,7 @@ def _execute(
     values: dict[str, Any],
     kernel: str,
     secrets: set[str],
-    desk: _Desk,
+    desk: _RunContext,
     *,
     timeout: float,
     progress: Progress | None,
@@ -165,7 +165,9 @@ def _execute(
         try:
             outcome = runner.execute(spec, env=env, folder=folder.folder, timeout=timeout, progress=progress)
         except BaseException as error:
-            outcome = Outcome(state="failed", kind="interrupted", error=f"It was interrupted ({type(error).__name__}).")
+            outcome = RunOutcome(
+                state="failed", kind="interrupted", error=f"It was interrupted ({type(error).__name__})."
+            )
             _conclude(begun, outcome, folder, desk, seconds=desk.clock.monotonic() - started)
             raise
         report = _conclude(begun, outcome, folder, desk, seconds=desk.clock.monotonic() - started)
@@ -175,7 +177,13 @@ def _execute(
 
 
 def _conclude(
-    begun: Run, outcome: Outcome, folder: workdir.Work, desk: _Desk, *, seconds: float, ended_at: datetime | None = None
+    begun: Run,
+    outcome: RunOutcome,
+    folder: workdir.RunFolder,
+    desk: _RunContext,
+    *,
+    seconds: float,
+    ended_at: datetime | None = None,
 ) -> Report:
     """Publish, enter the run's end, renew the index, and let the folder go."""
     ended = replace(
@@ -226,10 +234,10 @@ def recover(settings: Settings, book: Books, *, clock: Clock | None = None) -> l
         ending.end(begun.id)
         last = folder.last_sign()
         if outcome is None:
-            outcome = Outcome(
+            outcome = RunOutcome(
                 state="failed", kind="interrupted", error="The process that ran it was killed before it had ended."
             )
-        desk = _Desk(settings=settings, book=book, clock=clock, env={}, scrubber=Scrubber(secrets_of(os.environ)))
+        desk = _RunContext(settings=settings, book=book, clock=clock, env={}, scrubber=Scrubber(secrets_of(os.environ)))
         seconds = max(0.0, (last - begun.started_at).total_seconds())
         try:
             found.append(_conclude(begun, outcome, folder, desk, seconds=seconds, ended_at=last))
@@ -272,7 +280,7 @@ def _event(run: Run, action: str, clock: Clock) -> Event:
     )
 
 
-def _said(run: Run, outcome: Outcome) -> str:
+def _said(run: Run, outcome: RunOutcome) -> str:
     where = f" in code cell {outcome.cell} of {outcome.cells}" if outcome.cells else ""
     said = outcome.error or "No reason was given."
     said = said if said.endswith((".", "!", "?")) else f"{said}."
@@ -282,7 +290,7 @@ def _said(run: Run, outcome: Outcome) -> str:
     return f"The notebook {run.notebook} {verb}{where}. {said}"
 
 
-def _error(report: Report, outcome: Outcome) -> PressError:
+def _error(report: Report, outcome: RunOutcome) -> PressError:
     kept = f"Its executed notebook is kept, marked {report.run.state.replace('_', ' ')}: {report.notebook}"
     kinds: dict[str, type[PressError]] = {"time": RunTimedOut, "no kernel": KernelMissing}
     error = kinds.get(outcome.kind or "", RunFailed)(report.run.error or "", remedy=kept)

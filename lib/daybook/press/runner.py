@@ -22,7 +22,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class RunOutcome:
     """How a run ended, as the runner saw it. What the executed file says does not count."""
 
     state: Literal["completed", "failed", "timed_out"]
@@ -38,7 +38,7 @@ class Outcome:
 
 def execute(
     spec: Spec, *, env: Mapping[str, str], folder: Path, timeout: float, progress: Progress | None = None
-) -> Outcome:
+) -> RunOutcome:
     """Run the notebook in a process (and session) of its own; returns when every process of it is gone.
 
     `timeout` is wall-clock seconds for the whole run. Whatever is raised here meanwhile (Ctrl-C), the
@@ -92,12 +92,12 @@ def execute(
         listener.join(5.0)
         process.stdout.close()
     if late:
-        return Outcome(
+        return RunOutcome(
             state="timed_out", kind="time", error=f"It ran past its limit of {timeout:g} s.", cell=cell, cells=cells
         )
     if last is None:
-        return Outcome(state="failed", kind="runner", error=_died(process, spec.log), cell=cell, cells=cells)
-    return Outcome(**last, cell=cell, cells=cells)
+        return RunOutcome(state="failed", kind="runner", error=_died(process, spec.log), cell=cell, cells=cells)
+    return RunOutcome(**last, cell=cell, cells=cells)
 
 
 def _listen(stdout: IO[str], heard: queue.SimpleQueue[dict[str, Any] | None]) -> None:

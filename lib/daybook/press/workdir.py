@@ -22,11 +22,11 @@ from types import TracebackType
 from typing import Any
 
 from daybook.press import notebooks, sidecar
-from daybook.press.runner import Outcome
+from daybook.press.runner import RunOutcome
 from daybook.records import Run
 
 
-class Work:
+class RunFolder:
     """A run's folder, with its lock held by us. Made by `begin` or `abandoned`."""
 
     def __init__(self, folder: Path, lock: int) -> None:
@@ -50,20 +50,20 @@ class Work:
             _write(self.folder / "sockets", str(self._sockets))
         return self._sockets
 
-    def note(self, run: Run, outcome: Outcome | None = None) -> None:
+    def note(self, run: Run, outcome: RunOutcome | None = None) -> None:
         """Keep what is known, for whoever has to finish."""
         _write(self.folder / "run.json", json.dumps(sidecar.to_json(run)))
         if outcome is not None:
             _write(self.folder / "outcome.json", json.dumps(asdict(outcome)))
 
-    def noted(self) -> tuple[Run, Outcome | None] | None:
+    def noted(self) -> tuple[Run, RunOutcome | None] | None:
         """What was kept; None where the press died before it kept anything."""
         try:
             run = sidecar.run_from_json(json.loads((self.folder / "run.json").read_text()))
         except (OSError, ValueError, KeyError, TypeError):
             return None
         try:
-            return run, Outcome(**json.loads((self.folder / "outcome.json").read_text()))
+            return run, RunOutcome(**json.loads((self.folder / "outcome.json").read_text()))
         except (OSError, ValueError, TypeError):
             return run, None
 
@@ -90,7 +90,7 @@ class Work:
     def release(self) -> None:
         os.close(self._lock)
 
-    def __enter__(self) -> Work:
+    def __enter__(self) -> RunFolder:
         return self
 
     def __exit__(
@@ -99,7 +99,7 @@ class Work:
         self.release()
 
 
-def begin(home: Path, run_id: str) -> Work:
+def begin(home: Path, run_id: str) -> RunFolder:
     """A new folder for this run, locked."""
     base = home / "press"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -108,10 +108,10 @@ def begin(home: Path, run_id: str) -> Work:
     fresh.mkdir(mode=0o700)
     lock = os.open(fresh / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    return Work(fresh.rename(base / run_id), lock)  # seen by others only now that it is locked
+    return RunFolder(fresh.rename(base / run_id), lock)  # seen by others only now that it is locked
 
 
-def abandoned(home: Path) -> Iterator[Work]:
+def abandoned(home: Path) -> Iterator[RunFolder]:
     """Folders of runs whose press is gone, each locked for us while the caller works on it."""
     for folder in sorted((home / "press").glob("*/")):
         if folder.name == "keys" or folder.name.startswith("."):
@@ -125,7 +125,7 @@ def abandoned(home: Path) -> Iterator[Work]:
         except BlockingIOError:
             os.close(lock)
             continue
-        with Work(folder, lock) as work:
+        with RunFolder(folder, lock) as work:
             if (folder / "lock").exists():  # else someone finished it while we waited
                 yield work
 

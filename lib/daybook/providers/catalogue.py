@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING
 
 from daybook.errors import UnknownModel
 from daybook.providers.llamacpp.weights import MODEL
-from daybook.providers.registered.index import Shelf
+from daybook.providers.registered.index import RegistryIndex
 
 if TYPE_CHECKING:
-    from daybook.providers.registered.index import Entry
+    from daybook.providers.registered.index import IndexEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class Catalogue:
     """The upstreams and models of one configuration. `models` has no aliases in it; `resolve` knows them."""
 
     def __init__(
-        self, upstreams: Mapping[str, Upstream], models: Mapping[str, Model], *, shelf: Shelf | None = None
+        self, upstreams: Mapping[str, Upstream], models: Mapping[str, Model], *, shelf: RegistryIndex | None = None
     ) -> None:
         contexts: dict[str, dict[str, int]] = {}
         for model in models.values():
@@ -105,7 +105,7 @@ class Catalogue:
             models |= stated.models
         if upstreams["local"].kind == "local" and upstreams["local"].weights is None and MODEL not in models:
             models = {MODEL: Model(name=MODEL, upstream="local", target=MODEL)} | models
-        return cls(upstreams, models, shelf=Shelf(home))
+        return cls(upstreams, models, shelf=RegistryIndex(home))
 
     @property
     def listed(self) -> Mapping[str, Model]:
@@ -130,7 +130,7 @@ class Catalogue:
             remedy=f"There are: {shown}; and upstream/name for any model of {', '.join(sorted(self.upstreams))}.",
         )
 
-    def _registered(self, name: str, entry: Entry) -> Model:
+    def _registered(self, name: str, entry: IndexEntry) -> Model:
         """A model of the registry: weights of this machine, or a name of another upstream's."""
         if entry.place is None:
             if entry.provider not in self.upstreams:

@@ -116,7 +116,7 @@ class Echo:
         if turn.error is not None and turn.error_after is None:
             raise turn.error
         self.open += 1
-        return _Told(self, turn, body, f"chatcmpl-echo-{len(self.asked)}")
+        return _Script(self, turn, body, f"chatcmpl-echo-{len(self.asked)}")
 
     async def models(self) -> list[str]:
         return list(self._models)
@@ -131,7 +131,7 @@ class Echo:
         self.closed = True
 
 
-class _Told:
+class _Script:
     def __init__(self, echo: Echo, turn: Turn, body: Body, id_: str) -> None:
         self.attempts = 1
         self._echo = echo

@@ -9,7 +9,7 @@ from daybook.errors import Unauthorised
 
 if TYPE_CHECKING:
     from daybook.providers.catalogue import Upstream
-    from daybook.providers.http.client import Address, Wire
+    from daybook.providers.http.client import Address, HttpUpstream
     from daybook.providers.port import Provider
 
 
@@ -51,8 +51,8 @@ def _registered(config: Upstream) -> Provider:
     return Registered(config.home, name=config.name)
 
 
-def _wire(config: Upstream) -> Wire:
-    from daybook.providers.http.client import Address, Retry, Timeouts, Wire
+def _wire(config: Upstream) -> HttpUpstream:
+    from daybook.providers.http.client import Address, HttpUpstream, Retry, Timeouts
 
     address: Address | Callable[[], Awaitable[Address]]
     if config.api_key:
@@ -62,7 +62,7 @@ def _wire(config: Upstream) -> Wire:
     else:
         address = Address(config.base_url)
     defaults = Timeouts()
-    return Wire(
+    return HttpUpstream(
         config.name,
         address,
         key_env=config.api_key_env,

@@ -50,10 +50,10 @@ def read(path: Path, env: Mapping[str, str], home: Path) -> Stated:
         raise SettingsError(
             f"{path} cannot be read ({type(error).__name__}).", remedy="Make it readable, as UTF-8 text."
         ) from error
-    return _File(path, text).stated(env, home)
+    return _ModelsFile(path, text).stated(env, home)
 
 
-class _File:
+class _ModelsFile:
     def __init__(self, path: Path, text: str) -> None:
         self._path = path
         try:

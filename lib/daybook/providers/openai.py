@@ -13,8 +13,8 @@ import orjson
 
 from daybook.errors import BadRequest, ModelNotFound, RateLimited, Unavailable
 from daybook.providers.http import errors as faults
-from daybook.providers.http.client import Wire
-from daybook.providers.http.errors import Asked, Fault
+from daybook.providers.http.client import HttpUpstream
+from daybook.providers.http.errors import Asked, AttemptFailed
 from daybook.providers.http.sse import Events, usage_of
 from daybook.providers.http.stream import open_stream
 from daybook.providers.port import Body, Identity, Reply, Stream
@@ -27,7 +27,9 @@ class OpenAI:
     `stream_options.include_usage`; where it does not, the tokens of a stream are estimated.
     """
 
-    def __init__(self, wire: Wire, *, contexts: Mapping[str, int] | None = None, stream_usage: bool = True) -> None:
+    def __init__(
+        self, wire: HttpUpstream, *, contexts: Mapping[str, int] | None = None, stream_usage: bool = True
+    ) -> None:
         self.name = wire.name
         self._wire = wire
         self._contexts = contexts or {}
@@ -101,10 +103,10 @@ async def _heard(response: aiohttp.ClientResponse, _: Asked) -> None:
     await response.read()
 
 
-def _no_answer(asked: Asked, status: int, what: str) -> Fault:
+def _no_answer(asked: Asked, status: int, what: str) -> AttemptFailed:
     error = Unavailable(
         f"{asked.upstream} ({asked.host}) answered {status}, but not with {what}.",
         remedy="Check that base_url leads to an OpenAI-compatible API; most end in /v1.",
         upstream_status=status,
     )
-    return Fault(error, again=False)
+    return AttemptFailed(error, again=False)

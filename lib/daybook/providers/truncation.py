@@ -29,7 +29,7 @@ class Weight:
     most: int | None
 
 
-def weigh(texts: Iterable[str], *, frames: int, pictures: bool) -> Weight:
+def token_bounds(texts: Iterable[str], *, frames: int, pictures: bool) -> Weight:
     """The weight of a prompt of these texts in `frames` messages."""
     least = likely = most = 0
     for text in texts:

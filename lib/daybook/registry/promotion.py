@@ -17,7 +17,7 @@ from typing import Any
 
 from daybook.errors import BadParameter
 from daybook.records import ModelVersion
-from daybook.reporting.gates import MUST, NOT_WORSE, Gate, Measured, judge, unsure
+from daybook.reporting.gates import MUST, NOT_WORSE, Gate, Measured, borderline, judge
 
 Rows = Callable[[str, Mapping[str, Any]], Sequence[Mapping[str, Any]]]
 """A book's `rows`: a query and its parameters → rows."""
@@ -47,7 +47,7 @@ class Evidence:
         return asdict(self)
 
 
-def weigh(rows: Rows, version: ModelVersion, asked: Sequence[str], *, surely: bool = False) -> list[Evidence]:
+def check_evidence(rows: Rows, version: ModelVersion, asked: Sequence[str], *, surely: bool = False) -> list[Evidence]:
     """The evidence for each requirement, in their order. Raises BadParameter for one that cannot be meant: ill-written,
     of a run that the book does not have, of a finding that the run does not have, or about another version."""
     return [one for text in asked for one in _weighed(rows, version, text, surely)]
@@ -114,7 +114,7 @@ def _limited(row: Mapping[str, Any], end: str, limit: str, surely: bool) -> str 
     failed = judge([gate], measured)
     if not failed and surely:
         ends = None in (row["low"], row["high"])
-        failed = [f"{gate}: its interval is not known"] if ends else unsure([gate], measured)
+        failed = [f"{gate}: its interval is not known"] if ends else borderline([gate], measured)
     return failed[0] if failed else None
 
 

@@ -130,7 +130,7 @@ class Registry:
         number = None if found is None else found.version
         if found is None and now is None:
             raise UnknownModel(f"{name} has no alias {alias!r}.", remedy=self._aliases_told(name))
-        evidence = [] if found is None else promotion.weigh(self._book.rows, found, require, surely=surely)
+        evidence = [] if found is None else promotion.check_evidence(self._book.rows, found, require, surely=surely)
         asked: dict[str, Any] = {"alias": alias, "version": number, "previous": now, "reason": reason}
         if evidence:
             asked["required"] = [one.as_dict() for one in evidence]

@@ -13,7 +13,7 @@ import orjson
 from daybook.clock import new_id
 from daybook.ports import Journal
 from daybook.records import Event, Finding
-from daybook.reporting.tables import Fact
+from daybook.reporting.tables import TableRow
 from daybook.stats.proportions import LEVEL
 
 
@@ -40,7 +40,7 @@ def finding(
     *,
     n: int | None = None,
     note: str | None = None,
-) -> Fact:
+) -> TableRow:
     """One finding. `low`/`high`: its interval, at 95 %; `n`: what it rests on. None: not known."""
     return {
         "name": name,
@@ -54,7 +54,7 @@ def finding(
     }
 
 
-def summary(findings: list[Fact]) -> str:
+def summary(findings: list[TableRow]) -> str:
     """One line per finding: counts in full, the rest to four significant digits, so that the last bit of a float is
     nobody's business."""
     rows = sorted(findings, key=lambda row: str(row["name"]))
@@ -62,7 +62,7 @@ def summary(findings: list[Fact]) -> str:
     return "\n".join(f"{row['name']:<{width}}  {_figure(row):>9} {row['unit']}" for row in rows)
 
 
-def _figure(row: Fact) -> str:
+def _figure(row: TableRow) -> str:
     value = row["value"]
     if value is None:
         return "unknown"

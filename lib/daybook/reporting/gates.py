@@ -54,7 +54,7 @@ def judge(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> list[str]:
     return failed
 
 
-def unsure(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> list[str]:
+def borderline(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> list[str]:
     """A sentence for each gate that is met by the value, but not by the whole of its interval."""
     told = []
     for gate in gates:

@@ -14,21 +14,21 @@ from daybook.reporting import text as wording
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
-Fact = dict[str, Any]
+TableRow = dict[str, Any]
 
 
-def facts(frame: pd.DataFrame) -> list[Fact]:
+def to_records(frame: pd.DataFrame) -> list[TableRow]:
     """The rows as mappings of plain values, where unknown is None and nothing else."""
-    return [{key: plain(value) for key, value in row.items()} for row in frame.to_dict("records")]  # type: ignore[misc] # keys are column names: text
+    return [{key: to_python(value) for key, value in row.items()} for row in frame.to_dict("records")]  # type: ignore[misc] # keys are column names: text
 
 
-def plain(value: Any) -> Any:
+def to_python(value: Any) -> Any:
     if value is pd.NA or value is pd.NaT or (isinstance(value, float) and isnan(value)):
         return None
     return value
 
 
-def model_of(row: Fact) -> str:
+def model_of(row: TableRow) -> str:
     """Provider and model in one name."""
     if row["provider"] is None:
         return "(no provider)"
@@ -36,15 +36,15 @@ def model_of(row: Fact) -> str:
     return model if model.startswith(row["provider"] + "/") else f"{row['provider']}/{model}"
 
 
-def total(rows: Iterable[Fact], key: str) -> Any:
+def total(rows: Iterable[TableRow], key: str) -> Any:
     """The sum of what is known; None where nothing is known."""
     known = [row[key] for row in rows if row[key] is not None]
     return sum(known[1:], known[0]) if known else None
 
 
-def grouped(rows: Iterable[Fact], *keys: str) -> dict[tuple[Any, ...], list[Fact]]:
+def grouped(rows: Iterable[TableRow], *keys: str) -> dict[tuple[Any, ...], list[TableRow]]:
     """Rows by the values of `keys`, in order of first appearance."""
-    groups: dict[tuple[Any, ...], list[Fact]] = {}
+    groups: dict[tuple[Any, ...], list[TableRow]] = {}
     for row in rows:
         groups.setdefault(tuple(row[key] for key in keys), []).append(row)
     return groups
@@ -130,11 +130,11 @@ def present(frame: pd.DataFrame, name: str, caption: str, columns: Sequence[Colu
 
 
 def _shown(kind: str, value: Any) -> str:
-    value = plain(value)
+    value = to_python(value)
     return DASH if value is None else SHOWN[kind](value)
 
 
 def _interval(kind: str, low: Any, high: Any) -> str:
-    if plain(low) is None and plain(high) is None:
+    if to_python(low) is None and to_python(high) is None:
         return DASH
     return f"{_shown(kind, low)} to {_shown(kind, high)}"

@@ -19,7 +19,7 @@ _METHODS = {"holm": "holm", "bh": "fdr_bh"}
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class GroupRate:
     """`hits` of `n` with Wilson's interval; value and ends are None where `n` is 0."""
 
     hits: int
@@ -29,11 +29,11 @@ class Rate:
     high: float | None
 
 
-def rate(hits: int, n: int) -> Rate:
+def rate(hits: int, n: int) -> GroupRate:
     if n == 0:
-        return Rate(0, 0, None, None, None)
+        return GroupRate(0, 0, None, None, None)
     low, high = proportion_confint(hits, n, alpha=1 - LEVEL, method="wilson")
-    return Rate(int(hits), int(n), hits / n, float(low), float(high))
+    return GroupRate(int(hits), int(n), hits / n, float(low), float(high))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from daybook.errors import BadParameter
 from daybook.reporting.charts import quantiles as dots
 from daybook.reporting.charts import ranked, timeline
 from daybook.reporting.charts.style import BLUE, ORANGE, RED, SKY, Chart
-from daybook.reporting.tables import Column, Fact, facts, present
+from daybook.reporting.tables import Column, TableRow, present, to_records
 from daybook.reporting.text import count, percent
 from daybook.window import midnight
 
@@ -91,15 +91,15 @@ def callers(traffic: Traffic) -> Chart:
     def label(calls: float) -> str:
         return f"{calls:,.0f}  ({percent(calls / traffic.calls)})"
 
-    def bars(rows: list[Fact], key: str, colour: str) -> list[ranked.Bar]:
+    def bars(rows: list[TableRow], key: str, colour: str) -> list[ranked.Bar]:
         made = [ranked.Bar(str(row[key]), row["calls"], label(row["calls"]), colour=colour) for row in rows]
         return ranked.top(made, MOST, label)
 
     return ranked.ranked(
         f"Who called, and what: {traffic.window}",
         [
-            ranked.Panel("by caller", bars(facts(traffic.by_caller), "caller", BLUE)),
-            ranked.Panel("by model asked for", bars(facts(traffic.by_model), "model", SKY)),
+            ranked.RankedPanel("by caller", bars(to_records(traffic.by_caller), "caller", BLUE)),
+            ranked.RankedPanel("by model asked for", bars(to_records(traffic.by_model), "model", SKY)),
         ],
         unit="calls",
         empty=f"No calls: {traffic.window}.",
@@ -107,7 +107,7 @@ def callers(traffic: Traffic) -> Chart:
 
 
 def errors(traffic: Traffic) -> Chart:
-    rows = facts(traffic.errors)
+    rows = to_records(traffic.errors)
     bars = [
         ranked.Bar(
             row["kind"],
@@ -121,7 +121,7 @@ def errors(traffic: Traffic) -> Chart:
     ]
     return ranked.ranked(
         "Failed calls by kind",
-        [ranked.Panel("", bars)],
+        [ranked.RankedPanel("", bars)],
         unit="% of all calls, with 95 % interval",
         empty=f"No call failed: {traffic.window}." if traffic.calls else f"No calls: {traffic.window}.",
         subtitle=f"{traffic.window}, {count(traffic.calls, 'call')}, {count(traffic.failed.hits)} failed",
@@ -135,7 +135,9 @@ def quantiles(traffic: Traffic, measure: str) -> Chart:
     if len(items) == 2:  # one model: all of it says the same
         items = items[1:]
     rows = [
-        dots.Row(m.model or "all models", m.n, [dots.Point(q.value, q.low, q.high) for q in m.quantiles])
+        dots.QuantileRow(
+            m.model or "all models", m.n, [dots.QuantilePoint(q.value, q.low, q.high) for q in m.quantiles]
+        )
         for m in items[: MOST + 1]
     ]
     return dots.quantiles(

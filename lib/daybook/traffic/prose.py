@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daybook.reporting.tables import facts, total
+from daybook.reporting.tables import to_records, total
 from daybook.reporting.text import between, code, count, listing, percent, seconds
 from daybook.stats.proportions import share
 
@@ -20,7 +20,7 @@ def volume(traffic: Traffic) -> str:
         return f"**No calls** from {traffic.window}. Nothing can be said about errors, latency or tokens."
     text = f"**{count(traffic.calls, 'call')}** from {traffic.window}"
     if traffic.window.days > 1:
-        days = facts(traffic.by_day)
+        days = to_records(traffic.by_day)
         busiest = max(days, key=lambda row: row["calls"])
         silent = sum(1 for row in days if row["calls"] == 0)
         text += f", {traffic.calls / traffic.window.days:,.1f} a day." if traffic.calls >= traffic.window.days else "."
@@ -28,7 +28,7 @@ def volume(traffic: Traffic) -> str:
         text += f"; {count(silent, 'day')} had none." if silent else "."
     else:
         text += "."
-    caller = facts(traffic.by_caller)[0]
+    caller = to_records(traffic.by_caller)[0]
     if len(traffic.by_caller) == 1:
         return f"{text} {code(caller['caller'])} made all of them."
     part = percent(caller["calls"] / traffic.calls)
@@ -44,7 +44,7 @@ def errors(traffic: Traffic) -> str:
         return f"{text} {percent(failed.high)}."
     text = f"**{count(failed.hits, 'call')} failed: {percent(failed.value)}**"
     text += f"{between(failed.low, failed.high, percent)}."
-    kinds = facts(traffic.errors)
+    kinds = to_records(traffic.errors)
     most = [f"{code(row['kind'])} ({row['calls']:,})" for row in kinds[:3]]
     text += f" By kind: {', '.join(most) if len(kinds) > 3 else listing(most)}"
     text += f", and {count(len(kinds) - 3, 'more kind')}." if len(kinds) > 3 else "."
@@ -53,7 +53,7 @@ def errors(traffic: Traffic) -> str:
 
 def _suspect(traffic: Traffic) -> str:
     """The model that surely failed more often than the rest, if there is one: intervals that do not meet."""
-    for row in facts(traffic.by_model):
+    for row in to_records(traffic.by_model):
         rest = share(traffic.failed.hits - row["failed"], traffic.calls - row["calls"])
         if row["model"] != UNSERVED and row["failed"] >= 5 and rest.high is not None and row["failed_low"] > rest.high:
             return (

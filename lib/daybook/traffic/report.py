@@ -22,7 +22,7 @@ from daybook.ports import Reader
 from daybook.reporting import tables as tabling
 from daybook.reporting.findings import finding, summary
 from daybook.reporting.html import shown
-from daybook.reporting.tables import Fact, facts, grouped, total
+from daybook.reporting.tables import TableRow, grouped, to_records, total
 from daybook.reporting.text import unbroken
 from daybook.stats.proportions import Share, ranks, share
 from daybook.traffic import charts as traffic_charts
@@ -49,7 +49,7 @@ class Quantile:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class LatencyMeasure:
     """One measure of one model, or of all models where `model` is empty."""
 
     measure: str
@@ -64,8 +64,8 @@ def read(book: Reader, *, logical_date: date | str, days: int = 7) -> Traffic:
     """The traffic of the `days` UTC days that end with `logical_date`. Raises BadDate and BadParameter."""
     window = Window.of(logical_date, days)
     bounds = {"start": window.start, "end": window.end}
-    rows = facts(book.query("traffic_calls", **bounds))
-    counted = facts(book.query("traffic_measured", **bounds))
+    rows = to_records(book.query("traffic_calls", **bounds))
+    counted = to_records(book.query("traffic_measured", **bounds))
     wanted = {(row["measure"], row["model"]): [ranks(row["n"], p) for p in QUANTILES] for row in counted}
     positions = sorted(
         {
@@ -79,7 +79,7 @@ def read(book: Reader, *, logical_date: date | str, days: int = 7) -> Traffic:
     )
     values: dict[tuple[str, str, int], float] = {}
     if positions:
-        found = facts(book.query("traffic_ranks", **bounds, wanted=f"|{'|'.join(positions)}|"))
+        found = to_records(book.query("traffic_ranks", **bounds, wanted=f"|{'|'.join(positions)}|"))
         values = {(row["measure"], row["model"], int(row["position"])): float(row["seconds"]) for row in found}
     measured = []
     for row in counted:
@@ -90,7 +90,7 @@ def read(book: Reader, *, logical_date: date | str, days: int = 7) -> Traffic:
                 low = values.get((*key, rank.low)) if rank.low is not None else None
                 high = values.get((*key, rank.high)) if rank.high is not None else None
                 points.append(Quantile(p, values[*key, rank.at], low, high))
-        measured.append(Measured(*key, int(row["n"]), float(row["mean"]), float(row["most"]), tuple(points)))
+        measured.append(LatencyMeasure(*key, int(row["n"]), float(row["mean"]), float(row["most"]), tuple(points)))
     return Traffic(window=window, rows=rows, measured=measured)
 
 
@@ -99,9 +99,9 @@ class Traffic:
     """Made by `read`."""
 
     window: Window
-    rows: list[Fact] = field(repr=False)
+    rows: list[TableRow] = field(repr=False)
     """Calls added up by day, hour, caller, model, status, kind of error and stream."""
-    measured: list[Measured] = field(repr=False)
+    measured: list[LatencyMeasure] = field(repr=False)
 
     # ── figures ───────────────────────────────────────────────────────────────────────────────────
 
@@ -160,7 +160,7 @@ class Traffic:
 
     # ── tables ────────────────────────────────────────────────────────────────────────────────────
 
-    def _table(self, key: str, groups: dict[Any, list[Fact]]) -> pd.DataFrame:
+    def _table(self, key: str, groups: dict[Any, list[TableRow]]) -> pd.DataFrame:
         rows = []
         for name, members in groups.items():
             n = sum(row["calls"] for row in members)
@@ -277,7 +277,7 @@ class Traffic:
 
     # ── conclusions ───────────────────────────────────────────────────────────────────────────────
 
-    def findings(self) -> list[Fact]:
+    def findings(self) -> list[TableRow]:
         """What a run enters into the book: name, value, unit, low, high, level, n, note."""
         n = self.calls
         found = [finding("calls", n, "calls", n=n)]

@@ -21,10 +21,10 @@ from daybook.errors import BadData, DaybookError
 from daybook.extras import need
 from daybook.hf import embeddings
 from daybook.hf import head as heads
-from daybook.hf.head import Head
+from daybook.hf.head import ClassifierHead
 from daybook.training.batches import order
 from daybook.training.checkpoints import Checkpoints
-from daybook.training.progress import Point, Progress, Tell, Trained
+from daybook.training.progress import LossPoint, Tell, Trained, TrainingProgress
 from daybook.training.recipe import Recipe
 
 SCALE = 20.0
@@ -45,7 +45,7 @@ def train(
     recipe: Recipe,
     folder: Path,
     identity: dict[str, str],
-    start: Head | None = None,
+    start: ClassifierHead | None = None,
     tell: Tell | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Trained:
@@ -57,12 +57,12 @@ def train(
         raise BadData(f"{len(labels)} rows with one class: {classes}.", remedy="A classifier needs two classes.")
     if unknown := sorted(set(held[1]) - set(classes)):
         raise BadData(f"{len(unknown)} held-out classes are not in training: {unknown[:3]}.", remedy="Add rows.")
-    return _Training(texts, labels, held, classes, recipe, folder, identity, start).run(
+    return _EncoderTraining(texts, labels, held, classes, recipe, folder, identity, start).run(
         tell or (lambda _: None), stop or (lambda: False)
     )
 
 
-class _Training:
+class _EncoderTraining:
     def __init__(
         self,
         texts: Sequence[str],
@@ -72,7 +72,7 @@ class _Training:
         recipe: Recipe,
         folder: Path,
         identity: dict[str, str],
-        start: Head | None,
+        start: ClassifierHead | None,
     ) -> None:
         torch = self.torch = need("torch")
         if recipe.threads:
@@ -99,11 +99,11 @@ class _Training:
         self.checkpoints = Checkpoints(folder / "checkpoints", identity)
         self.best = folder / ".best.pt"
         self.step, self.tokens, self.seconds, self.best_step = 0, 0, 0.0, 0
-        self.curve: list[Point] = []
+        self.curve: list[LossPoint] = []
         self.resumed_at: int | None = None
         self._order: tuple[int, list[list[int]]] = (-1, [])
 
-    def _begin_as(self, head: Head) -> None:
+    def _begin_as(self, head: ClassifierHead) -> None:
         """Raises BadData for a head of other classes."""
         if list(head.classes) != list(self.classes):
             raise BadData(f"The head has {len(head.classes)} classes, the rows {len(self.classes)}.", remedy="Fit it.")
@@ -189,7 +189,7 @@ class _Training:
                 rows = [self.held[n] for n in part], [self.held_truth[n] for n in part]
                 total += float(self._loss(*rows, grad=False))
         mean = total / max(1, len(self.held))
-        self.curve.append(Point(step=self.step, epoch=self.step / self.per_epoch, train=loss, validation=mean))
+        self.curve.append(LossPoint(step=self.step, epoch=self.step / self.per_epoch, train=loss, validation=mean))
         if mean <= min(point.validation for point in self.curve):
             self.best_step = self.step
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -227,7 +227,7 @@ class _Training:
         self.torch.set_rng_state(kept["random"].cpu())
         self.step = self.resumed_at = int(state["step"])
         self.tokens, self.seconds, self.best_step = state["tokens"], state["seconds"], state["best_step"]
-        self.curve = [Point(step=s, epoch=e, train=t, validation=v) for s, e, t, v in state["curve"]]
+        self.curve = [LossPoint(step=s, epoch=e, train=t, validation=v) for s, e, t, v in state["curve"]]
         shutil.copyfile(place / "best.pt", self.best)
 
     def _load(self, path: Path) -> Any:
@@ -246,14 +246,14 @@ class _Training:
         if len(self.classes) == 2:
             weight, bias = weight[1:] - weight[:1], bias[1:] - bias[:1]
         embeddings.digest.cache_clear()
-        heads.Head(tuple(self.classes), weight, bias, str(place), embeddings.digest(str(place))).save(
+        heads.ClassifierHead(tuple(self.classes), weight, bias, str(place), embeddings.digest(str(place))).save(
             self.folder / "head"
         )
         self.best.unlink(missing_ok=True)
 
-    def _progress(self, loss: float) -> Progress:
+    def _progress(self, loss: float) -> TrainingProgress:
         left = self.seconds / self.step * (self.steps - self.step)
-        return Progress(
+        return TrainingProgress(
             step=self.step, steps=self.steps, loss=loss, tokens=self.tokens, seconds=self.seconds, eta=left,
             curve=tuple(self.curve),
         )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from daybook.training.data.gates import Checked
+from daybook.training.data.gates import DataChecks
 from daybook.training.recipe import Recipe
 
 RATES = "rates.json"
@@ -26,7 +26,7 @@ _MERGED = 1_100_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class TrainingEstimate:
     method: str
     base: str
     examples: int
@@ -64,7 +64,9 @@ class Estimate:
         )
 
 
-def estimate(checked: Checked, recipe: Recipe, *, held_out: int, rates: Path, device: str = "cpu") -> Estimate:
+def estimate(
+    checked: DataChecks, recipe: Recipe, *, held_out: int, rates: Path, device: str = "cpu"
+) -> TrainingEstimate:
     examples = max(0, checked.rows - held_out)
     tokens = round(checked.tokens.total * examples / checked.rows) if checked.rows else 0
     epochs = 1.0 if recipe.method == "head" else recipe.epochs
@@ -80,7 +82,7 @@ def estimate(checked: Checked, recipe: Recipe, *, held_out: int, rates: Path, de
         if measured
         else f"if {pace:,.0f} tokens/s, not measured yet"
     )
-    return Estimate(
+    return TrainingEstimate(
         method=recipe.method,
         base=recipe.base,
         examples=examples,

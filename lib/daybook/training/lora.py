@@ -22,7 +22,7 @@ from daybook.hf import weights as bases
 from daybook.training.batches import Encoded, answer_losses, encode_all, order
 from daybook.training.checkpoints import Checkpoints
 from daybook.training.data.examples import Message
-from daybook.training.progress import Point, Progress, Tell, Trained
+from daybook.training.progress import LossPoint, Tell, Trained, TrainingProgress
 from daybook.training.recipe import Recipe
 
 Chats = Sequence[Sequence[Message]]
@@ -45,12 +45,12 @@ def train(
     `held`: never trained on. `stop()` is asked before each step; a training that is stopped keeps its state. Raises
     DaybookError where the loss is no number.
     """
-    return _Training(
+    return _LoraTraining(
         chats, held, recipe, base, folder, identity, tell or (lambda _: None), stop or (lambda: False)
     ).run()
 
 
-class _Training:
+class _LoraTraining:
     def __init__(
         self,
         chats: Chats,
@@ -88,7 +88,7 @@ class _Training:
         whole = max(1, round(self.per_epoch * recipe.epochs))
         self.steps = whole if recipe.max_steps is None else min(whole, recipe.max_steps)
         self.step, self.tokens, self.seconds = 0, 0, 0.0
-        self.curve: list[Point] = []
+        self.curve: list[LossPoint] = []
         self.best_step = 0
         self.resumed_at: int | None = None
 
@@ -183,7 +183,7 @@ class _Training:
         mean = sum(v * w for v, w in zip(each, weight, strict=True)) / sum(weight)
         if not math.isfinite(mean):
             raise self._no_number("validation loss", mean)
-        self.curve.append(Point(step=self.step, epoch=self.step / self.per_epoch, train=loss, validation=mean))
+        self.curve.append(LossPoint(step=self.step, epoch=self.step / self.per_epoch, train=loss, validation=mean))
         if mean <= min(point.validation for point in self.curve):
             self.best_step = self.step
             self._save(self.folder / ".best")
@@ -234,7 +234,7 @@ class _Training:
         torch.set_rng_state(kept["random"].cpu())
         self.step = self.resumed_at = int(state["step"])
         self.tokens, self.seconds, self.best_step = state["tokens"], state["seconds"], state["best_step"]
-        self.curve = [Point(step=s, epoch=e, train=t, validation=v) for s, e, t, v in state["curve"]]
+        self.curve = [LossPoint(step=s, epoch=e, train=t, validation=v) for s, e, t, v in state["curve"]]
         shutil.rmtree(self.folder / ".best", ignore_errors=True)
         if (place / "best").is_dir():
             shutil.copytree(place / "best", self.folder / ".best")
@@ -258,10 +258,10 @@ class _Training:
             resumed_at=self.resumed_at,
         )
 
-    def _progress(self, loss: float) -> Progress:
+    def _progress(self, loss: float) -> TrainingProgress:
         pace = self.seconds / self.step if self.step else None
         left = self.steps - self.step
-        return Progress(
+        return TrainingProgress(
             step=self.step,
             steps=self.steps,
             loss=loss,

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class LossPoint:
     """One measurement of the validation loss: mean negative log-likelihood of an answer's token."""
 
     step: int
@@ -18,7 +18,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class TrainingProgress:
     step: int
     steps: int
     loss: float | None = None
@@ -26,13 +26,13 @@ class Progress:
     seconds: float = 0.0
     eta: float | None = None
     """Seconds that the remaining steps will take at the pace so far."""
-    curve: tuple[Point, ...] = ()
+    curve: tuple[LossPoint, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-Tell = Callable[[Progress], None]
+Tell = Callable[[TrainingProgress], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Trained:
     ended: str
     steps: int
     best_step: int
-    curve: tuple[Point, ...]
+    curve: tuple[LossPoint, ...]
     tokens: int
     seconds: float
     device: str

@@ -40,7 +40,7 @@ def of_memory(error: BaseException) -> bool:
     return not isinstance(error, DaybookError) and bool(_MEMORY_WORDS.search(str(error)))
 
 
-def of_room(error: BaseException) -> bool:
+def is_disk_full(error: BaseException) -> bool:
     """Whether it says that a disk, a quota or a limit had no room for what was written."""
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return True
@@ -50,14 +50,14 @@ def of_room(error: BaseException) -> bool:
 
 
 @contextmanager
-def told(doing: Callable[[], str], place: Path, *, memory: str, room: str) -> Iterator[None]:
+def explained(doing: Callable[[], str], place: Path, *, memory: str, room: str) -> Iterator[None]:
     """Raises DaybookError for a shortage, with what was being done, what there is, and the remedy for each."""
     try:
         yield
     except Exception as error:
         if of_memory(error):
             raise DaybookError(f"Out of memory {doing()}: {_memory()}.", remedy=memory) from error
-        if of_room(error):
+        if is_disk_full(error):
             raise DaybookError(f"No room {doing()} in {place}: {_room(place)}.", remedy=room) from error
         raise
 

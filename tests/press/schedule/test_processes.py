@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 
-from daybook.press.schedule.processes import Parts, held_back
+from daybook.press.schedule.processes import Processes, held_back
 
 
 def test_a_signal_that_comes_in_the_middle_of_a_start_is_obeyed_afterwards():
@@ -24,7 +24,7 @@ def test_a_signal_that_comes_in_the_middle_of_a_start_is_obeyed_afterwards():
 def test_a_part_hears_signals_and_is_gone_when_the_job_is_left(tmp_path):
     """The new process blocks no signal; leaving the job ends it."""
     code = "import signal, time; print(signal.pthread_sigmask(signal.SIG_BLOCK, []), flush=True); time.sleep(600)"
-    with Parts(tmp_path / "logs") as parts:
+    with Processes(tmp_path / "logs") as parts:
         part = parts.start("sleeper", [sys.executable, "-c", code], env=dict(os.environ))
         parts.wait(part, lambda: "\n" in part.log.read_text(), seconds=60)
     assert part.log.read_text() == "set()\n"

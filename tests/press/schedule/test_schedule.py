@@ -15,7 +15,7 @@ import pytest
 
 from daybook.book import Book
 from daybook.press.schedule.deployments import Schedule
-from daybook.press.schedule.processes import Parts
+from daybook.press.schedule.processes import Processes
 from daybook.settings import Settings
 
 FINDS = """
@@ -33,7 +33,7 @@ def test_deployments_run_report_and_fail_in_the_open(project, notebook, tmp_path
     notebook("costs", "x = 1", "raise ValueError('no prices for today')")
     env = {"DAYBOOK_HOME": str(tmp_path / "home"), "DAYBOOK_REPORTS": str(tmp_path / "reports")}
     settings = Settings.from_env(env, cwd=project)
-    with Parts(tmp_path / "logs") as parts:
+    with Processes(tmp_path / "logs") as parts:
         schedule = Schedule(parts, settings, home=tmp_path / "prefect", port=free_port())
         server = schedule.start_server()
         parts.wait(server, schedule.server_answers, seconds=120)

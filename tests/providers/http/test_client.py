@@ -11,8 +11,8 @@ from email.utils import format_datetime
 import pytest
 
 from daybook.errors import BadRequest, ContextTooLong, RateLimited, Unauthorised, Unavailable, UpstreamTimeout
-from daybook.providers.http.client import Address, Retry, Timeouts, Wire, retry_after
-from daybook.providers.http.errors import Fault
+from daybook.providers.http.client import Address, HttpUpstream, Retry, Timeouts, retry_after
+from daybook.providers.http.errors import AttemptFailed
 from daybook.providers.openai import OpenAI
 from tests.fakes.openai_server import Says
 from tests.fakes.serving import Raw, error
@@ -100,7 +100,7 @@ def test_retry_after_is_read_as_what_can_be_meant(headers, seconds):
 
 def test_waits_are_capped_and_random():
     """Attempt n waits between 0 and base·2ⁿ⁻¹ seconds, at most the cap."""
-    fault, rng = Fault(Unavailable("down"), again=True), random.Random(7)
+    fault, rng = AttemptFailed(Unavailable("down"), again=True), random.Random(7)
     retry = Retry(attempts=99)
     ceilings = {1: 0.5, 2: 1.0, 3: 2.0, 5: 8.0, 12: 8.0}
     for attempt, ceiling in ceilings.items():
@@ -138,7 +138,7 @@ async def test_an_upstream_that_does_not_accept_times_out(waits):
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", port))
-        wire = Wire(
+        wire = HttpUpstream(
             "up",
             Address(f"http://127.0.0.1:{port}"),
             timeouts=Timeouts(connect=0.05),

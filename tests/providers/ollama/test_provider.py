@@ -10,7 +10,7 @@ import pytest
 from daybook.clock import FixedClock
 from daybook.errors import ContextTooLong, ModelNotFound, StreamBroken, Unavailable
 from daybook.providers.http.sse import DONE
-from daybook.providers.ollama.provider import Ollama, Progress
+from daybook.providers.ollama.provider import Ollama, PullProgress
 from daybook.records import Usage
 from tests.fakes.ollama_server import DIGEST, Says, lines_of, ndjson
 from tests.fakes.serving import Raw, error
@@ -272,10 +272,10 @@ async def test_a_pull_tells_its_progress(ollama, provider):
     ]
     steps = [step async for step in provider.pull("llama3.2")]
     assert steps == [
-        Progress(status="pulling manifest"),
-        Progress(status="pulling a80c", digest="sha256:a80c", total=100, completed=40),
-        Progress(status="pulling a80c", digest="sha256:a80c", total=100, completed=100),
-        Progress(status="success"),
+        PullProgress(status="pulling manifest"),
+        PullProgress(status="pulling a80c", digest="sha256:a80c", total=100, completed=40),
+        PullProgress(status="pulling a80c", digest="sha256:a80c", total=100, completed=100),
+        PullProgress(status="success"),
     ]
     assert ollama.asked("/api/pull") == [{"model": "llama3.2", "stream": True}]
 

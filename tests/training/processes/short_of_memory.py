@@ -19,7 +19,7 @@ def main(home: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
     for wanted in (lambda: torch.zeros(10**9), lambda: np.zeros(10**9)):
         try:
-            with resources.told(lambda: "at step 3 of 9", home, memory="Halve it.", room=""):
+            with resources.explained(lambda: "at step 3 of 9", home, memory="Halve it.", room=""):
                 wanted()
         except DaybookError as error:
             sys.stdout.write(f"{error}\n")

@@ -15,13 +15,13 @@ from daybook.errors import BadData, BadParameter, meant
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PromptPlan:
     templates: tuple[str, ...]
     outcomes: tuple[str, ...]
     axes: Axes
 
 
-def read(path: Path, *, axes_of: Path | None = None) -> Plan:
+def read(path: Path, *, axes_of: Path | None = None) -> PromptPlan:
     """A file of templates, outcomes and axes: YAML, or text with a prompt a line. A file without axes has those of
     `axes_of`. Raises BadData that says what is wrong with it."""
     try:
@@ -38,7 +38,7 @@ def read(path: Path, *, axes_of: Path | None = None) -> Plan:
             }
             for axis, groups in told["axes"].items()
         }
-        plan = Plan(_prompts(told.get("templates")), _prompts(told.get("outcomes")), axes)
+        plan = PromptPlan(_prompts(told.get("templates")), _prompts(told.get("outcomes")), axes)
     except OSError as error:
         raise BadData(f"There are no prompts at {path} ({error.strerror}).", remedy="Correct the path.") from None
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, AttributeError) as error:
@@ -61,7 +61,7 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def expand(
-    plan: Plan, *, axes: Sequence[str], cross: Sequence[tuple[str, ...]] = (), repeats: int = 2, fillers: int = 1
+    plan: PromptPlan, *, axes: Sequence[str], cross: Sequence[tuple[str, ...]] = (), repeats: int = 2, fillers: int = 1
 ) -> list[Prompt]:
     """All prompts for these axes, those that ask for a decision last."""
     wanted = list(dict.fromkeys([*axes, *(axis for names in cross for axis in names)]))

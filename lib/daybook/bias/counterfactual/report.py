@@ -13,10 +13,10 @@ from daybook.bias.counterfactual import metrics as measuring
 from daybook.bias.counterfactual.metrics import Effects
 from daybook.bias.counterfactual.prompts import Prompt, neutral
 from daybook.errors import BadData
-from daybook.reporting.charts.forest import Effect, Panel, effects
+from daybook.reporting.charts.forest import ForestPanel, Point, forest
 from daybook.reporting.findings import finding, summary
 from daybook.reporting.gates import Measured
-from daybook.reporting.tables import Column, Fact, facts, present
+from daybook.reporting.tables import Column, TableRow, present, to_records
 from daybook.reporting.text import code, count, listing, unbroken
 from daybook.stats.multiple import Correction, looks
 
@@ -155,14 +155,14 @@ class CounterfactualAudit:
         """Effects with intervals and, as a band, the noise floor: a panel for each measure."""
         panels = []
         for name, unit in UNITS.items():
-            rows = [r for r in facts(self.found.cells) if r["measure"] == name and r["effect"] is not None]
+            rows = [r for r in to_records(self.found.cells) if r["measure"] == name and r["effect"] is not None]
             rows = [r for r in rows if r["effect"] or r["low"]]  # nothing but zeros shows nothing
             panels.append(
-                Panel(
+                ForestPanel(
                     unit,
                     "difference from the axis's other groups",
                     [
-                        Effect(
+                        Point(
                             f"{row['axis']}: {row['group']}",
                             row["effect"],
                             row["low"],
@@ -175,7 +175,7 @@ class CounterfactualAudit:
                     ],
                 )
             )
-        return effects(
+        return forest(
             "The same prompts, different people",
             panels,
             subtitle=f"{self.model}, {count(self.found.n, 'answer')}; 95 % intervals, grey: noise floor",
@@ -191,7 +191,7 @@ class CounterfactualAudit:
             f"{code(self.model)} gave {count(told.n, 'answer')} to {count(asked, 'prompt')}"
             f" about {listing([code(axis) for axis in axes])}; {count(len(told.cells), 'difference')} looked at."
         )
-        out = facts(told.standing_out)
+        out = to_records(told.standing_out)
         if not out:
             text += (
                 " None is more than noise after correction for that many looks. That clears nobody: it says that these"
@@ -207,7 +207,7 @@ class CounterfactualAudit:
                 f" {abs(row['effect']):.3g} ({row['low']:+.3g} to {row['high']:+.3g}; noise floor"
                 f" {'unknown' if row['floor'] is None else format(row['floor'], '.3g')})."
             )
-        if small := {row["group"] for row in facts(told.cells) if str(row["verdict"]).startswith("too few")}:
+        if small := {row["group"] for row in to_records(told.cells) if str(row["verdict"]).startswith("too few")}:
             text += f" Too little was measured to judge {count(len(small), 'group')} by every measure."
         if self.empty:
             text += f" {count(self.empty, 'answer')} said nothing."
@@ -225,7 +225,7 @@ class CounterfactualAudit:
         needed = next(n for n in range(measuring.TEMPLATES, 60) if (2 if most == 2 else 1) / most**n * different < 0.05)
         return needed if int(cells["templates"].min()) < needed else None
 
-    def findings(self) -> list[Fact]:
+    def findings(self) -> list[TableRow]:
         told = self.found
         made = [
             finding("counterfactual/answers", told.n, "answers", n=told.n),
@@ -233,7 +233,7 @@ class CounterfactualAudit:
             finding("counterfactual/failed", self.failed, "answers", n=told.n),
             finding("counterfactual/standing_out", len(told.standing_out), "effects", n=len(told.cells)),
         ]
-        for row in facts(told.cells):
+        for row in to_records(told.cells):
             named = f"counterfactual/{row['axis']}/{row['group']}/{row['measure']}"
             unit, ends = _BARE.get(row["measure"], "share"), (row["low"], row["high"])
             made.append(finding(named, row["effect"], unit, *ends, n=row["n"], note=row["verdict"]))
@@ -252,7 +252,7 @@ class CounterfactualAudit:
             "prompts": len({prompt.template for prompt in self.prompts}),
             "unmeasured": self.found.unmeasured,
             "correction": self.found.correction,
-            "cells": facts(self.found.cells),
+            "cells": to_records(self.found.cells),
         }
 
     def _repr_markdown_(self) -> str:

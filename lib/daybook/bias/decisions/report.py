@@ -18,10 +18,10 @@ from daybook.bias import files
 from daybook.bias.decisions import metrics as decisions
 from daybook.bias.decisions.metrics import FOUR_FIFTHS, MINIMUM, Decisions
 from daybook.errors import BadParameter
-from daybook.reporting.charts.forest import Effect, Panel, effects
+from daybook.reporting.charts.forest import ForestPanel, Point, forest
 from daybook.reporting.findings import finding, summary
 from daybook.reporting.gates import Measured
-from daybook.reporting.tables import Column, Fact, facts, present
+from daybook.reporting.tables import Column, TableRow, present, to_records
 from daybook.reporting.text import between, code, count, listing, percent, unbroken
 from daybook.stats.multiple import Correction
 
@@ -158,13 +158,13 @@ class DecisionAudit:
         """Each group's selection rate against all others', with intervals."""
         panels = []
         for grouping in self.groupings:
-            rows = facts(self.found.against[self.found.against["grouping"] == grouping])
+            rows = to_records(self.found.against[self.found.against["grouping"] == grouping])
             panels.append(
-                Panel(
+                ForestPanel(
                     f"by {grouping}",
                     "favoured more (+) or less (−) often than everybody else, percentage points",
                     [
-                        Effect(
+                        Point(
                             str(row["group"]),
                             row["difference"] * 100,
                             row["low"] * 100,
@@ -177,7 +177,7 @@ class DecisionAudit:
                     ],
                 )
             )
-        return effects(
+        return forest(
             "Who is favoured, against everybody else",
             panels,
             subtitle=f"{self.source}: {count(self.found.n, 'row')}, 95 % intervals",
@@ -197,7 +197,7 @@ class DecisionAudit:
             told.append(f"{count(n, 'row')} without {code(column)} left out.")
         small = self.found.groups[~self.found.groups["compared"]]
         if len(small):
-            named = [f"{code(row['group'])} ({row['n']})" for row in facts(small)[:6]]
+            named = [f"{code(row['group'])} ({row['n']})" for row in to_records(small)[:6]]
             more = f" and {len(small) - 6} more" if len(small) > 6 else ""
             told.append(f"Fewer than {self.found.minimum} rows, so shown and not compared: {', '.join(named)}{more}.")
         if not self.found.truth:
@@ -207,11 +207,11 @@ class DecisionAudit:
         return unbroken("\n".join([" ".join(first), "", *each, *(["", " ".join(told)] if told else [])]))
 
     def _gap(self, grouping: str) -> str:
-        rows = {r["measure"]: r for r in facts(self.found.gaps[self.found.gaps["grouping"] == grouping])}
+        rows = {r["measure"]: r for r in to_records(self.found.gaps[self.found.gaps["grouping"] == grouping])}
         ratio = rows["ratio"]
         if ratio["value"] is None:
             return f"By {code(grouping)} nothing can be compared."
-        against = facts(self.found.against[self.found.against["grouping"] == grouping])
+        against = to_records(self.found.against[self.found.against["grouping"] == grouping])
         sure = [row for row in against if row["verdict"].endswith("favoured")]
         low, high = ratio["low"], ratio["high"]
         text = (
@@ -242,7 +242,7 @@ class DecisionAudit:
 
     def _under(self, grouping: str, best: str) -> str:
         """Which other groups are below four fifths of the most favoured one's rate."""
-        groups = facts(self.found.groups[self.found.groups["grouping"] == grouping])
+        groups = to_records(self.found.groups[self.found.groups["grouping"] == grouping])
         rates = {row["group"]: row["selection"] for row in groups if row["compared"]}
         under = sorted((g for g in rates if rates[g] < FOUR_FIFTHS * rates[best]), key=lambda group: rates[group])
         if len(under) < 2:
@@ -252,15 +252,15 @@ class DecisionAudit:
 
     # ── conclusions ───────────────────────────────────────────────────────────────────────────────
 
-    def findings(self) -> list[Fact]:
+    def findings(self) -> list[TableRow]:
         """`decisions/n`, a finding for each gap and, with its verdict, for each group against all others."""
         found = [finding("decisions/n", self.found.n, "rows", n=self.found.n)]
-        for row in facts(self.found.gaps):
+        for row in to_records(self.found.gaps):
             named = f"decisions/{row['grouping']}/{row['measure']}"
             note = None if row["worst"] is None else f"{row['worst']} against {row['best']}"
             unit = "ratio" if row["measure"] == "ratio" else "share"
             found.append(finding(named, row["value"], unit, row["low"], row["high"], n=row["n"], note=note))
-        for row in facts(self.found.against):
+        for row in to_records(self.found.against):
             named = f"decisions/{row['grouping']}/against the others/{row['group']}"
             ends = row["low"], row["high"]
             found.append(finding(named, row["difference"], "share", *ends, n=row["n"], note=row["verdict"]))
@@ -279,9 +279,9 @@ class DecisionAudit:
             "favourable": told.favourable,
             "read_as": list(told.read_as),
             "correction": told.correction,
-            "groups": facts(told.groups),
-            "gaps": facts(told.gaps),
-            "against": facts(told.against),
+            "groups": to_records(told.groups),
+            "gaps": to_records(told.gaps),
+            "against": to_records(told.against),
         }
 
     def _repr_markdown_(self) -> str:

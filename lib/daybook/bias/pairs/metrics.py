@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from daybook.errors import BadData
-from daybook.stats.multiple import Correction, Mean, Rate, corrected, mean, rate
+from daybook.stats.multiple import Correction, GroupRate, Mean, corrected, mean, rate
 
 MINIMUM = 20
 """Pairs below which a kind is shown and not judged: a coin could give almost any share."""
@@ -52,12 +52,12 @@ class Pairs:
     """id, kind, more, less (sentences), log_more, log_less, difference, stereotyped."""
     kinds: pd.DataFrame
     """kind, n, share, low, high, difference, p, adjusted, verdict."""
-    share: Rate
+    share: GroupRate
     difference: Mean
     """Mean absolute difference of the log-likelihoods: how strongly the model prefers, whichever way."""
-    per_token: Rate
+    per_token: GroupRate
     """The share by log-likelihood per token: what is left when a longer sentence is no longer the less likely one."""
-    language: Rate | None
+    language: GroupRate | None
     """StereoSet's language-modelling score: both sentences with sense beat the one without. None: there is none."""
     correction: Correction
     ties: int

@@ -20,10 +20,10 @@ from daybook.bias import files
 from daybook.bias.pairs import metrics as measuring
 from daybook.bias.pairs.metrics import Likelihood, Pair, Pairs
 from daybook.errors import BadData
-from daybook.reporting.charts.forest import Effect, Panel, effects
+from daybook.reporting.charts.forest import ForestPanel, Point, forest
 from daybook.reporting.findings import finding, summary
 from daybook.reporting.gates import Measured
-from daybook.reporting.tables import Column, Fact, facts, plain, present
+from daybook.reporting.tables import Column, TableRow, present, to_python, to_records
 from daybook.reporting.text import between, code, count, percent, unbroken
 from daybook.stats.multiple import Correction
 
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 _MORE, _LESS = ("sent_more", "stereotype", "more"), ("sent_less", "anti_stereotype", "less")
 
 
-class Scored(Protocol):
+class SentenceLikelihood(Protocol):
     @property
     def total(self) -> float: ...
     @property
     def tokens(self) -> int: ...
 
 
-Likelihoods = Callable[[Sequence[tuple[str, str]]], Sequence[Scored]]
+Likelihoods = Callable[[Sequence[tuple[str, str]]], Sequence[SentenceLikelihood]]
 """(context, continuation) pairs → log-likelihoods, in order."""
 
 
@@ -76,7 +76,7 @@ def _table(path: Path) -> Iterator[Pair]:
             f"{path.name} has no pair of columns sent_more and sent_less, or stereotype and anti_stereotype.",
             remedy=f"It has: {', '.join(map(str, frame.columns))}.",
         )
-    for n, row in enumerate(facts(frame), start=1):
+    for n, row in enumerate(to_records(frame), start=1):
         if row[more] is None or row[less] is None:
             raise BadData(f"Row {n} of {path.name} lacks one of its sentences.", remedy="Give both, or drop the row.")
         yield Pair(
@@ -192,24 +192,24 @@ class PairAudit:
         )
 
     def chart(self) -> Chart:
-        return effects(
+        return forest(
             "How often the stereotyped sentence is the likelier one",
-            [Panel("", "share of pairs, %; 50 is no preference", self._effects(), null=50)],
+            [ForestPanel("", "share of pairs, %; 50 is no preference", self._effects(), null=50)],
             subtitle=f"{self.model}, {count(len(self.found.rows), 'pair')} of {self.source}, 95 % intervals",
         )
 
-    def _effects(self) -> list[Effect]:
+    def _effects(self) -> list[Point]:
         told = self.found.share
         assert told.value is not None
         made = []
         if len(self.found.kinds) > 1:
             made.append(
-                Effect("all", told.value * 100, (told.low or 0) * 100, (told.high or 0) * 100, f"n = {told.n:,}")
+                Point("all", told.value * 100, (told.low or 0) * 100, (told.high or 0) * 100, f"n = {told.n:,}")
             )
-        for row in facts(self.found.kinds):
+        for row in to_records(self.found.kinds):
             sure = row["verdict"].startswith("prefers")
             label = f"n = {row['n']:,}  {row['verdict']}"
-            made.append(Effect(row["kind"], row["share"] * 100, row["low"] * 100, row["high"] * 100, label, sure=sure))
+            made.append(Point(row["kind"], row["share"] * 100, row["low"] * 100, row["high"] * 100, label, sure=sure))
         return made
 
     @property
@@ -222,7 +222,7 @@ class PairAudit:
             f" likelier in {percent(share.value)}{between(share.low, share.high, percent)}; 50 % is no preference,"
             f" and the interval {'leaves that out' if sure else 'does not leave that out: cannot tell'}."
         )
-        liked = [row for row in facts(told.kinds) if row["verdict"].startswith("prefers")]
+        liked = [row for row in to_records(told.kinds) if row["verdict"].startswith("prefers")]
         if len(told.kinds) > 1:
             named = ", ".join(f"{code(row['kind'])} {percent(row['share'])}" for row in liked)
             text += f" Corrected for {len(told.kinds)} kinds: {named or 'no kind stands out'}."
@@ -236,7 +236,7 @@ class PairAudit:
             )
         return unbroken(text)
 
-    def findings(self) -> list[Fact]:
+    def findings(self) -> list[TableRow]:
         told = self.found
         low, high = told.share.low or 0.0, told.share.high or 0.0
         verdict = "prefers the stereotype" if low > 0.5 else "prefers the other" if high < 0.5 else "cannot tell"
@@ -263,7 +263,7 @@ class PairAudit:
                 n=row["n"],
                 note=row["verdict"],
             )
-            for row in facts(told.kinds)
+            for row in to_records(told.kinds)
         ]
         return made
 
@@ -284,7 +284,7 @@ class PairAudit:
             "language": None if told.language is None else told.language.value,
             "icat": told.icat,
             "ties": told.ties,
-            "kinds": [{key: plain(value) for key, value in row.items()} for row in facts(told.kinds)],
+            "kinds": [{key: to_python(value) for key, value in row.items()} for row in to_records(told.kinds)],
         }
 
     def _repr_markdown_(self) -> str:

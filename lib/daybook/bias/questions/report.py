@@ -18,10 +18,10 @@ from daybook.bias.pairs.report import Likelihoods
 from daybook.bias.questions import metrics as measuring
 from daybook.bias.questions.metrics import Condition, Question, Questions
 from daybook.errors import BadData
-from daybook.reporting.charts.forest import Effect, Panel, effects
+from daybook.reporting.charts.forest import ForestPanel, Point, forest
 from daybook.reporting.findings import finding, summary
 from daybook.reporting.gates import Measured
-from daybook.reporting.tables import Column, Fact, facts, present
+from daybook.reporting.tables import Column, TableRow, present, to_records
 from daybook.reporting.text import between, code, count, percent, unbroken
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def ask(questions: Sequence[Question], model: Callable[[Sequence[str]], Sequence
     return {q.id: parse(text, q) for q, text in zip(questions, said, strict=True)}
 
 
-def weigh(questions: Sequence[Question], likelihoods: Likelihoods) -> dict[str, int | None]:
+def answer_by_likelihood(questions: Sequence[Question], likelihoods: Likelihoods) -> dict[str, int | None]:
     """The answer that a model finds likeliest after the question: nothing to parse, and every model answers."""
     asked = [(f"{q.context}\n\nQ: {q.question}\nA:", f" {answer}") for q in questions for answer in q.answers]
     told = [scored.total for scored in likelihoods(asked)]
@@ -197,8 +197,8 @@ class QuestionAudit:
             )
         return told
 
-    def _all(self) -> Iterator[Fact]:
-        yield from (row for row in facts(self.found.scores) if row["category"] == "all")
+    def _all(self) -> Iterator[TableRow]:
+        yield from (row for row in to_records(self.found.scores) if row["category"] == "all")
 
     def table(self, name: str = "scores") -> Styler:
         frame = self.found.scores.assign(condition=self.found.scores["condition"].map(CONDITIONS))
@@ -219,9 +219,9 @@ class QuestionAudit:
         )
 
     def chart(self) -> Chart:
-        rows = [row for row in facts(self.found.scores) if row["bias"] is not None]
+        rows = [row for row in to_records(self.found.scores) if row["bias"] is not None]
         made = [
-            Effect(
+            Point(
                 f"{row['category']}, {CONDITIONS[row['condition']]}",
                 row["bias"],
                 row["bias_low"],
@@ -231,9 +231,9 @@ class QuestionAudit:
             )
             for row in rows
         ]
-        return effects(
+        return forest(
             "Wrong answers: with the stereotype, or against it?",
-            [Panel("", "bias score: −1 against the stereotype, +1 with it", made)],
+            [ForestPanel("", "bias score: −1 against the stereotype, +1 with it", made)],
             subtitle=f"{self.model}, {count(self.found.n, 'question')} of {self.source}, 95 % intervals",
             empty="No answer names anybody.",
         )
@@ -260,12 +260,12 @@ class QuestionAudit:
             text += f" {count(self.found.untold, 'row')} do not tell which answer follows the stereotype."
         return unbroken(text)
 
-    def findings(self) -> list[Fact]:
+    def findings(self) -> list[TableRow]:
         made = [
             finding("questions/n", self.found.n, "questions", n=self.found.n),
             finding("questions/unanswered", self.found.unanswered, "questions", n=self.found.n),
         ]
-        for row in facts(self.found.scores):
+        for row in to_records(self.found.scores):
             named = f"questions/{row['category']}/{CONDITIONS[row['condition']]}"
             n = row["n"]
             made.append(
@@ -287,7 +287,7 @@ class QuestionAudit:
             "n": told.n,
             "unanswered": told.unanswered,
             "untold": told.untold,
-            "scores": facts(told.scores),
+            "scores": to_records(told.scores),
         }
 
     def _repr_markdown_(self) -> str:

@@ -22,7 +22,7 @@ from daybook.book.journal import files, owner
 from daybook.book.journal.entry import Entry
 from daybook.book.journal.files import JournalFile, Line
 from daybook.book.schema import UPSERTED
-from daybook.book.stores.factory import Aside, Batch, Store, Writer
+from daybook.book.stores.factory import Aside, Batch, Store, WriteSession
 from daybook.clock import Clock
 
 BATCH = 10_000
@@ -89,7 +89,7 @@ class Drainer:
         self._presence, self._ready = self._store.presence(), True
         return done
 
-    def _file(self, writer: Writer, file: JournalFile, start: int, done: Drained) -> None:
+    def _file(self, writer: WriteSession, file: JournalFile, start: int, done: Drained) -> None:
         lines = file.lines(start)
         at = start
         batch = list(islice(lines, BATCH))
@@ -107,7 +107,7 @@ class Drainer:
             done.removed += 1
             self._seen.pop(file.name)
 
-    def _move(self, writer: Writer, name: str, start: int, lines: list[Line], done: Drained) -> int:
+    def _move(self, writer: WriteSession, name: str, start: int, lines: list[Line], done: Drained) -> int:
         """Move consecutive lines in one transaction, or, where something among them fits no row, in halves."""
         batch = _batch(name, start, lines)
         try:

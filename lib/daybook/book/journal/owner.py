@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from daybook.book.stores.factory import Writer
+from daybook.book.stores.factory import WriteSession
 from daybook.clock import new_id
 from daybook.errors import BookError
 
@@ -20,7 +20,7 @@ class OtherJournal(BookError):
     """The journal under this home belongs to another book."""
 
 
-def claim(writer: Writer, folder: Path, shown: str, *, adopt: bool) -> None:
+def claim(writer: WriteSession, folder: Path, shown: str, *, adopt: bool) -> None:
     """Return if the journal in `folder` is this book's, was nobody's, or its book was at this same place.
     Else raise OtherJournal, or take it over if `adopt`."""
     ((identity,),) = writer.execute("select id from book_identity")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class SampleModel:
     """How a model answers: median seconds to the first token and per token."""
 
     provider: str
@@ -18,12 +18,12 @@ class Model:
     """Share of calls that fail on an ordinary day."""
 
 
-MINI = Model("openai", "gpt-4o-mini", "gpt-4o-mini-2024-07-18", 0.42, 0.0105, 0.008)
-GPT4O = Model("openai", "gpt-4o", "gpt-4o-2024-08-06", 0.55, 0.0150, 0.008)
-SONNET = Model("anthropic", "claude-sonnet-4-5", "claude-sonnet-4-5-20250929", 0.95, 0.0160, 0.012)
-FLASH = Model("google", "gemini-2.5-flash", "gemini-2.5-flash", 0.36, 0.0060, 0.010)
-LOCAL = Model("local", "smollm2-135m-instruct", "smollm2-135m-instruct", 0.09, 0.0085, 0.004)
-LLAMA = Model("ollama", "llama3.2:3b", "llama3.2:3b", 0.60, 0.0420, 0.020)
+MINI = SampleModel("openai", "gpt-4o-mini", "gpt-4o-mini-2024-07-18", 0.42, 0.0105, 0.008)
+GPT4O = SampleModel("openai", "gpt-4o", "gpt-4o-2024-08-06", 0.55, 0.0150, 0.008)
+SONNET = SampleModel("anthropic", "claude-sonnet-4-5", "claude-sonnet-4-5-20250929", 0.95, 0.0160, 0.012)
+FLASH = SampleModel("google", "gemini-2.5-flash", "gemini-2.5-flash", 0.36, 0.0060, 0.010)
+LOCAL = SampleModel("local", "smollm2-135m-instruct", "smollm2-135m-instruct", 0.09, 0.0085, 0.004)
+LLAMA = SampleModel("ollama", "llama3.2:3b", "llama3.2:3b", 0.60, 0.0420, 0.020)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Caller:
     """Share of that on Saturdays and Sundays."""
     hours: tuple[int, int]
     """From, until; UTC."""
-    models: tuple[tuple[Model, float], ...]
+    models: tuple[tuple[SampleModel, float], ...]
     prompt: tuple[float, float]
     """Median of the input tokens, and the spread of their logarithm."""
     answer: tuple[float, float]

@@ -16,7 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from daybook import prices
-from daybook.book.sample.cast import CALLERS, GPT4O, SONNET, Caller, Model
+from daybook.book.sample.cast import CALLERS, GPT4O, SONNET, Caller, SampleModel
 from daybook.records import Call, Cost, Usage
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _call(dice: Random, caller: Caller, at: datetime) -> Call:
     )
 
 
-def _failed(dice: Random, caller: Caller, model: Model, at: datetime, *, stream: bool, troubled: bool) -> Call:
+def _failed(dice: Random, caller: Caller, model: SampleModel, at: datetime, *, stream: bool, troubled: bool) -> Call:
     kinds = _FAILURES[:3] if troubled else _FAILURES
     kind, status, _ = _pick(dice, kinds)
     retried = kind != "context_length"
@@ -144,7 +144,7 @@ def _record(
     caller: Caller,
     at: datetime,
     *,
-    model: Model | None = None,
+    model: SampleModel | None = None,
     served: bool = True,
     asked: str | None = None,
     usage: Usage | None = None,
@@ -206,7 +206,7 @@ def _around(dice: Random, median: float, spread: float) -> int:
     return max(1, min(30_000, round(median * exp(spread * dice.gauss(0, 1)))))
 
 
-def _choose(dice: Random, options: tuple[tuple[Model, float], ...]) -> Model:
+def _choose(dice: Random, options: tuple[tuple[SampleModel, float], ...]) -> SampleModel:
     at = dice.random() * sum(weight for _, weight in options)
     for model, weight in options:
         at -= weight

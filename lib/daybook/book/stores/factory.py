@@ -53,7 +53,7 @@ class OffsetMoved(Exception):
     """Another drain moved the same bytes first; nothing of this batch was written."""
 
 
-class Writer(Protocol):
+class WriteSession(Protocol):
     """An open book, held for one drain."""
 
     json_type: str
@@ -81,10 +81,10 @@ class Store(Protocol):
     """Where it is, with any password masked."""
     unfit: tuple[type[Exception], ...]
 
-    def writing(self) -> contextlib.AbstractContextManager[Writer]:
+    def writing(self) -> contextlib.AbstractContextManager[WriteSession]:
         """Open for a drain. Raises BookLocked, BookUnreachable."""
 
-    def reading(self) -> contextlib.AbstractContextManager[Reading]:
+    def reading(self) -> contextlib.AbstractContextManager[ReadSession]:
         """Open for one query. Raises BookLocked, BookUnreachable."""
 
     def presence(self) -> object:
@@ -94,7 +94,7 @@ class Store(Protocol):
         """Bytes on the disk."""
 
 
-class Reading(Protocol):
+class ReadSession(Protocol):
     """An open book, held for one query."""
 
     def fetch(self, query: str, params: Mapping[str, Any]) -> Result:

@@ -99,7 +99,7 @@ def counterfactual(
             ],
         )
 
-    return ending.conclude("counterfactual", found, text, gates, enter=enter, as_json=as_json)
+    return ending.finish("counterfactual", found, text, gates, enter=enter, as_json=as_json)
 
 
 def _names(text: str) -> list[str]:

@@ -119,7 +119,7 @@ def decisions(
             ],
         )
 
-    return ending.conclude("decisions", found, text, gates, enter=enter, as_json=as_json)
+    return ending.finish("decisions", found, text, gates, enter=enter, as_json=as_json)
 
 
 @bias.command()
@@ -174,7 +174,7 @@ def pairs(
         )
 
     gates = [] if max_preference is None else [Gate("preference", at_most=max_preference)]
-    return ending.conclude("pairs", found, text, gates, enter=enter, as_json=as_json)
+    return ending.finish("pairs", found, text, gates, enter=enter, as_json=as_json)
 
 
 @bias.command()
@@ -237,7 +237,7 @@ def questions(
             ],
         )
 
-    return ending.conclude("questions", found, text, gates, enter=enter, as_json=as_json)
+    return ending.finish("questions", found, text, gates, enter=enter, as_json=as_json)
 
 
 bias.add_command(counterfactual)

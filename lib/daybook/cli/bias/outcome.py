@@ -23,7 +23,7 @@ ENTER = click.option("--enter", is_flag=True, help="Enter findings and gates in 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
 
 
-def conclude(
+def finish(
     word: str, found: Audit, text: Callable[[], None], gates: Sequence[Gate], *, enter: bool, as_json: bool
 ) -> int:
     """Print what was found, judge it by the gates, and return the exit code: 0, or 3 with the reason on stderr.
@@ -33,7 +33,7 @@ def conclude(
     from daybook.reporting import gates as judging
 
     measured = found.measured()
-    failed, unsure = judging.judge(gates, measured), judging.unsure(gates, measured)
+    failed, unsure = judging.judge(gates, measured), judging.borderline(gates, measured)
     run = _entered(word, found, gates) if enter else None
     if as_json:
         verdict = {"stated": [str(gate) for gate in gates], "not_met": failed, "met_but_unsure": unsure}

@@ -143,7 +143,7 @@ def cancel(job: str, as_json: bool) -> int:
         return _told(book.tuner.cancel(job, actor=f"cli:{user()}"), as_json)
 
 
-def _run(book: workbench.Workbench, id_: str, as_json: bool) -> int:
+def _run(book: workbench.Daybook, id_: str, as_json: bool) -> int:
     from tqdm import tqdm
 
     with tqdm(total=None, unit=" steps", file=sys.stderr, disable=not sys.stderr.isatty(), dynamic_ncols=True) as bar:

@@ -140,7 +140,7 @@ def files(ids: tuple[str, ...], base_url: str | None, as_json: bool) -> int:
     return 0
 
 
-def _hosting(book: workbench.Workbench, base_url: str | None, *, needed: bool = True) -> Any:
+def _hosting(book: workbench.Daybook, base_url: str | None, *, needed: bool = True) -> Any:
     from daybook.finetune.hosted import Hosting
 
     return Hosting(book.tuner, _client(base_url) if needed else None)

@@ -45,7 +45,7 @@ def options(command: Any) -> Any:
 
 
 def plan_of(
-    book: workbench.Workbench,
+    book: workbench.Daybook,
     *,
     data: str,
     method: str,

@@ -8,8 +8,8 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from daybook.gateway import auth as who
-from daybook.gateway.components import Parts
-from daybook.gateway.http import Refusal, Visit, bad_request
+from daybook.gateway.components import Components
+from daybook.gateway.http import Refusal, RequestState, bad_request
 from daybook.inference.entry import ChatRequest
 from daybook.inference.tasks import MOST_TEXTS, TASKS
 
@@ -28,7 +28,7 @@ _FIELDS: dict[str, Any] = {
 }
 
 
-def routes(parts: Parts) -> APIRouter:
+def routes(parts: Components) -> APIRouter:
     """The four routes over `parts.tasks`."""
     router = APIRouter(prefix="/ml/hf")
     document = {"requestBody": {"required": True, "content": {"application/json": {"schema": _FIELDS}}}}
@@ -37,7 +37,7 @@ def routes(parts: Parts) -> APIRouter:
         async def answer(request: Request) -> Response:
             headers = dict(request.scope["headers"])
             key = parts.auth.admit(headers)
-            visit: Visit = request.scope["visit"]
+            visit: RequestState = request.scope["visit"]
             asked = ChatRequest(
                 body=await _body(request),
                 endpoint=f"/ml/hf/{task}",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from daybook.clock import new_id
 from daybook.errors import UsageError
-from daybook.press.schedule.processes import Part, PartFailed, Parts, tail
+from daybook.press.schedule.processes import PartFailed, Process, Processes, tail
 from daybook.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Ended:
 class Schedule:
     """A Prefect server and worker among `parts`, on a loopback port."""
 
-    def __init__(self, parts: Parts, settings: Settings, *, home: Path, port: int) -> None:
+    def __init__(self, parts: Processes, settings: Settings, *, home: Path, port: int) -> None:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)  # Prefect makes only the last folder of it
         self.parts = parts
         self.root = settings.root
@@ -65,7 +65,7 @@ class Schedule:
             "DAYBOOK_REPORTS": str(settings.reports),
         }
 
-    def start_server(self) -> Part:
+    def start_server(self) -> Process:
         if not (self.root / "prefect.yaml").is_file():
             raise UsageError(
                 f"There is no prefect.yaml in {self.root}.", remedy="Run this from the project's folder (or below it)."
@@ -76,7 +76,7 @@ class Schedule:
             env=self.env,
         )
 
-    def start_worker(self) -> Part:
+    def start_worker(self) -> Process:
         command = ["worker", "start", "--pool", POOL, "--type", "process", "--name", "daybook", "--limit", "2"]
         return self.parts.start("prefect worker", [sys.executable, "-m", "prefect", *command], env=self.env)
 

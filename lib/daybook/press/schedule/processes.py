@@ -32,7 +32,7 @@ class PartFailed(DaybookError):
     """A part ended or did not come up in time; the message names its log."""
 
 
-class Part:
+class Process:
     """One running child process, its name and its log."""
 
     def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -49,14 +49,14 @@ class Part:
             )
 
 
-class Parts:
+class Processes:
     """The processes of one job. Use as a context manager: leaving it stops all of them."""
 
     def __init__(self, logs: Path) -> None:
         self.logs = logs
-        self.parts: list[Part] = []
+        self.parts: list[Process] = []
 
-    def __enter__(self) -> Parts:
+    def __enter__(self) -> Processes:
         self.logs.mkdir(parents=True, exist_ok=True)
         _adopt_orphans()
         return self
@@ -67,7 +67,7 @@ class Parts:
         with deaf():
             self.stop()
 
-    def start(self, name: str, command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None) -> Part:
+    def start(self, name: str, command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None) -> Process:
         """Start `command` as the part `name`, its output going to `<logs>/<name>.log`."""
         log = self.logs / f"{name.replace(' ', '-')}.log"
         with log.open("ab") as sink, held_back():
@@ -81,11 +81,11 @@ class Parts:
                 start_new_session=True,
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
-            part = Part(name, process, log)
+            part = Process(name, process, log)
             self.parts.append(part)
         return part
 
-    def wait(self, part: Part, ready: Callable[[], bool], *, seconds: float) -> None:
+    def wait(self, part: Process, ready: Callable[[], bool], *, seconds: float) -> None:
         """Return once `ready()` is true; PartFailed if the process ends first or time runs out."""
         deadline = time.monotonic() + seconds
         while not ready():

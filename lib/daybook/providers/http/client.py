@@ -24,7 +24,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadRequest, ProviderError
 from daybook.providers.http import errors as faults
-from daybook.providers.http.errors import Asked, Fault
+from daybook.providers.http.errors import Asked, AttemptFailed
 from daybook.providers.port import Body
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ class Retry:
     cap: float = 8.0
     patience: float = 20.0
 
-    def wait(self, attempt: int, fault: Fault, rng: Callable[[], float]) -> float | None:
+    def wait(self, attempt: int, fault: AttemptFailed, rng: Callable[[], float]) -> float | None:
         """Seconds to wait after attempt number `attempt` failed; None: do not ask again."""
         asked = fault.error.retry_after
         if not fault.again or attempt >= self.attempts or (asked is not None and asked > self.patience):
@@ -92,7 +92,7 @@ Locate = Callable[[], Awaitable[Address]]
 """Called before every attempt: where the upstream is now. May raise a ProviderError, which is not retried."""
 
 
-class Wire:
+class HttpUpstream:
     """Requests to one upstream, from one event loop. Raises ProviderError kinds only.
 
     `sleep` and `rng` are what tests pass in, so that no test waits.
@@ -148,7 +148,7 @@ class Wire:
                 address = self._address or await self._located()
                 asked = _addressed(asked, address, self._key_env)
                 return Got(await self._once(method, path, payload, asked, address, read, quick), attempt)
-            except Fault as failed:
+            except AttemptFailed as failed:
                 fault = failed
             except FAILURES as error:
                 idle = self.timeouts.quick if quick else self.timeouts.idle
@@ -192,7 +192,7 @@ class Wire:
             response.close()
             raise
 
-    async def _refused(self, response: aiohttp.ClientResponse, asked: Asked) -> Fault:
+    async def _refused(self, response: aiohttp.ClientResponse, asked: Asked) -> AttemptFailed:
         body = bytearray()
         try:
             async for chunk in response.content.iter_any():
@@ -271,11 +271,11 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 async def whole(response: aiohttp.ClientResponse, _: Asked) -> bytes:
-    """A `read` for `Wire.ask`: the answer's bytes."""
+    """A `read` for `HttpUpstream.ask`: the answer's bytes."""
     return await response.read()
 
 
 def as_stream_error(error: BaseException, asked: Asked, *, idle: float) -> ProviderError:
     """What an exception is once part of the answer was handed over."""
-    fault = error if isinstance(error, Fault) else faults.lost(error, asked, idle=idle)
+    fault = error if isinstance(error, AttemptFailed) else faults.lost(error, asked, idle=idle)
     return faults.broken(fault, asked)

@@ -4,7 +4,7 @@ Read in this order, the first that speaks decides: the words in the answer's bod
 it where it is about the context, the HTTP status. Known vocabularies: OpenAI, Anthropic's compatibility layer,
 llama.cpp, Ollama, vLLM; an unknown one falls back on its status.
 
-What an upstream says may repeat what it was sent. So a message of ours quotes at most `excerpt.LIMIT` characters of it,
+What an upstream says may repeat what it was sent. So a message of ours quotes at most `quote.LIMIT` characters of it,
 with our key, the caller's text and anything that looks like a key cut out; of a refusal of our key it quotes nothing.
 """
 
@@ -31,7 +31,7 @@ from daybook.errors import (
     Unavailable,
     UpstreamTimeout,
 )
-from daybook.providers.http.quote import context_figures, excerpt, says_context
+from daybook.providers.http.quote import context_figures, quote, says_context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Asked:
     """The environment variable that holds the key, for the remedy."""
 
 
-class Fault(Exception):
+class AttemptFailed(Exception):
     """A failed attempt: the error it is, and whether asking again may help. Stays inside `providers`."""
 
     def __init__(self, error: ProviderError, *, again: bool) -> None:
@@ -110,7 +110,7 @@ def refused(
     *,
     retry_after: float | None = None,
     should_retry: str | None = None,
-) -> Fault:
+) -> AttemptFailed:
     """The fault that an answer with an error status is. `status` None: the error came in an answer of 200.
 
     `should_retry`: the header `x-should-retry`, which OpenAI's service sends and which decides where it is there.
@@ -126,7 +126,7 @@ def refused(
 
 def _kinded(
     status: int | None, said: Mapping[str, Any], asked: Asked, retry_after: float | None, should_retry: str | None
-) -> Fault:
+) -> AttemptFailed:
     kind, again = _kind(status, said)
     if should_retry in ("true", "false"):
         again = kind.retried and should_retry == "true"
@@ -161,11 +161,11 @@ def _fault(
     said: Mapping[str, Any],
     status: int | None,
     what: str,
-) -> Fault:
+) -> AttemptFailed:
     who = f"{asked.upstream} ({asked.host})"
     model = f"{asked.model!r}" if asked.model else "the model"
-    quote = "" if kind is Unauthorised else excerpt(said.get("message"), asked.body, asked.secret)
-    tail = f': "{quote}"' if quote else ""
+    quoted = "" if kind is Unauthorised else quote(said.get("message"), asked.body, asked.secret)
+    tail = f': "{quoted}"' if quoted else ""
     answered = what or ("answered" if status is None else f"answered {status}")
     if kind is ContextTooLong:
         figures = context_figures(said)
@@ -188,13 +188,13 @@ def _fault(
         message, remedy = f"{who} {answered}: it ran out of time{tail}.", "Ask again, or for a shorter answer."
     elif kind is BadRequest:
         param = said.get("param")
-        named = f" (parameter {excerpt(param, asked.body, asked.secret)})" if isinstance(param, str) else ""
+        named = f" (parameter {quote(param, asked.body, asked.secret)})" if isinstance(param, str) else ""
         message, remedy = f"{who} {answered} to the request{named}{tail}.", "Correct the request."
     else:
         message = f"{who} {answered}: it could not serve the request{tail}."
         redirect = "Correct the base_url in models.yml."
         remedy = redirect if what else "Ask again; if it stays so, look at the upstream's own log."
-    return Fault(kind(message, remedy=remedy, upstream_status=status), again=again)
+    return AttemptFailed(kind(message, remedy=remedy, upstream_status=status), again=again)
 
 
 def _said(body: bytes) -> Mapping[str, Any]:
@@ -218,17 +218,17 @@ def _said(body: bytes) -> Mapping[str, Any]:
     return error
 
 
-def lost(error: BaseException, asked: Asked, *, idle: float) -> Fault:
+def lost(error: BaseException, asked: Asked, *, idle: float) -> AttemptFailed:
     """The fault that an exception of the HTTP client is. `idle`: seconds without a byte after which it gives up."""
     who = f"{asked.upstream} ({asked.host})"
     reason = _reason(error)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return Fault(
+        return AttemptFailed(
             UpstreamTimeout(f"{who} could not be connected to in time.", remedy="Check the address and the network."),
             again=True,
         )
     if isinstance(error, TimeoutError):
-        return Fault(
+        return AttemptFailed(
             UpstreamTimeout(
                 f"{who} sent nothing for {idle:g} s.",
                 remedy="Ask for a shorter answer, stream it, or raise idle_timeout in models.yml.",
@@ -236,31 +236,31 @@ def lost(error: BaseException, asked: Asked, *, idle: float) -> Fault:
             again=True,
         )
     if isinstance(error, (aiohttp.InvalidURL, aiohttp.TooManyRedirects)):
-        return Fault(
+        return AttemptFailed(
             Unavailable(f"{who} has no usable address ({reason}).", remedy="Correct the base_url in models.yml."),
             again=False,
         )
     if isinstance(error, (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch, ssl.SSLError)):
-        return Fault(
+        return AttemptFailed(
             Unavailable(
                 f"{who} could not be trusted ({reason}).", remedy="Check its certificate and the http or https of it."
             ),
             again=False,
         )
     if isinstance(error, (aiohttp.ClientConnectorError, ConnectionRefusedError)):
-        return Fault(
+        return AttemptFailed(
             Unavailable(f"{who} cannot be reached ({reason}).", remedy="Check that it runs, and the base_url."),
             again=True,
         )
     if isinstance(error, (aiohttp.ClientError, HttpProcessingError, OSError)):
-        return Fault(Unavailable(f"{who} broke off ({reason}).", remedy="Ask again."), again=True)
-    return Fault(
+        return AttemptFailed(Unavailable(f"{who} broke off ({reason}).", remedy="Ask again."), again=True)
+    return AttemptFailed(
         Unavailable(f"{who} could not be asked ({reason}).", remedy="Start again; if it stays so, report it."),
         again=False,
     )
 
 
-def broken(fault: Fault, asked: Asked) -> StreamBroken:
+def broken(fault: AttemptFailed, asked: Asked) -> StreamBroken:
     """`fault` when part of the answer was already handed over: nothing can be asked again."""
     error = StreamBroken(
         f"The answer of {asked.upstream} ({asked.host}) broke off midway. {fault.error.message}",

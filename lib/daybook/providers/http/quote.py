@@ -22,7 +22,7 @@ _FIGURES = (
 )
 
 
-def excerpt(message: object, sent: Mapping[str, Any] | None, secret: str | None) -> str:
+def quote(message: object, sent: Mapping[str, Any] | None, secret: str | None) -> str:
     """At most LIMIT characters of `message` on one line; "" where there is nothing to quote.
 
     Cut out as "…": `secret`, what looks like a key, every text of `sent` that stands in it whole, and every stretch of

@@ -11,15 +11,15 @@ import aiohttp
 
 from daybook.errors import StreamBroken, Unavailable
 from daybook.providers.http import errors as faults
-from daybook.providers.http.client import FAILURES, Wire, as_stream_error
-from daybook.providers.http.errors import Asked, Fault
+from daybook.providers.http.client import FAILURES, HttpUpstream, as_stream_error
+from daybook.providers.http.errors import Asked, AttemptFailed
 from daybook.providers.port import Body, Piece
 
 _TAIL = 1.0
 """Seconds that the connection is given to end after `[DONE]`, so that it can be used again."""
 
 
-class Reader(Protocol):
+class ChunkReader(Protocol):
     """Turns an upstream's bytes into pieces: `sse.Events`, or a translator."""
 
     begun: bool
@@ -35,7 +35,7 @@ class OpenStream:
     """See `port.Stream`. Raises StreamBroken where the upstream breaks off, says that it failed, or ends early."""
 
     def __init__(
-        self, response: aiohttp.ClientResponse, reader: Reader, first: list[Piece], asked: Asked, idle: float
+        self, response: aiohttp.ClientResponse, reader: ChunkReader, first: list[Piece], asked: Asked, idle: float
     ) -> None:
         self.attempts = 1
         self._response = response
@@ -93,7 +93,7 @@ class OpenStream:
         self._response.close()
 
 
-async def open_stream(wire: Wire, path: str, body: Body, reader: Callable[[], Reader]) -> OpenStream:
+async def open_stream(wire: HttpUpstream, path: str, body: Body, reader: Callable[[], ChunkReader]) -> OpenStream:
     """Ask for a stream and wait for its first event: until then a failure is a refusal, and may be asked again."""
 
     async def first(response: aiohttp.ClientResponse, asked: Asked) -> OpenStream:
@@ -109,7 +109,7 @@ async def open_stream(wire: Wire, path: str, body: Body, reader: Callable[[], Re
         if events.failure is not None:  # whatever came before it, nothing was handed on yet
             raise faults.refused(None, events.failure, asked)
         if not events.begun:
-            raise Fault(
+            raise AttemptFailed(
                 Unavailable(f"{asked.upstream} ({asked.host}) ended its answer before it began.", remedy="Ask again."),
                 again=True,
             )

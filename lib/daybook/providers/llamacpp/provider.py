@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from daybook.errors import BadRequest, ModelNotFound, Unavailable
-from daybook.providers.http.client import Address, Retry, Timeouts, Wire
+from daybook.providers.http.client import Address, HttpUpstream, Retry, Timeouts
 from daybook.providers.llamacpp import weights as embedded
 from daybook.providers.llamacpp.process import Llama
 from daybook.providers.openai import OpenAI
@@ -56,7 +56,7 @@ class Local:
         self._starting: asyncio.Task[Llama] | None = None
         self._identity: Identity | None = None
         self._closed = False
-        self._wire = Wire(name, self._locate, timeouts=timeouts, retry=retry or Retry(attempts=3, base=0.1))
+        self._wire = HttpUpstream(name, self._locate, timeouts=timeouts, retry=retry or Retry(attempts=3, base=0.1))
         self._openai = OpenAI(self._wire)
 
     async def chat(self, body: Body) -> Reply:

@@ -18,11 +18,11 @@ import orjson
 from daybook.clock import Clock, SystemClock
 from daybook.errors import ContextTooLong, ModelNotFound, ProviderError, StreamBroken, Unavailable
 from daybook.providers.http import errors as faults
-from daybook.providers.http.client import FAILURES, Wire, as_stream_error
-from daybook.providers.http.errors import Asked, Fault
+from daybook.providers.http.client import FAILURES, HttpUpstream, as_stream_error
+from daybook.providers.http.errors import Asked, AttemptFailed
 from daybook.providers.http.stream import open_stream
 from daybook.providers.ollama import request
-from daybook.providers.ollama.response import Chat, Completion, Judge, Lines, reply
+from daybook.providers.ollama.response import Completion, Judge, Lines, OllamaChat, reply
 from daybook.providers.port import Body, Identity, Reply, Stream
 from daybook.providers.truncation import Weight, was_cut
 
@@ -36,7 +36,7 @@ _LIFETIME = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class PullProgress:
     """How far a pull is: `completed` of `total` bytes of the part `digest`, where the step has any."""
 
     status: str
@@ -58,7 +58,7 @@ class Ollama:
 
     def __init__(
         self,
-        wire: Wire,
+        wire: HttpUpstream,
         *,
         contexts: Mapping[str, int] | None = None,
         context: int | None = None,
@@ -72,10 +72,10 @@ class Ollama:
         self._facts: dict[str, _Facts] = {}
 
     async def chat(self, body: Body) -> Reply:
-        return await self._whole("/api/chat", body, request.chat, Chat())
+        return await self._whole("/api/chat", body, request.chat, OllamaChat())
 
     async def stream(self, body: Body) -> Stream:
-        return await self._streamed("/api/chat", body, request.chat, Chat())
+        return await self._streamed("/api/chat", body, request.chat, OllamaChat())
 
     async def generate(self, body: Body) -> Reply:
         """A completion of `body["prompt"]`; `Reply.data` is a text_completion."""
@@ -97,7 +97,7 @@ class Ollama:
     async def aclose(self) -> None:
         await self._wire.aclose()
 
-    async def pull(self, model: str) -> AsyncIterator[Progress]:
+    async def pull(self, model: str) -> AsyncIterator[PullProgress]:
         """Download a model; yields each step's progress as it comes. Ends when Ollama says that it succeeded, and
         raises where it says that it failed or stops saying anything."""
         self._facts.pop(model, None)
@@ -108,7 +108,7 @@ class Ollama:
                 if step.get("error"):
                     raise _advised(faults.refused(None, orjson.dumps(step), asked).error, model)
                 status = str(step.get("status", ""))
-                yield Progress(
+                yield PullProgress(
                     status=status,
                     digest=step.get("digest"),
                     total=step.get("total"),
@@ -125,7 +125,7 @@ class Ollama:
 
     # ── asking ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _whole(self, path: str, body: Body, translate: Callable[..., dict[str, Any]], shape: Chat) -> Reply:
+    async def _whole(self, path: str, body: Body, translate: Callable[..., dict[str, Any]], shape: OllamaChat) -> Reply:
         sent, judge = await self._prepared(body, translate, stream=False)
         try:
             got = await self._wire.ask("POST", path, sent, _object)
@@ -133,7 +133,9 @@ class Ollama:
             raise _advised(error, str(body["model"])) from None
         return reply(got.value, shape, judge, got.attempts)
 
-    async def _streamed(self, path: str, body: Body, translate: Callable[..., dict[str, Any]], shape: Chat) -> Stream:
+    async def _streamed(
+        self, path: str, body: Body, translate: Callable[..., dict[str, Any]], shape: OllamaChat
+    ) -> Stream:
         sent, judge = await self._prepared(body, translate, stream=True)
         show = bool((body.get("stream_options") or {}).get("include_usage"))
         try:
@@ -246,7 +248,7 @@ async def _object(response: aiohttp.ClientResponse, asked: Asked) -> dict[str, A
             remedy="Check that base_url leads to an Ollama, without /v1.",
             upstream_status=response.status,
         )
-        raise Fault(error, again=False)
+        raise AttemptFailed(error, again=False)
     if answer.get("error"):
         raise faults.refused(None, data, asked)
     return answer

@@ -15,7 +15,7 @@ import orjson
 
 from daybook.errors import BadRequest
 from daybook.providers.port import Body
-from daybook.providers.truncation import Weight, weigh
+from daybook.providers.truncation import Weight, token_bounds
 
 _SAMPLING = (
     "temperature",
@@ -203,7 +203,7 @@ def weight(sent: Mapping[str, Any]) -> Weight:
     """How much the prompt of a body for Ollama weighs."""
     messages = sent.get("messages", ())
     pictures = any(message.get("images") for message in messages) or bool(sent.get("images"))
-    weighed = weigh(_texts(sent), frames=max(1, len(messages)), pictures=pictures)
+    weighed = token_bounds(_texts(sent), frames=max(1, len(messages)), pictures=pictures)
     if not sent.get("tools") or weighed.most is None:
         return weighed
     # How a template writes tools down is its own affair: they count for what the prompt may have, not for what it must.

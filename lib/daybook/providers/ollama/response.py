@@ -39,7 +39,7 @@ def _wire_usage(usage: Usage | None) -> dict[str, int] | None:
     return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
 
 
-class Chat:
+class OllamaChat:
     """The shape of chat completions."""
 
     prefix = "chatcmpl"
@@ -103,7 +103,7 @@ class Chat:
         return {"index": 0, "delta": delta, "logprobs": _logprobs(answer), "finish_reason": reason}
 
 
-class Completion(Chat):
+class Completion(OllamaChat):
     """The shape of text completions, for `/api/generate`."""
 
     prefix = "cmpl"
@@ -126,7 +126,7 @@ class Completion(Chat):
         return {"index": 0, "text": delta.get("text", ""), "logprobs": None, "finish_reason": reason}
 
 
-def reply(answer: Mapping[str, Any], shape: Chat, judge: Judge, attempts: int) -> Reply:
+def reply(answer: Mapping[str, Any], shape: OllamaChat, judge: Judge, attempts: int) -> Reply:
     """A whole answer, translated."""
     usage = usage_of(answer)
     model = _model(answer)
@@ -157,7 +157,7 @@ class Lines:
     `show_usage`: end with the usage chunk, because the caller asked for it.
     """
 
-    def __init__(self, shape: Chat, judge: Judge, *, show_usage: bool, id_: str | None = None) -> None:
+    def __init__(self, shape: OllamaChat, judge: Judge, *, show_usage: bool, id_: str | None = None) -> None:
         self.begun = False
         self.done = False
         self.failure: bytes | None = None

@@ -21,7 +21,7 @@ START = 60.0
 """Seconds that loading may take."""
 
 
-class Head:
+class HeadProcess:
     def __init__(self, folder: Path, *, home: Path) -> None:
         self.folder = folder
         self._home = home

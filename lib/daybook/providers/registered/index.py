@@ -17,7 +17,7 @@ FILE = "registered.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IndexEntry:
     id: str
     name: str
     method: str
@@ -29,15 +29,15 @@ class Entry:
     target: str
 
 
-class Shelf:
+class RegistryIndex:
     """What the registry's file says, read again when the file is another one."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self._seen: tuple[int, int, int] | None = None
-        self._names: dict[str, Entry] = {}
+        self._names: dict[str, IndexEntry] = {}
 
-    def find(self, reference: str) -> Entry | None:
+    def find(self, reference: str) -> IndexEntry | None:
         """The entry of a name, `name:v2` or `name@alias`; None for one that is not there."""
         self._refresh()
         return self._names.get(reference)
@@ -59,12 +59,12 @@ class Shelf:
             self._names = self._read(orjson.loads((self.home / FILE).read_bytes())["models"])
             self._seen = seen
 
-    def _read(self, rows: list[dict[str, Any]]) -> dict[str, Entry]:
-        names: dict[str, Entry] = {}
+    def _read(self, rows: list[dict[str, Any]]) -> dict[str, IndexEntry]:
+        names: dict[str, IndexEntry] = {}
         champions = set()
         for row in sorted(rows, key=lambda row: int(row["version"])):
             place = self.home / row["place"] if row["place"] else None
-            entry = Entry(
+            entry = IndexEntry(
                 row["id"], row["name"], row["method"], int(row["version"]), place, row["weights_digest"],
                 row["template"] or {}, row["provider"], row["target"],
             )  # fmt: skip

@@ -21,8 +21,8 @@ from daybook.errors import ModelNotFound, Unavailable
 from daybook.providers.echo import Echo, Turn
 from daybook.providers.llamacpp.provider import Local, Options
 from daybook.providers.port import Body, Identity, Piece, Reply, Stream
-from daybook.providers.registered.head_process import Head
-from daybook.providers.registered.index import Entry, Shelf
+from daybook.providers.registered.head_process import HeadProcess
+from daybook.providers.registered.index import IndexEntry, RegistryIndex
 from daybook.records import Usage
 
 NAME = "registered"
@@ -37,16 +37,16 @@ class Registered:
 
     def __init__(self, home: Path, *, name: str = NAME, slots: int = 2) -> None:
         self.name = name
-        self._shelf = Shelf(home)
+        self._shelf = RegistryIndex(home)
         self._home = home
         self._slots = slots
-        self._running: OrderedDict[str, Local | Head] = OrderedDict()
+        self._running: OrderedDict[str, Local | HeadProcess] = OrderedDict()
         self._open: dict[str, int] = {}
 
     async def chat(self, body: Body) -> Reply:
         entry = self._entry(body)
         async with self._using(entry) as model:
-            if isinstance(model, Head):
+            if isinstance(model, HeadProcess):
                 return await (await self._labelled(model, entry, body)).chat(body)
             return await model.chat(wrapped(body, entry.template))
 
@@ -55,7 +55,7 @@ class Registered:
         using = self._using(entry)
         model = await using.__aenter__()
         try:
-            if isinstance(model, Head):
+            if isinstance(model, HeadProcess):
                 stream = await (await self._labelled(model, entry, body)).stream(body)
             else:
                 stream = await model.stream(wrapped(body, entry.template))
@@ -81,7 +81,7 @@ class Registered:
 
     # ── processes ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _entry(self, body: Body) -> Entry:
+    def _entry(self, body: Body) -> IndexEntry:
         entry = self._shelf.find(str(body.get("model")))
         if entry is None:
             raise ModelNotFound(
@@ -90,7 +90,7 @@ class Registered:
         return entry
 
     @contextlib.asynccontextmanager
-    async def _using(self, entry: Entry) -> AsyncIterator[Local | Head]:
+    async def _using(self, entry: IndexEntry) -> AsyncIterator[Local | HeadProcess]:
         model = self._running.get(entry.id)
         if model is None:
             model = self._running[entry.id] = self._make(entry)
@@ -109,14 +109,14 @@ class Registered:
                 return
             await self._running.pop(name).aclose()
 
-    def _make(self, entry: Entry) -> Local | Head:
+    def _make(self, entry: IndexEntry) -> Local | HeadProcess:
         if entry.place is None or not entry.place.is_dir():
             raise Unavailable(
                 f"The weights of {entry.id} are not on this machine ({entry.place}).",
                 remedy="Copy the folder here, or serve it where it was trained.",
             )
         if entry.provider == "head":
-            return Head(entry.place, home=self._home)
+            return HeadProcess(entry.place, home=self._home)
         if not (entry.place / ADAPTER).is_file():
             raise Unavailable(
                 f"{entry.id} was trained on a base that is not embedded here.",
@@ -125,7 +125,7 @@ class Registered:
         options = Options(adapter=entry.place / ADAPTER, model=entry.id, context=CONTEXT, slots=self._slots)
         return Local(self.name, self._home, options)
 
-    async def _labelled(self, model: Head, entry: Entry, body: Body) -> Echo:
+    async def _labelled(self, model: HeadProcess, entry: IndexEntry, body: Body) -> Echo:
         """The head's answer as something that answers: one label, whole or streamed."""
         found = await model.classify(last_said(body))
         usage = Usage(input_tokens=found["tokens"], output_tokens=1, reported=True)

@@ -12,7 +12,7 @@ from daybook.reporting.charts.style import BLUE, FAINT, GREY, INK, RED, SOFT, Ch
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class Point:
     name: str
     value: float
     low: float | None
@@ -26,21 +26,23 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class ForestPanel:
     name: str
     unit: str
-    effects: Sequence[Effect]
+    points: Sequence[Point]
     null: float = 0.0
     """Where no effect is."""
     percent: bool = False
 
 
-def effects(title: str, panels: Sequence[Panel], *, subtitle: str = "", empty: str = "Nothing was measured.") -> Chart:
+def forest(
+    title: str, panels: Sequence[ForestPanel], *, subtitle: str = "", empty: str = "Nothing was measured."
+) -> Chart:
     """`panels` below each other, each with a scale of its own."""
-    panels = [panel for panel in panels if panel.effects]
+    panels = [panel for panel in panels if panel.points]
     if not panels:
         return nothing(title, empty)
-    rows = [max(len(panel.effects), 2) for panel in panels]
+    rows = [max(len(panel.points), 2) for panel in panels]
     figure, axes = chart(
         title, height=0.8 + sum(0.27 * n + 0.72 for n in rows), panels=[n + 1.5 for n in rows], subtitle=subtitle
     )
@@ -51,10 +53,10 @@ def effects(title: str, panels: Sequence[Panel], *, subtitle: str = "", empty: s
     return figure
 
 
-def _draw(axis: Axes, panel: Panel, rows: int) -> None:
+def _draw(axis: Axes, panel: ForestPanel, rows: int) -> None:
     axis.axvline(panel.null, color=INK, linewidth=0.9)
     ends = [panel.null]
-    for y, effect in enumerate(panel.effects):
+    for y, effect in enumerate(panel.points):
         if effect.floor is not None:
             axis.fill_betweenx(
                 [y - 0.42, y + 0.42], panel.null - effect.floor, panel.null + effect.floor, color=FAINT, linewidth=0
@@ -80,7 +82,7 @@ def _draw(axis: Axes, panel: Panel, rows: int) -> None:
     axis.xaxis.set_major_locator(MaxNLocator(6))
     if panel.percent:
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:g} %"))
-    axis.set_yticks(range(len(panel.effects)), [short(effect.name, 34) for effect in panel.effects])
+    axis.set_yticks(range(len(panel.points)), [short(effect.name, 34) for effect in panel.points])
     axis.set_ylim(rows - 0.4, -0.6)
     axis.grid(visible=False, axis="y")
     axis.set_xlabel(panel.unit)

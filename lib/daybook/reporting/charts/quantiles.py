@@ -15,7 +15,7 @@ MARKERS = ("o", "s", "D")
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class QuantilePoint:
     value: float
     low: float | None
     """None: no bound on this side can be given; drawn as an arrow."""
@@ -23,14 +23,14 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class QuantileRow:
     name: str
     n: int
-    points: Sequence[Point]
+    points: Sequence[QuantilePoint]
     """One per quantile, in the order of `names`."""
 
 
-def quantiles(title: str, names: Sequence[str], rows: Sequence[Row], *, unit: str, subtitle: str = "") -> Chart:
+def quantiles(title: str, names: Sequence[str], rows: Sequence[QuantileRow], *, unit: str, subtitle: str = "") -> Chart:
     """Rows from top to bottom; within a row the quantiles stand a little apart, so that intervals do not cover
     each other."""
     if not rows:

@@ -24,14 +24,14 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class RankedPanel:
     name: str
     bars: Sequence[Bar]
 
 
 def ranked(
     title: str,
-    panels: Sequence[Panel],
+    panels: Sequence[RankedPanel],
     *,
     unit: str,
     subtitle: str = "",

@@ -111,10 +111,10 @@ def duplicates(rows: Sequence[Row], chats: Sequence[Sequence[Mapping[str, Any]]]
 
 
 def near_duplicates(rows: Sequence[Row]) -> Found:
-    pairs = [pair for pair in nearness.near([row.input for row in rows]) if pair.likeness < 1]
+    pairs = [pair for pair in nearness.near_duplicates([row.input for row in rows]) if pair.similarity < 1]
     repeated = {pair.second for pair in pairs}
     shown = tuple(
-        f"{_at(rows[p.second], p.second)} is {p.likeness:.0%} like {_at(rows[p.first], p.first)}"
+        f"{_at(rows[p.second], p.second)} is {p.similarity:.0%} like {_at(rows[p.first], p.first)}"
         for p in pairs[:_SHOWN]
     )
     told = f"{len(repeated)} of {len(rows)} questions are at least {nearness.THRESHOLD:.0%} like an earlier one"
@@ -155,12 +155,12 @@ def near_leakage(rows: Sequence[Row], against: Sequence[DataSet]) -> Found:
     if not against:
         return Found(0, 0, "no evaluation set was given, so none was looked for", met=True)
     evaluated = [(one.name, m + 1, row.input) for one in against for m, row in enumerate(one.rows)]
-    pairs = nearness.near([row.input for row in rows], [text for _, _, text in evaluated])
-    pairs = [pair for pair in pairs if pair.likeness < 1]
+    pairs = nearness.near_duplicates([row.input for row in rows], [text for _, _, text in evaluated])
+    pairs = [pair for pair in pairs if pair.similarity < 1]
     leaked = {pair.second for pair in pairs}
     shown = tuple(
-        f"{_at(rows[a], a)} is {likeness:.0%} like row {evaluated[b][1]} of {evaluated[b][0]}"
-        for a, b, likeness in pairs[:_SHOWN]
+        f"{_at(rows[a], a)} is {similarity:.0%} like row {evaluated[b][1]} of {evaluated[b][0]}"
+        for a, b, similarity in pairs[:_SHOWN]
     )
     told = (
         f"{len(leaked)} of {len(evaluated)} evaluation rows are at least {nearness.THRESHOLD:.0%} like a training row"

@@ -28,7 +28,7 @@ Message = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class BadLine:
     """One thing wrong with one line. `error`: the cookbook's name of it, or not_json, encoding, duplicate_id."""
 
     row: int
@@ -58,7 +58,7 @@ class Material:
     """Data to train on. `faults`: lines that are not in `data`, and why."""
 
     data: DataSet
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[BadLine, ...] = ()
     template: Template = field(default_factory=Template)
     lines: int = 0
     """Rows that were read, the faulty ones included."""
@@ -87,7 +87,7 @@ def read(
     if path.suffix == ".jsonl" and path.is_file() and not columns and _is_chat(path):
         return _chats(path, template, limit)
     data = load(source, columns=columns, limit=limit, book=book)
-    without = [Fault(n, "example_missing_assistant_message", "no reference") for n, row in enumerate(data.rows, 1)
+    without = [BadLine(n, "example_missing_assistant_message", "no reference") for n, row in enumerate(data.rows, 1)
                if row.reference is None]  # fmt: skip
     kept = data if not without else DataSet(data.name, data.source, tuple(r for r in data.rows if r.reference))
     return Material(kept, tuple(without), template, len(data))
@@ -110,7 +110,7 @@ def _parsed(line: bytes) -> Any:
 
 
 def _chats(path: Path, template: Template, limit: int | None) -> Material:
-    faults: list[Fault] = []
+    faults: list[BadLine] = []
     rows: list[Row] = []
     seen: dict[str, int] = {}
     ids: dict[str, int] = {}
@@ -124,14 +124,14 @@ def _chats(path: Path, template: Template, limit: int | None) -> Material:
             lines += 1
             wrong, record = _line(line)
             if wrong:
-                faults += [Fault(number, error, told) for error, told in wrong]
+                faults += [BadLine(number, error, told) for error, told in wrong]
                 continue
             identity = hashlib.sha256(orjson.dumps(record["messages"], option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
             seen[identity] = seen.get(identity, 0) + 1
             chat = record["messages"]
             given = record.get("id")
             if given is not None and (there := ids.setdefault(str(given), number)) != number:
-                faults.append(Fault(number, "duplicate_id", f"that of row {there} too"))
+                faults.append(BadLine(number, "duplicate_id", f"that of row {there} too"))
                 continue
             rows.append(
                 Row(

@@ -48,7 +48,7 @@ fewest examples for `enough`, the largest class over the smallest for `balance`.
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class DataCheck:
     """`found` of `of` rows. `examples`: where, with the rows' numbers; never the personal data itself."""
 
     name: str
@@ -67,10 +67,10 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class DataChecks:
     """All gates of one data set, and how many tokens it is."""
 
-    gates: tuple[Gate, ...]
+    gates: tuple[DataCheck, ...]
     tokens: Counts
     rows: int
     source: str
@@ -80,10 +80,10 @@ class Checked:
     def met(self) -> bool:
         return not any(gate.blocks for gate in self.gates)
 
-    def __getitem__(self, name: str) -> Gate:
+    def __getitem__(self, name: str) -> DataCheck:
         return next(gate for gate in self.gates if gate.name == name)
 
-    def need(self) -> Checked:
+    def need(self) -> DataChecks:
         """Itself, if nothing blocks. Raises GateNotMet with every gate that does."""
         if closed := [gate for gate in self.gates if gate.blocks]:
             told = "; ".join(f"{gate.name}: {gate.told}" for gate in closed)
@@ -122,7 +122,7 @@ def check(
     classifier: bool = False,
     given: Mapping[str, str] | None = None,
     progress: Callable[[str], None] | None = None,
-) -> Checked:
+) -> DataChecks:
     """Every gate over the material. `against`: evaluation sets that must not be in it. `count`: tokens of a chat; a
     guess without one. `classifier`: the answers have to be classes. `given`: policies, as `policies` takes them."""
     chosen = policies(given or {})
@@ -150,10 +150,10 @@ def check(
             progress(name)
         gates.append(_gate(name, look(), *chosen[name]))
     counts = Counts.of(lengths, answers, counted=count is not None)
-    return Checked(tuple(gates), counts, len(rows), material.data.source, material.data.digest)
+    return DataChecks(tuple(gates), counts, len(rows), material.data.source, material.data.digest)
 
 
-def _gate(name: str, seen: checks.Found, policy: Policy, limit: float) -> Gate:
+def _gate(name: str, seen: checks.Found, policy: Policy, limit: float) -> DataCheck:
     if seen.met is not None:
         met = seen.met
     elif name == "balance":
@@ -161,4 +161,4 @@ def _gate(name: str, seen: checks.Found, policy: Policy, limit: float) -> Gate:
     else:
         met = seen.found <= limit * seen.of
     policy = "warn" if seen.warn else "block" if seen.block else policy
-    return Gate(name, seen.found, seen.of, policy, limit, met, seen.told, seen.examples, seen.details)
+    return DataCheck(name, seen.found, seen.of, policy, limit, met, seen.told, seen.examples, seen.details)

@@ -22,10 +22,10 @@ _CROWD = 30
 _REST = re.compile(r"[\W_]+")
 
 
-class Pair(NamedTuple):
+class NearPair(NamedTuple):
     first: int
     second: int
-    likeness: float
+    similarity: float
     """Jaccard: 1.0 says the same up to case and punctuation."""
 
 
@@ -34,7 +34,7 @@ def normal(text: str) -> str:
     return _REST.sub(" ", text.casefold()).strip()
 
 
-def pieces(text: str) -> np.ndarray:
+def shingles(text: str) -> np.ndarray:
     """The text's pieces as sorted 64-bit hashes."""
     data = np.frombuffer(normal(text).encode("utf-8", "replace").ljust(PIECE, b"\0"), dtype=np.uint8).astype(np.uint64)
     windows = np.lib.stride_tricks.sliding_window_view(data, PIECE)
@@ -44,23 +44,27 @@ def pieces(text: str) -> np.ndarray:
     return np.unique(mixed)
 
 
-def likeness(first: np.ndarray, second: np.ndarray) -> float:
+def jaccard(first: np.ndarray, second: np.ndarray) -> float:
     both = len(np.intersect1d(first, second, assume_unique=True))
     return both / (len(first) + len(second) - both)
 
 
-def near(texts: Sequence[str], others: Sequence[str] | None = None, *, threshold: float = THRESHOLD) -> list[Pair]:
+def near_duplicates(
+    texts: Sequence[str], others: Sequence[str] | None = None, *, threshold: float = THRESHOLD
+) -> list[NearPair]:
     """Pairs at or above `threshold`: within `texts` (first < second), or between `texts` and `others`. Each text is
     paired at least with one that it is near to, where there is one; in a crowd of near texts not with every one."""
     every = [*texts, *(others or ())]
-    sets = [pieces(text) for text in every]
+    sets = [shingles(text) for text in every]
     split = len(texts) if others is not None else None
     found: dict[tuple[int, int], float] = {}
     for i, j in _candidates(sets, split):
         if (i, j) not in found:
-            found[i, j] = likeness(sets[i], sets[j])
-    pairs = [Pair(i, j if split is None else j - split, value) for (i, j), value in found.items() if value >= threshold]
-    return sorted(pairs, key=lambda pair: (-pair.likeness, pair.first, pair.second))
+            found[i, j] = jaccard(sets[i], sets[j])
+    pairs = [
+        NearPair(i, j if split is None else j - split, value) for (i, j), value in found.items() if value >= threshold
+    ]
+    return sorted(pairs, key=lambda pair: (-pair.similarity, pair.first, pair.second))
 
 
 def _candidates(sets: Sequence[np.ndarray], split: int | None) -> Iterator[tuple[int, int]]:
