@@ -19,27 +19,28 @@ class Ledger(Protocol):
         """Acknowledge the record: it survives this process. Raises JournalError."""
 
 
-class Journal(Ledger, Protocol):
+class DurableLedger(Ledger, Protocol):
     """A ledger that can be waited for."""
 
     def sync(self) -> None:
         """Return once all that was appended survives a power failure."""
 
 
-class Reader(Protocol):
-    """Where the book is read from."""
+class Rows(Protocol):
+    """Where rows of the book are read from."""
+
+    def rows(self, query: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows of a read-only query; `:name` parameters bound. Raises BookError."""
+
+
+class Reader(Rows, Protocol):
+    """The same, with the queries that are kept by name."""
 
     def query(self, name: str, **params: Any) -> pd.DataFrame:
         """The rows of the named query of `book/queries`. Raises BookError."""
 
-    def rows(self, query: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Rows of a read-only query; `:name` parameters bound. Raises BookError."""
 
-
-class Books(Ledger, Protocol):
+class Books(Ledger, Rows, Protocol):
     """A book that is written and read, and the home that it stands in."""
 
     home: Path
-
-    def rows(self, query: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Rows of a read-only query; `:name` parameters bound. Raises BookError."""

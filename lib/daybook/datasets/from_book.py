@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
 from daybook.datasets.files import Record
 from daybook.errors import BadData, BadParameter
+from daybook.ports import Rows
 
 _MOST = 1_000_000
 
 
-class Reader(Protocol):
-    def rows(self, query: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]: ...
-
-
-def read(source: str, book: Reader | None, limit: int | None = None) -> list[Record]:
+def read(source: str, book: Rows | None, limit: int | None = None) -> list[Record]:
     """Raises BadParameter, and BadData where the book kept no content."""
     if book is None:
         raise BadParameter(f"{source} needs a book.", remedy="Open one: daybook.open().dataset(…).")

@@ -13,6 +13,7 @@ from daybook.datasets import builtin, files, from_book, hub
 from daybook.datasets.files import Record
 from daybook.datasets.rows import DataSet, Row, some
 from daybook.errors import BadData, BadParameter
+from daybook.ports import Rows
 
 USUAL: Mapping[str, Sequence[str]] = {
     "id": ("id", "item_id", "example_id", "question_id"),
@@ -42,7 +43,7 @@ def load(
     columns: Mapping[str, str] | None = None,
     revision: str | None = None,
     limit: int | None = None,
-    book: from_book.Reader | None = None,
+    book: Rows | None = None,
 ) -> DataSet:
     """The rows of a file, of the Hub (`hf:owner/name@revision#split`), of the book (`book:days=30`) or of the built-in
     sets (`builtin:requests`).

@@ -11,13 +11,15 @@ from typing import Any
 import orjson
 
 from daybook.clock import new_id
-from daybook.ports import Journal
+from daybook.ports import DurableLedger
 from daybook.records import Event, Finding
 from daybook.reporting.tables import TableRow
 from daybook.stats.proportions import LEVEL
 
 
-def enter(journal: Journal, findings: Iterable[Mapping[str, Any]], *, run_id: str, actor: str, at: datetime) -> str:
+def enter(
+    journal: DurableLedger, findings: Iterable[Mapping[str, Any]], *, run_id: str, actor: str, at: datetime
+) -> str:
     """Enter what the run `run_id` concluded for the book, durably; returns the findings' digest.
 
     The digest depends on the findings alone, not on their order, the run or the time.

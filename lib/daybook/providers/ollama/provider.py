@@ -22,7 +22,7 @@ from daybook.providers.http.client import FAILURES, HttpUpstream, as_stream_erro
 from daybook.providers.http.errors import Asked, AttemptFailed
 from daybook.providers.http.stream import open_stream
 from daybook.providers.ollama import request
-from daybook.providers.ollama.response import Completion, Judge, Lines, OllamaChat, reply
+from daybook.providers.ollama.response import Judge, Lines, OllamaChat, OllamaCompletion, reply
 from daybook.providers.port import Body, Identity, Reply, Stream
 from daybook.providers.truncation import Weight, was_cut
 
@@ -79,11 +79,11 @@ class Ollama:
 
     async def generate(self, body: Body) -> Reply:
         """A completion of `body["prompt"]`; `Reply.data` is a text_completion."""
-        return await self._whole("/api/generate", body, request.generate, Completion())
+        return await self._whole("/api/generate", body, request.generate, OllamaCompletion())
 
     async def generate_stream(self, body: Body) -> Stream:
         """The same, streamed as text_completion events."""
-        return await self._streamed("/api/generate", body, request.generate, Completion())
+        return await self._streamed("/api/generate", body, request.generate, OllamaCompletion())
 
     async def models(self) -> list[str]:
         return [str(row["name"]) for row in await self._tags()]

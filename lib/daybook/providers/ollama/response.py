@@ -103,7 +103,7 @@ class OllamaChat:
         return {"index": 0, "delta": delta, "logprobs": _logprobs(answer), "finish_reason": reason}
 
 
-class Completion(OllamaChat):
+class OllamaCompletion(OllamaChat):
     """The shape of text completions, for `/api/generate`."""
 
     prefix = "cmpl"

@@ -18,8 +18,8 @@ from typing import Any
 import orjson
 
 from daybook.datasets import DataSet, Row, load
-from daybook.datasets.from_book import Reader
 from daybook.errors import BadData
+from daybook.ports import Reader
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 KEYS = frozenset(("role", "content", "name", "function_call", "tool_calls", "tool_call_id", "refusal", "weight"))
