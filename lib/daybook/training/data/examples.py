@@ -19,7 +19,7 @@ import orjson
 
 from daybook.datasets import DataSet, Row, load
 from daybook.errors import BadData
-from daybook.ports import Reader
+from daybook.ports import Rows
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 KEYS = frozenset(("role", "content", "name", "function_call", "tool_calls", "tool_call_id", "refusal", "weight"))
@@ -79,7 +79,7 @@ def read(
     template: Template | None = None,
     columns: Mapping[str, str] | None = None,
     limit: int | None = None,
-    book: Reader | None = None,
+    book: Rows | None = None,
 ) -> Material:
     """The rows of a source. Raises BadData for one that cannot be read at all, or has no row."""
     template = template or Template()
