@@ -106,7 +106,7 @@ def test_a_flow_has_the_name_and_parameters_of_its_notebook(flows: Callable[[str
 
     flow = flows(word)
     assert flow.name == word
-    source = notebooks.load(Path(__file__).parents[2], word)
+    source = notebooks.load(Path(__file__).parents[3], word)
     cell = parameters.cell_of(source)
     assert cell is not None
     known = set(parameters.declared(cell["source"]))
