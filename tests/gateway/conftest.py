@@ -207,14 +207,20 @@ def catalogue_over(url: str, home: Path) -> Catalogue:
 
 @contextlib.contextmanager
 def served(
-    settings: Settings, models: Catalogue, *, exposed: bool = False, drain_every: float = 3600, grace: float = 5.0
+    settings: Settings,
+    models: Catalogue,
+    *,
+    exposed: bool = False,
+    drain_every: float = 3600,
+    grace: float = 5.0,
+    **limits: Any,
 ) -> Iterator[Endpoint]:
     lines: list[bytes] = []
     key = Keys(settings.home / "keys.json").create("ada", actor="test")
     parts = build(settings, exposed=exposed, write=lines.append, catalogue=models, drain_every=drain_every)
     up = threading.Event()
     sock = bind("127.0.0.1", 0)
-    server = Server(parts, sock, ready=lambda _url: up.set(), grace=grace)
+    server = Server(parts, sock, ready=lambda _url: up.set(), grace=grace, **limits)
     endpoint = Endpoint(settings, parts, server, url_of(sock), key, lines)
     endpoint.thread = threading.Thread(target=server.serve_until_stopped, daemon=True)
     endpoint.thread.start()

@@ -49,13 +49,14 @@ def serve(
     sock = bind(host, port)
     with sock:
         from daybook.gateway.components import build
+        from daybook.gateway.connections import capacity, raise_file_limit
         from daybook.gateway.server import Server, announced, bridge
 
         parts = build(settings, exposed=exposed, env=os.environ if env is None else env)
         bridge(parts)
         sys.setswitchinterval(0.0005)  # the drain's thread may hold up a request by half a millisecond, not by five
         with announced(ready_file, then) as ready:
-            Server(parts, sock, ready=ready).serve_until_stopped()
+            Server(parts, sock, ready=ready, most=capacity(raise_file_limit())).serve_until_stopped()
     return 0
 
 

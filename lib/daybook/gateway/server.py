@@ -17,6 +17,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -25,6 +26,7 @@ import uvicorn
 from daybook.errors import SettingsError
 from daybook.gateway.app import build as build_app
 from daybook.gateway.components import Components
+from daybook.gateway.connections import HEAD_SECONDS, MOST, Connections
 from daybook.gateway.http_protocol import Protocol
 from daybook.gateway.listen import BACKLOG, url_of
 from daybook.gateway.logs import Bridge
@@ -40,13 +42,23 @@ class Server(uvicorn.Server):
     """uvicorn over `parts`, on the bound socket `sock`. `ready(url)` is called once it accepts connections."""
 
     def __init__(
-        self, parts: Components, sock: socket.socket, *, ready: Callable[[str], None], grace: float = GRACE
+        self,
+        parts: Components,
+        sock: socket.socket,
+        *,
+        ready: Callable[[str], None],
+        grace: float = GRACE,
+        patience: float = HEAD_SECONDS,
+        most: int = MOST,
     ) -> None:
+        """`grace`: seconds for answers under way when it goes down. `patience`: seconds for a head. `most`: connections
+        at a time."""
+        self.connections = Connections(parts.log, most=most, patience=patience)
         super().__init__(
             uvicorn.Config(
                 build_app(parts),
                 loop="uvloop",
-                http=Protocol,
+                http=partial(Protocol, connections=self.connections),  # type: ignore[arg-type]  # called, never looked at
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -69,6 +81,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self.connections.watch(asyncio.get_running_loop())
         self._ready(url_of(self.sock))
         self.parts.start()
         gc.collect()
@@ -79,6 +92,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Go down: wait for answers under way, cut off the rest, put the parts away."""
         cut = asyncio.get_running_loop().call_later(self._grace, self._cut)
+        self.connections.unwatch()
         try:
             await super().shutdown(sockets)
         finally:

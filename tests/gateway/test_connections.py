@@ -1,0 +1,282 @@
+"""Idle, slow and half-closed clients: none of them keeps anybody else out, and who can still read is answered."""
+
+import http.client
+import json
+import resource
+import socket
+import subprocess
+import sys
+import urllib.parse
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from daybook.clock import FixedClock
+from daybook.gateway.connections import MOST, Connections, capacity
+from daybook.gateway.http_protocol import MOST_HEAD
+from daybook.gateway.logs import Log
+
+
+class Client:
+    """A connection that notes how it was closed."""
+
+    def __init__(self):
+        self.ends = []
+
+    def let_go(self):
+        self.ends.append("let go")
+
+    def head_timed_out(self):
+        self.ends.append("timed out")
+
+
+@pytest.fixture
+def lines():
+    return []
+
+
+@pytest.fixture
+def connections(lines):
+    clock = FixedClock(datetime(2026, 11, 20, 12, tzinfo=UTC))
+    return Connections(Log(clock, lambda line: lines.append(json.loads(line))), most=3, patience=15.0)
+
+
+def opened(connections, n, now=0.0):
+    clients = [Client() for _ in range(n)]
+    assert all(connections.opened(client, now) for client in clients)
+    return clients
+
+
+# ── who is let go ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_without_room_the_one_that_has_been_idle_longest_is_let_go(connections):
+    """Idle counts from the end of the last answer, not from the opening."""
+    first, second, third = opened(connections, 3)
+    for client in (first, second, third):
+        connections.busy(client)
+    for client in (second, first):
+        connections.idle(client)
+    assert connections.opened(Client(), 1.0)
+    assert (first.ends, second.ends, third.ends) == ([], ["let go"], [])
+    assert len(connections) == 3
+
+
+def test_who_has_sent_no_request_is_let_go_after_those_that_are_idle(connections):
+    """First the idle ones, then the oldest whose head is awaited, never one with a request under way."""
+    answered, silent, busy = opened(connections, 3)
+    connections.busy(answered)
+    connections.idle(answered)
+    connections.busy(busy)
+    assert connections.opened(Client(), 1.0)
+    assert (answered.ends, silent.ends) == (["let go"], [])
+    assert connections.opened(Client(), 1.0)
+    assert (silent.ends, busy.ends) == (["let go"], [])
+
+
+def test_where_every_connection_is_at_work_the_next_is_refused(connections, lines):
+    """Nobody's request is cut off for a newcomer; the log says how many and out of how many, without an address."""
+    clients = opened(connections, 3)
+    for client in clients:
+        connections.busy(client)
+    assert not connections.opened(Client(), 1.0)
+    assert [client.ends for client in clients] == [[], [], []]
+    (line,) = lines
+    assert (line["event"], line["level"]) == ("connections_exhausted", "warning")
+    assert (line["open"], line["most"], line["let_go"], line["refused"]) == (3, 3, 0, 1)
+
+
+def test_exhaustion_is_logged_at_once_and_then_counted(connections, lines):
+    """A flood writes a line each ten seconds, and every one that was let go is in one of them."""
+    opened(connections, 3)
+    for second in range(25):
+        connections.opened(Client(), float(second))
+    assert [line["let_go"] for line in lines] == [1, 10, 10]
+
+
+def test_a_connection_that_closed_leaves_room(connections):
+    """Whatever it was doing, and twice does no harm."""
+    clients = opened(connections, 3)
+    connections.busy(clients[0])
+    connections.closed(clients[0])
+    connections.closed(clients[0])
+    connections.idle(clients[0])
+    assert connections.opened(Client(), 1.0)
+    assert [client.ends for client in clients] == [[], [], []]
+    assert len(connections) == 3
+
+
+# ── how long a head may take ──────────────────────────────────────────────────────────────────────────
+
+
+def test_a_head_has_its_deadline_from_its_first_byte_on(connections, lines):
+    """At the deadline it is over, a moment before it is not; more bytes do not postpone it."""
+    (slow,) = opened(connections, 1)
+    connections.head_begun(slow, 14.0)
+    assert connections.expire(14.999) == 0
+    assert slow.ends == []
+    assert connections.expire(15.0) == 1
+    assert slow.ends == ["timed out"]
+    assert len(connections) == 0
+    assert [(line["event"], line["connections"], line["seconds"]) for line in lines] == [("heads_timed_out", 1, 15.0)]
+
+
+def test_who_is_idle_or_at_work_has_no_deadline(connections):
+    """Only an awaited head has one; the next head of a kept connection has its own."""
+    busy, idle = opened(connections, 2)
+    connections.busy(busy)
+    connections.busy(idle)
+    connections.idle(idle)
+    assert connections.expire(1_000.0) == 0
+    connections.head_begun(idle, 1_000.0)
+    assert connections.expire(1_014.0) == 0
+    assert connections.expire(1_015.0) == 1
+    assert (busy.ends, idle.ends) == ([], ["timed out"])
+
+
+def test_the_capacity_leaves_each_request_a_file_for_its_upstream():
+    """Half of what is left of the files after those that are no connections; at least one, at most ten thousand."""
+    assert capacity(1_024) == (1_024 - 64) // 2 == 480
+    assert capacity(1_048_576) == MOST == 10_000
+    assert capacity(20_064) == 10_000
+    assert capacity(20_062) == 9_999
+    assert capacity(64) == capacity(3) == 1
+
+
+def test_the_endpoint_raises_its_file_limit_to_the_hard_one():
+    """A soft limit of 256 becomes the hard limit."""
+    program = (
+        "import resource\nfrom daybook.gateway.connections import raise_file_limit\n"
+        "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))\n"
+        "print(raise_file_limit() in (hard, 40_000), resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 0
+
+
+# ── on the wire ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def connect(endpoint):
+    where = urllib.parse.urlsplit(endpoint.url)
+    return socket.create_connection((where.hostname, where.port), timeout=10)
+
+
+def answer_of(connection, method="POST"):
+    answer = http.client.HTTPResponse(connection, method=method)
+    answer.begin()
+    return answer.status, json.loads(answer.read())
+
+
+def chat(endpoint, model="good", **more):
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hi"}], **more}).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        f"authorization: Bearer {endpoint.key.secret}\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+@contextmanager
+def many(endpoint, n, said=b""):
+    with ExitStack() as stack:
+        connections = [stack.enter_context(connect(endpoint)) for _ in range(n)]
+        for connection in connections:
+            connection.sendall(said)
+        yield connections
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET / HTT", b"GET /health HTTP/1.1\r\nhost: x\r\nx-slow: "])
+def test_idle_and_dribbling_clients_shut_nobody_out(fresh, beginning):
+    """Ten times as many as there is room for, without a key: the eleventh's call is answered, and a line says so."""
+    with fresh(most=4) as endpoint, many(endpoint, 40, beginning):
+        answer = endpoint.client().chat.completions.create(model="good", messages=[{"role": "user", "content": "Hi"}])
+        assert answer.choices[0].message.content == "It is all quite well."
+        line = next(line for line in endpoint.log if line["event"] == "connections_exhausted")
+        assert line["most"] == 4
+
+
+@pytest.mark.parametrize(
+    "beginning", [b"G", b"POST /v1/chat/completions HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nhost: x\r\na: b"]
+)
+def test_a_head_that_does_not_end_in_time_is_answered_408(fresh, beginning):
+    """Wherever it stops."""
+    with fresh(patience=0.1) as endpoint, connect(endpoint) as connection:
+        connection.sendall(beginning)
+        status, body = answer_of(connection)
+        assert (status, body["error"]["code"]) == (408, "head_timeout")
+        assert connection.recv(1) == b""
+
+
+def test_a_connection_that_never_says_anything_is_closed_without_a_word(fresh):
+    """There is no request to answer."""
+    with fresh(patience=0.1) as endpoint, connect(endpoint) as connection:
+        assert connection.recv(1) == b""
+
+
+def test_a_kept_connection_may_rest_longer_than_a_head_may_take(fresh):
+    """Two requests on one connection, with a head's whole patience between them."""
+    with fresh(patience=0.1) as endpoint, connect(endpoint) as connection:
+        connection.sendall(chat(endpoint))
+        assert answer_of(connection)[0] == 200
+        with connect(endpoint) as silent:
+            assert silent.recv(1) == b""  # opened later than the answer came, and its patience is over
+        connection.sendall(chat(endpoint))
+        assert answer_of(connection)[0] == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_half_closed_client_gets_its_answer(endpoint, stream):
+    """It has said all it will say, which is not hanging up: whole, and as a stream to its end."""
+    with connect(endpoint) as connection:
+        connection.sendall(chat(endpoint, stream=stream))
+        connection.shutdown(socket.SHUT_WR)
+        answer = http.client.HTTPResponse(connection, method="POST")
+        answer.begin()
+        text = answer.read().decode()
+        assert answer.status == 200
+        assert text.endswith("data: [DONE]\n\n") if stream else "It is all quite well." in text
+
+
+def test_a_client_that_half_closes_before_its_request_is_whole_is_let_go(endpoint):
+    """Nothing more can come: half a head and half a body."""
+    for part in (b"POST /v1/chat", chat(endpoint)[:-5]):
+        with connect(endpoint) as connection:
+            connection.sendall(part)
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    ("hosts", "says"),
+    [("", "no Host"), ("host: a\r\nhost: b\r\n", "more than one"), ("Host: a\r\nHOST: a\r\n", "more")],
+)
+def test_a_request_names_one_host(endpoint, hosts, says):
+    """HTTP/1.1 without one or with two is a 400 in OpenAI's shape, and nothing of it is carried out."""
+    with connect(endpoint) as connection:
+        connection.sendall(f"GET /health/live HTTP/1.1\r\n{hosts}x: y\r\n\r\n".encode() * 2)
+        status, body = answer_of(connection)
+        assert (status, body["error"]["code"]) == (400, "invalid_host")
+        assert says in body["error"]["message"]
+        assert connection.recv(1) == b""
+
+
+def test_http_1_0_needs_no_host(endpoint):
+    """It had none."""
+    with connect(endpoint) as connection:
+        connection.sendall(b"GET /health/live HTTP/1.0\r\n\r\n")
+        assert answer_of(connection, "GET")[0] == 200
+
+
+@pytest.mark.parametrize("extra", [0, 1, 100_000])
+def test_the_head_limit_holds_in_one_write(endpoint, extra):
+    """A head as long as the limit is served, one byte more is a 431, however it arrives."""
+    head = b"GET /health/live HTTP/1.1\r\nhost: x\r\nx: "
+    counted = len(b"/health/live") + len(b"hostx") + 4 + len(b"x") + 4
+    with connect(endpoint) as connection:
+        connection.sendall(head + b"a" * (MOST_HEAD - counted + extra) + b"\r\n\r\n")
+        status, body = answer_of(connection, "GET")
+        assert status == (431 if extra else 200), body
