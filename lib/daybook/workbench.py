@@ -82,15 +82,15 @@ class Daybook(Measuring):
 
     def costs(self, *, logical_date: str | date | None = None, days: int = 30) -> Costs:
         """Who spent what on which model in the `days` UTC days that end with `logical_date` (today)."""
-        from daybook.costs import report as costs
+        from daybook.costs.report import Costs
 
-        return costs.read(self.book, logical_date=logical_date or self._today, days=days, now=self.clock.now())
+        return Costs.read(self.book, logical_date=logical_date or self._today, days=days, now=self.clock.now())
 
     def traffic(self, *, logical_date: str | date | None = None, days: int = 7) -> Traffic:
         """What happened on the endpoint in the `days` UTC days that end with `logical_date` (today)."""
-        from daybook.traffic import report as traffic
+        from daybook.traffic.report import Traffic
 
-        return traffic.read(self.book, logical_date=logical_date or self._today, days=days)
+        return Traffic.read(self.book, logical_date=logical_date or self._today, days=days)
 
     @property
     def _today(self) -> date:

@@ -8,9 +8,9 @@ import pytest
 from daybook import prices
 from daybook.book import Book
 from daybook.book.sample.fill import DAYS, LAST, calls, fill
-from daybook.costs import report as costs
+from daybook.costs.report import Costs
 from daybook.records import Usage
-from daybook.traffic import report as traffic
+from daybook.traffic.report import Traffic
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +72,8 @@ def test_both_databases_say_the_same(tmp_path, postgres_url):
         with Book(url, tmp_path / name) as book:
             fill(book)
             found.append(
-                traffic.read(book, logical_date=LAST, days=7).findings()
-                + costs.read(book, logical_date=LAST, days=30).findings()
+                Traffic.read(book, logical_date=LAST, days=7).findings()
+                + Costs.read(book, logical_date=LAST, days=30).findings()
             )
     assert found[0] == found[1]
     assert sum(row["value"] is not None for row in found[0]) > 25

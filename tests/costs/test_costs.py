@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from daybook.book import Book
-from daybook.costs import report
+from daybook.costs.report import Costs
 from daybook.errors import BadParameter
 from daybook.records import Call, Finding
 from daybook.reporting.tables import to_records
@@ -66,7 +66,7 @@ def filled(book):
 
 
 def read(book, days=2, **kwargs):
-    return report.read(book, logical_date=DAY, days=days, **({"models": [MINI]} | kwargs))
+    return Costs.read(book, logical_date=DAY, days=days, **({"models": [MINI]} | kwargs))
 
 
 def test_spend_adds_up_to_the_last_digit(filled):
@@ -148,7 +148,7 @@ def test_elsewhere_uses_the_price_of_the_logical_date(book):
     at = datetime(2026, 8, 16, tzinfo=UTC)
     book.append(call(1, at=at, input_tokens=1_000_000, output_tokens=1_000_000))
     amounts = [
-        report.read(book, logical_date=day, days=3, models=[("deepseek", "deepseek-v4-flash")]).offers[0].amount
+        Costs.read(book, logical_date=day, days=3, models=[("deepseek", "deepseek-v4-flash")]).offers[0].amount
         for day in (date(2026, 8, 16), date(2026, 8, 17))
     ]
     assert amounts == [Decimal("0.42"), Decimal("0.88")]
@@ -251,10 +251,10 @@ def test_days_without_calls_are_days_of_no_spend(book):
     first = datetime(2026, 11, 2, 12, tzinfo=UTC)
     book.append(call(1, "0", at=first - timedelta(days=1)))
     book.append(call(2, "7", at=first))
-    found = report.read(book, logical_date=date(2026, 11, 15), days=14, models=[MINI])
+    found = Costs.read(book, logical_date=date(2026, 11, 15), days=14, models=[MINI])
     assert len(found.whole_days) == 14
     assert sum(found.whole_days.values()) == 7.0
-    assert found.model.means[0] == 3.5
+    assert found.forecast.means[0] == 3.5
 
 
 def test_a_month_that_began_before_the_window_is_counted_from_its_first_day(book):

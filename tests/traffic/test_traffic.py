@@ -8,7 +8,7 @@ from daybook.book import Book
 from daybook.errors import BadDate, BadParameter
 from daybook.records import Call
 from daybook.reporting.tables import to_records
-from daybook.traffic import report
+from daybook.traffic.report import Traffic
 
 DAY = date(2026, 11, 20)
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -71,7 +71,7 @@ def filled(book):
 
 def test_every_count_is_the_one_counted_by_hand(filled):
     """Ten calls: three failed, one client went away, two streamed, one fell back, two were retried."""
-    found = report.read(filled, logical_date=DAY, days=1)
+    found = Traffic.read(filled, logical_date=DAY, days=1)
     assert found.calls == 10
     assert (found.failed.hits, found.failed.n) == (3, 10)
     assert (found.closed.hits, found.closed.n) == (1, 10)
@@ -83,7 +83,7 @@ def test_every_count_is_the_one_counted_by_hand(filled):
 
 def test_errors_by_kind_have_a_share_of_all_calls_with_interval(filled):
     """Two of ten: 20 %, Wilson 5.7 % to 51.0 %; one of ten: 10 %, 1.8 % to 40.4 %."""
-    rows = to_records(report.read(filled, logical_date=DAY, days=1).errors)
+    rows = to_records(Traffic.read(filled, logical_date=DAY, days=1).errors)
     assert [(row["kind"], row["calls"], row["rate"]) for row in rows] == [
         ("timeout", 2, 0.2),
         ("model_not_found", 1, 0.1),
@@ -94,7 +94,7 @@ def test_errors_by_kind_have_a_share_of_all_calls_with_interval(filled):
 
 def test_models_are_named_by_what_was_asked_and_after_a_fallback_by_what_served(filled):
     """A failed call counts where its answered sisters do; what no provider knows has no model."""
-    rows = to_records(report.read(filled, logical_date=DAY, days=1).by_model)
+    rows = to_records(Traffic.read(filled, logical_date=DAY, days=1).by_model)
     assert [(row["model"], row["calls"], row["failed"]) for row in rows] == [
         ("openai/gpt-4o-mini", 6, 2),
         ("local/smollm2", 2, 0),
@@ -106,13 +106,13 @@ def test_models_are_named_by_what_was_asked_and_after_a_fallback_by_what_served(
 def test_a_model_asked_for_with_its_provider_is_not_named_twice(book):
     """`openai/gpt-4o` at openai stays `openai/gpt-4o`."""
     book.append(call(1, requested_model="openai/gpt-4o"))
-    assert list(report.read(book, logical_date=DAY, days=1).by_model["model"]) == ["openai/gpt-4o"]
+    assert list(Traffic.read(book, logical_date=DAY, days=1).by_model["model"]) == ["openai/gpt-4o"]
 
 
 def test_latency_is_that_of_answered_calls(filled):
     """1 to 6 seconds: the median is the third of six, its interval the first to the sixth; p95 is not bounded above.
     Failed calls and the client that went away do not count; nor do they for the time to first token."""
-    found = report.read(filled, logical_date=DAY, days=1)
+    found = Traffic.read(filled, logical_date=DAY, days=1)
     p50 = found.quantile("latency", 0.50)
     p95 = found.quantile("latency", 0.95)
     assert (p50.value, p50.low, p50.high) == (3.0, 1.0, 6.0)
@@ -133,7 +133,7 @@ def test_quantiles_of_a_hundred_calls(book):
     are those of the calls, never between two."""
     for n in range(1, 101):
         book.append(call(n, latency=float(n)))
-    found = report.read(book, logical_date=DAY, days=1)
+    found = Traffic.read(book, logical_date=DAY, days=1)
     points = [found.quantile("latency", p) for p in (0.50, 0.95, 0.99)]
     assert [(q.value, q.low, q.high) for q in points] == [(50.0, 40.0, 61.0), (95.0, 90.0, 100.0), (99.0, 97.0, None)]
 
@@ -141,14 +141,14 @@ def test_quantiles_of_a_hundred_calls(book):
 def test_an_answer_out_of_a_cache_says_nothing_about_latency(book):
     """It is a call, but not a measurement."""
     book.append(call(1, latency=0.001, cache_hit=True))
-    found = report.read(book, logical_date=DAY, days=1)
+    found = Traffic.read(book, logical_date=DAY, days=1)
     assert found.calls == 1
     assert found.quantile("latency", 0.5) is None
 
 
 def test_tokens_are_the_sums_of_what_was_counted(filled):
     """Seven counted calls of 100 and 10; 40 came from a cache; the sums leave the other three out."""
-    found = {row["name"]: row for row in report.read(filled, logical_date=DAY, days=1).findings()}
+    found = {row["name"]: row for row in Traffic.read(filled, logical_date=DAY, days=1).findings()}
     assert (found["input_tokens"]["value"], found["input_tokens"]["n"]) == (700.0, 7)
     assert found["output_tokens"]["value"] == 70.0
     assert found["cached_tokens"]["value"] == 40.0
@@ -167,14 +167,14 @@ def test_the_window_is_whole_utc_days(book):
     ]
     for n, at in enumerate(times):
         book.append(call(n, at=at))
-    found = report.read(book, logical_date=DAY, days=2)
+    found = Traffic.read(book, logical_date=DAY, days=2)
     assert [(row["day"], row["calls"]) for row in to_records(found.by_day)] == [(date(2026, 11, 19), 1), (DAY, 1)]
     assert [row["hour"] for row in found.rows] == [0, 23]
 
 
 def test_days_without_calls_are_rows_too(filled):
     """Seven days, six of them silent: 0 calls is known, a rate of nothing is not."""
-    rows = to_records(report.read(filled, logical_date=DAY, days=7).by_day)
+    rows = to_records(Traffic.read(filled, logical_date=DAY, days=7).by_day)
     assert [row["calls"] for row in rows] == [0, 0, 0, 0, 0, 0, 10]
     assert rows[0]["failed_rate"] is None
     assert rows[0]["input_tokens"] is None
@@ -182,7 +182,7 @@ def test_days_without_calls_are_rows_too(filled):
 
 def test_an_empty_window_is_unknown_and_never_zero_per_cent(book):
     """No call: counts are 0, everything else None; tables, charts and prose work, and no nan is seen."""
-    found = report.read(book, logical_date=DAY, days=7)
+    found = Traffic.read(book, logical_date=DAY, days=7)
     values = {row["name"]: row["value"] for row in found.findings()}
     assert values.pop("calls") == 0.0
     assert set(values.values()) == {None}
@@ -197,7 +197,7 @@ def test_an_empty_window_is_unknown_and_never_zero_per_cent(book):
 
 def test_prose_says_what_the_figures_say(filled):
     """The sentences carry the numbers of this book, to the digit."""
-    found = report.read(filled, logical_date=DAY, days=1)
+    found = Traffic.read(filled, logical_date=DAY, days=1)
     assert (
         found.volume_prose.replace("\u00a0", " ")
         == "**10 calls** from 2026-11-20 (UTC). 2 callers; `ann` made 80.0 % of the calls."
@@ -229,7 +229,7 @@ def test_a_model_that_surely_fails_more_often_is_named(book):
         bad = n < 20 or n in (100, 101)
         model = "shaky" if n < 40 else "steady"
         book.append(call(n, requested_model=model, **({"error_kind": "timeout"} | FAILED if bad else {})))
-    prose = report.read(book, logical_date=DAY, days=1).errors_prose.replace("\u00a0", " ")
+    prose = Traffic.read(book, logical_date=DAY, days=1).errors_prose.replace("\u00a0", " ")
     assert "`openai/shaky` failed more often than the rest: 50.0 % of 40 calls, against 1.0 %." in prose
 
 
@@ -237,14 +237,14 @@ def test_no_failure_is_not_a_proof_of_none(book):
     """With ten good calls the rate may still be up to 27.8 %."""
     for n in range(10):
         book.append(call(n))
-    prose = report.read(book, logical_date=DAY, days=1).errors_prose.replace("\u00a0", " ")
+    prose = Traffic.read(book, logical_date=DAY, days=1).errors_prose.replace("\u00a0", " ")
     assert prose == "**No call failed.** With 10 calls the true rate may still be up to 27.8 %."
 
 
 def test_names_from_the_data_are_escaped(book):
     """A caller's name is text, in Markdown, in HTML and in a chart."""
     book.append(call(1, caller="<b>$x$</b>`", requested_model="a$b$c"))
-    found = report.read(book, logical_date=DAY, days=1)
+    found = Traffic.read(book, logical_date=DAY, days=1)
     assert "<b>" not in found.table("by_caller").to_html()
     assert "`<b>$x$</b>'`" in found.prose
     assert found.chart_callers()._repr_png_()[0].startswith(b"\x89PNG")
@@ -254,7 +254,7 @@ def test_findings_fit_the_book(filled):
     """Sorted by name, with interval, level and n where they are estimates; the book takes each as it is."""
     from daybook.records import Finding
 
-    rows = report.read(filled, logical_date=DAY, days=1).findings()
+    rows = Traffic.read(filled, logical_date=DAY, days=1).findings()
     assert [row["name"] for row in rows] == sorted(row["name"] for row in rows)
     failed = next(row for row in rows if row["name"] == "failed_rate")
     assert (failed["value"], failed["unit"], failed["level"], failed["n"]) == (0.3, "share", 0.95, 10)
@@ -265,15 +265,15 @@ def test_findings_fit_the_book(filled):
 @pytest.mark.parametrize("days", [0, -1, 3661, 1.5, True, "7"])
 def test_days_that_cannot_be_meant_are_refused(book, days):
     with pytest.raises(BadParameter, match="days is"):
-        report.read(book, logical_date=DAY, days=days)
+        Traffic.read(book, logical_date=DAY, days=days)
 
 
 @pytest.mark.parametrize("day", ["2026-02-30", "yesterday", "", datetime(2026, 11, 20)])  # noqa: DTZ001 - naive is meant
 def test_dates_that_cannot_be_meant_are_refused(book, day):
     with pytest.raises(BadDate):
-        report.read(book, logical_date=day)
+        Traffic.read(book, logical_date=day)
 
 
 def test_unknown_tables_are_refused(filled):
     with pytest.raises(BadParameter, match="by_day"):
-        report.read(filled, logical_date=DAY).table("by_magic")
+        Traffic.read(filled, logical_date=DAY).table("by_magic")

@@ -1,89 +1,19 @@
-"""How the costs are drawn and tabled."""
+"""How the costs are drawn."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from daybook.costs import forecast
-from daybook.errors import BadParameter
-from daybook.reporting.charts import forecast as ahead
-from daybook.reporting.charts import ranked, timeline
+from daybook.costs.figures import CostsFigures
+from daybook.costs.forecast import following
+from daybook.reporting.charts import forecast, ranked, timeline
 from daybook.reporting.charts.style import BLUE, GREEN, ORANGE, SKY, Chart, nothing
-from daybook.reporting.tables import Column, TableRow, model_of, present, to_records
+from daybook.reporting.tables import TableRow, model_of, to_records
 from daybook.reporting.text import count, money, percent
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
-
-    from daybook.costs.report import Costs
 
 MOST = 6
 """Models with a colour of their own; the rest is added up as `other`."""
 
-_SPEND = (
-    Column("calls", "calls", "count"),
-    Column("unpriced", "unpriced", "count"),
-    Column("spend", "spend", "money"),
-    Column("share", "share", "percent"),
-    Column("input_tokens", "tokens in", "count"),
-    Column("output_tokens", "tokens out", "count"),
-)
-_TABLES = {
-    "by_day": ("Spend by day (UTC)", (Column("day", "day"), *_SPEND)),
-    "by_model": ("Spend by provider and served model", (Column("model", "model"), *_SPEND)),
-    "by_caller": ("Spend by caller", (Column("caller", "caller"), *_SPEND)),
-    "by_project": ("Spend by project", (Column("project", "project"), *_SPEND)),
-    "unpriced": (
-        "Calls without a known cost, by reason",
-        (
-            Column("reason", "reason"),
-            Column("model", "model"),
-            Column("calls", "calls", "count"),
-            Column("input_tokens", "tokens in", "count"),
-            Column("output_tokens", "tokens out", "count"),
-        ),
-    ),
-    "elsewhere": (
-        "The same tokens on other models",
-        (
-            Column("model", "model"),
-            Column("spend", "spend", "money"),
-            Column("times", "of what was spent", "times"),
-            Column("rate", "rate"),
-            Column("note", "note"),
-        ),
-    ),
-    "dearest": (
-        "The dearest calls",
-        (
-            Column("time", "time", "time"),
-            Column("caller", "caller"),
-            Column("model", "model"),
-            Column("input_tokens", "tokens in", "count"),
-            Column("output_tokens", "tokens out", "count"),
-            Column("cost", "cost", "money"),
-        ),
-    ),
-    "rates": (
-        "Rates by which calls were priced",
-        (
-            Column("price_rate", "rate"),
-            Column("price_source", "source"),
-            Column("calls", "calls", "count"),
-            Column("spend", "spend", "money"),
-        ),
-    ),
-}
 
-
-def table(costs: Costs, name: str) -> Styler:
-    if name not in _TABLES:
-        raise BadParameter(f"No table is called {name!r}.", remedy=f"There are {', '.join(_TABLES)}.")
-    caption, columns = _TABLES[name]
-    return present(getattr(costs, name), f"costs-{name}", f"{caption}, {costs.window}", columns)
-
-
-def by_day(costs: Costs) -> Chart:
+def by_day(costs: CostsFigures) -> Chart:
     order = [row["model"] for row in to_records(costs.by_model) if row["spend"]]
     own = order if len(order) <= MOST + 1 else order[:MOST]
     layers = {name: [0.0] * costs.window.days for name in own}
@@ -105,7 +35,7 @@ def by_day(costs: Costs) -> Chart:
     )
 
 
-def _empty(costs: Costs) -> str:
+def _empty(costs: CostsFigures) -> str:
     if not costs.calls:
         return f"No calls: {costs.window}."
     if costs.spend is None:
@@ -113,7 +43,7 @@ def _empty(costs: Costs) -> str:
     return f"Nothing was spent: {costs.window}."
 
 
-def who(costs: Costs) -> Chart:
+def who(costs: CostsFigures) -> Chart:
     left_out = f"; {count(costs.unpriced_calls, 'unpriced call')} left out" if costs.unpriced_calls else ""
     return ranked.ranked(
         f"Who spent it, and on what: {costs.window}",
@@ -128,7 +58,7 @@ def who(costs: Costs) -> Chart:
     )
 
 
-def _bars(costs: Costs, rows: list[TableRow], key: str, colour: str) -> list[ranked.Bar]:
+def _bars(costs: CostsFigures, rows: list[TableRow], key: str, colour: str) -> list[ranked.Bar]:
     def label(amount: float) -> str:
         part = f"  ({percent(amount / float(costs.spend))})" if costs.spend else ""
         return money(amount) + part
@@ -137,7 +67,7 @@ def _bars(costs: Costs, rows: list[TableRow], key: str, colour: str) -> list[ran
     return ranked.top([ranked.Bar(name, spend, label(spend), colour=colour) for name, spend in known], MOST + 2, label)
 
 
-def offers(costs: Costs) -> Chart:
+def offers(costs: CostsFigures) -> Chart:
     title = "The same tokens on other models"
     known = [(f"{o.provider}/{o.model}", float(o.amount)) for o in costs.offers if o.amount is not None]
     if costs.compared is None or not known:
@@ -156,16 +86,16 @@ def offers(costs: Costs) -> Chart:
     )
 
 
-def expected(costs: Costs) -> Chart:
+def expected(costs: CostsFigures) -> Chart:
     title = "Spend per day, and the next 30 days"
-    if isinstance(costs.model, str):
-        return nothing(title, f"Cannot be told: {costs.model}.")
-    coming = forecast.following(costs.window.last, 30)
-    each = costs.model.each(coming)
+    if isinstance(costs.forecast, str):
+        return nothing(title, f"Cannot be told: {costs.forecast}.")
+    coming = following(costs.window.last, 30)
+    each = costs.forecast.each(coming)
     whole = costs.next_30_days
     assert whole is not None
     interval = f"{money(whole.low)} to {money(whole.high)}"
-    return ahead.ahead(
+    return forecast.ahead(
         title,
         list(costs.whole_days),
         list(costs.whole_days.values()),

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
+from daybook.costs.figures import CostsFigures
 from daybook.costs.forecast import FEWEST
 from daybook.reporting.tables import to_records
 from daybook.reporting.text import between, code, count, listing, money, percent
 
-if TYPE_CHECKING:
-    from daybook.costs.report import Costs
 
-
-def spend(costs: Costs) -> str:
+def spend(costs: CostsFigures) -> str:
     if not costs.calls:
         return f"**No calls** from {costs.window}, so nothing was spent and nothing can be said about costs."
     priced = costs.calls - costs.unpriced_calls
@@ -33,7 +30,7 @@ def spend(costs: Costs) -> str:
     return text
 
 
-def unpriced(costs: Costs) -> str:
+def unpriced(costs: CostsFigures) -> str:
     if not costs.calls:
         return "No calls, so none without a price."
     if not costs.unpriced_calls:
@@ -52,7 +49,7 @@ def unpriced(costs: Costs) -> str:
     return text
 
 
-def offers(costs: Costs) -> str:
+def offers(costs: CostsFigures) -> str:
     known = [offer for offer in costs.offers if offer.amount is not None]
     if costs.compared is None or not known:
         return "There are no priced tokens in this window to compare with other models."
@@ -70,27 +67,27 @@ def offers(costs: Costs) -> str:
     return text + " This compares prices, not answers: other models count and answer in other tokens."
 
 
-def expected(costs: Costs) -> str:
-    if isinstance(costs.model, str):
-        return f"**What is to come cannot be told**: {costs.model}.{_enough(costs)}"
+def expected(costs: CostsFigures) -> str:
+    if isinstance(costs.forecast, str):
+        return f"**What is to come cannot be told**: {costs.forecast}.{_enough(costs)}"
     days, month = costs.next_30_days, costs.month
     assert days is not None
     assert month is not None
-    text = f"If the coming days are like the last {costs.model.n}, the 30 days after {costs.window.last} will cost"
+    text = f"If the coming days are like the last {costs.forecast.n}, the 30 days after {costs.window.last} will cost"
     text += f" **{money(days.value)}**{between(days.low, days.high, money)}"
     text += f", and {costs.window.last:%B %Y} as a whole **{money(month.value)}**"
     text += f"{between(month.low, month.high, money) if month.high > month.low else ''}."
     text += " That knows weekdays, but no growth and no plans."
-    if costs.model.trend is not None:
-        way, what = ("rose", "more") if costs.model.trend > 0 else ("fell", "less")
-        pace = money(abs(costs.model.trend))
+    if costs.forecast.trend is not None:
+        way, what = ("rose", "more") if costs.forecast.trend > 0 else ("fell", "less")
+        pace = money(abs(costs.forecast.trend))
         text += f" But spend **{way}** by about {pace} from day to day, which is not carried on: expect {what}."
     if costs.unpriced_calls:
         text += f" The {count(costs.unpriced_calls, 'unpriced call')} are not part of it."
     return text
 
 
-def _enough(costs: Costs) -> str:
+def _enough(costs: CostsFigures) -> str:
     """What would make a forecast possible, where days are what is missing."""
     if costs.first_call is None or len(costs.whole_days) >= FEWEST:
         return ""
@@ -102,7 +99,7 @@ def _enough(costs: Costs) -> str:
     )
 
 
-def dearest(costs: Costs) -> str:
+def dearest(costs: CostsFigures) -> str:
     rows = costs.dearest_rows
     if not rows:
         return "No call of this window cost anything."

@@ -1,66 +1,24 @@
-"""How the traffic is drawn and tabled."""
+"""How the traffic is drawn."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
-from daybook.errors import BadParameter
 from daybook.reporting.charts import quantiles as dots
 from daybook.reporting.charts import ranked, timeline
 from daybook.reporting.charts.style import BLUE, ORANGE, RED, SKY, Chart
-from daybook.reporting.tables import Column, TableRow, present, to_records
+from daybook.reporting.tables import TableRow, to_records
 from daybook.reporting.text import count, percent
+from daybook.traffic.figures import TrafficFigures
 from daybook.window import midnight
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
-
-    from daybook.traffic.report import Traffic
 
 MOST = 8
 """Names in one chart; the rest is added up as `other`."""
 
 _OUTCOMES = {"ok": ("answered", BLUE), "client_closed": ("client went away", ORANGE), "error": ("failed", RED)}
-_CALLS = (
-    Column("calls", "calls", "count"),
-    Column("failed", "failed", "count"),
-    Column("failed_rate", "rate", "percent", "failed_low", "failed_high"),
-    Column("input_tokens", "tokens in", "count"),
-    Column("output_tokens", "tokens out", "count"),
-)
-_SECONDS = (
-    Column("model", "model"),
-    Column("n", "n", "count"),
-    *(Column(p, p, "seconds", f"{p}_low", f"{p}_high") for p in ("p50", "p95", "p99")),
-    Column("max", "longest", "seconds"),
-)
-_TABLES = {
-    "by_day": ("Calls by day (UTC)", (Column("day", "day"), *_CALLS)),
-    "by_caller": ("Calls by caller", (Column("caller", "caller"), *_CALLS)),
-    "by_model": ("Calls by provider and model asked for", (Column("model", "model"), *_CALLS)),
-    "errors": (
-        "Failed calls by kind, as a share of all calls",
-        (
-            Column("kind", "kind"),
-            Column("calls", "calls", "count"),
-            Column("rate", "rate", "percent", "low", "high"),
-            Column("callers", "callers", "count"),
-        ),
-    ),
-    "latency": ("Latency of answered calls: request to last byte", _SECONDS),
-    "first_token": ("Time to first token of answered streams", _SECONDS),
-}
 
 
-def table(traffic: Traffic, name: str) -> Styler:
-    if name not in _TABLES:
-        raise BadParameter(f"No table is called {name!r}.", remedy=f"There are {', '.join(_TABLES)}.")
-    caption, columns = _TABLES[name]
-    return present(getattr(traffic, name), f"traffic-{name}", f"{caption}, {traffic.window}", columns)
-
-
-def volume(traffic: Traffic) -> Chart:
+def volume(traffic: TrafficFigures) -> Chart:
     hourly = traffic.window.days <= 7
     if hourly:
         start = traffic.window.start
@@ -87,7 +45,7 @@ def volume(traffic: Traffic) -> Chart:
     )
 
 
-def callers(traffic: Traffic) -> Chart:
+def callers(traffic: TrafficFigures) -> Chart:
     def label(calls: float) -> str:
         return f"{calls:,.0f}  ({percent(calls / traffic.calls)})"
 
@@ -106,7 +64,7 @@ def callers(traffic: Traffic) -> Chart:
     )
 
 
-def errors(traffic: Traffic) -> Chart:
+def errors(traffic: TrafficFigures) -> Chart:
     rows = to_records(traffic.errors)
     bars = [
         ranked.Bar(
@@ -128,7 +86,7 @@ def errors(traffic: Traffic) -> Chart:
     )
 
 
-def quantiles(traffic: Traffic, measure: str) -> Chart:
+def quantiles(traffic: TrafficFigures, measure: str) -> Chart:
     title = {"latency": "Latency by model", "first_token": "Time to first token by model"}[measure]
     subtitle = {"latency": "answered calls, request to last byte", "first_token": "answered streams"}[measure]
     items = sorted((m for m in traffic.measured if m.measure == measure), key=lambda m: (m.model != "", -m.n))

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from daybook.reporting.tables import to_records, total
 from daybook.reporting.text import between, code, count, listing, percent, seconds
 from daybook.stats.proportions import share
-
-if TYPE_CHECKING:
-    from daybook.traffic.report import Traffic
-
-UNSERVED = "(no provider)"
-"""Stands for the model of a call that no provider was found for."""
+from daybook.traffic.figures import UNSERVED, TrafficFigures
 
 
-def volume(traffic: Traffic) -> str:
+def volume(traffic: TrafficFigures) -> str:
     if not traffic.calls:
         return f"**No calls** from {traffic.window}. Nothing can be said about errors, latency or tokens."
     text = f"**{count(traffic.calls, 'call')}** from {traffic.window}"
@@ -35,7 +28,7 @@ def volume(traffic: Traffic) -> str:
     return f"{text} {count(len(traffic.by_caller), 'caller')}; {code(caller['caller'])} made {part} of the calls."
 
 
-def errors(traffic: Traffic) -> str:
+def errors(traffic: TrafficFigures) -> str:
     if not traffic.calls:
         return "No calls, so no error rate: it is unknown, not 0 %."
     failed = traffic.failed
@@ -51,7 +44,7 @@ def errors(traffic: Traffic) -> str:
     return text + _suspect(traffic)
 
 
-def _suspect(traffic: Traffic) -> str:
+def _suspect(traffic: TrafficFigures) -> str:
     """The model that surely failed more often than the rest, if there is one: intervals that do not meet."""
     for row in to_records(traffic.by_model):
         rest = share(traffic.failed.hits - row["failed"], traffic.calls - row["calls"])
@@ -63,11 +56,11 @@ def _suspect(traffic: Traffic) -> str:
     return ""
 
 
-def latency(traffic: Traffic) -> str:
+def latency(traffic: TrafficFigures) -> str:
     return f"{_speed(traffic, 'latency', 'answered')} {_speed(traffic, 'first_token', 'streamed')}"
 
 
-def _speed(traffic: Traffic, measure: str, which: str) -> str:
+def _speed(traffic: TrafficFigures, measure: str, which: str) -> str:
     name = {"latency": "Latency", "first_token": "Time to first token"}[measure]
     p50, p95, p99 = (traffic.quantile(measure, p) for p in (0.50, 0.95, 0.99))
     if p50 is None or p95 is None or p99 is None:
@@ -84,7 +77,7 @@ def _speed(traffic: Traffic, measure: str, which: str) -> str:
     return text
 
 
-def paths(traffic: Traffic) -> str:
+def paths(traffic: TrafficFigures) -> str:
     if not traffic.calls:
         return "No calls, so nothing is known about streams, fallbacks or truncations."
     text = f"{percent(traffic.streamed.value)} of the calls were streamed. "
@@ -103,7 +96,7 @@ def paths(traffic: Traffic) -> str:
     return text.strip()
 
 
-def tokens(traffic: Traffic) -> str:
+def tokens(traffic: TrafficFigures) -> str:
     counted = total(traffic.rows, "counted") or 0
     if not counted:
         return "No call of this window has token counts."

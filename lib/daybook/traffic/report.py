@@ -1,251 +1,65 @@
 """What happened on the endpoint in a window of days: volume, failures, latency, tokens, and by which paths.
 
-    traffic = read(book, logical_date=date(2026, 11, 20), days=7)
+    traffic = Traffic.read(book, logical_date=date(2026, 11, 20), days=7)
     traffic.by_model          a DataFrame          traffic.table("by_model")     the same, to look at
     traffic.chart_latency()   a matplotlib Figure  traffic.latency_prose         what it says, in Markdown
 
-Everything is computed from the book's rows when it is read; nothing here writes. A share has Wilson's interval, a
-quantile an interval from order statistics; both say how many calls they rest on. In a window without calls counts are
-0 and everything else is unknown.
+What is computed is in `figures`; `charts`, `prose` and `tables` are functions of the figures.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import date
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from daybook.ports import Reader
-from daybook.reporting import tables as tabling
-from daybook.reporting.findings import finding, summary
-from daybook.reporting.html import shown
-from daybook.reporting.tables import TableRow, grouped, to_records, total
+from daybook.reporting.findings import finding
+from daybook.reporting.result import Result, Table
+from daybook.reporting.tables import TableRow, total
 from daybook.reporting.text import unbroken
-from daybook.stats.proportions import Share, ranks, share
-from daybook.traffic import charts as traffic_charts
-from daybook.traffic import prose as traffic_prose
-from daybook.window import Window
+from daybook.traffic import charts, prose
+from daybook.traffic.figures import MEASURES, QUANTILES, TrafficFigures
+from daybook.traffic.tables import TABLES
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
     from daybook.reporting.charts.style import Chart
 
-QUANTILES = (0.50, 0.95, 0.99)
-MEASURES = ("latency", "first_token")
 
+class Traffic(TrafficFigures, Result):
+    """Made by `Traffic.read`."""
 
-@dataclass(frozen=True, slots=True)
-class Quantile:
-    """`value`: seconds. `low`/`high`: its 95 % interval; None where so few calls cannot bound it."""
+    subject_word = "traffic"
 
-    p: float
-    value: float
-    low: float | None
-    high: float | None
+    @property
+    def tables(self) -> Mapping[str, Table]:
+        return TABLES
 
-
-@dataclass(frozen=True, slots=True)
-class LatencyMeasure:
-    """One measure of one model, or of all models where `model` is empty."""
-
-    measure: str
-    model: str
-    n: int
-    mean: float
-    most: float
-    quantiles: tuple[Quantile, ...]
-
-
-def read(book: Reader, *, logical_date: date | str, days: int = 7) -> Traffic:
-    """The traffic of the `days` UTC days that end with `logical_date`. Raises BadDate and BadParameter."""
-    window = Window.of(logical_date, days)
-    bounds = {"start": window.start, "end": window.end}
-    rows = to_records(book.query("traffic_calls", **bounds))
-    counted = to_records(book.query("traffic_measured", **bounds))
-    wanted = {(row["measure"], row["model"]): [ranks(row["n"], p) for p in QUANTILES] for row in counted}
-    positions = sorted(
-        {
-            f"{measure}/{model}#{position}"
-            for (measure, model), found in wanted.items()
-            for rank in found
-            if rank is not None
-            for position in (rank.at, rank.low, rank.high)
-            if position is not None
-        }
-    )
-    values: dict[tuple[str, str, int], float] = {}
-    if positions:
-        found = to_records(book.query("traffic_ranks", **bounds, wanted=f"|{'|'.join(positions)}|"))
-        values = {(row["measure"], row["model"], int(row["position"])): float(row["seconds"]) for row in found}
-    measured = []
-    for row in counted:
-        key = (row["measure"], row["model"])
-        points = []
-        for p, rank in zip(QUANTILES, wanted[key], strict=True):
-            if rank is not None and (*key, rank.at) in values:
-                low = values.get((*key, rank.low)) if rank.low is not None else None
-                high = values.get((*key, rank.high)) if rank.high is not None else None
-                points.append(Quantile(p, values[*key, rank.at], low, high))
-        measured.append(LatencyMeasure(*key, int(row["n"]), float(row["mean"]), float(row["most"]), tuple(points)))
-    return Traffic(window=window, rows=rows, measured=measured)
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """Made by `read`."""
-
-    window: Window
-    rows: list[TableRow] = field(repr=False)
-    """Calls added up by day, hour, caller, model, status, kind of error and stream."""
-    measured: list[LatencyMeasure] = field(repr=False)
-
-    # ── figures ───────────────────────────────────────────────────────────────────────────────────
-
-    def count(self, **where: object) -> int:
-        """Calls with these values of day, hour, caller, model, status, error_kind or stream."""
-        return sum(row["calls"] for row in self.rows if all(row[k] == v for k, v in where.items()))
-
-    @cached_property
-    def calls(self) -> int:
-        return self.count()
-
-    @cached_property
-    def failed(self) -> Share:
-        """Calls that ended in an error, of all calls."""
-        return share(self.count(status="error"), self.calls)
-
-    @cached_property
-    def closed(self) -> Share:
-        """Calls whose client went away before the answer was complete, of all calls."""
-        return share(self.count(status="client_closed"), self.calls)
-
-    @cached_property
-    def streamed(self) -> Share:
-        return share(self.count(stream=True), self.calls)
-
-    @cached_property
-    def fallbacks(self) -> Share:
-        """Calls that another model answered than the one asked first, of all calls."""
-        return share(total(self.rows, "fallbacks") or 0, self.calls)
-
-    @cached_property
-    def retried(self) -> Share:
-        return share(total(self.rows, "retried") or 0, self.calls)
-
-    @cached_property
-    def truncated(self) -> Share:
-        """Calls whose prompt the upstream cut, of those where it can be known."""
-        return share(total(self.rows, "truncated") or 0, total(self.rows, "checked_for_truncation") or 0)
-
-    @cached_property
-    def cut_off(self) -> Share:
-        """Answers that ended at their token limit, of those that say how they ended."""
-        answered = [row for row in self.rows if row["status"] == "ok"]
-        return share(total(answered, "cut_off") or 0, total(answered, "finished") or 0)
-
-    def quantile(self, measure: str, p: float, model: str = "") -> Quantile | None:
-        """`measure`: latency or first_token. None: it was not measured."""
-        for item in self.measured:
-            if (item.measure, item.model) == (measure, model):
-                return next((q for q in item.quantiles if q.p == p), None)
-        return None
-
-    def n(self, measure: str) -> int:
-        """In how many calls it was measured."""
-        return next((m.n for m in self.measured if (m.measure, m.model) == (measure, "")), 0)
-
-    # ── tables ────────────────────────────────────────────────────────────────────────────────────
-
-    def _table(self, key: str, groups: dict[Any, list[TableRow]]) -> pd.DataFrame:
-        rows = []
-        for name, members in groups.items():
-            n = sum(row["calls"] for row in members)
-            failed = share(sum(row["calls"] for row in members if row["status"] == "error"), n)
-            tokens = [total(members, "input_tokens"), total(members, "output_tokens")]
-            rows.append((name, n, failed.hits, failed.value, failed.low, failed.high, *tokens))
-        columns = (key, "calls", "failed", "failed_rate", "failed_low", "failed_high", "input_tokens", "output_tokens")
-        return tabling.table(columns, rows)
-
-    @cached_property
-    def by_day(self) -> pd.DataFrame:
-        """One row per day of the window, those without calls included."""
-        groups = grouped(self.rows, "day")
-        return self._table("day", {day: groups.get((day,), []) for day in self.window.dates})
-
-    @cached_property
-    def by_caller(self) -> pd.DataFrame:
-        """Most calls first."""
-        return self._ranked("caller", "(no caller)")
-
-    @cached_property
-    def by_model(self) -> pd.DataFrame:
-        """Provider and model as asked for, most calls first."""
-        return self._ranked("model", traffic_prose.UNSERVED)
-
-    def _ranked(self, key: str, unknown: str) -> pd.DataFrame:
-        groups = {unknown if name is None else name: rows for (name,), rows in grouped(self.rows, key).items()}
-        order = sorted(groups, key=lambda name: (-sum(row["calls"] for row in groups[name]), str(name)))
-        return self._table(key, {name: groups[name] for name in order})
-
-    @cached_property
-    def errors(self) -> pd.DataFrame:
-        """One row per kind of error, most frequent first: its share of all calls, with interval."""
-        failed = [row for row in self.rows if row["status"] == "error"]
-        rows = []
-        for (kind,), members in grouped(failed, "error_kind").items():
-            part = share(sum(row["calls"] for row in members), self.calls)
-            callers = len({row["caller"] for row in members})
-            rows.append((kind or "(not named)", part.hits, part.value, part.low, part.high, callers))
-        rows.sort(key=lambda row: (-row[1], row[0]))
-        return tabling.table(("kind", "calls", "rate", "low", "high", "callers"), rows)
-
-    @cached_property
-    def latency(self) -> pd.DataFrame:
-        """Seconds from request to last byte of answered calls, per model; `(all)` first."""
-        return self._quantiles("latency")
-
-    @cached_property
-    def first_token(self) -> pd.DataFrame:
-        """Seconds from request to the first content of answered streams, per model; `(all)` first."""
-        return self._quantiles("first_token")
-
-    def _quantiles(self, measure: str) -> pd.DataFrame:
-        columns = ["model", "n", *(f"p{p * 100:.0f}{end}" for p in QUANTILES for end in ("", "_low", "_high")), "max"]
-        rows = []
-        for item in sorted((m for m in self.measured if m.measure == measure), key=lambda m: (m.model != "", -m.n)):
-            ends = [end for q in item.quantiles for end in (q.value, q.low, q.high)]
-            rows.append((item.model or "(all)", item.n, *ends, item.most))
-        return tabling.table(columns, rows)
-
-    def table(self, name: str) -> Styler:
-        """A table to look at: by_day, by_caller, by_model, errors, latency or first_token."""
-        return traffic_charts.table(self, name)
+    @property
+    def about(self) -> str:
+        return f", {self.window}"
 
     # ── charts ────────────────────────────────────────────────────────────────────────────────────
 
     def chart_volume(self) -> Chart:
         """Calls per hour (up to a week) or day, by outcome."""
-        return traffic_charts.volume(self)
+        return charts.volume(self)
 
     def chart_callers(self) -> Chart:
         """Calls by caller and by model."""
-        return traffic_charts.callers(self)
+        return charts.callers(self)
 
     def chart_errors(self) -> Chart:
         """Failed calls by kind, as shares with intervals."""
-        return traffic_charts.errors(self)
+        return charts.errors(self)
 
     def chart_latency(self) -> Chart:
         """p50, p95 and p99 of the latency per model, with intervals."""
-        return traffic_charts.quantiles(self, "latency")
+        return charts.quantiles(self, "latency")
 
     def chart_first_token(self) -> Chart:
         """p50, p95 and p99 of the time to first token per model, with intervals."""
-        return traffic_charts.quantiles(self, "first_token")
+        return charts.quantiles(self, "first_token")
 
     # ── prose ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -257,23 +71,23 @@ class Traffic:
 
     @property
     def volume_prose(self) -> str:
-        return unbroken(traffic_prose.volume(self))
+        return unbroken(prose.volume(self))
 
     @property
     def errors_prose(self) -> str:
-        return unbroken(traffic_prose.errors(self))
+        return unbroken(prose.errors(self))
 
     @property
     def latency_prose(self) -> str:
-        return unbroken(traffic_prose.latency(self))
+        return unbroken(prose.latency(self))
 
     @property
     def paths_prose(self) -> str:
-        return unbroken(traffic_prose.paths(self))
+        return unbroken(prose.paths(self))
 
     @property
     def tokens_prose(self) -> str:
-        return unbroken(traffic_prose.tokens(self))
+        return unbroken(prose.tokens(self))
 
     # ── conclusions ───────────────────────────────────────────────────────────────────────────────
 
@@ -301,12 +115,5 @@ class Traffic:
             found.append(finding(name, total(self.rows, name), "tokens", n=counted))
         return sorted(found, key=lambda row: str(row["name"]))
 
-    def summary(self) -> str:
-        """The findings as lines of text, sorted: what a notebook's contract cell prints."""
-        return summary(self.findings())
-
-    def _repr_html_(self) -> str:
-        return shown(self.prose, self.chart_latency(), self.table("by_model"))
-
-    def _repr_markdown_(self) -> str:
-        return self.prose
+    def cover(self) -> tuple[Chart, Styler]:
+        return self.chart_latency(), self.table("by_model")
