@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool
 
 if TYPE_CHECKING:
+    import psycopg
+
     from daybook.book.stores.factory import Store
 
 
@@ -18,13 +21,19 @@ def make(store: Store) -> Engine:
         engine = create_engine(store.url, poolclass=NullPool, connect_args={"read_only": True})
         event.listen(engine, "connect", lambda connection, _: connection.execute("set TimeZone = 'UTC'"))
         return engine
-    arguments = {"options": "-c default_transaction_read_only=on", "connect_timeout": 10}
-    url = store.url.replace("postgresql:", "postgresql+psycopg:", 1)
-    engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
-    event.listen(engine, "connect", _in_utc)
+    # connected by libpq's own reading of the address: SQLAlchemy knows no second host
+    engine = create_engine("postgresql+psycopg://", poolclass=NullPool, creator=partial(_connection, store.url))
+    event.listen(engine, "begin", _in_utc)
     return engine
 
 
-def _in_utc(connection: Any, _: object) -> None:
-    connection.execute("set time zone 'UTC'")  # said as a statement, it outdoes the variable PGTZ
-    connection.commit()  # a rollback would undo it
+def _connection(url: str) -> psycopg.Connection[Any]:
+    import psycopg
+
+    connection = psycopg.connect(url, connect_timeout=10, prepare_threshold=None)
+    connection.read_only = True
+    return connection
+
+
+def _in_utc(connection: Connection) -> None:
+    connection.exec_driver_sql("set local time zone 'UTC'")  # as a statement, it outdoes the variable PGTZ

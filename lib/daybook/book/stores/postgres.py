@@ -12,7 +12,6 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 import psycopg
@@ -21,8 +20,9 @@ from psycopg.types.string import TextLoader
 from daybook.book.journal.entry import Entry
 from daybook.book.stores import parameters
 from daybook.book.stores import upserts as moving
+from daybook.book.stores.address import Address
 from daybook.book.stores.factory import Batch, OffsetMoved, Result, Row
-from daybook.errors import BookUnreachable, SettingsError
+from daybook.errors import BookUnreachable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,8 +36,9 @@ class PostgresStore:
     unfit: tuple[type[Exception], ...] = (psycopg.DataError, psycopg.IntegrityError)
 
     def __init__(self, url: str, *, patience: float) -> None:
-        self.url = "postgresql://" + url.split("://", 1)[1]
-        self.shown = masked(self.url)
+        self._address = Address.of(url)
+        self.url = self._address.url
+        self.shown = self._address.shown
         self._patience = patience
 
     @contextlib.contextmanager
@@ -47,26 +48,27 @@ class PostgresStore:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[PostgresReading]:
-        with self._connected("-c default_transaction_read_only=on") as connection:
+        with self._connected(autocommit=False) as connection:
+            connection.read_only = True  # said as each transaction begins: poolers take no start-up parameter for it
+            connection.execute("set local time zone 'UTC'")
             for name in ("json", "jsonb"):
                 connection.adapters.register_loader(name, TextLoader)
             yield PostgresReading(connection)
 
     @contextlib.contextmanager
-    def _connected(self, options: str = "") -> Iterator[psycopg.Connection[Row]]:
+    def _connected(self, *, autocommit: bool = True) -> Iterator[psycopg.Connection[Row]]:
         """A connection for one use. Foreign errors that mean the database is away become BookUnreachable."""
         connection: psycopg.Connection[Row] | None = None
         try:
             connection = psycopg.connect(
                 self.url,
-                autocommit=True,
+                autocommit=autocommit,
+                prepare_threshold=None,  # a pooler may send the next transaction to another connection
                 connect_timeout=max(2, min(10, int(self._patience))),
-                options=options,
                 client_encoding="UTF8",
                 application_name="daybook",
                 keepalives_idle=30,
             )
-            connection.execute("set time zone 'UTC'")  # said as a statement, it outdoes the variable PGTZ
             yield connection
         except _AWAY as error:
             # from None: the driver's own message may hold the password
@@ -80,9 +82,7 @@ class PostgresStore:
                 connection.close()
 
     def _why(self, error: Exception) -> str:
-        said = " ".join(str(error).split())[:300] or type(error).__name__
-        password = urlsplit(self.url).password
-        return said.replace(password, "***") if password else said
+        return self._address.conceal(" ".join(str(error).split()))[:300] or type(error).__name__
 
     def presence(self) -> object:
         return None
@@ -91,33 +91,6 @@ class PostgresStore:
         with self._connected() as connection:
             row = connection.execute("select pg_database_size(current_database())").fetchone()
             return int(row[0]) if row else None
-
-
-def masked(url: str) -> str:
-    """`url` with its password, and any that is a parameter, shown as ***.
-
-    Raises SettingsError for one that cannot be an address: an `@` or `/` in a password ends it in the wrong place.
-    """
-    try:
-        parts = urlsplit(url)
-        odd = "@" in parts.path + parts.query.partition("password=")[0] or (parts.port or 1) < 1
-    except ValueError:
-        odd = True
-    if odd:
-        raise SettingsError(
-            "DAYBOOK_BOOK cannot be read as the address of a Postgres database.",
-            remedy="Write postgresql://user:password@host:5432/database; in a password write %40 for @, %2F for /, "
-            "%3A for : and %25 for %.",
-        )
-    place = parts.netloc
-    if parts.password:
-        user, _, host = place.rpartition("@")
-        place = f"{user.partition(':')[0]}:***@{host}"
-    query = "&".join(
-        f"{pair.partition('=')[0]}=***" if "password" in pair.partition("=")[0].lower() else pair
-        for pair in parts.query.split("&")
-    )
-    return urlunsplit((parts.scheme, place, parts.path, query, ""))
 
 
 class PostgresWriter:
@@ -132,8 +105,11 @@ class PostgresWriter:
         done = self._connection.execute(sql.encode())
         return done.fetchall() if done.description else []
 
-    def transaction(self) -> contextlib.AbstractContextManager[object]:
-        return self._connection.transaction()
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._connection.transaction():
+            self._connection.execute("set local time zone 'UTC'")  # as a statement, it outdoes the variable PGTZ
+            yield
 
     def migrating(self) -> None:
         self._connection.execute("select pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
@@ -225,7 +201,7 @@ class PostgresReading:
     def stream(self, table: str) -> Iterator[pa.RecordBatch]:
         from daybook.book.stores.arrow import batch_of
 
-        with self._connection.transaction(), self._connection.cursor("export") as cursor:
+        with self._connection.cursor("export") as cursor:
             cursor.itersize = 50_000
             cursor.execute(moving.in_order(table).encode())
             while rows := cursor.fetchmany(50_000):
