@@ -47,7 +47,7 @@ def journal(n: int = 100_000) -> None:
     with folder() as home:
         rows.append(["Journal, four threads", *_threads(home, calls[: n // 2]), ""])
     with folder() as home:
-        from daybook.book.journal.entry import encode
+        from daybook.book.entry import encode
 
         with (home / "peer").open("ab", buffering=0) as file:
 

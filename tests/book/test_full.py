@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from daybook.book import Book
-from daybook.book.journal.entry import decode
+from daybook.book.entry import decode
 
 
 @pytest.mark.parametrize("limit", [4096, 5000, 5001])

@@ -37,24 +37,17 @@ class FakeOllama(Fake):
             "model_info": {"general.architecture": "llama", "llama.context_length": 4096},
         }
         self.tags = [{"name": "llama3.2:latest", "model": "llama3.2:latest", "size": 1, "digest": DIGEST}]
-        self.steps: list[dict[str, Any]] = []
-        """What a pull says."""
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/api/chat", self._chat),
-            web.post("/api/generate", self._generate),
             web.post("/api/show", self._show),
-            web.post("/api/pull", self._pull),
             web.get("/api/tags", self._tags),
             web.get("/api/version", self._version),
         ]
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         return await self._answer(request, "ChatRequest", "ChatResponse", "ChatStreamEvent", _message)
-
-    async def _generate(self, request: web.Request) -> web.StreamResponse:
-        return await self._answer(request, "GenerateRequest", "GenerateResponse", "GenerateStreamEvent", _response)
 
     async def _answer(self, request: web.Request, asked: str, whole: str, part: str, shape: Any) -> web.StreamResponse:
         body = await request.json()
@@ -80,16 +73,6 @@ class FakeOllama(Fake):
         self.check("ShowResponse", self.shown)
         return web.json_response(self.shown)
 
-    async def _pull(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json()
-        self.check("PullRequest", body)
-        if self.script and isinstance(self.script[0], Raw):
-            return await self.raw(request, self.next())
-        for step in self.steps:
-            if "error" not in step:
-                self.check("StatusEvent", step)
-        return await self.raw(request, Raw(body=ndjson(self.steps), content_type="application/x-ndjson"))
-
     async def _tags(self, request: web.Request) -> web.StreamResponse:
         answer = {"models": self.tags}
         self.check("ListResponse", answer)
@@ -106,10 +89,6 @@ def _message(text: str, thinking: str, calls: tuple[dict[str, Any], ...]) -> dic
     if calls:
         message["tool_calls"] = list(calls)
     return {"message": message}
-
-
-def _response(text: str, thinking: str, calls: tuple[dict[str, Any], ...]) -> dict[str, Any]:
-    return {"response": text} | ({"thinking": thinking} if thinking else {})
 
 
 def lines_of(says: Says, model: str, shape: Any = _message) -> list[dict[str, Any]]:

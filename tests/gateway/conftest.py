@@ -22,7 +22,7 @@ from daybook.book import Book
 from daybook.gateway.components import Components, build
 from daybook.gateway.listen import bind, url_of
 from daybook.gateway.server import Server
-from daybook.providers import catalogue
+from daybook.providers import upstream as upstreams
 from daybook.providers.catalogue import Catalogue
 from daybook.providers.registered.index import RegistryIndex
 from daybook.settings import Settings
@@ -200,8 +200,8 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
 
 def catalogue_over(url: str, home: Path) -> Catalogue:
     """The fake upstream alone, with a model for each behaviour: no embedded model is started."""
-    fake = catalogue.Upstream(name="fake", kind="openai", home=home, base_url=url, api_key="sk-ours", attempts=2)
-    models = {name: catalogue.Model(name=name, upstream="fake", target=name) for name in BEHAVIOURS}
+    fake = upstreams.Upstream(name="fake", kind="openai", home=home, base_url=url, api_key="sk-ours", attempts=2)
+    models = {name: upstreams.Model(name=name, upstream="fake", target=name) for name in BEHAVIOURS}
     return Catalogue({"fake": fake}, models, shelf=RegistryIndex(home))
 
 

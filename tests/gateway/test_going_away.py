@@ -34,7 +34,7 @@ def test_a_reader_who_hangs_up_cancels_the_upstream_and_is_entered(endpoint, ups
         assert row["input_tokens"] == 3 + 4 + 3
         line = endpoint.until(lambda r=request_id: [x for x in endpoint.log if x.get("request_id") == r])[0]
         assert line["outcome"] == "client_closed"
-    assert endpoint.parts.answerer.open == 0
+    assert endpoint.parts.answerer.recorder.open == 0
 
 
 @pytest.mark.parametrize("length", [1, 1_000_000])

@@ -13,9 +13,10 @@ import pytest
 
 from daybook.clock import FixedClock
 from daybook.errors import JournalFull, UnknownModel
-from daybook.inference.answerer import Answerer, CompletionStream
-from daybook.inference.entry import ChatRequest
+from daybook.inference.answerer import Answerer
 from daybook.inference.ports import Observer
+from daybook.inference.request import ChatRequest
+from daybook.inference.stream import CompletionStream
 from daybook.providers.port import Body, Identity, Piece, Reply
 from daybook.records import Call, Cost, Event, Record, Usage
 

@@ -181,7 +181,7 @@ async def test_cancelling_is_the_client_going_away(desk):
         await task
     (call,) = desk.ledger.calls
     assert (call.status, call.error_kind, call.http_status, call.output_tokens) == ("client_closed", None, None, None)
-    assert desk.answerer.open == 0
+    assert desk.answerer.recorder.open == 0
 
 
 async def test_a_call_cut_off_by_our_going_down_is_not_the_clients_doing(desk):
@@ -189,7 +189,7 @@ async def test_a_call_cut_off_by_our_going_down_is_not_the_clients_doing(desk):
     desk.provider.reply = asyncio.Event()
     task = asyncio.create_task(desk.answerer.chat(desk.request()))
     await desk.provider.begun.wait()
-    desk.answerer.stopping = True
+    desk.answerer.recorder.stopping = True
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -217,7 +217,7 @@ async def test_a_client_who_goes_between_answer_and_entry_is_entered_too(desk, s
     with pytest.raises(asyncio.CancelledError):
         await task
     assert [(call.status, call.output_tokens) for call in desk.ledger.calls] == [("client_closed", 5)]
-    assert desk.answerer.open == 0
+    assert desk.answerer.recorder.open == 0
 
 
 # ── a full journal ────────────────────────────────────────────────────────────────────────────────────
@@ -269,7 +269,7 @@ async def test_looking_whether_there_is_room_is_not_counted_as_a_refusal(desk):
         await desk.answerer.chat(desk.request())
     for _ in range(5):
         with pytest.raises(JournalFull):
-            desk.answerer.recover()
+            desk.answerer.recorder.recover()
     assert desk.observer.withheld_calls == 1
 
 
@@ -305,7 +305,7 @@ async def test_a_stream_is_entered_before_its_last_bytes_are_handed_over(desk):
     assert (call.first_token, call.latency, call.stream) == (0.25, 1.0, True)
     assert (call.output_tokens, call.cost, call.served_model, call.status) == (5, Decimal(15), "t2", "ok")
     assert desk.provider.streams[0].closed
-    assert desk.answerer.open == 0
+    assert desk.answerer.recorder.open == 0
 
 
 async def test_a_reader_who_goes_away_is_entered_with_what_was_seen(desk):
@@ -376,7 +376,7 @@ async def test_a_refusal_before_the_stream_is_raised_before_anything_is_committe
     assert [(call.error_kind, call.http_status, call.stream) for call in desk.ledger.calls] == [
         ("unavailable", 503, True)
     ]
-    assert desk.answerer.open == 0
+    assert desk.answerer.recorder.open == 0
 
 
 async def test_a_stream_that_cannot_be_entered_never_says_done(desk):

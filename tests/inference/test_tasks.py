@@ -9,7 +9,7 @@ import pytest
 
 from daybook.clock import SystemClock
 from daybook.errors import BadParameter, Unavailable
-from daybook.inference.entry import ChatRequest
+from daybook.inference.request import ChatRequest
 from daybook.inference.tasks import Tasks, checked
 from daybook.prices import reckon
 

@@ -10,11 +10,12 @@ import pytest
 
 from daybook.errors import SettingsError, Unauthorised, UnknownModel
 from daybook.providers import make
-from daybook.providers.catalogue import Catalogue, Model, Upstream
+from daybook.providers.catalogue import Catalogue
 from daybook.providers.echo import Echo
 from daybook.providers.llamacpp.provider import Local
 from daybook.providers.ollama.provider import Ollama
 from daybook.providers.openai import OpenAI
+from daybook.providers.upstream import Model, Upstream
 
 MODEL = "smollm2-135m-instruct"
 ALL = """\

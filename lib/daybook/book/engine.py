@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 if TYPE_CHECKING:
     import psycopg
 
-    from daybook.book.stores.factory import Store
+    from daybook.book.stores.port import Store
 
 
 def make(store: Store) -> Engine:

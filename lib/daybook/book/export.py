@@ -14,7 +14,7 @@ from daybook.clock import new_id
 from daybook.errors import BadParameter
 
 if TYPE_CHECKING:
-    from daybook.book.stores.factory import ReadSession
+    from daybook.book.stores.port import ReadSession
 
 FORMATS = ("parquet", "csv")
 

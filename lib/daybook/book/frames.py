@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow as pa
 
-from daybook.book.stores.factory import Result
+from daybook.book.stores.port import Result
 
 if TYPE_CHECKING:
     import pandas as pd

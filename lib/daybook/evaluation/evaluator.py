@@ -21,9 +21,9 @@ from daybook.evaluation.scorers import Judge, Scorer
 from daybook.evaluation.tasks import Contestant, Task, body, contestants, scored_by, task_of
 from daybook.evaluation.turns import following, turns, whole
 from daybook.inference.answer_cache import AnswerCache, CachedAnswer, key, said_by
-from daybook.inference.answerer import Ledger
 from daybook.inference.batch import PROJECT, BatchResult, Limits, Request, ask_all
 from daybook.inference.client import Client
+from daybook.ports import Ledger
 from daybook.scoring.judge import RUBRIC
 from daybook.settings import Settings
 

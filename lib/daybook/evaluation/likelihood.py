@@ -16,9 +16,9 @@ from daybook.errors import BadData, BadParameter
 from daybook.evaluation.report import Evaluation, Item
 from daybook.evaluation.tasks import Contestant, Task, asked
 from daybook.inference.answer_cache import CachedAnswer
-from daybook.inference.answerer import Ledger
 from daybook.inference.batch import PROJECT
 from daybook.inference.client import Client
+from daybook.ports import Ledger
 from daybook.prices import reckon
 from daybook.records import Call, Usage
 from daybook.scoring import Score

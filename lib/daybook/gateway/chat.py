@@ -32,8 +32,9 @@ from daybook.gateway.http import (
 )
 from daybook.gateway.logs import Log
 from daybook.gateway.validation import check, parse
-from daybook.inference.answerer import Answerer, CompletionStream
-from daybook.inference.entry import ChatRequest, error_kind
+from daybook.inference.answerer import Answerer
+from daybook.inference.request import ChatRequest, error_kind
+from daybook.inference.stream import CompletionStream
 
 PATH = "/v1/chat/completions"
 MOST_BODY = 32 * 1024 * 1024
@@ -173,7 +174,7 @@ class ChatRoute:
                 await send_json(send, 200, answered.reply.data)
         except asyncio.CancelledError:
             if not watch.forgive():
-                if not visit.committed and self._answerer.stopping:
+                if not visit.committed and self._answerer.recorder.stopping:
                     await send_error(send, _going_down(), visit.request_id)
                     return
                 raise
@@ -198,7 +199,7 @@ class ChatRoute:
                     self._log.line("failed", level="error", request_id=visit.request_id, said=str(error))
                 last = shape(error, visit.request_id).event
             except asyncio.CancelledError:
-                if watch.gone or not self._answerer.stopping:
+                if watch.gone or not self._answerer.recorder.stopping:
                     raise
                 visit.outcome = "shutdown"
                 last = shape(_going_down(), visit.request_id).event

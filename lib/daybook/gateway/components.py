@@ -19,9 +19,9 @@ from daybook.gateway.models import Models
 from daybook.inference.answerer import Answerer
 from daybook.inference.tasks import Tasks
 from daybook.inference.upstreams import Upstreams
+from daybook.inference.wiring import wire
 from daybook.pii.pseudonyms import Pseudonyms
 from daybook.prices import reckon
-from daybook.providers import make
 from daybook.providers.catalogue import Catalogue
 from daybook.providers.hf.models_file import named_models
 from daybook.providers.hf.process import TaskModels
@@ -117,18 +117,16 @@ def build(
     catalogue = catalogue or Catalogue.load(settings.models, env or {}, home=settings.home)
     metrics = Metrics(_labels(catalogue), log)
     journal = Journal(settings.home, clock=clock)
-    upstreams = Upstreams(catalogue.upstreams, make)
-    answerer = Answerer(
-        catalogue=catalogue,
-        providers=upstreams,
-        journal=journal,
-        reckon=reckon,
+    inference = wire(
+        settings,
+        journal,
         clock=clock,
-        content=settings.content,
+        env=env or {},
+        catalogue=catalogue,
         pseudonym=Pseudonyms(settings.home / "pseudonyms.key").of,
         observer=metrics,
     )
-
+    upstreams, answerer = inference.upstreams, inference.answerer
     task_models = TaskModels(settings.home)
 
     def open_book() -> Drainable:
@@ -138,7 +136,7 @@ def build(
 
     drainer = DrainTimer(open_book, clock=clock, log=log, interval=drain_every)
     refusals = AuthFailures(journal, clock=clock, count=metrics.turned_away)
-    metrics.watch(journal=journal.state, drainer=drainer, in_flight=lambda: answerer.open)
+    metrics.watch(journal=journal.state, drainer=drainer, in_flight=lambda: answerer.recorder.open)
     return Components(
         settings=settings,
         clock=clock,
@@ -155,7 +153,7 @@ def build(
             upstreams=tuple(upstreams),
             providers=upstreams,
             journal=journal.state,
-            recover=answerer.recover,
+            recover=answerer.recorder.recover,
             drainer=drainer,
             clock=clock,
         ),

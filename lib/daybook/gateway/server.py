@@ -103,7 +103,7 @@ class Server(uvicorn.Server):
             await self.parts.aclose()
 
     def _cut(self) -> None:
-        self.parts.answerer.stopping = True
+        self.parts.answerer.recorder.stopping = True
         for task in list(self.server_state.tasks):
             task.cancel()
         self.force_exit = True
@@ -124,7 +124,7 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
             self._grace = 0.0
-            self.parts.answerer.stopping = True
+            self.parts.answerer.recorder.stopping = True
             self.force_exit = True
         self.should_exit = True
 

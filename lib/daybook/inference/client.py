@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 
 from daybook.clock import Clock, new_id
 from daybook.errors import ProviderError
-from daybook.inference.answerer import Answerer, ChatRequest, Completion, Ledger
+from daybook.inference.answerer import Completion
+from daybook.inference.request import ChatRequest
 from daybook.inference.tokens import estimated
-from daybook.inference.upstreams import Upstreams
+from daybook.inference.wiring import wire
+from daybook.ports import Ledger
 from daybook.prices import reckon
-from daybook.providers import make
-from daybook.providers.catalogue import Catalogue, Upstream
 from daybook.providers.port import Identity, Provider
+from daybook.providers.upstream import Upstream
 from daybook.settings import Settings
 
 T = TypeVar("T")
@@ -31,18 +32,12 @@ class Client:
     """The models of `settings.models`, asked one call at a time or from several threads at once."""
 
     def __init__(self, settings: Settings, journal: Ledger, *, clock: Clock) -> None:
-        self.catalogue = catalogue = Catalogue.load(settings.models, os.environ)
+        inference = wire(settings, journal, clock=clock, env=os.environ)
+        self.catalogue = inference.catalogue
         self.clock = clock
         self.home = settings.home
-        self.upstreams = Upstreams(catalogue.upstreams, make)
-        self.answerer = Answerer(
-            catalogue=catalogue,
-            providers=self.upstreams,
-            journal=journal,
-            reckon=reckon,
-            clock=clock,
-            content=settings.content,
-        )
+        self.upstreams = inference.upstreams
+        self.answerer = inference.answerer
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="daybook-asking", daemon=True)
         self._thread.start()

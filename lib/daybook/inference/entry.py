@@ -3,48 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
 
 import orjson
 
 from daybook.clock import Clock, new_id
-from daybook.errors import DaybookError
-from daybook.inference.upstreams import PendingIdentity
+from daybook.inference.identity import PendingIdentity
+from daybook.inference.request import ChatRequest, parameters
 from daybook.providers.port import Body, Identity, Provider
 from daybook.records import Call, Cost, Status, Usage
 
-_FIGURES = frozenset(
-    ("temperature", "top_p", "top_k", "min_p", "seed", "n", "max_tokens", "max_completion_tokens", "num_ctx", "store")
-).union(("presence_penalty", "frequency_penalty", "repeat_penalty", "logprobs", "top_logprobs", "parallel_tool_calls"))
-"""Sampling parameters that are a number or a switch: kept as sent."""
-_CHOICES = frozenset(("reasoning_effort", "service_tier", "verbosity", "tool_choice"))
-"""Parameters that are one word of a short list: kept if they are a short word."""
 _LONGEST_NAME = 200
 """A model's name longer than this is cut in the entry: it is the caller's text."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatRequest:
-    """One chat completion as it was asked for, with who asks and when it came in."""
-
-    body: Mapping[str, Any]
-    """The request's JSON, checked: at least `model` and `messages`. `{}` only for one that is refused."""
-    endpoint: str
-    """`/v1/chat/completions`, or `library`."""
-    request_id: str
-    at: datetime
-    """When it was received, UTC."""
-    started: float
-    """The same moment on the clock's monotonic counter."""
-    caller: str | None = None
-    key_id: str | None = None
-    project: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    run_id: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,36 +123,3 @@ class CallEntry:
             prompt=self._prompt,
             answer=outcome.answer if self.content else None,
         )
-
-
-def parameters(body: Body) -> dict[str, Any]:
-    """The sampling parameters of a body: figures, switches and short words; never text of the caller's own."""
-    kept: dict[str, Any] = {}
-    for name, value in body.items():
-        if name in _FIGURES:
-            if isinstance(value, (int, float)):
-                kept[name] = value
-        elif name in _CHOICES:
-            if isinstance(value, str) and len(value) <= 32:
-                kept[name] = value
-        elif name == "response_format":
-            if isinstance(value, Mapping) and isinstance(value.get("type"), str):
-                kept[name] = value["type"][:32]
-        elif name == "tools":
-            if isinstance(value, list):
-                kept[name] = len(value)
-        elif name == "options" and isinstance(value, Mapping):
-            kept.update({k: v for k, v in value.items() if k in _FIGURES and isinstance(v, (int, float))})
-    return kept
-
-
-def error_kind(error: Exception) -> str:
-    """The word the book keeps for a failure: a ProviderError's kind, or the error's own name; `fault` for one that
-    nobody foresaw."""
-    if not isinstance(error, DaybookError):
-        return "fault"
-    kind = getattr(error, "kind", None) or _KINDS.get(type(error).__name__)
-    return kind or re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
-
-
-_KINDS = {"UnknownModel": "model_not_found", "BadParameter": "bad_request"}

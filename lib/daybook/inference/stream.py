@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
 
 from daybook.errors import StreamBroken
 from daybook.inference.entry import CallEntry, CallOutcome
+from daybook.inference.recorder import Recorder
 from daybook.inference.tokens import answer_tokens, estimated
 from daybook.providers.port import Piece, Stream
 from daybook.records import Call
-
-if TYPE_CHECKING:
-    from daybook.inference.answerer import Answerer
 
 _DONE = b"data: [DONE]\n\n"
 
@@ -26,11 +23,11 @@ class CompletionStream:
     before the end is the client going away.
     """
 
-    def __init__(self, answerer: Answerer, draft: CallEntry, stream: Stream) -> None:
+    def __init__(self, recorder: Recorder, entry: CallEntry, stream: Stream) -> None:
         self.call: Call | None = None
         """The entry; None until the stream ended, and where it could not be entered."""
-        self._answerer = answerer
-        self._draft = draft
+        self._recorder = recorder
+        self._entry = entry
         self._stream = stream
         self._pieces: AsyncIterator[Piece] = stream.__aiter__()
         self._outcome = CallOutcome(status="ok", http_status=200, attempts=stream.attempts)
@@ -52,7 +49,7 @@ class CompletionStream:
             except Exception as error:
                 if self._over:
                     raise StopAsyncIteration from None
-                self.call = self._answerer.fail(self._draft, error, self._settled())
+                self.call = self._recorder.fail(self._entry, error, self._settled())
                 raise
             self._see(piece)
             if not self._over and piece.data.endswith(_DONE):
@@ -78,19 +75,19 @@ class CompletionStream:
         self._closed = True
         try:
             if not self._over:
-                self.call = self._answerer.abandon(self._draft, self._settled())
+                self.call = self._recorder.abandon(self._entry, self._settled())
         finally:
-            self._answerer.open -= 1
+            self._recorder.open -= 1
             await self._stream.aclose()
 
     def _see(self, piece: Piece) -> None:
-        draft, outcome = self._draft, self._outcome
+        entry, outcome = self._entry, self._outcome
         if piece.deltas:
             self._deltas += piece.deltas
             self._size += len(piece.text.encode(errors="surrogatepass"))
-            if draft.first_token is None:
-                draft.first_token = self._answerer.clock.monotonic() - draft.request.started
-            if draft.content:
+            if entry.first_token is None:
+                entry.first_token = self._recorder.clock.monotonic() - entry.request.started
+            if entry.content:
                 self._texts.append(piece.text)
         if piece.usage is not None:
             outcome.usage = piece.usage
@@ -108,14 +105,14 @@ class CompletionStream:
                 "The upstream ended its stream without an answer.",
                 remedy="Ask again; if it stays so, ask another model.",
             )
-            self.call = self._answerer.fail(self._draft, error, self._settled())
+            self.call = self._recorder.fail(self._entry, error, self._settled())
             raise error
-        self.call = await self._answerer.conclude(self._draft, self._settled())
+        self.call = await self._recorder.conclude(self._entry, self._settled())
 
     def _settled(self) -> CallOutcome:
         """The outcome as it is to be entered; from here on the stream counts as over."""
         self._over = True
         outcome = self._outcome
-        outcome.usage = outcome.usage or estimated(self._draft.request.body, answer_tokens(self._deltas, self._size))
+        outcome.usage = outcome.usage or estimated(self._entry.request.body, answer_tokens(self._deltas, self._size))
         outcome.answer = "".join(self._texts)
         return outcome

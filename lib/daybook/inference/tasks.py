@@ -15,9 +15,10 @@ import orjson
 
 from daybook.clock import Clock, new_id
 from daybook.errors import BadParameter, DaybookError
-from daybook.inference.answerer import Completion, Ledger
-from daybook.inference.entry import ChatRequest, error_kind
+from daybook.inference.answerer import Completion
 from daybook.inference.ports import Reckon
+from daybook.inference.request import ChatRequest, error_kind
+from daybook.ports import Ledger
 from daybook.records import Call, Cost, Usage
 
 TASKS = ("sentiment", "classify", "summarize", "embed")

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daybook.clock import new_id
-from daybook.inference.answerer import Ledger
 from daybook.inference.client import Client
-from daybook.inference.entry import ChatRequest
+from daybook.inference.request import ChatRequest
 from daybook.inference.tasks import MOST_TEXTS, Tasks
+from daybook.ports import Ledger
 from daybook.prices import reckon
 from daybook.providers.hf.models_file import named_models
 from daybook.providers.hf.process import TaskModels

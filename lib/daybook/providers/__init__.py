@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from daybook.errors import SettingsError
 
 if TYPE_CHECKING:
-    from daybook.providers.catalogue import Upstream
     from daybook.providers.port import Provider
+    from daybook.providers.upstream import Upstream
 
 __all__ = ["make"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from daybook.errors import Unauthorised
 
 if TYPE_CHECKING:
-    from daybook.providers.catalogue import Upstream
     from daybook.providers.http.client import Address, HttpUpstream
     from daybook.providers.port import Provider
+    from daybook.providers.upstream import Upstream
 
 
 def _openai(config: Upstream) -> Provider:

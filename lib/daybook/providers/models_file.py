@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from daybook.errors import SettingsError
-from daybook.providers.catalogue import Model, Upstream
+from daybook.providers.upstream import Model, Upstream
 
 KNOWN: Mapping[str, Mapping[str, str]] = {
     "openai": {"kind": "openai", "base_url": "https://api.openai.com/v1", "api_key_env": "OPENAI_API_KEY"},

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from daybook.book import Book
-from daybook.book.journal.entry import encode
+from daybook.book.entry import encode
 from daybook.book.journal.journal import Journal
 from daybook.book.journal.owner import OtherJournal
 from daybook.book.schema import TABLES

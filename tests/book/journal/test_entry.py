@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daybook.book.journal.entry import NewerLine, decode, encode
+from daybook.book.entry import NewerLine, decode, encode
 from daybook.errors import BadParameter, JournalCorrupt
 
 

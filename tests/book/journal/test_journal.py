@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from daybook.book.journal.entry import decode
+from daybook.book.entry import decode
 from daybook.book.journal.journal import Journal
 from daybook.errors import JournalError
 

@@ -8,9 +8,9 @@ import json
 import pytest
 
 from daybook.clock import FixedClock
-from daybook.errors import ContextTooLong, ModelNotFound, StreamBroken, Unavailable
+from daybook.errors import ContextTooLong, ModelNotFound, Unavailable
 from daybook.providers.http.sse import DONE
-from daybook.providers.ollama.provider import Ollama, PullProgress
+from daybook.providers.ollama.provider import Ollama
 from daybook.records import Usage
 from tests.fakes.ollama_server import DIGEST, Says, lines_of, ndjson
 from tests.fakes.serving import Raw, error
@@ -260,73 +260,3 @@ async def test_tags_move_and_are_looked_up_again(ollama, wire_to):
     assert (await provider.identify("llama3.2")).digest == f"sha256:{DIGEST}"
     clock.seconds = 61.0
     assert (await provider.identify("llama3.2")).digest == f"sha256:{'b' * 64}"
-
-
-async def test_a_pull_tells_its_progress(ollama, provider):
-    """Each step as it comes, until Ollama says success."""
-    ollama.steps = [
-        {"status": "pulling manifest"},
-        {"status": "pulling a80c", "digest": "sha256:a80c", "total": 100, "completed": 40},
-        {"status": "pulling a80c", "digest": "sha256:a80c", "total": 100, "completed": 100},
-        {"status": "success"},
-    ]
-    steps = [step async for step in provider.pull("llama3.2")]
-    assert steps == [
-        PullProgress(status="pulling manifest"),
-        PullProgress(status="pulling a80c", digest="sha256:a80c", total=100, completed=40),
-        PullProgress(status="pulling a80c", digest="sha256:a80c", total=100, completed=100),
-        PullProgress(status="success"),
-    ]
-    assert ollama.asked("/api/pull") == [{"model": "llama3.2", "stream": True}]
-
-
-async def pulled(provider):
-    return [step async for step in provider.pull("llama3.2")]
-
-
-async def test_a_pull_that_fails_midway_raises(ollama, provider):
-    """An error line is an error: a pull never ends quietly without success."""
-    ollama.steps = [{"status": "pulling manifest"}, {"error": "max retries exceeded: EOF"}]
-    with pytest.raises(Unavailable, match="max retries exceeded"):
-        await pulled(provider)
-
-
-@pytest.mark.parametrize("end", ["clean", "abort"])
-async def test_a_pull_that_stops_midway_raises(ollama, provider, end):
-    """No success, no more lines."""
-    ollama.script = [lines(b'{"status":"pulling manifest"}\n', end=end)]
-    with pytest.raises(StreamBroken):
-        await pulled(provider)
-
-
-async def test_a_pull_that_is_left_is_cancelled(ollama, provider):
-    """Whoever stops listening stops the download."""
-    ollama.script = [lines(b'{"status":"pulling manifest"}\n', end="hang")]
-    steps = provider.pull("llama3.2")
-    assert (await anext(steps)).status == "pulling manifest"
-    await steps.aclose()
-    await asyncio.wait_for(ollama.gone.wait(), 5)
-
-
-async def test_a_completion_of_a_prompt(ollama, provider):
-    """`/api/generate`: the prompt as it is, whole and streamed, counted like a chat."""
-    ollama.script = [Says()]
-    asked = {"model": "llama3.2", "prompt": "Say hello", "max_tokens": 5, "stop": "\n", "raw": True}
-    reply = await provider.generate(asked)
-    answer = json.loads(reply.data)
-    assert (answer["object"], answer["choices"][0]["text"]) == ("text_completion", TEXT)
-    assert reply.usage == Usage(input_tokens=26, output_tokens=4)
-    pieces = await told(await provider.generate_stream(asked))
-    assert "".join(event["choices"][0]["text"] for event in events(pieces)) == TEXT
-    sent = ollama.asked("/api/generate")
-    assert [(s["prompt"], s["raw"], s["stream"]) for s in sent] == [
-        ("Say hello", True, False),
-        ("Say hello", True, True),
-    ]
-    assert sent[0]["options"] == {"num_predict": 5, "stop": ["\n"], "num_ctx": 4096}
-
-
-async def test_a_completion_too_long_is_refused(ollama, provider):
-    """The guard holds for prompts as for messages."""
-    with pytest.raises(ContextTooLong, match="at least 9,000 tokens"):
-        await provider.generate({"model": "llama3.2", "prompt": "word " * 9_000})

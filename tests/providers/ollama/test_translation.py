@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from daybook.errors import BadRequest
 from daybook.providers.ollama import request
-from daybook.providers.ollama.response import Lines, OllamaChat, reply
+from daybook.providers.ollama.response import Lines, reply
 from tests.fakes.ollama_server import Says, lines_of, ndjson
 
 PNG = "iVBORw0KGgo="
@@ -149,7 +149,7 @@ def test_thinking_and_tool_calls_come_back(openai_contract):
     whole = lines_of(said, "m")[-1] | {
         "message": {"role": "assistant", "content": "", "thinking": "Hm, Oslo.", "tool_calls": list(said.tool_calls)}
     }
-    answer = json.loads(reply(whole, OllamaChat(), lambda _: None, 1).data)
+    answer = json.loads(reply(whole, lambda _: None, 1).data)
     assert openai_contract.problems("CreateChatCompletionResponse", answer) == []
     message = answer["choices"][0]["message"]
     assert (message["content"], message["reasoning_content"]) == (None, "Hm, Oslo.")
@@ -157,7 +157,7 @@ def test_thinking_and_tool_calls_come_back(openai_contract):
     assert len({call["id"] for call in message["tool_calls"]}) == 2
     assert answer["choices"][0]["finish_reason"] == "tool_calls"
 
-    piece = Lines(OllamaChat(), lambda _: None, show_usage=False).feed(b"".join(ndjson(lines_of(said, "m"))))
+    piece = Lines(lambda _: None, show_usage=False).feed(b"".join(ndjson(lines_of(said, "m"))))
     deltas = [json.loads(e[6:])["choices"][0] for e in piece.data.split(b"\n\n")[:-2]]
     assert "".join(delta["delta"].get("reasoning_content", "") for delta in deltas) == "Hm, Oslo."
     assert [call["index"] for delta in deltas for call in delta["delta"].get("tool_calls", ())] == [0, 1]
@@ -168,7 +168,7 @@ def test_logprobs_come_back(openai_contract):
     """Token, logprob, bytes and the likely others, in OpenAI's shape."""
     logprobs = [{"token": "ü", "logprob": -0.5, "top_logprobs": [{"token": "u", "logprob": -1.5}]}]
     whole = lines_of(Says(), "m")[-1] | {"message": {"role": "assistant", "content": "ü"}, "logprobs": logprobs}
-    answer = json.loads(reply(whole, OllamaChat(), lambda _: None, 1).data)
+    answer = json.loads(reply(whole, lambda _: None, 1).data)
     assert openai_contract.problems("CreateChatCompletionResponse", answer) == []
     assert answer["choices"][0]["logprobs"]["content"] == [
         {
@@ -184,7 +184,7 @@ def test_logprobs_come_back(openai_contract):
 def test_reasons_to_stop(said, reason):
     """OpenAI's words only."""
     whole = lines_of(Says(done_reason=said), "m")[-1]
-    assert reply(whole, OllamaChat(), lambda _: None, 1).finish_reason == reason
+    assert reply(whole, lambda _: None, 1).finish_reason == reason
 
 
 @given(
@@ -199,7 +199,7 @@ def test_the_pieces_are_the_same_wherever_the_bytes_are_cut(texts, places, troub
     data = b"".join([*said[:-1], trouble, *(said[-1:] if complete else [])])
 
     def read(chunks):
-        lines = Lines(OllamaChat(), lambda counted: counted == 26, show_usage=True, id_="same")
+        lines = Lines(lambda counted: counted == 26, show_usage=True, id_="same")
         pieces = [piece for chunk in chunks if (piece := lines.feed(chunk)) is not None]
         last = lines.finish()
         pieces += [last] if last is not None else []
@@ -219,7 +219,7 @@ def test_the_pieces_are_the_same_wherever_the_bytes_are_cut(texts, places, troub
 
 def test_a_line_without_end_is_refused_before_it_fills_the_memory():
     """More than 16 MiB without a line feed is no line."""
-    lines = Lines(OllamaChat(), lambda _: None, show_usage=False)
+    lines = Lines(lambda _: None, show_usage=False)
     for _ in range(257):
         lines.feed(b"x" * 65_536)
     assert lines.failure is not None

@@ -18,11 +18,11 @@ from itertools import islice
 from pathlib import Path
 
 from daybook.book import migrations
+from daybook.book.entry import Entry
 from daybook.book.journal import files, owner
-from daybook.book.journal.entry import Entry
 from daybook.book.journal.files import JournalFile, Line
 from daybook.book.schema import UPSERTED
-from daybook.book.stores.factory import Aside, Batch, Store, WriteSession
+from daybook.book.stores.port import Aside, Batch, Store, WriteSession
 from daybook.clock import Clock
 
 BATCH = 10_000

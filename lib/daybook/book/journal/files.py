@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from daybook.book.journal.entry import Entry, NewerLine, decode
+from daybook.book.entry import Entry, NewerLine, decode
 from daybook.book.journal.journal import SUFFIX
 from daybook.book.stores.locks import describe
 from daybook.errors import BookLocked, JournalCorrupt, JournalError

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from daybook.book.journal.entry import encode
+from daybook.book.entry import encode
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import JournalError, JournalFull
 from daybook.records import Record

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from daybook.book.stores.factory import WriteSession
+from daybook.book.stores.port import WriteSession
 from daybook.clock import new_id
 from daybook.errors import BookError
 

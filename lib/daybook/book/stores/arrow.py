@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from daybook.book import schema
-from daybook.book.stores.factory import Result
+from daybook.book.stores.port import Result
 
 JSON = frozenset({114, 3802})
 NUMERIC = 1700

@@ -20,7 +20,7 @@ import orjson
 
 from daybook.book.stores import locks, parameters
 from daybook.book.stores import upserts as moving
-from daybook.book.stores.factory import Batch, OffsetMoved, Result, Row
+from daybook.book.stores.port import Batch, OffsetMoved, Result, Row
 from daybook.clock import new_id
 from daybook.errors import BookUnreachable
 

@@ -1,117 +1,11 @@
-"""The two databases a book can be kept in, behind one shape.
-
-A store opens, does one thing and closes: a connection is held for one query or one drain, never for a
-session. What goes in are the journal's lines as they stand; the database itself takes them apart, by
-column definitions made from the schema.
-"""
+"""The two databases a book can be kept in: which one an address names."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
 
-from daybook.book.journal.entry import Entry
+from daybook.book.stores.port import Store
 from daybook.errors import SettingsError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-Row = tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Aside:
-    """A line that is no entry: kept, counted, named."""
-
-    file: str
-    position: int
-    """Byte at which it begins."""
-    reason: str
-    torn: bool
-    line: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one transaction moves: the bytes of one file from `start` to `end`, as entries by kind and lines to
-    set aside."""
-
-    file: str
-    start: int
-    end: int
-    entries: Mapping[str, Sequence[Entry]]
-    """For a kind that is entered once, no id twice; for one that is entered again, the latest of each id."""
-    asides: Sequence[Aside]
-    read: int
-    """Entries among these bytes, the repeated ones too."""
-
-
-class OffsetMoved(Exception):
-    """Another drain moved the same bytes first; nothing of this batch was written."""
-
-
-class WriteSession(Protocol):
-    """An open book, held for one drain."""
-
-    json_type: str
-    bytes_type: str
-    key_clause: str
-
-    def transaction(self) -> contextlib.AbstractContextManager[object]: ...
-
-    def migrating(self) -> None:
-        """Keep all others from migrating until the open transaction ends."""
-
-    def execute(self, sql: str) -> list[Row]:
-        """One statement without parameters; its rows, if it has any."""
-
-    def move(self, batch: Batch) -> Mapping[str, int]:
-        """Write the batch in the open transaction; entries that were new, by kind. Raises OffsetMoved, or
-        one of the store's `unfit` where something in it is no row of its table."""
-
-
-class Store(Protocol):
-    dialect: str
-    url: str
-    """Where it is, with any password: never shown."""
-    shown: str
-    """Where it is, with any password masked."""
-    unfit: tuple[type[Exception], ...]
-
-    def writing(self) -> contextlib.AbstractContextManager[WriteSession]:
-        """Open for a drain. Raises BookLocked, BookUnreachable."""
-
-    def reading(self) -> contextlib.AbstractContextManager[ReadSession]:
-        """Open for one query. Raises BookLocked, BookUnreachable."""
-
-    def presence(self) -> object:
-        """Changes when the book is another one than before; None where that cannot be seen."""
-
-    def size(self) -> int | None:
-        """Bytes on the disk."""
-
-
-class ReadSession(Protocol):
-    """An open book, held for one query."""
-
-    def fetch(self, query: str, params: Mapping[str, Any]) -> Result:
-        """Run one query, its `:name` parameters bound. Raises BadParameter where the database refuses it."""
-
-    def stream(self, table: str) -> Iterator[pa.RecordBatch]:
-        """All rows of a table in the order they happened, JSON as text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A query's rows. `json` and `whole` are the places of the columns that hold JSON text, and whole
-    numbers in a decimal type."""
-
-    table: pa.Table
-    json: frozenset[int]
-    whole: frozenset[int]
 
 
 def make(url: str, *, patience: float) -> Store:

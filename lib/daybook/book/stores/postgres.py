@@ -17,11 +17,11 @@ import orjson
 import psycopg
 from psycopg.types.string import TextLoader
 
-from daybook.book.journal.entry import Entry
+from daybook.book.entry import Entry
 from daybook.book.stores import parameters
 from daybook.book.stores import upserts as moving
 from daybook.book.stores.address import Address
-from daybook.book.stores.factory import Batch, OffsetMoved, Result, Row
+from daybook.book.stores.port import Batch, OffsetMoved, Result, Row
 from daybook.errors import BookUnreachable
 
 if TYPE_CHECKING:

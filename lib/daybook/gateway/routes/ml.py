@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from daybook.gateway import auth as who
 from daybook.gateway.components import Components
 from daybook.gateway.http import Refusal, RequestState, bad_request
-from daybook.inference.entry import ChatRequest
+from daybook.inference.request import ChatRequest
 from daybook.inference.tasks import MOST_TEXTS, TASKS
 
 MOST_BODY = 32 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""Ollama through its own API, which says what its OpenAI-compatible one leaves out: digests, contexts, progress.
+"""Ollama through its own API, which says what its OpenAI-compatible one leaves out: digests and contexts.
 
 The context of every call is stated (`num_ctx`): left alone, Ollama takes a small default and cuts longer prompts in
 silence. A prompt that cannot fit is refused before it is sent; Ollama is told to refuse rather than cut (it listens
@@ -8,7 +8,7 @@ from 0.12.6 on); and the count that comes back is compared with what was sent.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,13 @@ import aiohttp
 import orjson
 
 from daybook.clock import Clock, SystemClock
-from daybook.errors import ContextTooLong, ModelNotFound, ProviderError, StreamBroken, Unavailable
+from daybook.errors import ContextTooLong, ModelNotFound, ProviderError, Unavailable
 from daybook.providers.http import errors as faults
-from daybook.providers.http.client import FAILURES, HttpUpstream, as_stream_error
+from daybook.providers.http.client import HttpUpstream
 from daybook.providers.http.errors import Asked, AttemptFailed
 from daybook.providers.http.stream import open_stream
 from daybook.providers.ollama import request
-from daybook.providers.ollama.response import Judge, Lines, OllamaChat, OllamaCompletion, reply
+from daybook.providers.ollama.response import Judge, Lines, reply
 from daybook.providers.port import Body, Identity, Reply, Stream
 from daybook.providers.truncation import Weight, was_cut
 
@@ -33,16 +33,6 @@ MOST_UNASKED = 16_384
 _REFUSES_FROM = (0, 12, 6)
 _LIFETIME = 60.0
 """Seconds that a model's facts are believed: a tag can move at any time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullProgress:
-    """How far a pull is: `completed` of `total` bytes of the part `digest`, where the step has any."""
-
-    status: str
-    digest: str | None = None
-    total: int | None = None
-    completed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +62,20 @@ class Ollama:
         self._facts: dict[str, _Facts] = {}
 
     async def chat(self, body: Body) -> Reply:
-        return await self._whole("/api/chat", body, request.chat, OllamaChat())
+        sent, judge = await self._prepared(body, stream=False)
+        try:
+            got = await self._wire.ask("POST", "/api/chat", sent, _object)
+        except ProviderError as error:
+            raise _advised(error, str(body["model"])) from None
+        return reply(got.value, judge, got.attempts)
 
     async def stream(self, body: Body) -> Stream:
-        return await self._streamed("/api/chat", body, request.chat, OllamaChat())
-
-    async def generate(self, body: Body) -> Reply:
-        """A completion of `body["prompt"]`; `Reply.data` is a text_completion."""
-        return await self._whole("/api/generate", body, request.generate, OllamaCompletion())
-
-    async def generate_stream(self, body: Body) -> Stream:
-        """The same, streamed as text_completion events."""
-        return await self._streamed("/api/generate", body, request.generate, OllamaCompletion())
+        sent, judge = await self._prepared(body, stream=True)
+        show = bool((body.get("stream_options") or {}).get("include_usage"))
+        try:
+            return await open_stream(self._wire, "/api/chat", sent, lambda: Lines(judge, show_usage=show))
+        except ProviderError as error:
+            raise _advised(error, str(body["model"])) from None
 
     async def models(self) -> list[str]:
         return [str(row["name"]) for row in await self._tags()]
@@ -97,61 +89,13 @@ class Ollama:
     async def aclose(self) -> None:
         await self._wire.aclose()
 
-    async def pull(self, model: str) -> AsyncIterator[PullProgress]:
-        """Download a model; yields each step's progress as it comes. Ends when Ollama says that it succeeded, and
-        raises where it says that it failed or stops saying anything."""
-        self._facts.pop(model, None)
-        got = await self._wire.ask("POST", "/api/pull", {"model": model, "stream": True}, _opened, retry=False)
-        response, asked = got.value
-        try:
-            async for step in _steps(response, asked, self._wire.timeouts.idle):
-                if step.get("error"):
-                    raise _advised(faults.refused(None, orjson.dumps(step), asked).error, model)
-                status = str(step.get("status", ""))
-                yield PullProgress(
-                    status=status,
-                    digest=step.get("digest"),
-                    total=step.get("total"),
-                    completed=step.get("completed"),
-                )
-                if status == "success":
-                    return
-        finally:
-            response.close()
-        raise StreamBroken(
-            f"{self.name} ({asked.host}) stopped pulling {model!r} before it was complete.",
-            remedy="Pull again: what is there already is kept.",
-        )
-
-    # ── asking ────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _whole(self, path: str, body: Body, translate: Callable[..., dict[str, Any]], shape: OllamaChat) -> Reply:
-        sent, judge = await self._prepared(body, translate, stream=False)
-        try:
-            got = await self._wire.ask("POST", path, sent, _object)
-        except ProviderError as error:
-            raise _advised(error, str(body["model"])) from None
-        return reply(got.value, shape, judge, got.attempts)
-
-    async def _streamed(
-        self, path: str, body: Body, translate: Callable[..., dict[str, Any]], shape: OllamaChat
-    ) -> Stream:
-        sent, judge = await self._prepared(body, translate, stream=True)
-        show = bool((body.get("stream_options") or {}).get("include_usage"))
-        try:
-            return await open_stream(self._wire, path, sent, lambda: Lines(shape, judge, show_usage=show))
-        except ProviderError as error:
-            raise _advised(error, str(body["model"])) from None
-
-    async def _prepared(
-        self, body: Body, translate: Callable[..., dict[str, Any]], *, stream: bool
-    ) -> tuple[dict[str, Any], Judge]:
+    async def _prepared(self, body: Body, *, stream: bool) -> tuple[dict[str, Any], Judge]:
         """The body in Ollama's words, and what will judge the count that comes back."""
         model = str(body["model"])
         facts = await self._known(model)
         asked = (body.get("options") or {}).get("num_ctx")
         context = asked if isinstance(asked, int) and asked > 0 else facts.identity.context or DEFAULT_CONTEXT
-        sent = translate(body, context, stream=stream)
+        sent = request.chat(body, context, stream=stream)
         weight: Weight = request.weight(sent)
         if weight.least > context:
             raise ContextTooLong(
@@ -252,27 +196,3 @@ async def _object(response: aiohttp.ClientResponse, asked: Asked) -> dict[str, A
     if answer.get("error"):
         raise faults.refused(None, data, asked)
     return answer
-
-
-async def _opened(response: aiohttp.ClientResponse, asked: Asked) -> tuple[aiohttp.ClientResponse, Asked]:
-    return response, asked
-
-
-async def _steps(response: aiohttp.ClientResponse, asked: Asked, idle: float) -> AsyncIterator[dict[str, Any]]:
-    """The lines of a pull, each as the object it is; lines that are none are passed over."""
-    rest = b""
-    while True:
-        try:
-            chunk = await response.content.readany()
-        except FAILURES as error:
-            raise as_stream_error(error, asked, idle=idle) from None
-        *lines, rest = (rest + chunk).split(b"\n") if chunk else [rest, b""]
-        for line in lines:
-            try:
-                step = orjson.loads(line)
-            except ValueError:
-                continue
-            if isinstance(step, dict):
-                yield step
-        if not chunk:
-            return

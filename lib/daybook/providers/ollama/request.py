@@ -49,15 +49,6 @@ def chat(body: Body, num_ctx: int, *, stream: bool) -> dict[str, Any]:
     return sent
 
 
-def generate(body: Body, num_ctx: int, *, stream: bool) -> dict[str, Any]:
-    """The body for `/api/generate`, from a completions body: `prompt`, and `suffix`, `system`, `raw` where given."""
-    prompt = body.get("prompt")
-    if not isinstance(prompt, str):
-        raise BadRequest("The prompt is not one text.", remedy="Send a single prompt a call.")
-    sent = _common(body, num_ctx, stream=stream)
-    return sent | {"prompt": prompt} | {k: body[k] for k in ("suffix", "system", "raw") if body.get(k) is not None}
-
-
 def _common(body: Body, num_ctx: int, *, stream: bool) -> dict[str, Any]:
     _refuse_what_is_missing(body)
     sent: dict[str, Any] = {
@@ -202,7 +193,7 @@ def _image(part: Mapping[str, Any]) -> str:
 def weight(sent: Mapping[str, Any]) -> Weight:
     """How much the prompt of a body for Ollama weighs."""
     messages = sent.get("messages", ())
-    pictures = any(message.get("images") for message in messages) or bool(sent.get("images"))
+    pictures = any(message.get("images") for message in messages)
     weighed = token_bounds(_texts(sent), frames=max(1, len(messages)), pictures=pictures)
     if not sent.get("tools") or weighed.most is None:
         return weighed
@@ -215,6 +206,3 @@ def _texts(sent: Mapping[str, Any]) -> Iterator[str]:
         yield message["content"]
         for call in message.get("tool_calls", ()):
             yield orjson.dumps(call["function"]["arguments"]).decode()
-    for name in ("prompt", "suffix", "system"):
-        if isinstance(sent.get(name), str):
-            yield sent[name]

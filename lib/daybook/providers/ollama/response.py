@@ -40,10 +40,7 @@ def _wire_usage(usage: Usage | None) -> dict[str, int] | None:
 
 
 class OllamaChat:
-    """The shape of chat completions."""
-
-    prefix = "chatcmpl"
-    whole, part = "chat.completion", "chat.completion.chunk"
+    """An answer of Ollama as a choice, or as the deltas of one."""
 
     def __init__(self) -> None:
         self.called = 0
@@ -103,37 +100,15 @@ class OllamaChat:
         return {"index": 0, "delta": delta, "logprobs": _logprobs(answer), "finish_reason": reason}
 
 
-class OllamaCompletion(OllamaChat):
-    """The shape of text completions, for `/api/generate`."""
-
-    prefix = "cmpl"
-    whole = part = "text_completion"
-
-    def text(self, answer: Mapping[str, Any]) -> str:
-        return str(answer.get("response") or "")
-
-    def thought(self, answer: Mapping[str, Any]) -> str:
-        return str(answer.get("thinking") or "")
-
-    def choice(self, answer: Mapping[str, Any], reason: str | None) -> dict[str, Any]:
-        return {"index": 0, "text": self.text(answer), "logprobs": None, "finish_reason": reason}
-
-    def delta(self, answer: Mapping[str, Any], *, first: bool) -> dict[str, Any]:
-        text = self.text(answer)
-        return {"text": text} if text else {}
-
-    def chunk(self, delta: Mapping[str, Any], answer: Mapping[str, Any], reason: str | None) -> dict[str, Any]:
-        return {"index": 0, "text": delta.get("text", ""), "logprobs": None, "finish_reason": reason}
-
-
-def reply(answer: Mapping[str, Any], shape: OllamaChat, judge: Judge, attempts: int) -> Reply:
+def reply(answer: Mapping[str, Any], judge: Judge, attempts: int) -> Reply:
     """A whole answer, translated."""
+    shape = OllamaChat()
     usage = usage_of(answer)
     model = _model(answer)
     choice = shape.choice(answer, _reason(answer))
     data: dict[str, Any] = {
-        "id": f"{shape.prefix}-{new_id()}",
-        "object": shape.whole,
+        "id": f"chatcmpl-{new_id()}",
+        "object": "chat.completion",
         "created": _created(answer),
         "model": model,
         "choices": [choice],
@@ -157,14 +132,14 @@ class Lines:
     `show_usage`: end with the usage chunk, because the caller asked for it.
     """
 
-    def __init__(self, shape: OllamaChat, judge: Judge, *, show_usage: bool, id_: str | None = None) -> None:
+    def __init__(self, judge: Judge, *, show_usage: bool, id_: str | None = None) -> None:
         self.begun = False
         self.done = False
         self.failure: bytes | None = None
-        self._shape = shape
+        self._shape = OllamaChat()
         self._judge = judge
         self._show_usage = show_usage
-        self._id = id_ or f"{shape.prefix}-{new_id()}"
+        self._id = id_ or f"chatcmpl-{new_id()}"
         self._rest: list[bytes] = []
         self._held = 0
 
@@ -248,7 +223,7 @@ class Lines:
     def _event(self, answer: Mapping[str, Any], choices: list[dict[str, Any]], **more: Any) -> bytes:
         chunk = {
             "id": self._id,
-            "object": self._shape.part,
+            "object": "chat.completion.chunk",
             "created": _created(answer),
             "model": _model(answer),
             "choices": choices,

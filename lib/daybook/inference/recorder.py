@@ -1,0 +1,132 @@
+"""What came of each call, priced and entered: into the journal, or withheld until there is room in it.
+
+An answer is acknowledged only once the journal has it. While the journal is known to be full nobody is asked; what was
+paid for by then is kept, and entered as soon as there is room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import replace
+
+from daybook.clock import Clock, new_id
+from daybook.errors import DaybookError, JournalError
+from daybook.inference.entry import CallEntry, CallOutcome
+from daybook.inference.identity import Identities
+from daybook.inference.ports import Observer, Reckon
+from daybook.inference.request import error_kind
+from daybook.ports import Ledger
+from daybook.records import Call, Cost, Event
+
+_MOST_WAITING = 1024
+"""Withheld calls kept to be entered later; the oldest go first. Requests are refused from the first one on, so only
+those under way at that moment come to wait."""
+
+
+class Recorder:
+    """Enters calls. Used from one event loop."""
+
+    def __init__(self, *, journal: Ledger, reckon: Reckon, clock: Clock, observer: Observer) -> None:
+        self.clock = clock
+        self.identities = Identities(clock)
+        self.stopping = False
+        """Set when the process is going down: what is cut off from now on was not the client's doing."""
+        self.open = 0
+        """Calls being answered now."""
+        self._journal = journal
+        self._reckon = reckon
+        self._observer = observer
+        self._withheld = 0
+        self._waiting: deque[Call] = deque(maxlen=_MOST_WAITING)
+
+    def recover(self, request_id: str | None = None) -> None:
+        """Raise JournalFull while the journal is known to have no room, before anybody is paid.
+
+        With room again, the calls that had been withheld are entered first: they were paid for."""
+        if not self._withheld:
+            return
+        try:
+            while self._waiting:
+                self._journal.append(self._waiting[0])
+                self._observer.entered(self._waiting.popleft())
+            details = {"withheld": self._withheld}
+            at, id_ = self.clock.now(), new_id()
+            self._journal.append(
+                Event(
+                    id=id_, at=at, actor="endpoint", action="journal.recovered", request_id=request_id, details=details
+                )
+            )
+        except JournalError as error:
+            if request_id is not None:
+                self._withheld += 1
+                self._observer.withheld(error)
+            raise
+        self._withheld = 0
+
+    async def conclude(self, entry: CallEntry, outcome: CallOutcome) -> Call:
+        """Enter a call that was answered. Raises JournalFull. A client who goes away just now is entered too."""
+        try:
+            identity = await self.identities.settle(entry.looking)
+        except asyncio.CancelledError:
+            self.abandon(entry, outcome)
+            raise
+        return self.enter(entry.call(outcome, identity, self._cost(entry, outcome)))
+
+    def enter(self, call: Call) -> Call:
+        """Append to the journal, then tell the observer. Raises JournalFull; the call waits to be entered as what it
+        then is, an answer that was withheld."""
+        try:
+            self._journal.append(call)
+        except JournalError as error:
+            self._withheld += 1
+            if call.status == "ok":
+                seen = 200 if call.stream else error.http_status
+                call = replace(call, status="error", error_kind=error_kind(error), http_status=seen)
+            self._waiting.append(call)
+            self._observer.withheld(error)
+            raise
+        self._observer.entered(call)
+        return call
+
+    def fail(self, entry: CallEntry, error: Exception, outcome: CallOutcome | None = None) -> Call | None:
+        """Enter a call that failed. A full journal does not hide the failure from the caller; it is counted."""
+        entry.looking.drop()
+        attempts = getattr(error, "attempts", 1)
+        status = error.http_status if isinstance(error, DaybookError) else 500
+        outcome = outcome or CallOutcome(status="error", http_status=status, attempts=attempts)
+        outcome.status = "error"
+        outcome.error_kind = error_kind(error)
+        return self._enter_anyway(entry, outcome)
+
+    def abandon(self, entry: CallEntry, outcome: CallOutcome) -> Call | None:
+        """Enter a call that was cut off, with what was seen of it: by the client, or by our own going down."""
+        outcome.status = "error" if self.stopping else "client_closed"
+        outcome.error_kind = "shutdown" if self.stopping else None
+        call = self._enter_anyway(entry, outcome)
+        entry.looking.drop()
+        return call
+
+    def _enter_anyway(self, entry: CallEntry, outcome: CallOutcome) -> Call | None:
+        call = entry.call(outcome, entry.looking.now(), self._cost(entry, outcome))
+        try:
+            return self.enter(call)
+        except JournalError:
+            return None
+
+    def _cost(self, entry: CallEntry, outcome: CallOutcome) -> Cost | None:
+        """What the call cost, by the model that answered or, where that has no rate, by the one asked for."""
+        if outcome.usage is None or entry.target is None:
+            return None
+        try:
+            cost = self._rate(entry, outcome, outcome.served_model or entry.target)
+            if cost.amount is None and outcome.served_model not in (None, entry.target):
+                cost = self._rate(entry, outcome, entry.target)
+        except Exception as error:  # a fault in reckoning makes the call unpriced, not failed
+            self._observer.fault("reckon", error)
+            return None
+        return cost
+
+    def _rate(self, entry: CallEntry, outcome: CallOutcome, model: str) -> Cost:
+        assert outcome.usage is not None
+        return self._reckon(outcome.usage, provider=entry.provider.name, model=model, on=entry.request.at)

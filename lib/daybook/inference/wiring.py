@@ -1,0 +1,53 @@
+"""What asks models, built once for whoever asks them: the endpoint, a notebook, a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from daybook.clock import Clock
+from daybook.inference.answerer import Answerer
+from daybook.inference.ports import Observer
+from daybook.inference.upstreams import Upstreams
+from daybook.ports import Ledger
+from daybook.prices import reckon
+from daybook.providers import make
+from daybook.providers.catalogue import Catalogue
+from daybook.providers.upstream import Upstream
+from daybook.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inference:
+    """Models that can be asked, and who asks them. Whoever built it closes `upstreams`."""
+
+    catalogue: Catalogue
+    upstreams: Upstreams[Upstream]
+    answerer: Answerer
+
+
+def wire(
+    settings: Settings,
+    journal: Ledger,
+    *,
+    clock: Clock,
+    env: Mapping[str, str],
+    catalogue: Catalogue | None = None,
+    pseudonym: Callable[[str], str] | None = None,
+    observer: Observer | None = None,
+) -> Inference:
+    """The models of `settings.models` (or of `catalogue`), with the API keys in `env`. No model is started and nothing
+    is connected. Raises SettingsError for a models.yml that contradicts itself."""
+    catalogue = catalogue or Catalogue.load(settings.models, env, home=settings.home)
+    upstreams = Upstreams(catalogue.upstreams, make)
+    answerer = Answerer(
+        catalogue=catalogue,
+        providers=upstreams,
+        journal=journal,
+        reckon=reckon,
+        clock=clock,
+        content=settings.content,
+        pseudonym=pseudonym,
+        observer=observer,
+    )
+    return Inference(catalogue=catalogue, upstreams=upstreams, answerer=answerer)
