@@ -50,6 +50,10 @@ class Window:
         """The first moment that counts no more."""
         return midnight(self.last + timedelta(days=1))
 
+    def as_of(self, now: datetime | None) -> datetime | None:
+        """`now`, where the window is not over by then: what it holds is not all that it will hold."""
+        return now if now is not None and now < self.end else None
+
     @property
     def dates(self) -> list[date]:
         return [self.first + timedelta(days=i) for i in range(self.days)]

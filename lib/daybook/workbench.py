@@ -90,7 +90,7 @@ class Daybook(Measuring):
         """What happened on the endpoint in the `days` UTC days that end with `logical_date` (today)."""
         from daybook.traffic.report import Traffic
 
-        return Traffic.read(self.book, logical_date=logical_date or self._today, days=days)
+        return Traffic.read(self.book, logical_date=logical_date or self._today, days=days, now=self.clock.now())
 
     @property
     def _today(self) -> date:

@@ -1,6 +1,7 @@
 """Traffic read from a small book whose every figure is known, on DuckDB and on Postgres."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 
 import pytest
 
@@ -8,6 +9,7 @@ from daybook.book import Book
 from daybook.errors import BadDate, BadParameter
 from daybook.records import Call
 from daybook.reporting.tables import to_records
+from daybook.traffic.figures import LibraryCalls
 from daybook.traffic.report import Traffic
 
 DAY = date(2026, 11, 20)
@@ -277,3 +279,100 @@ def test_dates_that_cannot_be_meant_are_refused(book, day):
 def test_unknown_tables_are_refused(filled):
     with pytest.raises(BadParameter, match="by_day"):
         Traffic.read(filled, logical_date=DAY).table("by_magic")
+
+
+def test_what_the_library_asked_is_not_the_endpoints_traffic(filled):
+    """Evaluations beside ten calls of the endpoint: every count, share, latency and token is that of the ten, and what
+    the library asked stands apart with its cost, of which the unpriced are said."""
+    before = Traffic.read(filled, logical_date=DAY, days=1)
+    for n in range(100, 853):
+        cost = None if n == 100 else Decimal("0.001")
+        filled.append(call(n, endpoint="library", latency=99.0, caller="notebook", cost=cost))
+    filled.append(call(900, endpoint="library", error_kind="timeout", **FAILED))
+    found = Traffic.read(filled, logical_date=DAY, days=1)
+    assert (found.rows, found.measured) == (before.rows, before.measured)
+    assert found.library == LibraryCalls(calls=754, failed=1, priced=752, spend=Decimal("0.752"))
+    extra = [row for row in found.findings() if row["name"].startswith("library")]
+    assert [(row["name"], row["value"], row["n"]) for row in extra] == [
+        ("library_calls", 754.0, 754),
+        ("library_spend", 0.752, 752),
+    ]
+    assert [row for row in found.findings() if row not in extra] == before.findings()
+    assert found.volume_prose.endswith(
+        "Not part of this: 754 calls by Daybook itself, from notebooks and evaluations, for $0.75 (2 of them unpriced),"
+        " 1 of which failed."
+    )
+
+
+def test_a_day_on_which_only_the_library_asked_has_no_traffic(book):
+    """No call on the endpoint; what the library asked is said, and that its cost is not known."""
+    book.append(call(1, endpoint="library"))
+    found = Traffic.read(book, logical_date=DAY, days=1)
+    assert (found.calls, found.failed.value, found.n("latency")) == (0, None, 0)
+    assert found.volume_prose.endswith("1 call by Daybook itself, from notebooks and evaluations, at no known cost.")
+
+
+def test_of_imported_calls_failures_streams_and_retries_are_unknown(book):
+    """A trace holds what was answered: 40 imported calls have no failure to speak of, which is not the same as none."""
+    for n in range(40):
+        book.append(call(n, endpoint="import"))
+    found = Traffic.read(book, logical_date=DAY, days=1)
+    assert (found.calls, found.observed) == (40, 0)
+    shares = (found.failed, found.closed, found.streamed, found.fallbacks, found.retried)
+    assert [(s.value, s.n) for s in shares] == [(None, 0)] * 5
+    assert found.errors_prose.startswith("**Whether calls failed is unknown**")
+    assert found.paths_prose.startswith("Whether calls were streamed, retried or fell back is unknown")
+    row = to_records(found.by_model)[0]
+    assert (row["calls"], row["observed"], row["failed"], row["failed_rate"]) == (40, 0, None, None)
+    values = {row["name"]: row["value"] for row in found.findings()}
+    assert (values["calls"], values["failed_rate"], values["retried_rate"]) == (40.0, None, None)
+
+
+def test_beside_imported_calls_shares_are_of_the_others(filled):
+    """Ten observed and thirty imported: still 3 of 10 failed, and 2 of 10 were streamed."""
+    for n in range(100, 130):
+        filled.append(call(n, endpoint="import"))
+    found = Traffic.read(filled, logical_date=DAY, days=1)
+    assert (found.calls, found.failed.hits, found.failed.n, found.streamed.n) == (40, 3, 10, 10)
+    assert found.errors_prose.endswith("Of 30 imported calls it is not known.")
+    assert [(r["rate"]) for r in to_records(found.errors)] == [0.2, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("now", "partial"),
+    [
+        (datetime(2026, 11, 20, 22, 41, tzinfo=UTC), True),
+        (datetime(2026, 11, 20, 23, 59, 59, 999_999, tzinfo=UTC), True),
+        (datetime(2026, 11, 21, tzinfo=UTC), False),
+        (None, False),
+    ],
+)
+def test_a_day_that_is_not_over_says_up_to_which_moment_it_counts(filled, now, partial):
+    """First of all, and with the minute; from midnight on it is whole and says nothing of the kind."""
+    found = Traffic.read(filled, logical_date=DAY, days=1, now=now)
+    assert (found.as_of is not None) == partial
+    first = f"**As of {now:%H:%M} UTC on 2026-11-20**, the last day is not over: **10 calls**" if partial else "**10"
+    assert found.prose.startswith(first)
+
+
+@pytest.mark.parametrize(("at", "day"), [("2026-11-20T23:59:59+00:00", DAY), ("2026-11-21T00:00:00+00:00", None)])
+def test_a_call_in_the_last_second_is_in_that_days_report_alone(book, at, day):
+    """A call at 23:59:59 is in exactly one day's report that is made after midnight."""
+    book.append(call(1, at=datetime.fromisoformat(at)))
+    now = datetime(2026, 11, 22, 0, 15, tzinfo=UTC)
+    days = [DAY - timedelta(days=1), DAY, DAY + timedelta(days=1)]
+    counts = [Traffic.read(book, logical_date=one, days=1, now=now).calls for one in days]
+    assert counts == ([0, 1, 0] if day else [0, 0, 1])
+
+
+def test_charts_draw_the_figures(filled):
+    """The bars are the numbers of the tables: 6, 1 and 3 calls at noon; callers 8 and 2; errors of 20 % and 10 %."""
+    found = Traffic.read(filled, logical_date=DAY, days=1)
+    heights = [
+        sum(patch.get_height() for patch in container) for container in found.chart_volume().figure.axes[0].containers
+    ]
+    assert heights == [6, 1, 3]
+    callers = sorted(bar.get_width() for bar in found.chart_callers().figure.axes[0].patches)
+    assert callers == [2, 8]
+    errors = sorted(bar.get_width() for bar in found.chart_errors().figure.axes[0].patches)
+    assert errors == [10.0, 20.0]

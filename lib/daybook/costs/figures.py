@@ -78,6 +78,11 @@ class CostsFigures:
             now=now,
         )
 
+    @cached_property
+    def as_of(self) -> datetime | None:
+        """The moment up to which the window counts; None: it is over."""
+        return self.window.as_of(self.now)
+
     # ── figures ───────────────────────────────────────────────────────────────────────────────────
 
     @cached_property

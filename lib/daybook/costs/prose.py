@@ -7,10 +7,14 @@ from datetime import timedelta
 from daybook.costs.figures import CostsFigures
 from daybook.costs.forecast import FEWEST
 from daybook.reporting.tables import to_records
-from daybook.reporting.text import between, code, count, listing, money, percent
+from daybook.reporting.text import as_of, between, code, count, listing, money, percent
 
 
 def spend(costs: CostsFigures) -> str:
+    return as_of(costs.as_of) + _spend(costs)
+
+
+def _spend(costs: CostsFigures) -> str:
     if not costs.calls:
         return f"**No calls** from {costs.window}, so nothing was spent and nothing can be said about costs."
     priced = costs.calls - costs.unpriced_calls

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from decimal import Decimal
 from math import floor, isnan, log10
 from typing import Any
@@ -31,6 +32,11 @@ def money(amount: Decimal | float | None) -> str:
     if size >= 0.1:
         return f"{sign}${size:,.2f}"
     return f"{sign}${size:.{min(12, 2 - floor(log10(size)))}f}"
+
+
+def as_of(moment: datetime | None) -> str:
+    """`As of 22:41 UTC on 2026-11-26: ` before what is said of a window that is not over; else nothing."""
+    return "" if moment is None else f"**As of {moment:%H:%M} UTC on {moment:%Y-%m-%d}**, the last day is not over: "
 
 
 def percent(value: float | None) -> str:

@@ -15,7 +15,12 @@ from daybook.window import midnight
 MOST = 8
 """Names in one chart; the rest is added up as `other`."""
 
-_OUTCOMES = {"ok": ("answered", BLUE), "client_closed": ("client went away", ORANGE), "error": ("failed", RED)}
+_OUTCOMES: dict[str | None, tuple[str, str]] = {
+    None: ("imported", SKY),
+    "ok": ("answered", BLUE),
+    "client_closed": ("client went away", ORANGE),
+    "error": ("failed", RED),
+}
 
 
 def volume(traffic: TrafficFigures) -> Chart:
@@ -81,9 +86,15 @@ def errors(traffic: TrafficFigures) -> Chart:
         "Failed calls by kind",
         [ranked.RankedPanel("", bars)],
         unit="% of all calls, with 95 % interval",
-        empty=f"No call failed: {traffic.window}." if traffic.calls else f"No calls: {traffic.window}.",
+        empty=_no_errors(traffic),
         subtitle=f"{traffic.window}, {count(traffic.calls, 'call')}, {count(traffic.failed.hits)} failed",
     )
+
+
+def _no_errors(traffic: TrafficFigures) -> str:
+    if not traffic.calls:
+        return f"No calls: {traffic.window}."
+    return f"{'No call failed' if traffic.observed else 'Whether calls failed is unknown'}: {traffic.window}."
 
 
 def quantiles(traffic: TrafficFigures, measure: str) -> Chart:

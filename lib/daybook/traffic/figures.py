@@ -3,12 +3,16 @@
 Everything is computed from the book's rows when it is read; nothing here writes. A share has Wilson's interval, a
 quantile an interval from order statistics; both say how many calls they rest on. In a window without calls counts are
 0 and everything else is unknown.
+
+The traffic is the endpoint's: what Daybook's own library asked (evaluations, notebooks) is counted apart, in `library`.
+Imported traces are calls of which it is not known whether others failed, nor how they came: shares are of the rest.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Self
 
@@ -48,18 +52,35 @@ class LatencyMeasure:
     quantiles: tuple[Quantile, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LibraryCalls:
+    """What Daybook's own library asked in the window."""
+
+    calls: int = 0
+    failed: int = 0
+    priced: int = 0
+    spend: Decimal | None = None
+    """US dollars of the priced calls; None where none is priced."""
+
+
 @dataclass(frozen=True)
 class TrafficFigures:
     """Made by `read`."""
 
     window: Window
     rows: list[TableRow] = field(repr=False)
-    """Calls added up by day, hour, caller, model, status, kind of error and stream."""
+    """Calls added up by day, hour, caller, model, status, kind of error and stream; the last three are None where a
+    call was imported."""
     measured: list[LatencyMeasure] = field(repr=False)
+    library: LibraryCalls = LibraryCalls()
+    now: datetime | None = None
+    """When it was read; None: long after the window."""
 
     @classmethod
-    def read(cls, book: Reader, *, logical_date: date | str, days: int = 7) -> Self:
-        """The traffic of the `days` UTC days that end with `logical_date`. Raises BadDate and BadParameter."""
+    def read(cls, book: Reader, *, logical_date: date | str, days: int = 7, now: datetime | None = None) -> Self:
+        """The traffic of the `days` UTC days that end with `logical_date`. Raises BadDate and BadParameter.
+
+        `now`: where it lies within the window, the figures say up to which moment they count."""
         window = Window.of(logical_date, days)
         bounds = {"start": window.start, "end": window.end}
         rows = to_records(book.query("traffic_calls", **bounds))
@@ -89,7 +110,8 @@ class TrafficFigures:
                     high = values.get((*key, rank.high)) if rank.high is not None else None
                     points.append(Quantile(p, values[*key, rank.at], low, high))
             measured.append(LatencyMeasure(*key, int(row["n"]), float(row["mean"]), float(row["most"]), tuple(points)))
-        return cls(window=window, rows=rows, measured=measured)
+        library = LibraryCalls(**to_records(book.query("traffic_library", **bounds))[0])
+        return cls(window=window, rows=rows, measured=measured, library=library, now=now)
 
     # ── figures ───────────────────────────────────────────────────────────────────────────────────
 
@@ -102,27 +124,37 @@ class TrafficFigures:
         return self.count()
 
     @cached_property
+    def as_of(self) -> datetime | None:
+        """The moment up to which the window counts; None: it is over."""
+        return self.window.as_of(self.now)
+
+    @cached_property
+    def observed(self) -> int:
+        """Calls of which it is known how they ended and by which path they came: all but the imported ones."""
+        return self.calls - self.count(status=None)
+
+    @cached_property
     def failed(self) -> Share:
-        """Calls that ended in an error, of all calls."""
-        return share(self.count(status="error"), self.calls)
+        """Calls that ended in an error, of those observed."""
+        return share(self.count(status="error"), self.observed)
 
     @cached_property
     def closed(self) -> Share:
-        """Calls whose client went away before the answer was complete, of all calls."""
-        return share(self.count(status="client_closed"), self.calls)
+        """Calls whose client went away before the answer was complete, of those observed."""
+        return share(self.count(status="client_closed"), self.observed)
 
     @cached_property
     def streamed(self) -> Share:
-        return share(self.count(stream=True), self.calls)
+        return share(self.count(stream=True), self.observed)
 
     @cached_property
     def fallbacks(self) -> Share:
-        """Calls that another model answered than the one asked first, of all calls."""
-        return share(total(self.rows, "fallbacks") or 0, self.calls)
+        """Calls that another model answered than the one asked first, of those observed."""
+        return share(total(self.rows, "fallbacks") or 0, self.observed)
 
     @cached_property
     def retried(self) -> Share:
-        return share(total(self.rows, "retried") or 0, self.calls)
+        return share(total(self.rows, "retried") or 0, self.observed)
 
     @cached_property
     def truncated(self) -> Share:
@@ -132,7 +164,7 @@ class TrafficFigures:
     @cached_property
     def cut_off(self) -> Share:
         """Answers that ended at their token limit, of those that say how they ended."""
-        answered = [row for row in self.rows if row["status"] == "ok"]
+        answered = [row for row in self.rows if row["status"] in ("ok", None)]
         return share(total(answered, "cut_off") or 0, total(answered, "finished") or 0)
 
     def quantile(self, measure: str, p: float, model: str = "") -> Quantile | None:
@@ -152,11 +184,13 @@ class TrafficFigures:
         rows = []
         for name, members in groups.items():
             n = sum(row["calls"] for row in members)
-            failed = share(sum(row["calls"] for row in members if row["status"] == "error"), n)
+            observed = sum(row["calls"] for row in members if row["status"] is not None)
+            failed = share(sum(row["calls"] for row in members if row["status"] == "error"), observed)
+            hits = None if n and not observed else failed.hits
             tokens = [total(members, "input_tokens"), total(members, "output_tokens")]
-            rows.append((name, n, failed.hits, failed.value, failed.low, failed.high, *tokens))
-        columns = (key, "calls", "failed", "failed_rate", "failed_low", "failed_high", "input_tokens", "output_tokens")
-        return tables.table(columns, rows)
+            rows.append((name, n, observed, hits, failed.value, failed.low, failed.high, *tokens))
+        columns = (key, "calls", "observed", "failed", "failed_rate", "failed_low", "failed_high")
+        return tables.table((*columns, "input_tokens", "output_tokens"), rows)
 
     @cached_property
     def by_day(self) -> pd.DataFrame:
@@ -181,11 +215,11 @@ class TrafficFigures:
 
     @cached_property
     def errors(self) -> pd.DataFrame:
-        """One row per kind of error, most frequent first: its share of all calls, with interval."""
+        """One row per kind of error, most frequent first: its share of the observed calls, with interval."""
         failed = [row for row in self.rows if row["status"] == "error"]
         rows = []
         for (kind,), members in grouped(failed, "error_kind").items():
-            part = share(sum(row["calls"] for row in members), self.calls)
+            part = share(sum(row["calls"] for row in members), self.observed)
             callers = len({row["caller"] for row in members})
             rows.append((kind or "(not named)", part.hits, part.value, part.low, part.high, callers))
         rows.sort(key=lambda row: (-row[1], row[0]))

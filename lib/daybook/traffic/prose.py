@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from daybook.reporting.tables import to_records, total
-from daybook.reporting.text import between, code, count, listing, percent, seconds
+from daybook.reporting.text import as_of, between, code, count, listing, money, percent, seconds
 from daybook.stats.proportions import share
 from daybook.traffic.figures import UNSERVED, TrafficFigures
 
 
 def volume(traffic: TrafficFigures) -> str:
+    return f"{as_of(traffic.as_of)}{_volume(traffic)}{_apart(traffic)}"
+
+
+def _apart(traffic: TrafficFigures) -> str:
+    """What Daybook's own library asked: not the endpoint's traffic, and paid for all the same."""
+    library = traffic.library
+    if not library.calls:
+        return ""
+    if library.spend is None:
+        cost = "at no known cost"
+    else:
+        unpriced = library.calls - library.priced
+        cost = f"for {money(library.spend)}" + (f" ({count(unpriced)} of them unpriced)" if unpriced else "")
+    failed = f", {count(library.failed)} of which failed" if library.failed else ""
+    text = f" Not part of this: {count(library.calls, 'call')} by Daybook itself, from notebooks and evaluations"
+    return f"{text}, {cost}{failed}."
+
+
+def _volume(traffic: TrafficFigures) -> str:
     if not traffic.calls:
         return f"**No calls** from {traffic.window}. Nothing can be said about errors, latency or tokens."
     text = f"**{count(traffic.calls, 'call')}** from {traffic.window}"
@@ -32,26 +51,35 @@ def errors(traffic: TrafficFigures) -> str:
     if not traffic.calls:
         return "No calls, so no error rate: it is unknown, not 0 %."
     failed = traffic.failed
+    if not failed.n:
+        return "**Whether calls failed is unknown**: all of them were imported, and a trace holds what was answered."
     if not failed.hits:
         text = f"**No call failed.** With {count(failed.n, 'call')} the true rate may still be up to"
-        return f"{text} {percent(failed.high)}."
+        return f"{text} {percent(failed.high)}.{_imported(traffic)}"
     text = f"**{count(failed.hits, 'call')} failed: {percent(failed.value)}**"
     text += f"{between(failed.low, failed.high, percent)}."
     kinds = to_records(traffic.errors)
     most = [f"{code(row['kind'])} ({row['calls']:,})" for row in kinds[:3]]
     text += f" By kind: {', '.join(most) if len(kinds) > 3 else listing(most)}"
     text += f", and {count(len(kinds) - 3, 'more kind')}." if len(kinds) > 3 else "."
-    return text + _suspect(traffic)
+    return f"{text}{_suspect(traffic)}{_imported(traffic)}"
+
+
+def _imported(traffic: TrafficFigures) -> str:
+    n = traffic.calls - traffic.observed
+    return f" Of {count(n, 'imported call')} it is not known." if n else ""
 
 
 def _suspect(traffic: TrafficFigures) -> str:
     """The model that surely failed more often than the rest, if there is one: intervals that do not meet."""
     for row in to_records(traffic.by_model):
-        rest = share(traffic.failed.hits - row["failed"], traffic.calls - row["calls"])
-        if row["model"] != UNSERVED and row["failed"] >= 5 and rest.high is not None and row["failed_low"] > rest.high:
+        if row["model"] == UNSERVED or (row["failed"] or 0) < 5:
+            continue
+        rest = share(traffic.failed.hits - row["failed"], traffic.observed - row["observed"])
+        if rest.high is not None and row["failed_low"] > rest.high:
             return (
                 f" {code(row['model'])} failed more often than the rest: {percent(row['failed_rate'])} of"
-                f" {count(row['calls'], 'call')}, against {percent(rest.value)}."
+                f" {count(row['observed'], 'call')}, against {percent(rest.value)}."
             )
     return ""
 
@@ -80,9 +108,12 @@ def _speed(traffic: TrafficFigures, measure: str, which: str) -> str:
 def paths(traffic: TrafficFigures) -> str:
     if not traffic.calls:
         return "No calls, so nothing is known about streams, fallbacks or truncations."
-    text = f"{percent(traffic.streamed.value)} of the calls were streamed. "
-    text += f"{count(traffic.fallbacks.hits, 'call').capitalize()} fell back to another model; "
-    text += f"{count(traffic.retried.hits, 'call')} {'was' if traffic.retried.hits == 1 else 'were'} retried. "
+    if traffic.observed:
+        text = f"{percent(traffic.streamed.value)} of the calls were streamed. "
+        text += f"{count(traffic.fallbacks.hits, 'call').capitalize()} fell back to another model; "
+        text += f"{count(traffic.retried.hits, 'call')} {'was' if traffic.retried.hits == 1 else 'were'} retried. "
+    else:
+        text = "Whether calls were streamed, retried or fell back is unknown: all of them were imported. "
     if traffic.closed.hits:
         text += f"In {count(traffic.closed.hits, 'call')} the client went away before the end. "
     if traffic.truncated.n == 0:

@@ -105,6 +105,10 @@ class Traffic(TrafficFigures, Result):
             "cut_off_rate": self.cut_off,
         }
         found += [finding(name, s.value, "share", s.low, s.high, n=s.n) for name, s in shares.items()]
+        library = self.library
+        if library.calls:
+            found.append(finding("library_calls", library.calls, "calls", n=library.calls))
+            found.append(finding("library_spend", library.spend, "USD", n=library.priced))
         for measure in MEASURES:
             for p in QUANTILES:
                 q = self.quantile(measure, p)

@@ -1,11 +1,13 @@
 -- The calls of a window, added up by UTC day and hour, caller, model and outcome.
 -- A model is named by its provider and by what was asked for, because a failed call has no served model; after a
 -- fallback by what served. What no provider was found for has no model, because any caller can ask for any name.
+-- What Daybook's own library asked is not the endpoint's traffic (see traffic_library). Of an imported call only what its
+-- trace holds is known: not whether others failed, nor whether it was streamed, retried or fell back.
 with named as (
     select
         *, coalesce(case when fallback_from is null then requested_model end, served_model, '?') as name
     from calls
-    where calls.time >= :start and calls.time < :end
+    where calls.time >= :start and calls.time < :end and endpoint <> 'library'
 )
 select
     cast(utc(named.time) as date) as day,
@@ -16,12 +18,13 @@ select
         when strpos(name, provider || '/') = 1 then name
         else provider || '/' || name
     end as model,
-    status,
+    case when endpoint <> 'import' then status end as status,
     error_kind,
-    stream,
+    case when endpoint <> 'import' then stream end as stream,
     count(*) as calls,
-    count(fallback_from) as fallbacks,
-    cast(sum(case when attempts > 1 then 1 else 0 end) as bigint) as retried,
+    cast(sum(case when endpoint = 'import' then null when fallback_from is null then 0 else 1 end) as bigint)
+        as fallbacks,
+    cast(sum(case when endpoint = 'import' then null when attempts > 1 then 1 else 0 end) as bigint) as retried,
     cast(sum(case when cache_hit then 1 else 0 end) as bigint) as cache_hits,
     count(truncated) as checked_for_truncation,
     cast(sum(case when truncated then 1 else 0 end) as bigint) as truncated,
