@@ -1,6 +1,6 @@
 # Two commands do everything: `make run` and `make test`. Each target sets up what it needs first.
 #
-#   make run        a working day of real calls, served, logged, priced and reported (about 2 minutes)
+#   make run        a working day of real calls, served, logged, priced and reported (about 2 minutes); ends with a page to open
 #   make test       lint, types, floors, unit and integration tests, notebooks, flows, the main job
 #   make lab        JupyterLab with the notebooks
 #   make serve      the OpenAI-compatible endpoint on port 8000       (ARGS="--port 8080")

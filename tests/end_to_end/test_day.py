@@ -44,32 +44,39 @@ def left_behind(home: Path) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_two_days_run_leave_their_calls_their_reports_and_no_process(tmp_path):
-    """The main job exits 0 with every call in the book and both reports published; run again, it adds
-    and overwrites nothing."""
+    """The main job exits 0 with every call in the book and each report published; run again, it adds its own and
+    overwrites nothing; what it says last is the page to open."""
     home, reports = tmp_path / "home", tmp_path / "reports"
     first = start(home, reports)
     said, _ = first.communicate(timeout=400)
     assert first.returncode == 0, said
     kept = {path: path.read_bytes() for path in reports.rglob("*.ipynb")}
-    assert {path.relative_to(reports).parts[0] for path in kept} == {"traffic", "costs"}
+    today, sample = (
+        {path.parent for path in kept if ("2026-11-20" in path.parts) == made_up} for made_up in (False, True)
+    )
+    assert {folder.parent.name for folder in today} == {"traffic", "costs", "evaluation"}
+    assert {folder.parent.name for folder in sample} == {"traffic", "costs"}
     assert all(path.stat().st_mode & 0o222 == 0 for path in kept)
     assert all(path.with_suffix(".html").is_file() for path in kept)
 
     with_book = Book(f"duckdb:///{home}/book.duckdb", home)
-    rows = with_book.rows("select status, error_kind, count(*) as n from calls group by all order by n desc")
+    rows = with_book.rows(
+        "select status, error_kind, count(*) as n from calls where endpoint <> 'library' group by all order by n desc"
+    )
     by_status = {row["status"]: 0 for row in rows}
     for row in rows:
         by_status[row["status"]] += row["n"]
     assert by_status == {"ok": 60, "error": 4, "client_closed": 1}, rows
-    answered = with_book.rows("select * from calls where status = 'ok'")
+    answered = with_book.rows("select * from calls where status = 'ok' and endpoint <> 'library'")
     assert {row["caller"] for row in answered} == {"support-desk", "night-batch", "analyst"}
     assert {row["project"] for row in answered} == {"helpdesk", "research"}
     assert all(row["input_tokens"] > 0 and row["cost"] == 0 and row["price_source"] for row in answered)
     assert all(row["weights_digest"].startswith("sha256:") for row in answered)
     assert len({row["id"] for row in answered}) == 60
-    assert [row["state"] for row in with_book.rows("select state from runs")] == ["completed", "completed"]
+    assert [row["state"] for row in with_book.rows("select state from runs")] == ["completed"] * 5
     assert with_book.rows("select count(*) as n from findings")[0]["n"] > 0
     with_book.close()
+    assert f"Open this page: {(reports / 'index.html').as_uri()}" in said
     index = (reports / "index.html").read_text()
     assert all(str(path.relative_to(reports).with_suffix(".html")) in index for path in kept)
     assert left_behind(home) == []
@@ -78,9 +85,9 @@ def test_two_days_run_leave_their_calls_their_reports_and_no_process(tmp_path):
     said, _ = second.communicate(timeout=400)
     assert second.returncode == 0, said
     assert all(path.read_bytes() == data for path, data in kept.items())
-    assert len(list(reports.rglob("*.ipynb"))) == 4
+    assert len(list(reports.rglob("*.ipynb"))) == 8
     again = Book(f"duckdb:///{home}/book.duckdb", home)
-    assert again.rows("select count(*) as n from calls")[0]["n"] == 130
+    assert again.rows("select count(*) as n from calls where endpoint <> 'library'")[0]["n"] == 130
     again.close()
     assert left_behind(home) == []
 

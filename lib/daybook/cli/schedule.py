@@ -21,7 +21,7 @@ def schedule(port: int) -> None:
       daybook schedule
       daybook schedule --port 4200
     """
-    from daybook.day.job import keep_up
+    from daybook.press.schedule.keep_up import keep_up
 
     interruptible()
     keep_up(Settings.from_env(), console=Console(), port=port)

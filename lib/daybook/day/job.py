@@ -1,4 +1,4 @@
-"""The main job, step by step: serve, send, schedule, report, tidy up.
+"""The main job, step by step: serve, send, schedule, report, tidy up; at its end one page to open.
 
 Every step shows its progress and says where its log is if it fails. Whatever happens, also a Ctrl-C,
 all processes it started are stopped and the day's keys are revoked; what was journaled stays.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,12 +27,21 @@ from daybook.access.keys import Keys
 from daybook.book.journal.journal import Journal
 from daybook.clock import SystemClock, new_id
 from daybook.day import workload
-from daybook.errors import DaybookError, PortInUse
+from daybook.errors import DaybookError
 from daybook.press.schedule.deployments import Ended, Schedule
-from daybook.press.schedule.processes import PartFailed, Process, Processes, held_back
+from daybook.press.schedule.keep_up import free_port
+from daybook.press.schedule.processes import Process, Processes, held_back
 from daybook.settings import Settings
 
-WORDS = ("traffic", "costs")
+REPORTS: Mapping[str, Mapping[str, Any]] = {
+    "traffic": {},
+    "costs": {},
+    "evaluation": {"models": [workload.MODEL, f"{workload.MODEL}?shots=3&name=three examples"], "rows": 30},
+}
+"""What the day reports on itself: notebook → parameters. Three examples make so small a model worse, which 30 rows
+show."""
+MADE_UP = ("costs", "traffic")
+"""What is reported on the sample month as well, whose calls are made up."""
 
 
 class DayFailed(DaybookError):
@@ -71,7 +79,8 @@ def run(settings: Settings, *, console: Console, logical_date: date | None = Non
             _start_schedule(parts, schedule, bar)
             ended = _report(schedule, day, bar)
             parts.stop()
-        index = _close(settings, console, ended, sent)
+            _report_sample(settings, bar)
+        page = _close(settings, console, day, ended, sent)
     finally:
         shutil.rmtree(prefect_home, ignore_errors=True)
     failed = [one for one in ended if not one.ok]
@@ -84,22 +93,7 @@ def run(settings: Settings, *, console: Console, logical_date: date | None = Non
             f"{len(sent.surprises)} of {sent.total} calls ended otherwise than they ought to: {shown}.",
             remedy=f"Logs: {logs}",
         )
-    console.print(f"[bold green]Done.[/] Every report: {index}")
-
-
-def free_port(wanted: int = 0) -> int:
-    """A loopback port that nobody listens on now: the one `wanted`, or any. Raises PortInUse."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError as error:
-            raise PortInUse(
-                f"Port {wanted} can't be listened on: {error.strerror or error}.",
-                remedy="Stop what holds it, or choose another: --port 0 takes a free one.",
-            ) from error
-        port: int = probe.getsockname()[1]
-        return port
+    console.print(f"[bold green]Done.[/] Open this page: {page.as_uri()}", soft_wrap=True)
 
 
 @contextmanager
@@ -173,7 +167,7 @@ def _start_schedule(parts: Processes, schedule: Schedule, bar: Progress) -> None
 
 
 def _report(schedule: Schedule, day: date, bar: Progress) -> list[Ended]:
-    names: Mapping[str, Mapping[str, Any]] = {f"{word}/{word}": {"date": day.isoformat()} for word in WORDS}
+    names = {f"{word}/{word}": {"date": day.isoformat(), **parameters} for word, parameters in REPORTS.items()}
     states: dict[str, str] = {}
     with step(bar, "Run the notebooks", total=len(names)) as tick:
 
@@ -185,51 +179,66 @@ def _report(schedule: Schedule, day: date, bar: Progress) -> list[Ended]:
         return schedule.trigger(names, seconds=180, tick=show)
 
 
-def _close(settings: Settings, console: Console, ended: list[Ended], sent: workload.SentCalls) -> Path:
-    from daybook.press import index
+def _report_sample(settings: Settings, bar: Progress) -> None:
+    """The reports of a month with more in it than one small day has. The same from day to day, so made once."""
+    from daybook import press
+    from daybook.book.sample.fill import LAST
+
+    with (
+        step(bar, "Report a sample month", total=len(MADE_UP), note="made-up calls") as tick,
+        workbench.open(settings=settings) as book,
+    ):
+        for word in MADE_UP:
+            press.run(
+                word,
+                settings=settings,
+                logical_date=LAST,
+                parameters={"source": "sample"},
+                book=book.book,
+                idempotency_key=f"sample-month/{word}",
+            )
+            tick()
+
+
+def _close(settings: Settings, console: Console, day: date, ended: list[Ended], sent: workload.SentCalls) -> Path:
+    """Renew the index and show what came of the day; returns the page to open."""
+    from daybook.book.sample.fill import LAST
+    from daybook.press import index, reports
 
     with workbench.open(settings=settings) as book:
         book.book.drain()
-        where = index.write(settings.reports, book.book)
-        runs = book.book.rows("select notebook, report from runs where state = 'completed' order by started_at")
+        page = index.write(settings.reports, book.book)
         calls = book.book.rows(
             "select count(*) as n, sum(case when status = 'ok' then 1 else 0 end) as ok,"
             " sum(case when cost is null then 1 else 0 end) as unpriced from calls"
         )[0]
-    latest = {row["notebook"]: row["report"] for row in runs}
     table = Table(title="Reports", title_justify="left", title_style="bold")
-    for column in ("run", "state", "seconds", "report"):
+    for column in ("about", "report", "state", "seconds", "what it found"):
         table.add_column(column, overflow="fold", justify="right" if column == "seconds" else "left")
-    for one in ended:
-        word = one.deployment.partition("/")[0]
-        seconds = "?" if one.seconds is None else f"{one.seconds:.1f}"
-        report = str(settings.reports / latest[word]) if one.ok and word in latest else one.message
-        table.add_row(word, one.state, seconds, report)
+    rows: list[tuple[str, str, date, Ended | None]]
+    rows = [("this day", one.deployment.partition("/")[0], day, one) for one in ended]
+    rows += [("a made-up month", word, LAST, None) for word in MADE_UP]
+    for about, word, logical_date, run in rows:
+        done = (one for one in reports.of_day(settings.reports, word, logical_date) if one.run.state == "completed")
+        report = next(done, None)
+        if report is None or (run is not None and not run.ok):
+            table.add_row(about, word, "" if run is None else run.state, "", "" if run is None else run.message)
+            continue
+        found = "\n".join(_sentence(finding) for finding in index.headlines(word, report.findings)[:3])
+        seconds = "" if report.run.seconds is None else f"{report.run.seconds:.1f}"
+        table.add_row(about, f"[link={report.html.as_uri()}]{word}[/link]", report.run.state, seconds, found)
     console.print(table)
     console.print(
         f"In the book: {calls['n']:,} calls, {calls['ok']:,} of them answered, {calls['unpriced']:,} without a price."
         f" Sent today: {sent.total}."
     )
-    return where
+    return page
 
 
-def keep_up(settings: Settings, *, console: Console, port: int = 0) -> None:
-    """Server, worker and deployments, kept up until Ctrl-C or until one of them ends. `port`: the server's; 0: a free
-    one. Raises PortInUse before anything is started."""
-    port = free_port(port)
-    logs = settings.home / "logs" / f"{SystemClock().now():%Y-%m-%dT%H%M%SZ}-schedule"
-    with Processes(logs) as parts:
-        schedule = Schedule(parts, settings, home=settings.home / "prefect", port=port)
-        server = schedule.start_server()
-        with console.status("Starting Prefect's server …"):
-            parts.wait(server, schedule.server_answers, seconds=90)
-            worker = schedule.start_worker()
-            parts.wait(worker, schedule.pool_exists, seconds=60)
-            schedule.deploy()
-        console.print(
-            f"Deployments of prefect.yaml are on schedule. Page: {schedule.page} · logs: {logs} · Ctrl-C stops.\n"
-            f"To run one now: PREFECT_API_URL={schedule.api} {sys.executable} -m prefect deployment run costs/costs",
-            soft_wrap=True,
-        )
-        parts.wait(worker, lambda: server.process.poll() is not None, seconds=float("inf"))
-        raise PartFailed("Prefect's server ended.", remedy=f"Its log: {server.log}")
+def _sentence(finding: Mapping[str, Any]) -> str:
+    """A finding in one line, with its verdict where it has one: what stands before the test that says so."""
+    from daybook.press import render
+
+    text = f"{str(finding['name']).replace('_', ' ')}: {render.figure(finding)}"
+    verdict, test, _ = str(finding.get("note") or "").partition(";")
+    return f"{text}, {verdict}" if test and finding["value"] is not None else text

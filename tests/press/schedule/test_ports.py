@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from daybook.day.job import free_port
 from daybook.errors import PortInUse
+from daybook.press.schedule.keep_up import free_port
 
 
 def test_a_port_that_is_held_is_refused_with_the_way_out():
