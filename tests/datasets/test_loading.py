@@ -207,3 +207,67 @@ def test_a_set_of_the_hub_is_read_from_a_folder_as_it_is(tmp_path: Path) -> None
     datasets.disable_progress_bars()
     made.save_to_disk(tmp_path / "saved")
     assert [row.reference for row in load(f"hf:{tmp_path}/saved").rows] == ["good", "bad", "-1"]
+
+
+ARC = ["mercury", "venus", "earth", "mars"]
+
+
+@pytest.mark.parametrize(
+    ("choices", "answer", "wanted"),
+    [
+        ({"text": ARC, "label": ["1", "2", "3", "4"]}, "3", "earth"),
+        ({"text": ARC, "label": ["A", "B", "C", "D"]}, "C", "earth"),
+        ({"text": ARC, "label": ["1", "2", "3", "4"]}, 3, "earth"),
+        ({"text": ARC, "label": ["A", "B", "C", "D"]}, 2, "earth"),
+        ({"text": ["3", "4", "1", "2"], "label": ["1", "2", "3", "4"]}, "3", "1"),
+        ({"text": ["B", "A", "D", "C"], "label": ["A", "B", "C", "D"]}, "A", "B"),
+        ([{"text": t, "label": n} for t, n in zip(ARC, "ABCD", strict=True)], "D", "mars"),
+        ({"text": ARC, "label": ["w", "x", "y", "z"]}, "y", "earth"),
+        ({"text": ARC}, "earth", "earth"),
+        (["1", "2", "3"], 1, "2"),
+        (["1", "2", "3"], "1", "1"),
+        (["10", "20"], 20, "20"),
+        (["no", "yes"], 0, "no"),
+    ],
+)
+def test_a_reference_means_the_choice_that_the_data_means(
+    tmp_path: Path, choices: Any, answer: Any, wanted: str
+) -> None:
+    """By the data's own label, an integer by its position, a text by itself."""
+    path = write(tmp_path / "a.jsonl", [{"question": "q", "choices": choices, "answerKey": answer}])
+    assert load(path).rows[0].reference == wanted
+
+
+@pytest.mark.parametrize(
+    ("choices", "answer", "says"),
+    [
+        ({"text": ARC, "label": ["A", "B"]}, "A", "4 choices have 2 different labels"),
+        ({"text": ARC, "label": ["A", "A", "B", "C"]}, "A", "4 choices have 3 different labels"),
+        (["x", "y"], 2, "'2' is none of its 2 choices"),
+        (["x", "y"], -1, "'-1' is none of its 2 choices"),
+        (["x", "y"], True, "'true' is none of its 2 choices"),
+        (["x", None], 0, "no list of two or more"),
+    ],
+)
+def test_a_reference_that_names_no_choice_is_refused(tmp_path: Path, choices: Any, answer: Any, says: str) -> None:
+    """At and beyond the last position; labels that do not name each choice."""
+    with pytest.raises(BadData, match=says):
+        load(write(tmp_path / "a.jsonl", [{"question": "q", "choices": choices, "answer": answer}]))
+
+
+@pytest.mark.parametrize("value", [2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**40])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_an_integer_of_any_length_is_read_as_written(tmp_path: Path, value: int, name: str) -> None:
+    """As an id, a reference and a further column; the digest tells it from its neighbour."""
+
+    def rows(number: int) -> Any:
+        row = {"id": number, "question": "q", "answer": number, "seen": number}
+        (tmp_path / name).write_text(json.dumps(row if name == "a.jsonl" else [row]))
+        return load(tmp_path / name)
+
+    data, other = rows(value), rows(value + 1)
+    row = data.rows[0]
+    assert (row.id, row.reference, row.extra["seen"]) == (str(value), str(value), value)
+    assert data.digest.startswith("sha256:")
+    assert data.digest != other.digest
+    assert data.digest == rows(value).digest

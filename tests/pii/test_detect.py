@@ -51,3 +51,79 @@ def test_spans_are_the_text_and_do_not_overlap() -> None:
     spans = detect(text)
     assert [text[s.start : s.end] for s in spans] == ["ada@example.com", "+1 212 555 0142", "bob@example.org"]
     assert all(a.end <= b.start for a, b in itertools.pairwise(spans))
+
+
+def parts(text: str) -> list[tuple[str, str]]:
+    return [(span.kind, text[span.start : span.end]) for span in detect(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("bound to ::1", "::1"),
+        ("http://[::1]:8080/", "::1"),
+        ("from fe80::1%eth0 at noon", "fe80::1%eth0"),
+        ("2001:db8::8a2e:370:7334.", "2001:db8::8a2e:370:7334"),
+        ("(2001:db8::1)", "2001:db8::1"),
+        ("::1: connection refused", "::1"),
+        ("::ffff:192.168.0.1", "::ffff:192.168.0.1"),
+        ("64:ff9b::192.0.2.33", "64:ff9b::192.0.2.33"),
+        ("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"),
+        ("route 2001:db8::/32", "2001:db8::/32"),
+        ("192.168.10.4.", "192.168.10.4"),
+    ],
+)
+def test_an_address_is_found_in_its_short_forms(text: str, address: str) -> None:
+    """Zeros left out, with a zone, with a version-4 tail; whole, and nothing else."""
+    assert parts(text) == [("ip", address)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "std::vector", "a::b::c", "dead::beef", "Foo::1", "row[::2]", "::", "10::", "12:30:45", "00:1B:44:11:3A:B7",
+        "1:2:3:4:5:6:7:8:9", "1::2::3", "12345::1", "1.2.3.4.5", "x1.2.3.4",
+    ],
+)  # fmt: skip
+def test_colons_and_stops_alone_are_no_address(text: str) -> None:
+    """Names in C++, slices, times, hardware addresses, versions."""
+    assert parts(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("2026 4111 1111 1111 1111", ("card", "4111 1111 1111 1111")),
+        ("4111 1111 1111 1111 123", ("card", "4111 1111 1111 1111")),
+        ("5 4111-1111-1111-1111 7", ("card", "4111-1111-1111-1111")),
+        ("2026-11-20 4111 1111 1111 1111", ("card", "4111 1111 1111 1111")),
+        ("DE89 3704 0044 0532 0130 00 AB12", ("iban", "DE89 3704 0044 0532 0130 00")),
+        ("000-12-3456 123-45-6789", ("ssn", "123-45-6789")),
+        ("999.168.10.4 10.0.0.1", ("ip", "10.0.0.1")),
+        ("amex 3782 822463 10005", ("card", "3782 822463 10005")),
+    ],
+)
+def test_a_candidate_that_fails_gives_its_characters_back(text: str, found: tuple[str, str]) -> None:
+    """What begins within it, or ends before it, is looked at too."""
+    assert parts(text) == [found]
+
+
+@pytest.mark.parametrize(
+    ("digits", "card"),
+    [
+        ("4222222222222", True),  # 13 digits, the fewest
+        ("422222222222", False),
+        ("6304000000000000000", True),  # 19 digits, the most
+        ("63040000000000000000", False),
+        ("1700000000004", False),  # a moment in milliseconds, with a check digit that agrees by chance
+        ("1700000000000006", False),  # in microseconds
+        ("1700000000000000002", False),  # in nanoseconds
+        ("5000000000009", False),
+        ("0000000000000018", False),
+        ("4111111111111111", True),
+        ("4111111111111112", False),
+    ],
+)
+def test_a_card_has_thirteen_to_nineteen_digits_and_is_no_moment(digits: str, card: bool) -> None:
+    """Exact limits, and what only chance makes a card."""
+    assert parts(f"it is {digits}.") == ([("card", digits)] if card else [])

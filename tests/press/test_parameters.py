@@ -77,6 +77,17 @@ def test_a_line_that_is_no_parameter_is_named(source, said):
         ("date", [], ["2026-11-20", DAY, None]),
         ("list[int, int]", [], [[1, 2]]),
         ("int |", [], [1]),
+        ("Optional[int]", [1, None], [True, "1", 1.5]),
+        ("typing.Optional[list[str]]", [None, ["a"]], ["a", [1]]),
+        ("List[str]", [[], ["a"]], ["a", ["a", 1], None]),
+        ("Union[int, None]", [1, None], [1.5, "None"]),
+        ("Union[str, List[int]]", ["a", [1]], [1, ["a"]]),
+        ("Dict[str, Optional[float]]", [{"a": None, "b": 1}], [{"a": True}, {1: 1.0}]),
+        ("Optional['int']", [1, None], ["int"]),
+        ("Optional[Literal['day', 1]]", ["day", 1, None], [True, "week"]),
+        ("Literal[True]", [True], [1, "True"]),
+        ("Optional[date]", [], [None, "2026-11-20"]),
+        ("Optional", [], [None, 1]),
     ],
 )
 def test_a_value_fits_its_type_or_does_not(kind, good, bad):

@@ -205,3 +205,60 @@ def test_near_texts_are_found_among_many() -> None:
     pairs = near_duplicates.near_duplicates(texts, planted)
     assert sorted((p.first, p.second) for p in pairs) == [(n * 100, n) for n in range(30)]
     assert all(0.8 <= p.similarity <= 1 for p in pairs)
+
+
+CALL = {"id": "c1", "type": "function", "function": {"name": "refund", "arguments": "{}"}}
+TOOL = {"type": "function", "function": {"name": "refund", "parameters": {"maximum": 2**64}}}
+
+
+def called(n: int, name: str = "refund") -> dict[str, Any]:
+    call = CALL | {"function": {"name": name, "arguments": "{}"}}
+    return {
+        "messages": [
+            {"role": "user", "content": f"Refund {WORDS[n % 15]} {n}"},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+        ],
+        "tools": [TOOL],
+    }
+
+
+def test_a_chat_keeps_its_tools_and_a_tool_call_is_no_text(tmp_path: Path) -> None:
+    """Tools stay with the row's chat, integers over 64 bits included; the row has no answer in words."""
+    path = tmp_path / "chats.jsonl"
+    path.write_text(json.dumps(called(0)) + "\n" + json.dumps(chat(1)) + "\n")
+    material = examples.read(path)
+    assert material.faults == ()
+    first, second = (material.messages(row) for row in material.data.rows)
+    assert (first.tools, second.tools) == ((TOOL,), ())
+    assert first[1]["tool_calls"] == [CALL]
+    assert material.data.rows[0].reference is None
+    assert material.data.digest.startswith("sha256:")
+
+
+def test_calls_of_different_tools_are_neither_duplicates_nor_one_answer(tmp_path: Path) -> None:
+    """The same question with two calls contradicts itself; the same call twice is a duplicate; a class it is not."""
+    lines = [*sound(10), called(0), called(0, "cancel")]
+    assert check(tmp_path, lines)["duplicates"].found == 0
+    assert check(tmp_path, lines)["contradictions"].found == 1
+    assert check(tmp_path, [*lines, called(0)])["duplicates"].found == 1
+    balance = check(tmp_path, lines, classifier=True)["balance"]
+    assert (balance.found, balance.of, balance.met, balance.blocks) == (2, 12, False, True)
+    assert "2 of 12 examples end with a tool call" in balance.told
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [({"tools": {}}, "data_type"), ({"tools": ["refund"]}, "data_type"), ({"tools": 5}, "data_type")],
+)
+def test_tools_that_are_no_list_of_objects_are_a_fault(tmp_path: Path, more: Any, error: str) -> None:
+    """Named with the line; the others are kept."""
+    found = check(tmp_path, [*sound(), chat(20) | more])["format"]
+    assert (found.found, found.of, found.details) == (1, 13, {error: 1})
+
+
+@pytest.mark.parametrize(("weight", "faults"), [(0, 0), (1, 0), (2, 1), (-1, 1), ("0", 1), (True, 1), (0.5, 1)])
+def test_a_weight_is_zero_or_one(tmp_path: Path, weight: Any, faults: int) -> None:
+    """As the hosted API takes it."""
+    line = chat(20)
+    line["messages"][1]["weight"] = weight
+    assert check(tmp_path, [*sound(), line])["format"].found == faults

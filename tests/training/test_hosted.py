@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -12,6 +13,7 @@ import pytest
 
 from daybook.errors import BadParameter, ProviderError, Unauthorised
 from daybook.training import hosted
+from daybook.training.data.examples import Chat
 from daybook.training.hosted import Hosted, State
 from tests.fakes.contracts import Contract
 from tests.fakes.finetune_server import FakeTuning
@@ -46,6 +48,14 @@ def test_a_dry_run_sends_nothing(fake: FakeTuning, tmp_path: Path) -> None:
     assert hosted.price(STATE.model, 1_000_000, 2) == Decimal("6.0000")
     assert hosted.price("unheard-of", 1_000_000, 2) is None
     assert [hosted.default_epochs(n) for n in (10, 100, 1000, 100_000)] == [10, 3, 3, 1]
+
+
+def test_tools_are_uploaded_with_their_chat(fake: FakeTuning, tmp_path: Path) -> None:
+    """A chat with tools has them in its line, integers of any length included; one without has no such key."""
+    tools = [{"type": "function", "function": {"name": "refund", "parameters": {"maximum": 2**70}}}]
+    at(fake, tmp_path).write([Chat(CHATS[0], tools), CHATS[1]], CHATS[10:], STATE)
+    lines = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
+    assert lines == [{"messages": CHATS[0], "tools": tools}, {"messages": CHATS[1]}]
 
 
 def test_from_files_to_a_model(fake: FakeTuning, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from daybook.training import compare as comparing
 from daybook.training import gguf as adapters
 from daybook.training import lora
 from daybook.training.batches import IGNORED, encode
+from daybook.training.data.examples import Chat
 from daybook.training.progress import Trained, TrainingProgress
 from daybook.training.recipe import Recipe
 
@@ -111,6 +112,34 @@ def test_only_the_answer_is_learnt(tiny: Path) -> None:
     learnt = [label for label in one.labels if label != IGNORED]
     assert tokenizer.convert_ids_to_tokens(learnt) == ["y", "o", "<end>", "o", "k", "<end>"]
     assert len(encode(chat, tokenizer, 5).ids) == 5
+
+
+def test_what_is_marked_or_has_no_words_is_not_learnt(tiny: Path) -> None:
+    """`weight: 0`, and a tool call that the template does not write; one that it writes is learnt."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(tiny))
+    call = {"type": "function", "function": {"name": "refund", "arguments": "{}"}}
+
+    def learnt(chat: Any) -> str:
+        encoded = encode(chat, tokenizer, 200)
+        return "".join(tokenizer.convert_ids_to_tokens([label for label in encoded.labels if label != IGNORED]))
+
+    first: Any = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo", "weight": 0}]
+    last: Any = [{"role": "user", "content": "and"}, {"role": "assistant", "content": "ok", "weight": 1}]
+    silent: Any = {"role": "assistant", "content": None, "tool_calls": [call]}
+    assert learnt([*first, *last]) == "ok<end>"
+    assert learnt([*first, last[0], silent]) == ""
+    assert learnt([last[0], {"role": "assistant", "content": ""}]) == ""
+    tokenizer.chat_template = (
+        "{% for t in tools or [] %}[{{ t['name'] }}]{% endfor %}{% for m in messages %}"
+        "<{{ m['role'] }}>{{ m['content'] }}"
+        "{% for c in m['tool_calls'] or [] %}({{ c['function']['name'] }}){% endfor %}<end>\n{% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}"
+    )
+    chat = Chat([last[0], silent], [{"name": "refund"}])
+    assert learnt(chat) == "(refund)<end>"
+    assert tokenizer.decode(encode(chat, tokenizer, 200).ids).startswith("[refund]<user>and<end>")
 
 
 def test_what_cannot_be_learnt_is_refused(tiny: Path, chats: list[Any], tmp_path: Path) -> None:

@@ -59,26 +59,25 @@ def _lines(path: Path) -> Iterator[Record]:
 
 def _object(path: Path, place: str, text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text, parse_constant=_constant)
+        value = parse(text)
     except (ValueError, RecursionError) as error:
         raise BadData(
             f"{place} of {path} is not JSON ({error}): {text.strip()[:60]!r}.", remedy="Mend or drop it."
         ) from None
     if not isinstance(value, dict):
         raise BadData(f"{place} of {path} is a {type(value).__name__}.", remedy="Write one JSON object on each line.")
-    return _whole(path, place, text, value)
+    return value
 
 
-def _whole(path: Path, place: str, text: str, value: dict[str, Any]) -> dict[str, Any]:
-    """The same, if no text in it holds half of a surrogate pair, which is no character and cannot be written."""
+def parse(text: str) -> Any:
+    """What a JSON text says, its integers to the last digit. Raises ValueError, also for NaN, which is no number, and
+    for half of a surrogate pair, which is no character and cannot be written."""
+    value = json.loads(text, parse_constant=_constant)
     if "\\ud" in text or "\\uD" in text:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
-            half = error.object[error.start]
-            raise BadData(
-                f"{place} of {path} holds half a character (\\u{ord(half):04x}).", remedy="Write it again, whole."
-            ) from None
+            raise ValueError(f"half a character, \\u{ord(error.object[error.start]):04x}") from None
     return value
 
 
@@ -93,13 +92,13 @@ def _document(path: Path) -> Iterator[Record]:
         yield from _lines(path)
         return
     try:
-        values = json.loads(text, parse_constant=_constant)
+        values = parse(text)
     except (ValueError, RecursionError) as error:
         raise BadData(f"{path} is not JSON ({error}).", remedy="Mend it, or write JSON lines.") from None
     for at, value in enumerate(values, start=1):
         if not isinstance(value, dict):
             raise BadData(f"Item {at} of {path} is a {type(value).__name__}.", remedy="Write an array of objects.")
-        yield Record(at, _whole(path, f"Item {at}", text, value))
+        yield Record(at, value)
 
 
 def _table(path: Path, delimiter: str) -> Iterator[Record]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from daybook.datasets import builtin, files, from_book, hub
-from daybook.datasets.files import Record
+from daybook.datasets.files import Record, parse
 from daybook.datasets.rows import DataSet, Row, some
 from daybook.errors import BadData, BadParameter
 from daybook.ports import Rows
@@ -30,6 +30,7 @@ USUAL: Mapping[str, Sequence[str]] = {
         "completion",
         "references",
         "answers",
+        "answerKey",
     ),
     "choices": ("choices", "options"),
     "group": ("group", "cluster", "source", "document"),
@@ -134,8 +135,8 @@ def _row(values: Mapping[str, Any], columns: Mapping[str, str], seen: Mapping[st
     asked = turns[0] if turns else asked
     if not isinstance(asked, (str, int, float)):
         raise ValueError(f"its {columns['input']} is a {type(asked).__name__}, not text")  # noqa: TRY004 - a row's fault
-    choices = _choices(part("choices"))
-    references = _references(part("reference"), choices)
+    choices, labels = _choices(part("choices"))
+    references = _references(part("reference"), choices, labels)
     extra = {name: value for name, value in values.items() if name not in columns.values()}
     if len(turns) > 1:
         extra["turns"] = turns
@@ -173,46 +174,59 @@ def _made_id(told: Any, seen: Mapping[str, int]) -> str:
     return made if number == 1 else f"{made}-{number}"
 
 
-def _choices(value: Any) -> tuple[str, ...]:
+def _choices(value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The texts that can be chosen and, where the data names them (ARC's "A" to "D" or "1" to "4"), their labels."""
     if value is None or value == "":
-        return ()
-    if isinstance(value, Mapping):  # the Hub's usual {"text": [...], "label": [...]}
-        value = value.get("text")
+        return (), ()
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = parse(value)
         except ValueError:
             value = [part.strip() for part in value.split("|")]
-    if not isinstance(value, (list, tuple)) or len(value) < 2:
+    labels: Any = ()
+    if isinstance(value, Mapping):  # the Hub's usual {"text": [...], "label": [...]}
+        value, labels = value.get("text"), value.get("label")
+    elif isinstance(value, (list, tuple)) and value and all(isinstance(item, Mapping) for item in value):
+        value, labels = [item.get("text") for item in value], [item.get("label") for item in value]
+    if not isinstance(value, (list, tuple)) or len(value) < 2 or any(choice is None for choice in value):
         raise ValueError("its choices are no list of two or more")
     choices = tuple(str(choice) for choice in value)
     if len(set(choices)) < len(choices):
         raise ValueError("two of its choices are the same")
-    return choices
+    names = tuple(str(label) for label in labels or () if label is not None)
+    if names and (len(names) != len(choices) or len(set(names)) < len(names)):
+        raise ValueError(f"its {len(choices)} choices have {len(set(names))} different labels")
+    return choices, names
 
 
-def _references(value: Any, choices: tuple[str, ...]) -> tuple[str, ...]:
+def _references(value: Any, choices: tuple[str, ...], labels: tuple[str, ...]) -> tuple[str, ...]:
     if isinstance(value, Mapping) and isinstance(value.get("text"), (list, tuple)):  # SQuAD's, with "answer_start"
         value = value["text"]
     several = value if isinstance(value, (list, tuple)) else [value]
-    texts = [_reference(one, choices) for one in several if one is not None and one != ""]
+    texts = [_reference(item, choices, labels) for item in several if item is not None and item != ""]
     return tuple(dict.fromkeys(texts))
 
 
-def _reference(value: Any, choices: tuple[str, ...]) -> str:
+def _reference(value: Any, choices: tuple[str, ...], labels: tuple[str, ...]) -> str:
+    """The text of the choice that is meant: by its label in the data, an integer by its position (the texts may be
+    numbers too), a text by itself, by its position or by its letter."""
     text = text_of(value)
-    if not choices or text in choices:
+    if not choices:
         return text
-    at: int | None = None
-    if isinstance(value, int) and not isinstance(value, bool):
-        at = value
-    elif text.isdecimal():
-        at = int(text)
+    if text in labels:
+        return choices[labels.index(text)]
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(choices):
+        return choices[value]
+    if text in choices:
+        return text
+    position: int | None = None
+    if text.isdecimal() and len(text) < 4:
+        position = int(text)
     elif len(text) == 1 and text.isalpha() and text.isascii():
-        at = ord(text.upper()) - ord("A")
-    if at is None or not 0 <= at < len(choices):
+        position = ord(text.upper()) - ord("A")
+    if position is None or not 0 <= position < len(choices):
         raise ValueError(f"its reference {text[:40]!r} is none of its {len(choices)} choices")
-    return choices[at]
+    return choices[position]
 
 
 def text_of(value: Any) -> str:

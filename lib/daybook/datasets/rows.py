@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ class DataSet:
         taken = hashlib.sha256()
         for row in self.rows:
             told = [row.id, row.input, row.reference, row.choices, row.group, row.extra]
-            taken.update(orjson.dumps(told, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=str) + b"\n")
+            taken.update(to_bytes(told) + b"\n")
         return f"sha256:{taken.hexdigest()}"
 
     @cached_property
@@ -140,6 +141,16 @@ class DataSet:
     def _repr_markdown_(self) -> str:
         classes = f", {len(self.labels)} distinct references" if self.labels else ""
         return f"**{self.name}**: {len(self.rows):,} rows{classes} · `{self.digest[:19]}…`"
+
+
+def to_bytes(value: Any, *, sort: bool = True) -> bytes:
+    """A value as JSON, the same bytes wherever it was read; integers of any length as they are."""
+    sorting = orjson.OPT_SORT_KEYS if sort else 0
+    try:
+        return orjson.dumps(value, option=sorting | orjson.OPT_NON_STR_KEYS, default=str)
+    except TypeError:  # orjson ends at 64 bits
+        text = json.dumps(value, ensure_ascii=False, sort_keys=sort, separators=(",", ":"), default=str)
+        return text.encode()
 
 
 def place(row: Row, seed: str) -> float:

@@ -13,6 +13,7 @@ from daybook.evaluation.report import Item
 from daybook.inference.answer_cache import CachedAnswer
 from daybook.scoring import MEASURES, Score, json_fields, measure, number, similarity
 from daybook.scoring.judge import RUBRIC, messages, parse
+from daybook.scoring.visible import visible
 
 SCORERS = (*MEASURES, "similarity", "judge", "code")
 
@@ -38,7 +39,7 @@ class Scorer:
     ) -> list[Item]:
         """An item for each row; `errors` say why an answer is None."""
         there = [i for i, one in enumerate(said) if one is not None]
-        texts = [one.text for one in said if one is not None]
+        texts = [visible(one.text) for one in said if one is not None]
         scores = dict(zip(there, self._scores([rows[i] for i in there], texts), strict=True))
         items = []
         for i, (row, one, error) in enumerate(zip(rows, said, errors, strict=True)):

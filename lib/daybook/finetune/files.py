@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import orjson
-
 from daybook.datasets import DataSet, Row
+from daybook.datasets.files import parse
+from daybook.datasets.rows import to_bytes
 from daybook.errors import BadData
 from daybook.training.jobs import Job
 
@@ -33,7 +33,7 @@ def write(path: Path, data: DataSet) -> None:
     with path.open("wb") as file:
         for row in data.rows:
             told = [row.id, row.input, row.reference, list(row.choices), row.group, dict(row.extra)]
-            file.write(orjson.dumps(told, default=str) + b"\n")
+            file.write(to_bytes(told, sort=False) + b"\n")
 
 
 def read(path: Path, job: Job) -> DataSet:
@@ -44,7 +44,7 @@ def read(path: Path, job: Job) -> DataSet:
         raise BadData(f"The rows of {job.id} are gone ({path}).", remedy="Prepare it again.") from error
     rows = []
     for line in lines:
-        id_, asked, reference, choices, group, extra = orjson.loads(line)
+        id_, asked, reference, choices, group, extra = parse(line.decode())
         rows.append(Row(id_, asked, reference, tuple(choices), group, extra))
     data = DataSet(Path(str(job.spec["source"])).name, str(job.spec["source"]), tuple(rows))
     if data.digest != job.spec["digest"]:

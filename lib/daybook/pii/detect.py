@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 
@@ -24,9 +24,13 @@ def _digits(text: str) -> str:
     return re.sub(r"\D", "", text)
 
 
-def _luhn(text: str) -> bool:
+def _card(text: str) -> bool:
+    """Luhn's check digit, and a beginning that cards have: a moment in milli-, micro- or nanoseconds begins with 1, as
+    cards of 15 digits alone do; one of 13 digits begins with 4."""
     digits = [int(d) for d in _digits(text)]
     if not 13 <= len(digits) <= 19 or len(set(digits)) == 1:
+        return False
+    if digits[0] == 0 or (digits[0] == 1 and len(digits) != 15) or (len(digits) == 13 and digits[0] != 4):
         return False
     doubled = [d if i % 2 == 0 else (d * 2 - 9 if d > 4 else d * 2) for i, d in enumerate(reversed(digits))]
     return sum(doubled) % 10 == 0
@@ -49,16 +53,23 @@ def _phone(text: str) -> bool:
 
 
 def _ip(text: str) -> bool:
+    """An address, with a zone or a prefix's length or without. `::` alone says nothing, and neither do letters alone
+    (`dead::beef` is a name in C++) or a number before it (`10::`)."""
+    bare, _, prefix = text.partition("/")
     try:
-        ipaddress.ip_address(text)
+        address = ipaddress.ip_address(bare)
     except ValueError:
         return False
-    return True
+    if "::" not in bare:
+        return True
+    groups = [group for group in bare.partition("%")[0].split(":") if group]
+    named = any(character.isdigit() for group in groups for character in group)
+    return named and (len(groups) > 1 or bare.startswith("::") or bool(prefix) or address.is_link_local)
 
 
 _KINDS: dict[str, tuple[str, Callable[[str], bool] | None]] = {
     "email": (
-        r"[A-Za-z0-9._%+-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,24}\b",
+        r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,24}\b",
         None,
     ),
     "secret": (
@@ -67,9 +78,19 @@ _KINDS: dict[str, tuple[str, Callable[[str], bool] | None]] = {
         None,
     ),
     "iban": (r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", _iban),
-    "card": (r"\b(?:\d[ -]?){12,18}\d\b", _luhn),
+    "card": (
+        r"\b(?:\d{13,19}|\d{4}([ \u00a0.-])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ \u00a0.-])\d{6}\2\d{4,5})\b",
+        _card,
+    ),
     "ssn": (r"\b\d{3}([- ])\d{2}\1\d{4}\b", _ssn),
-    "ip": (r"\b(?:\d{1,3}\.){3}\d{1,3}\b|\b(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}\b", _ip),
+    "ip": (
+        r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)"
+        r"|(?<![\w:.])(?:[0-9a-fA-F]{1,4})?(?::[0-9a-fA-F]{0,4}){1,6}:(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)"
+        # An address in colons, never within a word (`std::vector`) or a subscript (`row[::2]`).
+        r"|(?<![\w:.])(?<!\w\[)(?:[0-9a-fA-F]{1,4})?(?::[0-9a-fA-F]{0,4}){2,8}"
+        r"(?:%\w{1,15})?(?:/\d{1,3})?(?!\w|:[\w:])",
+        _ip,
+    ),
     # A number is a phone only where it is written as one: with a plus, brackets or separators. A bare row of digits
     # is an order number or a moment in seconds as often.
     "phone": (
@@ -83,17 +104,39 @@ KINDS = tuple(_KINDS)
 _PATTERNS = {kind: (re.compile(pattern), rule) for kind, (pattern, rule) in _KINDS.items()}
 
 
+_GOES_ON = re.compile(r"[^\W_][^\W_]|.:[\w:]", re.DOTALL)
+"""The last character of a span and what follows it, where that is the same word or address still."""
+
+
 def detect(text: str) -> list[Span]:
     """The spans in `text`, in order."""
-    found = [
-        Span(kind, match.start(), match.end())
-        for kind, (pattern, rule) in _PATTERNS.items()
-        for match in pattern.finditer(text)
-        if rule is None or rule(match[0])
-    ]
-    found.sort(key=lambda span: (span.start, -span.end, KINDS.index(span.kind)))
+    spans = [span for kind in _PATTERNS for span in _spans(kind, text)]
+    spans.sort(key=lambda span: (span.start, -span.end, KINDS.index(span.kind)))
     kept: list[Span] = []
-    for span in found:
+    for span in spans:
         if not kept or span.start >= kept[-1].end:
             kept.append(span)
     return kept
+
+
+def _spans(kind: str, text: str) -> Iterator[Span]:
+    """The spans of one kind. A candidate that fails its check gives its characters back: the longest part of it that
+    begins at the same place and passes is taken, else the search goes on one character later."""
+    pattern, rule = _PATTERNS[kind]
+    at = 0
+    while (match := pattern.search(text, at)) is not None:
+        start, end = match.span()
+        passed = end if rule is None else _longest(pattern, rule, text, start, end)
+        if passed is not None:
+            yield Span(kind, start, passed)
+        at = passed or start + 1
+
+
+def _longest(pattern: re.Pattern[str], rule: Callable[[str], bool], text: str, start: int, end: int) -> int | None:
+    """Where the longest candidate from `start` ends that passes; it never ends within a word."""
+    for shorter in range(end, start, -1):
+        if _GOES_ON.match(text, shorter - 1):
+            continue
+        if (part := pattern.fullmatch(text, start, shorter)) and rule(part[0]):
+            return shorter
+    return None

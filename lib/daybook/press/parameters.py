@@ -13,16 +13,26 @@ import ast
 import io
 import json
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from math import isfinite
-from typing import Any
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Optional, Union
+
+from pydantic import AfterValidator, ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from daybook.errors import BadDate, BadParameter, meant
 
 TAG = "parameters"
 INJECTED = "injected-parameters"
+_TYPES: Mapping[str, Any] = {
+    **{kind.__name__: kind for kind in (bool, int, str, list, dict)},
+    **{"List": list, "Dict": dict, "Sequence": list, "Mapping": dict, "Iterable": list},
+    **{"Optional": Optional, "Union": Union, "Literal": Literal, "Any": Any, "object": Any, "None": None},
+    "NoneType": None,
+    "float": int | float,  # however long the integer is
+}
+"""The names that an annotation may use. JSON has one kind of list and one of mapping: the abstract ones are these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,50 +179,62 @@ def _value(word: str, parameter: Parameter, text: str) -> Any:
 
 
 def fits(value: Any, kind: str) -> bool:
-    """Whether a plain value (as JSON has them) is of the type written as `kind`.
+    """Whether a plain value (as JSON has them) is of the type written as `kind`, in any of Python's spellings:
+    `int | None`, `Optional[int]`, `Union[int, None]`, `list[str]`, `List[str]`, `typing.Literal["a"]`.
 
     An int is a float too; a bool is neither; nan and infinity are no figures. A type that is not understood fits
     nothing.
     """
-    try:
-        return _fits(value, ast.parse(kind, mode="eval").body)
-    except SyntaxError:
+    if (checker := _checker(kind)) is None:
         return False
+    try:
+        checker.validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
-def _fits(value: Any, kind: ast.expr) -> bool:
-    match kind:
+@lru_cache(maxsize=256)
+def _checker(kind: str) -> TypeAdapter[Any] | None:
+    """What checks the type; None where it is not understood."""
+    try:
+        written = _type(ast.parse(kind, mode="eval").body)
+        return TypeAdapter(written, config=ConfigDict(strict=True, allow_inf_nan=False))
+    except (SyntaxError, TypeError, KeyError, PydanticSchemaGenerationError):
+        return None
+
+
+def _type(node: ast.expr) -> Any:
+    """The type that an annotation writes. Only names of types are looked up; nothing is executed."""
+    match node:
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _fits(value, left) or _fits(value, right)
-        case ast.Constant(value=None) | ast.Name(id="None"):
-            return value is None
-        case ast.Name(id="bool"):
-            return isinstance(value, bool)
-        case ast.Name(id="int"):
-            return isinstance(value, int) and not isinstance(value, bool)
-        case ast.Name(id="float"):
-            return not isinstance(value, bool) and (
-                isinstance(value, int) or (isinstance(value, float) and isfinite(value))
-            )
-        case ast.Name(id="str"):
-            return isinstance(value, str)
-        case ast.Name(id="list"):
-            return isinstance(value, list)
-        case ast.Name(id="dict"):
-            return isinstance(value, dict)
-        case ast.Subscript(value=ast.Name(id="list"), slice=item):
-            return isinstance(value, list) and all(_fits(one, item) for one in value)
-        case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[key, item])):
-            return isinstance(value, dict) and all(_fits(k, key) and _fits(v, item) for k, v in value.items())
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=ast.Tuple(elts=choices)):
-            return any(_is(value, choice) for choice in choices)
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=choice):
-            return _is(value, choice)
-    return False
+            return Union[_type(left), _type(right)]  # noqa: UP007 - the members are known only at run time
+        case ast.Constant(value=None):
+            return None
+        case ast.Constant(value=str(quoted)):
+            return _type(ast.parse(quoted, mode="eval").body)
+        case ast.Name(id=name) | ast.Attribute(value=ast.Name(id="typing" | "t" | "types" | "collections"), attr=name):
+            return _TYPES[name]
+        case ast.Subscript(value=generic, slice=inner):
+            parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+            if _type(generic) is Literal:
+                return _literal([ast.literal_eval(part) for part in parts])
+            members = [_type(part) for part in parts]
+            if _type(generic) is list and len(members) > 1:
+                raise KeyError(ast.unparse(node))
+            return _type(generic)[members[0] if len(members) == 1 else tuple(members)]
+    raise KeyError(ast.unparse(node))
 
 
-def _is(value: Any, choice: ast.expr) -> bool:
-    return isinstance(choice, ast.Constant) and type(choice.value) is type(value) and choice.value == value
+def _literal(choices: Sequence[object]) -> Any:
+    """One of these values; to pydantic's own Literal, 1 is True."""
+
+    def require(value: object) -> object:
+        if not any(type(value) is type(choice) and value == choice for choice in choices):
+            raise ValueError("none of the choices")
+        return value
+
+    return Annotated[object, AfterValidator(require)]
 
 
 def _known(known: Mapping[str, Parameter]) -> str:

@@ -3,16 +3,19 @@
     measure("number")("So she has 18 eggs.", ["18"])      Score(value=1.0, read="18")
 
 Pure: nothing here asks a model or reads a file. What needs one (embeddings, a judge, running code) is handed in by the
-service that has it. `Score.read` is what was understood of the answer; None where nothing was, which is counted apart
+service that has it. A model's thoughts (`<think>…</think>`) are not graded.
+`Score.read` is what was understood of the answer; None where nothing was, which is counted apart
 and never guessed.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 
 from daybook.errors import BadParameter
 from daybook.scoring.score import Measure, Score
+from daybook.scoring.visible import visible
 
 __all__ = ["MEASURES", "Measure", "Score", "measure"]
 
@@ -35,8 +38,12 @@ def measure(name: str) -> Measure:
     """The measure of that name. Raises BadParameter."""
     if name not in MEASURES:
         raise BadParameter(f"There is no scorer {name[:40]!r}.", remedy=f"There are {', '.join(MEASURES)}.")
-    found: Measure = importlib.import_module(f"daybook.scoring.{_FILES.get(name, name)}").score
-    return found
+    measured: Measure = importlib.import_module(f"daybook.scoring.{_FILES.get(name, name)}").score
+
+    def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
+        return measured(visible(answer), references, choices)
+
+    return score
 
 
 _FILES = {"json": "json_fields"}

@@ -1,8 +1,8 @@
-"""Which of lettered choices an answer takes: by its letter or by its words.
+r"""Which of lettered choices an answer takes: by its letter or by its words.
 
 Read, in this order: the whole answer is a letter or a choice's text; it begins with a letter set off (`B)`, `(B)`,
 `B.`, `B: …`); the last "answer is B"; the only letter in brackets; the only choice whose words occur. Anything else
-has chosen nothing.
+has chosen nothing. What is boxed (\boxed{\text{B}}) counts before what stands around it; `$B$` and `` `B` `` are B.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from string import ascii_uppercase
 from daybook.scoring.contains import occurs
 from daybook.scoring.normalised import plain
 from daybook.scoring.score import Score
+from daybook.scoring.visible import boxed, undressed
 
 _OPENS = re.compile(r"^\W*(?:option|choice|answer)?\W*([A-Z])(?:\s*[).:\]\-–,*]|\s*$|\s*\n)", re.IGNORECASE)
 _SAYS = re.compile(
@@ -21,15 +22,24 @@ _SAYS = re.compile(
     r"[:=]?\s*[\"'*(\[]*([A-Z])(?![\w'])",
     re.IGNORECASE,
 )
+_STATED = re.compile(r"^\W*(?:final\s+)?(?:a|ans|answer)\s*[:=]\s*[\"'*_(\[]*([A-Z])[\"'*_)\].]*\s*\Z", re.I | re.M)
+"""A last line that is nothing but the answer: `A: C`."""
+_CONCLUDED = re.compile(r"\b[Aa]nswer\s+is:?\s+(?:(?:option|choice)\s+)?[\"'*(\[]*([A-Z])(?![\w'’])")
 _BRACKETED = re.compile(r"[(\[]([A-Za-z])[)\]]")
 
 
 def letter(answer: str, n: int) -> str | None:
     """The letter that an answer takes of the first `n`; None where it takes none, or several."""
+    if (boxes := boxed(answer)) and (taken := letter(boxes[-1][1], n)):
+        return taken
     known = ascii_uppercase[:n]
-    text = answer.strip().replace("**", "")
+    text = undressed(answer).strip()
     if len(text) == 1:
         return text.upper() if text.upper() in known else None
+    if (stated := _STATED.search(text)) and stated[1].upper() in known:
+        return stated[1].upper()
+    if concluded := [m[1] for m in _CONCLUDED.finditer(text) if m[1] in known]:
+        return concluded[-1]
     if (
         (opens := _OPENS.match(text))
         and opens[1].upper() in known
@@ -45,6 +55,9 @@ def letter(answer: str, n: int) -> str | None:
 
 def read(answer: str, choices: Sequence[str]) -> int | None:
     """Position of the choice that an answer takes."""
+    if (boxes := boxed(answer)) and (taken_within := read(boxes[-1][1], choices)) is not None:
+        return taken_within
+    answer = undressed(answer)
     said = plain(answer)
     same = [i for i, choice in enumerate(choices) if said and said == plain(choice)]
     if len(same) == 1:

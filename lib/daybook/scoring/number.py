@@ -1,7 +1,8 @@
-"""The number that an answer gives, and whether it is the right one.
+r"""The number that an answer gives, and whether it is the right one.
 
-Read, in this order: what follows the last `####` (GSM8K), the last \\boxed{…}, what follows the last "answer is" (of an
-equation, what it comes to), the last number of the text.
+Read, in this order: what follows the first `####` (GSM8K; a model that runs on after it has answered already); the last
+of \boxed{…}, "answer is" and a line `A: …` (of an equation, what it comes to); what follows "the total is" where no
+later sentence has a number; the last number of the text.
 
 1,234.50 = $1234.5 = 1.2345e3 = 1.234,50 = 1'234.50; 1/2 = 0.5; 3 1/2 = 3.5; 15 % is 15.
 A comma before exactly three digits parts thousands, any other one is a decimal comma (2,5), where no list stands
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from decimal import Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
 
 from daybook.scoring.score import Score
+from daybook.scoring.visible import boxed
 
 _DIGITS = (
     r"[1-9]\d{0,2}(?:\.\d{3})+,\d+(?![\d,])"  # 1.234,50
@@ -29,8 +31,18 @@ _NUMBER = re.compile(
     r"(?:\s?/\s?(?P<under>\d+))?"
 )
 _SPACED = re.compile(r"(?<!\S)[-+−]?\s?[$€£¥]?\s?[1-9]\d{0,2}(?: \d{3})+(?!\d)(?:[.,]\d+)?")
+_DIGITS_FRACTION = re.compile(r"\\[dt]?frac\s*(\d)\s*(\d)")
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}")
-_MARKS = (r"####", r"\\boxed\s*\{", r"(?:answer|result|total)\s*(?:is|=|:|would be|comes to)")
+_END = re.compile(
+    r"####[ \t]*(?:(?:the )?(?:final )?answer(?: is)?[ \t]*[:=]?[ \t]*)?(?=[^\w\n]{0,4}\d)", re.IGNORECASE
+)
+_HEADING = re.compile(r"[.):][ \t]+\S")
+"""What follows the number of a heading, `#### 2. Then we …`."""
+_ANSWER = re.compile(
+    r"answer[\s*_]*(?:is|=|:|would be|comes to)|^\W*(?:final\s+)?(?:a|ans|answer)\s*[:=]", re.IGNORECASE | re.MULTILINE
+)
+_RESULT = re.compile(r"(?:result|total)\s*(?:is|=|:|would be|comes to)", re.IGNORECASE)
+_SENTENCE = re.compile(r"[.!?](?=\s)|\n")
 _OPERATOR = re.compile(r"\s?[-+−*×÷/=]")
 _CLOSE = Decimal("1e-6")
 _LONGEST = 20_000
@@ -39,19 +51,36 @@ _LONGEST = 20_000
 
 def read(text: str) -> Decimal | None:
     """The number that a text gives; None where it gives none."""
-    text = text[-_LONGEST:].replace("**", "").replace("\\$", "$").replace("\\,", "")
-    text = _FRACTION.sub(r"\1/\2", text)
+    text = _plain(text[-_LONGEST:])
+    for mark in _END.finditer(text):
+        number = _NUMBER.search(text, mark.end())
+        if number and not _HEADING.match(text, number.end()) and (value := _outcome(number)) is not None:
+            return value
     if whole := _SPACED.match(text.strip()):  # 1 234, where it is all that is said
         rest = text.strip()[whole.end() :]
         text = whole[0].replace(" ", "") + rest if not _NUMBER.search(rest) else text
-    for mark in _MARKS:
-        marked = list(re.finditer(mark, text, re.IGNORECASE))
-        if marked and (found := _NUMBER.search(text, marked[-1].end())) and (value := _outcome(found)) is not None:
+    stated = [(at, _NUMBER.search(within.rpartition("=")[2])) for at, within in boxed(text)]
+    stated += [(mark.start(), _NUMBER.search(text, mark.end())) for mark in _ANSWER.finditer(text)]
+    for _, number in sorted(stated, key=lambda pair: pair[0], reverse=True):
+        if number and (value := _outcome(number)) is not None:
             return value
-    for found in reversed(list(_NUMBER.finditer(text))):
-        if (value := _value(found)) is not None:
+    if results := list(_RESULT.finditer(text)):
+        number = _NUMBER.search(text, results[-1].end())
+        ends = _SENTENCE.search(text, number.end()) if number else None
+        if number and not (ends and _NUMBER.search(text, ends.end())) and (value := _outcome(number)) is not None:
+            return value
+    for number in reversed(list(_NUMBER.finditer(text))):
+        if (value := _value(number)) is not None:
             return value
     return None
+
+
+def _plain(text: str) -> str:
+    """The text without LaTeX's and Markdown's dress around digits: `\\$9{,}500`, `10,\\!080`, `\text{5}`, `**5**`."""
+    text = re.sub(r"\{([,.])\}", r"\1", text.replace("**", "").replace("`", ""))
+    text = re.sub(r"\\[,!;: ](?=\d)", "", text).replace("\\$", "$").replace("\\%", "%")
+    text = re.sub(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\s*\{([^{}]*)\}", r" \1 ", text)
+    return _DIGITS_FRACTION.sub(r"\1/\2", _FRACTION.sub(r"\1/\2", text))
 
 
 def _outcome(found: re.Match[str]) -> Decimal | None:
@@ -86,8 +115,16 @@ def _point(digits: str) -> str:
 
 
 def same(a: Decimal, b: Decimal) -> bool:
-    """Equal to one part in a million."""
-    return abs(a - b) <= _CLOSE * max(abs(a), abs(b)) if a != b else True
+    """Whole numbers are equal only where they are equal; others to one part in a million."""
+    if a == b:
+        return True
+    if _is_whole(a) and _is_whole(b):
+        return False
+    return abs(a - b) <= _CLOSE * max(abs(a), abs(b))
+
+
+def _is_whole(value: Decimal) -> bool:
+    return value == value.to_integral_value()
 
 
 def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:

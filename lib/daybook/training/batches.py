@@ -1,7 +1,8 @@
 """Chats as tokens, with the answers marked as what is to be learnt; and batches of them, in an order that a seed fixes.
 
 A chat is written by the model's own chat template. Learnt are the assistant's words and what ends them; everything
-that the model is told is read and not learnt. A chat that is too long keeps its end.
+that the model is told is read and not learnt; so is an answer of `weight: 0`, and one that is only a tool call where
+the template does not write tool calls (it would be learnt as an empty text). A chat that is too long keeps its end.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from daybook.errors import BadData
 from daybook.extras import need
-from daybook.training.data.examples import Message
+from daybook.training.data.examples import Message, templated, tools_of
 
 IGNORED = -100
 _MEGA = 16
@@ -31,13 +32,20 @@ class Encoded:
 
 
 def encode(chat: Sequence[Message], tokenizer: Any, max_length: int) -> Encoded:
-    messages = [{"role": m["role"], "content": m.get("content") or ""} for m in chat]
-    text = tokenizer.apply_chat_template(messages, tokenize=False)
+    messages = templated(chat)
+
+    def written(part: Sequence[Message], **more: Any) -> str:
+        return str(tokenizer.apply_chat_template(part, tools=tools_of(chat), tokenize=False, **more))
+
+    text = written(messages)
     spans = []
     for n, message in enumerate(messages):
-        if message["role"] == "assistant":
-            start = len(tokenizer.apply_chat_template(messages[:n], tokenize=False, add_generation_prompt=True))
-            spans.append((start, len(tokenizer.apply_chat_template(messages[: n + 1], tokenize=False).rstrip("\n"))))
+        if message["role"] != "assistant" or chat[n].get("weight") == 0:
+            continue
+        upto = written(messages[: n + 1])
+        if not message["content"] and upto == written([*messages[:n], {"role": "assistant", "content": ""}]):
+            continue
+        spans.append((len(written(messages[:n], add_generation_prompt=True)), len(upto.rstrip("\n"))))
     tokens = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     labels = [
         token if any(start <= at < end for start, end in spans) else IGNORED

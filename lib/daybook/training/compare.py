@@ -6,7 +6,7 @@ to chance; what counts as right is exact up to case and punctuation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,8 @@ from typing import Any
 from daybook.extras import need
 from daybook.hf import weights as bases
 from daybook.training.batches import answer_losses, encode_all
-from daybook.training.data.examples import Message
+from daybook.training.data.examples import Chats, templated, tools_of
 from daybook.training.data.near_duplicates import normal
-
-Chats = Sequence[Sequence[Message]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,8 @@ def _write(model: Any, tokenizer: Any, chats: Chats, longest: int) -> list[str]:
     """What the model answers, greedily, up to its end-of-turn or `longest` tokens."""
     prompts = [
         tokenizer.apply_chat_template(
-            [{"role": m["role"], "content": m.get("content") or ""} for m in chat[:-1]],
+            templated(chat[:-1]),
+            tools=tools_of(chat),
             tokenize=False,
             add_generation_prompt=True,
         )

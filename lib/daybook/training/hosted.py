@@ -8,7 +8,7 @@ is found again: an uploaded file by its name, a created job by its metadata. So 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -19,11 +19,11 @@ from typing import Any
 import orjson
 import yaml
 
+from daybook.datasets.rows import to_bytes
 from daybook.errors import BadParameter, ProviderError, Unauthorised, Unavailable
 from daybook.extras import need
-from daybook.training.data.examples import Message
+from daybook.training.data.examples import Chats, tools_of
 
-Chats = Sequence[Sequence[Message]]
 OVER = frozenset(("succeeded", "failed", "cancelled"))
 PREFIX = "daybook-"
 """Of the names of all files that are uploaded from here: so they can be listed and deleted."""
@@ -123,7 +123,10 @@ class Hosted:
         for name, chats in (("train", train), ("validation", held)):
             with (self.folder / f"{name}.jsonl").open("wb") as file:
                 for chat in chats:
-                    file.write(orjson.dumps({"messages": [dict(message) for message in chat]}) + b"\n")
+                    body = {"messages": [dict(message) for message in chat]}
+                    if tools := tools_of(chat):
+                        body["tools"] = tools
+                    file.write(to_bytes(body, sort=False) + b"\n")
         return self._keep(state)
 
     @property

@@ -21,11 +21,10 @@ from daybook.extras import need
 from daybook.hf import weights as bases
 from daybook.training.batches import Encoded, answer_losses, encode_all, order
 from daybook.training.checkpoints import Checkpoints
-from daybook.training.data.examples import Message
+from daybook.training.data.examples import Chats
 from daybook.training.progress import LossPoint, Tell, Trained, TrainingProgress
 from daybook.training.recipe import Recipe
 
-Chats = Sequence[Sequence[Message]]
 ADAPTER = "adapter"
 
 

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from daybook.datasets import DataSet, Row
+from daybook.datasets.rows import to_bytes
 from daybook.pii import detect
 from daybook.training.data import near_duplicates as nearness
 from daybook.training.data.examples import Material
@@ -102,7 +101,7 @@ def duplicates(rows: Sequence[Row], chats: Sequence[Sequence[Mapping[str, Any]]]
     again: list[str] = []
     for n, chat in enumerate(chats):
         key = hashlib.sha256(
-            orjson.dumps([[m.get("role"), nearness.normal(str(m.get("content")))] for m in chat])
+            to_bytes([[m.get("role"), nearness.normal(str(m.get("content"))), m.get("tool_calls")] for m in chat])
         ).digest()
         if (there := first.setdefault(key, n)) != n:
             again.append(f"{_at(rows[n], n)} is {_at(rows[there], there)} again")
@@ -121,11 +120,19 @@ def near_duplicates(rows: Sequence[Row]) -> Found:
     return Found(len(repeated), len(rows), told, shown)
 
 
+def _answer(row: Row) -> str:
+    """What is learnt of a row, as one text; of a tool call, the call."""
+    if row.reference is not None:
+        return row.reference
+    chat = row.extra.get("messages") or [{}]
+    return to_bytes([chat[-1].get("tool_calls"), chat[-1].get("function_call")]).decode()
+
+
 def contradictions(rows: Sequence[Row]) -> Found:
     said: dict[str, dict[str, int]] = {}
     for n, row in enumerate(rows):
         if "messages" not in row.extra or len(row.extra["messages"]) <= 3:
-            said.setdefault(nearness.normal(row.input), {}).setdefault(str(row.reference), n)
+            said.setdefault(nearness.normal(row.input), {}).setdefault(_answer(row), n)
     split = [answers for answers in said.values() if len(answers) > 1]
     shown = tuple(" and ".join(_at(rows[n], n) for n in list(a.values())[:3]) + " disagree" for a in split[:_SHOWN])
     told = f"{len(split)} questions have more than one answer" if split else "no question has two answers"
@@ -208,7 +215,12 @@ def licence(data: DataSet, licence: str | None) -> Found:
 
 def balance(rows: Sequence[Row], *, classifier: bool) -> Found:
     """`classifier`: what is trained answers with one of the classes, so that there have to be at least two of them."""
-    counts = Counter(str(row.reference) for row in rows)
+    silent = [n for n, row in enumerate(rows) if row.reference is None]
+    if classifier and silent:
+        told = f"{len(silent)} of {len(rows)} examples end with a tool call, which is no class"
+        shown = tuple(_at(rows[n], n) for n in silent[:_SHOWN])
+        return Found(len(silent), len(rows), told, shown, {"classes": None}, met=False, block=True)
+    counts = Counter(_answer(row) for row in rows)
     if classifier and len(counts) > len(rows) / 2:
         told = f"{len(rows)} examples have {len(counts)} different answers: that is free text, and a head needs classes"
         return Found(len(rows), len(rows), told, details={"classes": None}, met=False, block=True)

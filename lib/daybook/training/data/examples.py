@@ -10,14 +10,14 @@ name for it, and the sound lines are kept, so that a gate can count and show. Ea
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from daybook.datasets import DataSet, Row, load
+from daybook.datasets.files import parse
+from daybook.datasets.rows import to_bytes
 from daybook.errors import BadData
 from daybook.ports import Rows
 
@@ -25,6 +25,30 @@ ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 KEYS = frozenset(("role", "content", "name", "function_call", "tool_calls", "tool_call_id", "refusal", "weight"))
 
 Message = Mapping[str, Any]
+
+
+class Chat(list[Message]):
+    """Messages in order, and the tools that the assistant could call in them."""
+
+    def __init__(self, messages: Iterable[Message], tools: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(messages)
+        self.tools = tuple(tools)
+
+
+Chats = Sequence[Sequence[Message]]
+
+
+def tools_of(chat: Sequence[Message]) -> list[Any] | None:
+    """The tools of a chat as a chat template takes them; None where there are none."""
+    return list(chat.tools) or None if isinstance(chat, Chat) else None
+
+
+def templated(chat: Sequence[Message]) -> list[dict[str, Any]]:
+    """The messages as a chat template takes them: a content that is missing is an empty text; tool calls stay."""
+    return [
+        {k: v for k, v in message.items() if k != "weight"} | {"content": message.get("content") or ""}
+        for message in chat
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +87,11 @@ class Material:
     lines: int = 0
     """Rows that were read, the faulty ones included."""
 
-    def messages(self, row: Row) -> list[Message]:
+    def messages(self, row: Row) -> Chat:
         """The row as a chat that ends with the answer to learn."""
         if (chat := row.extra.get("messages")) is not None:
-            return list(chat)
-        return [*self.template.ask(row.input), {"role": "assistant", "content": row.reference or ""}]
+            return Chat(chat, row.extra.get("tools") or ())
+        return Chat([*self.template.ask(row.input), {"role": "assistant", "content": row.reference or ""}])
 
     def part(self, data: DataSet) -> Material:
         return Material(data, (), self.template, len(data))
@@ -104,7 +128,7 @@ def _is_chat(path: Path) -> bool:
 
 def _parsed(line: bytes) -> Any:
     try:
-        return orjson.loads(line)
+        return parse(line.decode("utf-8-sig"))
     except ValueError:
         return None
 
@@ -126,7 +150,7 @@ def _chats(path: Path, template: Template, limit: int | None) -> Material:
             if wrong:
                 faults += [BadLine(number, error, told) for error, told in wrong]
                 continue
-            identity = hashlib.sha256(orjson.dumps(record["messages"], option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+            identity = hashlib.sha256(to_bytes(record["messages"])).hexdigest()[:16]
             seen[identity] = seen.get(identity, 0) + 1
             chat = record["messages"]
             given = record.get("id")
@@ -137,7 +161,7 @@ def _chats(path: Path, template: Template, limit: int | None) -> Material:
                 Row(
                     id=str(given) if given is not None else identity + ("" if seen[identity] == 1 else f"-{number}"),
                     input=next((str(m["content"]) for m in reversed(chat[:-1]) if m.get("role") == "user"), ""),
-                    reference=str(chat[-1].get("content") or ""),
+                    reference=chat[-1].get("content") or None,  # only a tool call: no text to learn
                     group=str(record["group"]) if record.get("group") is not None else None,
                     extra={"messages": chat, "line": number}
                     | {k: v for k, v in record.items() if k not in {"messages", "id", "group"}},
@@ -155,11 +179,14 @@ def _line(line: bytes) -> tuple[list[tuple[str, str]], dict[str, Any]]:
     except UnicodeDecodeError as error:
         return [("encoding", f"byte {error.start + 1} is not UTF-8")], {}
     try:
-        record = orjson.loads(text)
-    except ValueError as error:
+        record = parse(text)
+    except (ValueError, RecursionError) as error:
         return [("not_json", str(error)[:80])], {}
     if not isinstance(record, dict):
         return [("data_type", f"a {type(record).__name__}, not an object")], {}
+    tools = record.get("tools")
+    if tools is not None and not (isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools)):
+        return [("data_type", "tools is no list of objects")], {}
     messages = record.get("messages")
     if not isinstance(messages, list) or not messages:
         return [("missing_messages_list", "")], {}
@@ -180,6 +207,8 @@ def _message(message: Any) -> Sequence[tuple[str, str]]:
         found.append(("message_unrecognized_key", str(unknown[0])[:40]))
     if message.get("role") not in ROLES:
         found.append(("unrecognized_role", str(message.get("role"))[:40]))
+    if "weight" in message and (isinstance(message["weight"], bool) or message["weight"] not in (0, 1)):
+        found.append(("data_type", f"a weight of {message['weight']!r}, not 0 or 1"[:80]))
     content = message.get("content")
     if (not content and not called) or (content is not None and not isinstance(content, str)):
         found.append(("missing_content", "empty" if not content else f"a {type(content).__name__}, not text"))
