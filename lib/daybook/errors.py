@@ -177,7 +177,8 @@ class ProviderError(DaybookError):
     """A model call that failed.
 
     `attempts`: how often the upstream was asked. `retry_after`: seconds the upstream asked us to
-    wait, or None. `upstream_status`: its HTTP status, or None where no answer came.
+    wait, or None. `upstream_status`: its HTTP status, or None where no answer came. `final`: whether asking again is
+    of no use or was tried already, so that whoever asked should not.
     """
 
     kind: ClassVar[str] = "unavailable"
@@ -197,6 +198,7 @@ class ProviderError(DaybookError):
         self.attempts = attempts
         self.retry_after = retry_after
         self.upstream_status = upstream_status
+        self.final = False
 
 
 class BadRequest(ProviderError):

@@ -14,6 +14,8 @@ from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 Status = Literal["ok", "error", "client_closed"]
+MOST_COUNT = 2**63 - 1
+"""The largest count that the book can keep."""
 RunState = Literal["running", "completed", "failed", "timed_out"]
 
 
@@ -26,6 +28,19 @@ class Usage:
     output_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    """Part of `input_tokens`, written to the provider's cache; none of them was read from it."""
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    output_image_tokens: int | None = None
+    input_video_tokens: int | None = None
+    tier: str | None = None
+    """The service tier that the call was served in, as the upstream says; None: the ordinary one."""
+    cost: Decimal | None = None
+    """US dollars, where the upstream itself says what the call cost."""
+    problem: str | None = None
+    """Why these counts cannot be priced, although they are there."""
     reported: bool = True
     """False where the upstream did not count and the figures are our estimate."""
 

@@ -37,7 +37,20 @@ upstreams:
     api_key_env: FAKE_KEY
 models:
 {models}"""
-BEHAVIOURS = ("good", "endless", "silent", "broken", "refuses", "busy", "bad", "down", "long", "uncounted", "gone")
+BEHAVIOURS = (
+    "good",
+    "endless",
+    "silent",
+    "broken",
+    "refuses",
+    "busy",
+    "bad",
+    "down",
+    "long",
+    "uncounted",
+    "gone",
+    "raw",
+)
 
 
 class Upstream:
@@ -47,6 +60,8 @@ class Upstream:
     def __init__(self) -> None:
         self.seen: list[dict[str, Any]] = []
         self.cancelled: list[str] = []
+        self.raw = b""
+        """What the model `raw` answers, whether a stream was asked for or not."""
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._up = threading.Event()
@@ -102,6 +117,9 @@ class Upstream:
             return web.json_response({"error": error}, status=status, headers=headers)
         if model == "silent":
             await asyncio.Event().wait()
+        if model == "raw":
+            kind = "text/event-stream" if body.get("stream") else "application/json"
+            return web.Response(body=self.raw, content_type=kind)
         usage = {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17}
         if not body.get("stream"):
             message = {"role": "assistant", "content": "".join(WORDS), "refusal": None}

@@ -127,10 +127,11 @@ async def test_an_error_before_the_first_piece_is_a_refusal(openai, provider, wa
     [
         error(503, {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}),
         Raw(body=[], end="abort"),
-        events(b": waiting\n\n", end="abort"),
         events(),
+        events(b'data: {"error":{"code":429,"message":"slow down"}}\n\n'),
+        events(b'data: {"error":{"type":"overloaded_error"}}\n\n'),
     ],
-    ids=["503", "cut off", "cut off after a comment", "empty"],
+    ids=["503", "cut off", "empty", "429 inside a 200", "overloaded inside a 200"],
 )
 async def test_a_stream_that_fails_before_its_first_event_is_asked_again(openai, provider, first):
     """Nothing was handed on yet, so the second attempt's answer is the answer."""
@@ -138,6 +139,156 @@ async def test_a_stream_that_fails_before_its_first_event_is_asked_again(openai,
     stream = await provider.stream(body())
     assert stream.attempts == 2
     assert "".join(piece.text for piece in await told(stream)) == TEXT
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        events(b": working\n\n", end="abort"),
+        events(b"data: <html>\n\n"),
+        events(b"<html><body>Bad gateway</body></html>"),
+        events(b'data: {"choices": [{"delta"\n\n'),
+        events(b"data: [1, 2]\n\n"),
+        events(b'data: {"error":"the model fell over"}\n\n'),
+        events(b'data: {"object":"error","message":"no"}\n\ndata: [DONE]\n\n'),
+        events(b'event: error\ndata: {"text":"no"}\n\ndata: [DONE]\n\n'),
+        events(b'data: {"details":"no"}\n\n'),
+        events(b'data: {"detail":[{"msg":"no","loc":["body","model"]}]}\n\n'),
+        events(b'data: {"code":"E1","msg":"no"}\n\n'),
+        events(b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}\n\ndata: [DONE]\n\n'),
+    ],
+)
+async def test_what_came_with_a_200_is_not_asked_again(openai, provider, first):
+    """It may have been paid for: unless it says that it will pass, it fails after one attempt, and is final."""
+    openai.script = [first, Says(usage=USAGE)]
+    with pytest.raises(Unavailable) as caught:
+        await provider.stream(body())
+    assert (caught.value.attempts, caught.value.final, len(openai.seen)) == (1, True, 1)
+
+
+HEAD = b'data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}\n\n'
+LAST = b'data: {"id":"1","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'{"error":{"message":"no"}}',
+        b'{"object":"error","message":"no"}',
+        b'{"type":"error","error":null}',
+        b'{"details":"no"}',
+        b'{"choices":[{"index":0,"delta":{},"finish_reason":"error","error":{"code":502,"message":"no"}}]}',
+    ],
+)
+async def test_an_error_event_in_any_shape_fails_the_call(openai, provider, odd):
+    """Also where `[DONE]` follows: an answer that broke off is no success."""
+    openai.script = [events(HEAD, b"data: " + odd + b"\n\n", DONE)]
+    with pytest.raises((StreamBroken, Unavailable)):  # Unavailable where one read has all of it: nothing was handed on
+        await told(await provider.stream(body()))
+
+
+@pytest.mark.parametrize("tail", [b"\n\n", b"\n", b"", b'\n\ndata: {"choices":[],"usage":null}\n\n'])
+@pytest.mark.parametrize("end", ["clean", "abort"])
+async def test_a_stream_that_gave_its_reason_is_complete(openai, provider, tail, end):
+    """`[DONE]` is missing, the answer is not: it is given its end. How the connection ends is no matter."""
+    openai.script = [events(HEAD, LAST + tail, end=end)]
+    if end == "abort" and not tail.endswith(b"\n\n"):
+        pytest.skip("what was cut off within an event is not whole")
+    pieces = await told(await provider.stream(body()))
+    assert (
+        b"".join(piece.data for piece in pieces) == HEAD + LAST + (tail if tail.endswith(b"\n\n") else b"\n\n") + DONE
+    )
+    assert [piece.finish_reason for piece in pieces if piece.finish_reason] == ["stop"]
+
+
+async def test_a_stream_of_two_answers_is_complete_when_both_are(openai, provider):
+    """One reason of two: what comes of the other is missing."""
+    other = HEAD.replace(b'"index":0', b'"index":1')
+    openai.script = [events(HEAD, other, LAST + b"\n\n")]
+    with pytest.raises(StreamBroken):
+        await told(await provider.stream(body()))
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (rb'{"choices":[{"index":0,"delta":{"content":"ok \ud83d"}}]}', "ok \ud83d"),
+        (b'{"choices":[{"index":0,"delta":{"content":"x"},"logprob":-Infinity}]}', "x"),
+        (b'{"choices":[{"index":0,"delta":{"content":"x"},"logprob":NaN}]}', "x"),
+        (b'{"choices":[null]}', ""),
+        (b'{"choices":null}', ""),
+        (b'{"choices":[{"index":0,"delta":"a"}]}', ""),
+        (b'{"choices":[{"index":0,"delta":null}]}', ""),
+        (b'{"choices":["a",{"delta":{"content":"x"}}]}', "x"),
+        (
+            b'{"choices":[{"index":0,"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},'
+            b'{"type":"text","text":"x"}]}}]}',
+            "x",
+        ),
+        (b'{"choices":[{"index":0,"delta":{"content":5}}]}', ""),
+        (b'{"model":5,"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":7}]}', "x"),
+        (b'{"choices":[{"index":0,"message":"x"}]}', ""),
+    ],
+)
+async def test_what_is_odd_but_readable_is_forwarded_as_it_came(openai, provider, event, text):
+    """As a first event and as a later one; what can be read of it is."""
+    for before in (b"", HEAD):
+        openai.script = [events(before, b"data: " + event + b"\n\n", LAST + b"\n\n", DONE)]
+        pieces = await told(await provider.stream(body()))
+        assert b"".join(piece.data for piece in pieces) == before + b"data: " + event + b"\n\n" + LAST + b"\n\n" + DONE
+        assert "".join(piece.text for piece in pieces) == ("Hi" if before else "") + text
+        assert pieces[-1].served_model in ("m", None)
+
+
+async def test_a_whole_answer_instead_of_a_stream_becomes_one(openai, provider):
+    """An upstream that cannot stream: its answer is paid for, so it is handed on, as one chunk and an end."""
+    openai.script = [Raw(body=[json.dumps(answer_of(Says(usage=USAGE))).encode()])]
+    pieces = await told(await provider.stream(body()))
+    assert "".join(piece.text for piece in pieces) == TEXT
+    assert (pieces[-1].usage, pieces[-1].finish_reason, pieces[-1].data.endswith(DONE)) == (COUNTED, "stop", True)
+    event = json.loads(pieces[0].data.partition(b"\n\n")[0][6:])
+    assert event["choices"][0]["delta"]["content"] == TEXT
+    assert event["object"] == "chat.completion.chunk"
+
+
+async def test_answers_of_one_stream_are_kept_apart(openai, provider):
+    """`n=2`: the text is the first's, the other's has its index."""
+    other = HEAD.replace(b'"index":0', b'"index":1').replace(b"Hi", b"Ho")
+    openai.script = [events(HEAD + other, LAST + b"\n\n", LAST.replace(b'"index":0', b'"index":1') + b"\n\n", DONE)]
+    pieces = await told(await provider.stream(body()))
+    assert ["".join(piece.text for piece in pieces), [o for piece in pieces for o in piece.others]] == [
+        "Hi",
+        [(1, "Ho")],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("choices", "text", "others"),
+    [
+        ([None], "", ()),
+        ([], "", ()),
+        ([{"message": "hello"}], "hello", ()),
+        ([{"message": None, "finish_reason": 3}], "", ()),
+        ([{"message": {"content": [{"type": "text", "text": "a"}, {"type": "thinking"}, 5]}}], "a", ()),
+        ([{"message": {"content": "a"}}, {"message": {"content": "b"}}], "a", ("b",)),
+    ],
+)
+async def test_an_odd_whole_answer_is_forwarded_as_it_came(openai, provider, choices, text, others):
+    """Nothing in it makes it a failure of ours."""
+    data = json.dumps({"model": "", "choices": choices}).encode()
+    openai.script = [Raw(body=[data])]
+    reply = await provider.chat(body())
+    assert (reply.data, reply.text, reply.others, reply.served_model) == (data, text, others, None)
+    assert reply.finish_reason is None
+
+
+@pytest.mark.parametrize("more", [{}, {"error": {"code": 502, "message": "no"}}])
+async def test_a_whole_answer_that_finished_in_error_is_none(openai, provider, more):
+    """`finish_reason: "error"` is no success."""
+    choice = {"message": {"content": "par"}, "finish_reason": "error", **more}
+    openai.script = [Raw(body=[json.dumps({"choices": [choice]}).encode()])]
+    with pytest.raises(Unavailable):
+        await provider.chat(body())
 
 
 async def test_an_event_that_nobody_can_read_breaks_the_stream(openai, provider):

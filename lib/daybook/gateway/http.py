@@ -150,6 +150,8 @@ def shape(error: BaseException, request_id: str) -> Shaped:
         code, param = _PROVIDER_CODES.get(error.kind, error.kind), _PROVIDER_PARAMS.get(error.kind)
         if error.retry_after is not None:
             headers = [(b"retry-after", str(math.ceil(max(0.0, error.retry_after))).encode())]
+        if error.final:
+            headers.append((b"x-should-retry", b"false"))  # or three attempts here become nine with a client's own
     elif isinstance(error, UnknownModel):
         status, code, message, param = 404, "model_not_found", str(error), "model"
     elif isinstance(error, UsageError):

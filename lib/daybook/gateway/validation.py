@@ -128,6 +128,25 @@ def _check_messages(messages: Any, *, given: bool) -> None:
                 param=f"messages[{i}].role",
             )
         _check_content(i, role, message)
+        _check_calls(i, message.get("tool_calls"))
+
+
+def _check_calls(i: int, calls: Any) -> None:
+    """Tool calls in the history: what is no call would be paid for before anybody noticed."""
+    if calls is None:
+        return
+    param = f"messages[{i}].tool_calls"
+    if not isinstance(calls, list):
+        raise bad_request(f"{param} is {_name(calls)}.", remedy="It must be a list of tool calls.", param=param)
+    for j, call in enumerate(calls):
+        function = call.get("function") if isinstance(call, dict) else None
+        fits = isinstance(call, dict) and (function is None or isinstance(function, dict))
+        if not fits or (function and not isinstance(function.get("name", ""), str)):
+            raise bad_request(
+                f"{param}[{j}] is no tool call.",
+                remedy='It must be an object such as {"id": …, "type": "function", "function": {"name": …}}.',
+                param=param,
+            )
 
 
 def _check_content(i: int, role: str, message: Mapping[str, Any]) -> None:

@@ -130,13 +130,15 @@ class Answerer:
 
 
 def _outcome(request: ChatRequest, reply: Reply) -> CallOutcome:
+    texts = (reply.text, *reply.others)
+    size = sum(map(text_tokens, texts))
     return CallOutcome(
         status="ok",
         http_status=200,
-        usage=reply.usage or estimated(request.body, text_tokens(reply.text) if reply.text else None),
+        usage=reply.usage or estimated(request.body, size or None),
         served_model=reply.served_model,
         finish_reason=reply.finish_reason,
         truncated=reply.truncated,
         attempts=reply.attempts,
-        answer=reply.text,
+        answers=texts,
     )

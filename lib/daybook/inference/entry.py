@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -10,6 +11,7 @@ import orjson
 from daybook.clock import Clock, new_id
 from daybook.inference.identity import PendingIdentity
 from daybook.inference.request import ChatRequest, parameters
+from daybook.providers.http.answer import well_formed
 from daybook.providers.port import Body, Identity, Provider
 from daybook.records import Call, Cost, Status, Usage
 
@@ -30,7 +32,8 @@ class CallOutcome:
     finish_reason: str | None = None
     truncated: bool | None = None
     attempts: int = 1
-    answer: str | None = None
+    answers: Sequence[str] = ()
+    """What was said, by choice."""
 
 
 class CallEntry:
@@ -121,5 +124,11 @@ class CallEntry:
             run_id=request.run_id,
             subject=self.subject,
             prompt=self._prompt,
-            answer=outcome.answer if self.content else None,
+            answer=_kept(outcome.answers) if self.content else None,
         )
+
+
+def _kept(answers: Sequence[str]) -> str:
+    """What the book keeps of an answer: its text; a JSON list of texts where several were asked for."""
+    texts = [well_formed(text) for text in answers]
+    return orjson.dumps(texts).decode() if len(texts) > 1 else "".join(texts)

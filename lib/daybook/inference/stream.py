@@ -31,7 +31,8 @@ class CompletionStream:
         self._stream = stream
         self._pieces: AsyncIterator[Piece] = stream.__aiter__()
         self._outcome = CallOutcome(status="ok", http_status=200, attempts=stream.attempts)
-        self._texts: list[str] = []
+        self._texts: dict[int, list[str]] = {}
+        """What each choice said so far, where content is kept."""
         self._deltas = self._size = 0
         self._over = self._closed = False
 
@@ -84,11 +85,13 @@ class CompletionStream:
         entry, outcome = self._entry, self._outcome
         if piece.deltas:
             self._deltas += piece.deltas
-            self._size += len(piece.text.encode(errors="surrogatepass"))
+            texts = ((0, piece.text), *piece.others)
+            self._size += sum(len(text.encode(errors="surrogatepass")) for _, text in texts)
             if entry.first_token is None:
                 entry.first_token = self._recorder.clock.monotonic() - entry.request.started
             if entry.content:
-                self._texts.append(piece.text)
+                for index, text in texts:
+                    self._texts.setdefault(index, []).append(text)
         if piece.usage is not None:
             outcome.usage = piece.usage
         if piece.served_model is not None:
@@ -114,5 +117,5 @@ class CompletionStream:
         self._over = True
         outcome = self._outcome
         outcome.usage = outcome.usage or estimated(self._entry.request.body, answer_tokens(self._deltas, self._size))
-        outcome.answer = "".join(self._texts)
+        outcome.answers = ["".join(self._texts[index]) for index in sorted(self._texts)]
         return outcome

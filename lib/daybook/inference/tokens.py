@@ -19,17 +19,16 @@ _FRAME = 4
 def prompt_tokens(messages: Sequence[Mapping[str, Any]]) -> int | None:
     """Estimated tokens of chat-completions messages; None where a part is not text."""
     total = 3
-    for message in messages:
+    for message in messages if isinstance(messages, (list, tuple)) else (None,):
+        if not isinstance(message, Mapping):
+            return None
         content = message.get("content")
         total += _FRAME
-        if isinstance(content, str):
-            total += text_tokens(content)
-        elif content is not None:
-            for part in content:
-                text = part.get("text") if isinstance(part, Mapping) else None
-                if not isinstance(text, str):
-                    return None
-                total += text_tokens(text)
+        for part in (content,) if isinstance(content, str) else () if content is None else content:
+            text = part.get("text") if isinstance(part, Mapping) else part
+            if not isinstance(text, str):
+                return None
+            total += text_tokens(text)
         for call in message.get("tool_calls") or ():
             function = call.get("function") or {}
             total += text_tokens(str(function.get("name", ""))) + text_tokens(str(function.get("arguments", "")))
@@ -55,5 +54,9 @@ def text_tokens(text: str) -> int:
 
 
 def estimated(body: Mapping[str, Any], output_tokens: int | None) -> Usage:
-    """The usage of a call that nobody reported one for."""
-    return Usage(input_tokens=prompt_tokens(body["messages"]), output_tokens=output_tokens, reported=False)
+    """The usage of a call that nobody reported one for. Never raises: messages that nobody can read are unknown."""
+    try:
+        given = prompt_tokens(body["messages"])
+    except (AttributeError, KeyError, TypeError, RecursionError):
+        given = None
+    return Usage(input_tokens=given, output_tokens=output_tokens, reported=False)

@@ -16,7 +16,8 @@ from typing import Any
 import orjson
 
 from daybook.errors import ProviderError
-from daybook.providers.http.sse import DONE, usage_of
+from daybook.providers.http.sse import DONE
+from daybook.providers.http.usage import usage_of
 from daybook.providers.port import Body, Identity, Piece, Reply, Stream
 from daybook.records import Usage
 

@@ -13,10 +13,12 @@ import orjson
 
 from daybook.errors import BadRequest, ModelNotFound, RateLimited, Unavailable
 from daybook.providers.http import errors as faults
+from daybook.providers.http.answer import is_failure, read_json, text_of
 from daybook.providers.http.client import HttpUpstream
 from daybook.providers.http.errors import Asked, AttemptFailed
-from daybook.providers.http.sse import Events, usage_of
+from daybook.providers.http.sse import Events
 from daybook.providers.http.stream import open_stream
+from daybook.providers.http.usage import reported_usage
 from daybook.providers.port import Body, Identity, Reply, Stream
 
 
@@ -40,14 +42,16 @@ class OpenAI:
             body = {**body, "stream": False}
         got = await self._wire.ask("POST", "/chat/completions", body, _answer)
         data, answer = got.value
-        choice = answer["choices"][0] if answer["choices"] else {}
-        message = choice.get("message") or {}
+        choices = [choice if isinstance(choice, dict) else {} for choice in answer["choices"]]
+        texts = [_text(choice) for choice in choices]
+        model, reason = answer.get("model"), choices[0].get("finish_reason") if choices else None
         return Reply(
             data=data,
-            text=message.get("content") or "",
-            usage=usage_of(answer.get("usage")),
-            served_model=answer.get("model"),
-            finish_reason=choice.get("finish_reason"),
+            text=texts[0] if texts else "",
+            others=tuple(texts[1:]),
+            usage=reported_usage(answer, data),
+            served_model=model if isinstance(model, str) and model else None,
+            finish_reason=reason if isinstance(reason, str) else None,
             attempts=got.attempts,
         )
 
@@ -80,15 +84,18 @@ class OpenAI:
 async def _answer(response: aiohttp.ClientResponse, asked: Asked) -> tuple[bytes, dict[str, Any]]:
     """The bytes and the JSON of a chat completion. An error inside a 200 is raised as what it is."""
     data = await response.read()
-    try:
-        answer = orjson.loads(data)
-    except ValueError:
-        answer = None
-    if isinstance(answer, dict) and isinstance(answer.get("choices"), list):
-        return data, answer
-    if isinstance(answer, dict) and answer.get("error"):
-        raise faults.refused(None, data, asked)
+    answer = read_json(data)
+    if isinstance(answer, dict):
+        if is_failure(answer):
+            raise faults.refused(None, data, asked)
+        if isinstance(answer.get("choices"), list):
+            return data, answer
     raise _no_answer(asked, response.status, "a chat completion")
+
+
+def _text(choice: Mapping[str, Any]) -> str:
+    message = choice.get("message")
+    return text_of(message.get("content")) if isinstance(message, dict) else text_of(message)
 
 
 async def _listed(response: aiohttp.ClientResponse, asked: Asked) -> list[str]:

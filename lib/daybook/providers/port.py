@@ -35,9 +35,12 @@ class Reply:
 
     data: bytes
     text: str
+    """That of the first choice."""
     usage: Usage | None
     served_model: str | None
     finish_reason: str | None
+    others: tuple[str, ...] = ()
+    """The texts of the other choices, where `n` asked for several."""
     attempts: int = 1
     truncated: bool | None = None
 
@@ -52,7 +55,9 @@ class Piece:
 
     data: bytes
     text: str = ""
-    """The content these events carry."""
+    """The content that these events carry for the first choice."""
+    others: tuple[tuple[int, str], ...] = ()
+    """(index, content) for the other choices."""
     deltas: int = 0
     """How many content deltas they carry: the token estimate if the stream breaks."""
     usage: Usage | None = None

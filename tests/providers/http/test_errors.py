@@ -127,7 +127,11 @@ CASES = [
     # an error inside a 200
     (None, ROUTED, RateLimited, True),
     (None, openai_error("too long", "context_length_exceeded"), ContextTooLong, False),
-    (None, {"error": "an error was encountered while running the model"}, Unavailable, True),
+    (None, {"error": {"message": "Overloaded", "type": "overloaded_error"}}, Unavailable, True),
+    # … is asked again only where it says why: the answer may have been paid for
+    (None, {"error": "an error was encountered while running the model"}, Unavailable, False),
+    (None, {"object": "error", "message": "odd"}, Unavailable, False),
+    (None, b"<html>", Unavailable, False),
 ]
 
 

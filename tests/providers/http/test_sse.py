@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daybook.providers.http import sse
-from daybook.providers.http.sse import DONE, Events, usage_of
+from daybook.providers.http.sse import DONE, Events
+from daybook.providers.http.usage import usage_of
 from daybook.records import Usage
 
 

@@ -136,8 +136,9 @@ class HttpUpstream:
         quick: bool = False,
         retry: bool = True,
     ) -> Got[T]:
-        """Send, and hand an answer with status 200–299 to `read`, which may raise Fault; whatever fails before `read`
-        returns is asked again where that may help. `read` owns the response once it returns."""
+        """Send, and hand an answer with status 200–299 to `read`, which may raise AttemptFailed; what fails before an
+        answer begins is asked again where that may help, and what came with a 200 only where it says so itself. `read`
+        owns the response once it returns."""
         payload = _dumps(body)
         model = body.get("model") if body else None
         asked = Asked(upstream=self.name, host="", model=model if isinstance(model, str) else None, body=body)
@@ -156,6 +157,7 @@ class HttpUpstream:
             wait = self._retry.wait(attempt, fault, self._rng) if retry else None
             if wait is None:
                 fault.error.attempts = attempt
+                fault.error.final = attempt > 1 or not fault.again
                 raise fault.error from None
             await self._sleep(wait)
 
@@ -186,7 +188,13 @@ class HttpUpstream:
         )
         try:
             if 200 <= response.status < 300:
-                return await read(response, asked)
+                try:
+                    return await read(response, asked)
+                except FAILURES as error:
+                    idle = self.timeouts.quick if quick else self.timeouts.idle
+                    fault = faults.lost(error, asked, idle=idle)
+                    fault.again &= method == "GET" or not has_begun(response)
+                    raise fault from None
             raise await self._refused(response, asked)  # noqa: TRY301 - the response is closed on either way out
         except BaseException:
             response.close()
@@ -225,6 +233,11 @@ def _session() -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "daybook", "Accept-Encoding": "identity"},
     )
+
+
+def has_begun(response: aiohttp.ClientResponse) -> bool:
+    """Whether any byte of the answer came: then the upstream was at work, and what it did may have to be paid for."""
+    return response.content.total_bytes > 0
 
 
 def _addressed(asked: Asked, address: Address, key_env: str | None) -> Asked:

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-import orjson
 from aiohttp.http_exceptions import HttpProcessingError
 
 from daybook.errors import (
@@ -31,6 +30,7 @@ from daybook.errors import (
     Unavailable,
     UpstreamTimeout,
 )
+from daybook.providers.http.answer import failure_of, read_json
 from daybook.providers.http.quote import context_figures, quote, says_context
 
 
@@ -151,7 +151,7 @@ def _kind(status: int | None, said: Mapping[str, Any]) -> tuple[type[ProviderErr
         return _STATUSES[status]
     if status is not None and 400 <= status < 500:
         return BadRequest, False
-    return Unavailable, True
+    return Unavailable, status is not None  # what came with a 200 is asked again only where it says why
 
 
 def _fault(
@@ -199,23 +199,36 @@ def _fault(
 
 def _said(body: bytes) -> Mapping[str, Any]:
     """The error object in a body, whichever way it is wrapped; {} where there is none."""
-    try:
-        data = orjson.loads(body)
-    except ValueError:
-        return {}
+    data = read_json(body)
     if isinstance(data, list) and data:
         data = data[0]
     if not isinstance(data, dict):
         return {}
+    data = dict(failure_of(data))
     error = data.get("error", data)
     if isinstance(error, str):
         inner = _said(error.encode(errors="replace")) if error.startswith("{") else {}
         return inner or {**data, "message": error}  # Ollama wraps what llama.cpp said as text
     if not isinstance(error, dict):
         error = data
-    if "message" not in error and isinstance(error.get("detail"), str):
-        return {**error, "message": error["detail"]}
+    for name in ("detail", "details", "msg", "error_message"):
+        if "message" not in error and error.get(name):
+            error = {**error, "message": _sentence(error[name])}
     return error
+
+
+def _sentence(detail: object) -> str | None:
+    """What FastAPI and its like say under `detail`: a text, or a list of faults with the place of each."""
+    if isinstance(detail, str):
+        return detail
+    if isinstance(detail, dict):
+        return _sentence(detail.get("message") or detail.get("msg") or detail.get("error"))
+    faults = []
+    for fault in detail if isinstance(detail, list) else ():
+        if isinstance(fault, dict) and isinstance(fault.get("msg"), str):
+            place = ".".join(str(part) for part in fault.get("loc") or () if part != "body")
+            faults.append(f"{place}: {fault['msg']}" if place else fault["msg"])
+    return "; ".join(faults) or None
 
 
 def lost(error: BaseException, asked: Asked, *, idle: float) -> AttemptFailed:

@@ -3,7 +3,8 @@
 Bytes are buffered until an event is whole, so a border between two network reads may fall anywhere: inside a UTF-8
 character, between CR and LF. A whole event is looked at once (text, usage, finish reason) and forwarded untouched, with
 two exceptions: the usage chunk that only we asked for is left out, and `[DONE]` always ends with LF LF, so that whoever
-forwards can tell the last bytes.
+forwards can tell the last bytes. What is odd but readable (half an emoji, content in parts, a choice that is null) is
+forwarded as it came.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 """
@@ -15,8 +16,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-import orjson
-
+from daybook.providers.http.answer import as_chunk, is_failure, listed, read_json, text_of
+from daybook.providers.http.usage import reported_usage
 from daybook.providers.port import Piece
 from daybook.records import Usage
 
@@ -53,10 +54,13 @@ class Events:
         self._drop_usage = drop_usage
         self._buffer = b""
         self._searched = 0
+        self._open: set[int] = set()
+        """Choices that have begun, and (below) those that gave a reason to finish."""
+        self._finished: set[int] = set()
         self._clear()
 
     def _clear(self) -> None:
-        self._texts: list[str] = []
+        self._texts: list[tuple[int, str]] = []
         self._deltas = 0
         self._usage: Usage | None = None
         self._model: str | None = None
@@ -104,21 +108,28 @@ class Events:
             self.failure = b'{"error":{"type":"event_too_large","message":"One event is larger than 16 MiB."}}'
         return self._piece(kept[0] if len(kept) == 1 else b"".join(kept))
 
+    @property
+    def complete(self) -> bool:
+        """Whether every choice gave its reason to finish: nothing but `[DONE]` is missing."""
+        return bool(self._finished) and self._finished == self._open
+
     def finish(self) -> Piece | None:
-        """The end of the connection: an event that lacks only its blank line still counts where it says [DONE] or
-        that the stream failed."""
+        """The end of the connection. An event that lacks only its blank line still counts; an answer that is complete
+        is given the `[DONE]` that it lacks."""
         rest, self._buffer = self._buffer.strip(), b""
-        if not rest or self.done or self.failure is not None:
+        if self.done or self.failure is not None:
             return None
-        if rest.startswith(b"{") and not self.begun:  # no stream at all: one JSON answer, which can only be an error
-            self.failure = rest
-            return None
-        data = _data(rest)
-        if data == b"[DONE]":
-            self.begun = self.done = True
-            return self._piece(DONE)
-        if data.startswith(b"{") and b'"error"' in data:
-            self._look(rest)
+        data = b""
+        if rest.startswith(b"{") and not self.begun:  # no stream at all, but one JSON answer
+            rest = b"data: " + as_chunk(rest)
+        if rest and (_read(rest)[1] == b"[DONE]" or isinstance(read_json(_read(rest)[1]), dict)):
+            seen = self._look(rest)
+            if seen is _Seen.FAILURE:
+                return self._piece(b"")
+            data = rest + b"\n\n" if seen is _Seen.THEIRS else b""
+        if self.done or self.complete:
+            self.done = True
+            return self._piece(data + DONE)
         return None
 
     def _piece(self, data: bytes) -> Piece | None:
@@ -126,7 +137,8 @@ class Events:
             return None
         piece = Piece(
             data=data,
-            text="".join(self._texts),
+            text="".join(text for index, text in self._texts if index == 0),
+            others=tuple((index, text) for index, text in self._texts if index != 0),
             deltas=self._deltas,
             usage=self._usage,
             served_model=self._model,
@@ -137,90 +149,61 @@ class Events:
 
     def _look(self, event: bytes) -> _Seen:
         """Take from a whole event what is to be known of it."""
-        data = _data(event)
+        name, data = _read(event)
         if not data:
             return _Seen.THEIRS
         self.begun = True
         if data == b"[DONE]":
             self.done = True
             return _Seen.DONE
-        try:
-            chunk = orjson.loads(data)
-        except ValueError:
-            chunk = None
-        if not isinstance(chunk, dict) or chunk.get("error"):
+        chunk = read_json(data)
+        if not isinstance(chunk, dict) or name == b"error" or is_failure(chunk):
             self.failure = data
             return _Seen.FAILURE
-        if self._model is None:
-            self._model = chunk.get("model")
-        choices = chunk.get("choices")
-        usage = chunk.get("usage")
-        if usage:
-            self._usage = usage_of(usage)
+        model = chunk.get("model")
+        if self._model is None and isinstance(model, str) and model:  # Azure's first chunk names an empty one
+            self._model = model
+        choices = listed(chunk.get("choices"))
+        usage = reported_usage(chunk, data)
+        if usage is not None:
+            self._usage = usage
             if self._drop_usage and not choices:
                 return _Seen.OURS
-        for choice in choices or ():
-            self._choice(choice)
+        for choice in choices:
+            if isinstance(choice, dict):
+                self._choice(choice)
         return _Seen.THEIRS
 
     def _choice(self, choice: Mapping[str, Any]) -> None:
+        index = choice.get("index")
+        index = index if isinstance(index, int) else 0
+        self._open.add(index)
         reason = choice.get("finish_reason")
-        if reason is not None:
-            self._finish = reason
-        delta = choice.get("delta")
-        if not delta:
+        if isinstance(reason, str) and reason:
+            self._finished.add(index)
+            if index == 0 or self._finish is None:
+                self._finish = reason
+        delta = choice.get("delta") or choice.get("message")
+        if not isinstance(delta, dict):
             return
-        content = delta.get("content")
-        if content:
-            self._texts.append(content)
+        text = text_of(delta.get("content"))
+        if text:
+            self._texts.append((index, text))
             self._deltas += 1
-        elif (
-            delta.get("reasoning_content") or delta.get("reasoning") or delta.get("tool_calls") or delta.get("refusal")
-        ):
+        elif any(delta.get(name) for name in ("reasoning_content", "reasoning", "content", "tool_calls", "refusal")):
             self._deltas += 1
 
 
-def _data(event: bytes) -> bytes:
-    """The data of an event: its `data` lines, joined. Comments and other fields are not for us."""
+def _read(event: bytes) -> tuple[bytes, bytes]:
+    """The name and the data of an event: its `data` lines, joined. Comments and other fields are not for us."""
     if event.startswith(b"data:") and b"\n" not in event and b"\r" not in event:
-        return event[5:].strip()
-    lines = []
+        return b"", event[5:].strip()
+    name, lines = b"", []
     for line in _LINE.split(event.removeprefix(b"\xef\xbb\xbf")):
         if line.startswith(b"data:"):
             lines.append(line[5:].removeprefix(b" "))
         elif line == b"data":
             lines.append(b"")
-    return b"\n".join(lines).strip()
-
-
-def usage_of(usage: object) -> Usage | None:
-    """The tokens that an OpenAI-shaped `usage` object reports; None where it reports neither input nor output.
-
-    Some upstreams count reasoning beside the output instead of in it (the total tells); here it is always in it.
-    """
-    if not isinstance(usage, Mapping):
-        return None
-    given, made = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    if given is None and made is None:
-        return None
-    before, after = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    cached = _count(before, "cached_tokens")
-    reasoning = _count(after, "reasoning_tokens")
-    if (
-        reasoning
-        and given is not None
-        and made is not None
-        and _count(usage, "total_tokens") == given + made + reasoning
-    ):
-        made += reasoning
-    return Usage(
-        input_tokens=given,
-        output_tokens=made,
-        cached_tokens=_count(usage, "prompt_cache_hit_tokens") if cached is None else cached,
-        reasoning_tokens=reasoning,
-    )
-
-
-def _count(counts: object, name: str) -> int | None:
-    value = counts.get(name) if isinstance(counts, Mapping) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+        elif line.startswith(b"event:"):
+            name = line[6:].strip()
+    return name, b"\n".join(lines).strip()

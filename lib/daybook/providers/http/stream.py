@@ -11,7 +11,7 @@ import aiohttp
 
 from daybook.errors import StreamBroken, Unavailable
 from daybook.providers.http import errors as faults
-from daybook.providers.http.client import FAILURES, HttpUpstream, as_stream_error
+from daybook.providers.http.client import FAILURES, HttpUpstream, as_stream_error, has_begun
 from daybook.providers.http.errors import Asked, AttemptFailed
 from daybook.providers.port import Body, Piece
 
@@ -25,6 +25,10 @@ class ChunkReader(Protocol):
     begun: bool
     done: bool
     failure: bytes | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole answer was seen, whatever its end still lacks."""
 
     def feed(self, chunk: bytes) -> Piece | None: ...
 
@@ -66,7 +70,9 @@ class OpenStream:
             chunk = await self._response.content.readany()
         except FAILURES as error:
             self._response.close()
-            raise as_stream_error(error, self._asked, idle=self._idle) from None
+            if not self._reader.complete:
+                raise as_stream_error(error, self._asked, idle=self._idle) from None
+            chunk = b""
         if chunk:
             return self._reader.feed(chunk)
         piece = self._reader.finish()
@@ -111,7 +117,7 @@ async def open_stream(wire: HttpUpstream, path: str, body: Body, reader: Callabl
         if not events.begun:
             raise AttemptFailed(
                 Unavailable(f"{asked.upstream} ({asked.host}) ended its answer before it began.", remedy="Ask again."),
-                again=True,
+                again=not has_begun(response),
             )
         return OpenStream(response, events, pieces, asked, wire.timeouts.idle)
 

@@ -143,6 +143,10 @@ class Lines:
         self._rest: list[bytes] = []
         self._held = 0
 
+    @property
+    def complete(self) -> bool:
+        return self.done
+
     def feed(self, chunk: bytes) -> Piece | None:
         if self.done or self.failure is not None:
             return None

@@ -1,0 +1,97 @@
+"""The tokens that an OpenAI-shaped answer reports, of every class that has a price of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from daybook.providers.http.answer import listed
+from daybook.records import MOST_COUNT, Usage
+
+
+def reported_usage(answer: Mapping[str, Any], data: bytes) -> Usage | None:
+    """What an answer (or a chunk) reports: under `usage`, under a choice's `usage` (Moonshot) or under `x_groq`. None
+    where it reports nothing. `data`: the text that `answer` was read from, for amounts of money."""
+    usage = answer.get("usage")
+    if not usage:
+        for choice in listed(answer.get("choices")):
+            if isinstance(choice, dict) and choice.get("usage"):
+                usage = choice["usage"]
+        if not usage and isinstance(more := answer.get("x_groq"), dict):
+            usage = more.get("usage")
+    if not usage or not isinstance(usage, Mapping):
+        return None
+    tier = answer.get("service_tier")
+    cost = None
+    if isinstance(usage.get("cost"), (int, float)):
+        cost = _own_cost(data)
+    return usage_of(usage, tier=tier if isinstance(tier, str) and tier else None, cost=cost)
+
+
+def usage_of(usage: object, *, tier: str | None = None, cost: Decimal | None = None) -> Usage | None:
+    """The tokens that a `usage` object reports; None where it reports neither input nor output.
+
+    Some upstreams count what a model thought beside the output instead of in it; the total tells, and here it is
+    always in it. Counts that cannot be made to add up are kept as they came, with what is wrong under `problem`.
+    """
+    if not isinstance(usage, Mapping):
+        return None
+    given, made = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    if given is None and made is None:
+        return None
+    before, after = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    cached = _count(before, "cached_tokens")
+    cached = _count(usage, "prompt_cache_hit_tokens") if cached is None else cached
+    written = _count(before, "cache_write_tokens")
+    written = _count(before, "cache_creation_tokens") if written is None else written
+    reasoning, total, problem = _count(after, "reasoning_tokens"), _count(usage, "total_tokens"), None
+    if total is not None and given is not None and made is not None and total != given + made:
+        apart = total - given - made
+        if reasoning and apart == reasoning:
+            made += apart
+        elif apart > 0 and not reasoning and not _elsewhere(usage, apart):
+            made, reasoning = made + apart, apart
+        else:
+            problem = f"the counts do not add up: {given} input and {made} output tokens are not {total}"
+    return Usage(
+        input_tokens=given,
+        output_tokens=made,
+        cached_tokens=cached,
+        reasoning_tokens=reasoning,
+        cache_write_tokens=written,
+        input_audio_tokens=_count(before, "audio_tokens"),
+        output_audio_tokens=_count(after, "audio_tokens"),
+        input_image_tokens=_count(before, "image_tokens"),
+        output_image_tokens=_count(after, "image_tokens"),
+        input_video_tokens=_count(before, "video_tokens"),
+        tier=tier,
+        cost=cost,
+        problem=problem,
+    )
+
+
+def _elsewhere(usage: Mapping[str, Any], apart: int) -> bool:
+    """Whether the tokens that the total has beside input and output are named, as something else than output."""
+    before = usage.get("prompt_tokens_details")
+    named = [_count(before, name) or 0 for name in ("cached_tokens", "cache_write_tokens", "cache_creation_tokens")]
+    return apart in (*(n for n in named if n), sum(named))
+
+
+def _own_cost(data: bytes) -> Decimal | None:
+    """`usage.cost` as it is written in the text; None for what is no amount."""
+    try:
+        answer = json.loads(data, parse_float=Decimal)
+        usage = answer.get("usage")
+        for choice in listed(answer.get("choices")):
+            usage = usage or (choice.get("usage") if isinstance(choice, dict) else None)
+        cost = Decimal(usage["cost"])
+    except (ValueError, TypeError, KeyError, ArithmeticError, AttributeError, RecursionError):
+        return None
+    return cost if cost.is_finite() and 0 <= cost < 10**12 else None
+
+
+def _count(counts: object, name: str) -> int | None:
+    value = counts.get(name) if isinstance(counts, Mapping) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_COUNT else None

@@ -1,0 +1,137 @@
+"""Whatever an upstream makes of a call: nothing that used it is missing from the book, nothing is paid for twice."""
+
+import json
+import urllib.request
+
+import openai
+import pytest
+
+from tests.gateway.test_chat import HELLO, post
+
+ODD_CALLS = [5, "x", [None], [5], ["x"], [{"function": "f"}], [{"function": {"name": 5}}], {}, True]
+
+
+def rows_of(endpoint, request_id):
+    return [row for row in endpoint.book() if row["request_id"] == request_id]
+
+
+def events_of(*chunks):
+    return b"".join(b"data: " + chunk + b"\n\n" for chunk in chunks)
+
+
+def read(endpoint, **body):
+    """The answer's bytes as they came."""
+    headers = {"authorization": f"Bearer {endpoint.key.secret}", "content-type": "application/json"}
+    data = json.dumps({"model": "raw", "messages": HELLO, **body}).encode()
+    with urllib.request.urlopen(
+        urllib.request.Request(f"{endpoint.url}/v1/chat/completions", data, headers), timeout=20
+    ) as answer:
+        return answer.read()
+
+
+def patient(endpoint):
+    """The official client with the two retries that it makes by default."""
+    return openai.OpenAI(base_url=f"{endpoint.url}/v1", api_key=endpoint.key.secret, max_retries=2, timeout=20)
+
+
+@pytest.mark.parametrize("calls", ODD_CALLS)
+@pytest.mark.parametrize("role", ["assistant", "user"])
+def test_a_history_with_calls_that_are_none_is_refused_before_anybody_is_paid(endpoint, upstream, calls, role):
+    """400 by name, one row, and the upstream was not asked."""
+    before = len(upstream.seen)
+    message = {"role": role, "content": "x", "tool_calls": calls}
+    status, headers, answer = post(endpoint, json.dumps({"model": "good", "messages": [*HELLO, message]}))
+    assert (status, answer["error"]["param"]) == (400, "messages[1].tool_calls")
+    assert len(upstream.seen) == before
+    assert [row["error_kind"] for row in rows_of(endpoint, headers["x-request-id"])] == ["bad_request"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "assistant", "content": "x", "tool_calls": [{"id": "1", "type": "custom", "custom": {"name": "f"}}]},
+        {"role": "assistant", "content": "x", "tool_calls": None},
+        {"role": "assistant", "content": "x", "tool_calls": []},
+        {"role": "assistant", "content": "x", "tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]},
+        {"role": "assistant", "content": "x", "tool_calls": [{"function": None}]},
+        {"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "input_audio", "input_audio": 5}]},
+        {"role": "user", "content": [{"type": "odd"}]},
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_cannot_be_estimated_is_answered_and_entered(endpoint, message, stream):
+    """An upstream that does not count, and a history of every kind: the estimate may be unknown, the row is there."""
+    body = {"model": "uncounted", "messages": [*HELLO, message]}
+    raw = endpoint.client().chat.completions.with_raw_response.create(**body, stream=stream)
+    if stream:
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in raw.parse()) == "It is all quite well."
+    else:
+        assert raw.parse().choices[0].message.content == "It is all quite well."
+    (row,) = rows_of(endpoint, raw.headers["x-request-id"])
+    assert (row["status"], row["output_tokens"] is not None, row["usage_reported"]) == ("ok", True, False)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        b"[null]",
+        b"[]",
+        b"[5]",
+        b'[{"message":"hello"}]',
+        b'[{"message":null}]',
+        b'[{"message":{"content":[{"type":"thinking"}]}}]',
+    ],
+)
+def test_an_odd_answer_is_passed_on_and_entered(endpoint, upstream, choices):
+    """Never a 500: the bytes as they came, one row."""
+    upstream.raw = b'{"id":"1","choices":' + choices + b"}"
+    status, headers, answer = post(endpoint, json.dumps({"model": "raw", "messages": HELLO}))
+    assert (status, answer) == (200, json.loads(upstream.raw))
+    assert [row["status"] for row in rows_of(endpoint, headers["x-request-id"])] == ["ok"]
+
+
+def test_half_an_emoji_passes_as_it_came_and_is_whole_in_the_book(fresh, upstream):
+    """Two halves in two events: the book has one character; a lone half becomes U+FFFD there. `n=2` is kept apart."""
+    delta = b'{"choices":[{"index":%d,"delta":{"content":"%b"},"finish_reason":null}]}'
+    end = b'{"choices":[{"index":%d,"delta":{},"finish_reason":"stop"}]}'
+    with fresh(env={"DAYBOOK_CONTENT": "1"}) as endpoint:
+        upstream.raw = events_of(delta % (0, rb"ok \ud83d"), delta % (0, rb"\ude00"), end % 0, b"[DONE]")
+        assert read(endpoint, stream=True) == upstream.raw
+        upstream.raw = rb'{"choices":[{"message":{"content":"no \ud83d"},"finish_reason":"stop"}]}'
+        assert read(endpoint) == upstream.raw
+        upstream.raw = events_of(
+            delta % (0, b"A"), delta % (1, b"B"), delta % (0, b"1"), delta % (1, b"0"), end % 0, end % 1, b"[DONE]"
+        )
+        assert read(endpoint, stream=True, n=2) == upstream.raw
+        assert [row["answer"] for row in endpoint.book()] == ["ok 😀", "no \ufffd", '["A1","B0"]']
+
+
+def test_a_stream_that_lacks_only_its_end_is_ok(endpoint, upstream):
+    """A finish reason and no `[DONE]`: the official client reads to the end, and the book says ok with the model."""
+    upstream.raw = events_of(b'{"model":"m","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}')
+    raw = endpoint.client().chat.completions.with_raw_response.create(model="raw", messages=HELLO, stream=True)
+    assert [chunk.choices[0].delta.content for chunk in raw.parse()] == ["x"]
+    (row,) = rows_of(endpoint, raw.headers["x-request-id"])
+    assert (row["status"], row["finish_reason"], row["served_model"]) == ("ok", "stop", "m")
+
+
+def test_the_attempts_of_the_endpoint_are_all_there_are(endpoint, upstream):
+    """The official client is told not to ask again: two attempts upstream, not six."""
+    before = len(upstream.seen)
+    with pytest.raises(openai.InternalServerError) as caught:
+        patient(endpoint).chat.completions.create(model="down", messages=HELLO)
+    assert len(upstream.seen) - before == 2
+    assert caught.value.response.headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    "answer", [b"data: <html>\n\n", b"<html>", b'data: {"object":"error"}\n\n', b'{"detail":"no"}']
+)
+def test_what_came_with_a_200_is_paid_for_once(endpoint, upstream, answer, stream):
+    """Broken, and the official client has retries of its own: the upstream is asked once, and one row is entered."""
+    upstream.raw, before, entered = answer, len(upstream.seen), len(endpoint.book())
+    with pytest.raises(openai.APIError):
+        list(patient(endpoint).chat.completions.create(model="raw", messages=HELLO, stream=stream))
+    assert len(upstream.seen) - before == 1
+    assert [row["status"] for row in endpoint.book()[entered:]] == ["error"]
