@@ -263,6 +263,23 @@ def test_keys_on_the_command_line(own_process):
 
 
 @pytest.mark.slow
+def test_an_endpoint_that_serves_others_starts_the_embedded_model_when_it_is_asked(own_process, upstream):
+    """Ready, and an answer of another model given: no process of the model. Asked for it: there is one, and it
+    answers."""
+    settings, env = own_process()
+    models = settings.models.read_text().replace("  local: {kind: echo}   # no embedded model is started\n", "")
+    settings.models.write_text(models)
+    with serving(env) as (process, url, _log):
+        assert ready(url)[1]["checks"]["upstreams"]["local"]["state"] == "ok"
+        asker = client(url)
+        assert asker.chat.completions.create(model="good", messages=HELLO).choices[0].message.content
+        assert _children(process.pid) == []
+        whole = asker.chat.completions.create(model="smollm2-135m-instruct", messages=HELLO, max_tokens=8)
+        assert whole.choices[0].message.content
+        assert len(_children(process.pid)) == 1
+
+
+@pytest.mark.slow
 def test_the_embedded_model_answers_and_is_named_in_the_book(tmp_path):
     """No configuration at all: a real model answers the official client, whole and streamed; the entry has its
     weights' digest, reported tokens and the price of nothing, because a rate says so."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from daybook.access.keys import Keys
 from daybook.clock import Clock, SystemClock
@@ -30,6 +30,7 @@ from daybook.settings import Settings
 
 if TYPE_CHECKING:
     from daybook.book.journal.journal import Journal
+    from daybook.providers.llamacpp.provider import Local
 
 
 _PATIENCE = 1.0
@@ -68,18 +69,22 @@ class Components:
         return list(dict.fromkeys(model.upstream for model in self.catalogue.models.values()))
 
     async def _warm(self, upstream: str) -> None:
-        """Make an upstream's connection pool, and let one that is a process of ours come up; nobody else is asked
+        """Make an upstream's connection pool, and let the embedded model come up where it is all there is to ask. An
+        endpoint that serves others has it started by who asks for it: it takes half a gigabyte. Nobody else is asked
         anything. One that cannot is reported by readiness, not here."""
         try:
             provider = self.upstreams[upstream]
-            if self.catalogue.upstreams[upstream].kind != "local":
+            if self.catalogue.upstreams[upstream].kind != "local" or not self._only_local():
                 return
-            await provider.probe()
+            await cast("Local", provider).start()
             for model in self.catalogue.models.values():
                 if model.upstream == upstream:
                     await provider.identify(model.target)
         except Exception as error:
             self.log.line("warming", level="warning", upstream=upstream, error=type(error).__name__)
+
+    def _only_local(self) -> bool:
+        return {self.catalogue.upstreams[name].kind for name in self._used()} == {"local"}
 
     def _warm_prices(self) -> None:
         for model in self.catalogue.models.values():

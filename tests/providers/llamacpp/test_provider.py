@@ -156,7 +156,7 @@ async def test_another_name_a_second_choice_or_a_picture_is_refused(provider):
 @shared
 async def test_only_who_has_the_key_is_answered(provider):
     """The loopback port refuses all others, and the key stands neither in the arguments nor in the environment."""
-    await provider.probe()
+    await provider.start()
     process = psutil.Process(provider.pid)
     assert process.cmdline() == [sys.executable, "-P", str(Path(llama.__file__).with_name("child.py"))]
     ours = {**os.environ, **dict.fromkeys(("LINES", "COLUMNS", "PYTEST_CURRENT_TEST"))}  # pytest moves these
@@ -238,6 +238,18 @@ async def test_closing_while_it_starts_leaves_no_process(home):
     assert running(home) == []
 
 
+async def test_probing_starts_nothing(home):
+    """A model that nobody asked has no process, probed or not; once it runs, a probe asks it."""
+    async with started(home) as provider:
+        await provider.probe()
+        assert provider.pid is None
+        assert running(home) == []
+        await provider.start()
+        running_as = provider.pid
+        await provider.probe()
+        assert provider.pid == running_as is not None
+
+
 async def test_a_process_that_died_is_started_again(home):
     """kill -9 between two calls: the second is answered by a new process, and the old one's log is kept."""
     async with started(home) as provider:
@@ -263,7 +275,7 @@ async def test_a_process_that_dies_midway_breaks_the_stream(home):
 async def test_ctrl_c_is_for_its_owner(home):
     """SIGINT reaches the whole group of a terminal; the model goes on until its owner ends it."""
     async with started(home) as provider:
-        await provider.probe()
+        await provider.start()
         os.kill(provider.pid, signal.SIGINT)
         assert (await provider.chat(body())).attempts == 1
 
@@ -275,7 +287,7 @@ from daybook.providers.llamacpp.provider import Local, Options
 
 async def main():
     provider = Local("local", Path(sys.argv[1]), Options(context=512, slots=1))
-    await provider.probe()
+    await provider.start()
     print(provider.pid, flush=True)
     await asyncio.sleep(600)
 

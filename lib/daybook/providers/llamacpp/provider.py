@@ -1,6 +1,6 @@
 """The embedded model: SmolLM2-135M-Instruct through llama.cpp, in a process of its own, no server and no key needed.
 
-The process starts with the first call (or probe), once however many ask at the same time, and again if it died. The
+The process starts with the first call (or `start`), once however many ask at the same time, and again if it died. The
 wire is OpenAI's; what is added here is the model's own system prompt where a conversation has none.
 """
 
@@ -76,9 +76,16 @@ class Local:
             self._identity = Identity(model=model, version=found.version, digest=digest, context=self.options.context)
         return self._identity
 
-    async def probe(self) -> None:
-        """Starts the process where it does not run."""
+    async def start(self) -> None:
+        """Start the process where it does not run, so that the first call does not wait for it."""
         await self._wire.ask("GET", "/models", None, _heard, quick=True, retry=False)
+
+    async def probe(self) -> None:
+        """Whether it answers, where it runs; else whether it could be started. Starts nothing."""
+        if self.pid is None and self._starting is None:
+            self._startable()
+        else:
+            await self.start()
 
     @property
     def pid(self) -> int | None:
@@ -115,14 +122,8 @@ class Local:
         if self._llama is not None:
             await asyncio.to_thread(self._llama.stop)
             self._llama = None
-        found = embedded.find(self.options.weights)
-        if importlib.util.find_spec("xllamacpp") is None:
-            raise Unavailable(
-                "xllamacpp, which runs the embedded model, is not installed.",
-                remedy="Install it: pip install xllamacpp",
-            )
         asked: dict[str, Any] = {
-            "weights": str(found.path),
+            "weights": str(self._startable().path),
             "model": self.options.model,
             "adapter": None if self.options.adapter is None else str(self.options.adapter),
             "context": self.options.context,
@@ -131,6 +132,16 @@ class Local:
         }
         self._llama = await Llama.start(asked, logs=self._home / "logs")
         return self._llama
+
+    def _startable(self) -> embedded.Weights:
+        """The weights. Raises Unavailable where they or what runs them is missing."""
+        weights = embedded.find(self.options.weights)
+        if importlib.util.find_spec("xllamacpp") is None:
+            raise Unavailable(
+                "xllamacpp, which runs the embedded model, is not installed.",
+                remedy="Install it: pip install xllamacpp",
+            )
+        return weights
 
     # ── the request ───────────────────────────────────────────────────────────────────────────────────
 
