@@ -41,6 +41,8 @@ class Usage:
     """US dollars, where the upstream itself says what the call cost."""
     problem: str | None = None
     """Why these counts cannot be priced, although they are there."""
+    remark: str | None = None
+    """What to know of these counts, although they can be priced."""
     reported: bool = True
     """False where the upstream did not count and the figures are our estimate."""
 
@@ -91,12 +93,19 @@ class Call:
     cached_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    service_tier: str | None = None
+    """The tier that the call was served in, where the upstream says it."""
     usage_reported: bool | None = None
     """True: the upstream counted. False: estimated. None: there is nothing to count."""
     cost: Decimal | None = None
     """US dollars; None where it cannot be known."""
     price_source: str | None = None
     price_rate: str | None = None
+    price_note: str | None = None
+    """Why `cost` is None, or what to know of it."""
     latency: float | None = None
     """Seconds from request to last byte."""
     first_token: float | None = None

@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+from decimal import Decimal
 
 import openai
 import pytest
@@ -135,3 +136,57 @@ def test_what_came_with_a_200_is_paid_for_once(endpoint, upstream, answer, strea
         list(patient(endpoint).chat.completions.create(model="raw", messages=HELLO, stream=stream))
     assert len(upstream.seen) - before == 1
     assert [row["status"] for row in endpoint.book()[entered:]] == ["error"]
+
+
+# ── what it cost ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("more", "row"),
+    [
+        (
+            b'"usage":{"prompt_tokens":10,"completion_tokens":2,"cost":0.000123456789}',
+            {"input_tokens": 10, "cost": Decimal("0.000123456789"), "price_source": "fake", "price_note": None},
+        ),
+        (
+            b'"usage":{"prompt_tokens":10,"completion_tokens":2,"cost":0}',
+            {"cost": Decimal(0), "price_rate": "usage.cost of its answer"},
+        ),
+        (
+            b'"usage":{"prompt_tokens":10,"completion_tokens":2,"cost":null}',
+            {"cost": None, "price_note": "no provider 'fake' is in the price book, so fake/raw has no rate"},
+        ),
+        (
+            b'"service_tier":"flex","usage":{"prompt_tokens":20,"completion_tokens":2,"prompt_tokens_details":'
+            b'{"cache_write_tokens":9,"audio_tokens":8},"completion_tokens_details":{"audio_tokens":1}}',
+            {
+                "service_tier": "flex",
+                "cache_write_tokens": 9,
+                "input_audio_tokens": 8,
+                "output_audio_tokens": 1,
+                "usage_reported": True,
+            },
+        ),
+        (
+            b'"usage":{"prompt_tokens":9223372036854775808,"completion_tokens":99999999999999999999999}',
+            {"usage_reported": False, "status": "ok"},
+        ),
+        (
+            b'"usage":{"prompt_tokens":9223372036854775807,"completion_tokens":9223372036854775807}',
+            {"input_tokens": 2**63 - 1, "output_tokens": 2**63 - 1, "status": "ok"},
+        ),
+    ],
+)
+def test_what_an_answer_says_of_its_cost_is_in_the_book(endpoint, upstream, more, row, stream):
+    """Whole or streamed: counts of every class, the tier, the upstream's own figure, or why there is no price."""
+    if stream:
+        first = b'{"model":"raw","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}'
+        upstream.raw = events_of(first, b'{"model":"","choices":[],' + more + b"}", b"[DONE]")
+    else:
+        upstream.raw = b'{"model":"raw","choices":[{"message":{"content":"x"},"finish_reason":"stop"}],' + more + b"}"
+    entered = len(endpoint.book())
+    read(endpoint, stream=stream)
+    (call,) = endpoint.book()[entered:]
+    assert {name: call[name] for name in row} == row
+    assert call["served_model"] == "raw"  # an empty name in a chunk never replaces one

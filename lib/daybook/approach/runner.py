@@ -229,6 +229,7 @@ class ApproachRunner:
             cost=cost.amount,
             price_source=cost.source,
             price_rate=cost.rate,
+            price_note=cost.note,
             latency=latency,
             status="ok",
             tags={"what": "classifying head"},

@@ -101,6 +101,16 @@ MIGRATIONS = (
             version bigint, previous bigint, actor text not null, reason text);
         """,
     ),
+    Migration(
+        "0007_what_a_cost_rests_on",
+        """
+        alter table calls add column cache_write_tokens bigint;
+        alter table calls add column input_audio_tokens bigint;
+        alter table calls add column output_audio_tokens bigint;
+        alter table calls add column service_tier text;
+        alter table calls add column price_note text;
+        """,
+    ),
 )
 
 _RECORD = "create table if not exists schema_migrations (name text not null primary key, applied_at timestamptz)"

@@ -144,6 +144,7 @@ def _call(line: _Line, cost: Cost, digest: str, name: str, *, model: str | None,
         cost=cost.amount,
         price_source=None if cost.amount is None else cost.source,
         price_rate=None if cost.amount is None else cost.rate,
+        price_note=cost.note,
         status="ok",
     )
 

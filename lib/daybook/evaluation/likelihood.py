@@ -98,6 +98,7 @@ def _entered(one: Contestant, tokens: int, asking: Client, settings: Settings) -
         cost=cost.amount,
         price_source=cost.source,
         price_rate=cost.rate,
+        price_note=cost.note,
         status="ok",
         tags={"what": "log-likelihood"},
         run_id=settings.run_id,

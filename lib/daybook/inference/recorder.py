@@ -118,13 +118,16 @@ class Recorder:
         """What the call cost, by the model that answered or, where that has no rate, by the one asked for."""
         if outcome.usage is None or entry.target is None:
             return None
+        if outcome.usage.cost is not None:  # whoever sends the bill knows it
+            return Cost(amount=outcome.usage.cost, source=entry.provider.name, rate="usage.cost of its answer")
         try:
             cost = self._rate(entry, outcome, outcome.served_model or entry.target)
             if cost.amount is None and outcome.served_model not in (None, entry.target):
-                cost = self._rate(entry, outcome, entry.target)
+                asked = self._rate(entry, outcome, entry.target)
+                cost = cost if asked.amount is None else asked
         except Exception as error:  # a fault in reckoning makes the call unpriced, not failed
             self._observer.fault("reckon", error)
-            return None
+            return Cost(amount=None, note=f"the cost could not be reckoned ({type(error).__name__})")
         return cost
 
     def _rate(self, entry: CallEntry, outcome: CallOutcome, model: str) -> Cost:

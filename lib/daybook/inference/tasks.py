@@ -139,6 +139,7 @@ class Tasks:
                 cost=cost.amount,
                 price_source=cost.source,
                 price_rate=cost.rate,
+                price_note=cost.note,
                 latency=self._clock.monotonic() - request.started,
                 status="ok" if error is None else "error",
                 error_kind=None if error is None else error_kind(error),

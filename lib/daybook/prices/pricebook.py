@@ -18,7 +18,9 @@ from daybook.records import Cost, Usage
 _ROOM = 10_000
 """Answers remembered before starting afresh, so that made-up model names cannot fill the memory."""
 
-Key = tuple[str | None, str, date, bool]
+Key = tuple[str | None, str, date, bool, str | None]
+_ORDINARY = frozenset(("default", "standard", "auto", "on_demand"))
+"""Words that upstreams have for no tier in particular."""
 
 
 class _ByHour:
@@ -47,11 +49,14 @@ class PriceBook:
         """See `daybook.prices.reckon`."""
         if not model:
             return Cost(amount=None, note="no model is named")
-        rate = self.rate(provider, model, on, batch=batch)
+        tier = usage.tier.lower() if usage.tier and not batch else None
+        rate = self.rate(provider, model, on, batch=batch, tier=None if tier in _ORDINARY else tier)
         return Cost(amount=None, note=rate) if isinstance(rate, str) else rate.reckon(usage)
 
-    def rate(self, provider: str | None, model: str, on: datetime | date, *, batch: bool = False) -> Rate | str:
-        """The rate in force, or the reason why there is none."""
+    def rate(
+        self, provider: str | None, model: str, on: datetime | date, *, batch: bool = False, tier: str | None = None
+    ) -> Rate | str:
+        """The rate in force, or the reason why there is none. `tier`: other than the ordinary one."""
         if isinstance(on, datetime):
             if on.tzinfo is None:
                 raise BadParameter(f"{on} has no time zone, so its day is not known.", remedy="Pass an aware datetime.")
@@ -59,22 +64,22 @@ class PriceBook:
             day = on.date()
         else:
             day = on
-        key = (provider, model, day, batch)
+        key = (provider, model, day, batch, tier)
         found = self._days.get(key)
         if found is None:
-            found = self._look_up(provider, model, on, batch=batch)
+            found = self._look_up(provider, model, on, batch=batch, tier=tier)
             if len(self._days) >= _ROOM:
                 self._days.clear()
             self._days[key] = found
         if not isinstance(found, _ByHour):
             return found
         if not isinstance(on, datetime):
-            return self._published(provider, model, on, batch=batch)
+            return self._published(provider, model, on, batch=batch, tier=tier)
         minute = on.hour * 60 + on.minute
         if len(self._minutes) >= _ROOM:
             self._minutes.clear()
         if (key, minute) not in self._minutes:
-            self._minutes[key, minute] = self._published(provider, model, on, batch=batch)
+            self._minutes[key, minute] = self._published(provider, model, on, batch=batch, tier=tier)
         return self._minutes[key, minute]
 
     def rates(self, model: str, *, provider: str | None = None, on: datetime | date | None = None) -> list[Rate]:
@@ -106,21 +111,27 @@ class PriceBook:
         """See `daybook.prices.version`."""
         return f"{published.source()} + {self.overrides.version}"
 
-    def _look_up(self, provider: str | None, model: str, on: datetime | date, *, batch: bool) -> Rate | str | _ByHour:
+    def _look_up(
+        self, provider: str | None, model: str, on: datetime | date, *, batch: bool, tier: str | None
+    ) -> Rate | str | _ByHour:
         day = on.date() if isinstance(on, datetime) else on
         house, name = self._address(provider, model)
         if house is not None:
             entry = self.overrides.find(house, name, day)
             if entry is not None and entry.rate is not None:
+                if tier is not None and _is_published(house):
+                    return f"no rate of the tier {tier[:40]!r} for {house}/{name} is on record"
                 if not batch:
                     return entry.rate
                 return entry.batch or f"no batch rate for {house}/{name} is on record"
         known = published.find(house, name) if _is_published(house) else None
         if known is not None and known.varies_by_hour:
             return _BY_HOUR
-        return self._published(provider, model, on, batch=batch)
+        return self._published(provider, model, on, batch=batch, tier=tier)
 
-    def _published(self, provider: str | None, model: str, on: datetime | date, *, batch: bool) -> Rate | str:
+    def _published(
+        self, provider: str | None, model: str, on: datetime | date, *, batch: bool, tier: str | None
+    ) -> Rate | str:
         house, name = self._address(provider, model)
         if not _is_published(house):
             return f"no rate for {house}/{name} is on record"
@@ -129,7 +140,10 @@ class PriceBook:
             if house is not None and published.provider_named(house) is None:
                 return f"no provider {house!r} is in the price book, so {house}/{name} has no rate"
             return f"no model {name!r} of {house or 'any provider'} is in the price book"
-        rate = known.at(on, batch=batch)
+        rate = known.at(on, batch=batch, tier=tier)
+        if rate is None and tier is not None:
+            day = on.date() if isinstance(on, datetime) else on
+            return f"no rate of the tier {tier[:40]!r} is published for {known.provider.id}/{known.model.id} on {day}"
         if rate is None:
             kind = "batch " if batch else ""
             return f"{known.provider.id}/{known.model.id} is known, but no {kind}rate per token is published"

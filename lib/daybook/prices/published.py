@@ -12,7 +12,7 @@ Only the bundled data is read, never a snapshot that some other code had updated
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from genai_prices.types import ConditionalPrice, MatchLogic, ModelInfo, ModelPrice, Provider, TieredPrices
 
 _BATCH = {"processing": "batch"}
+_CLASSES = {
+    "cache_write_mtok": "cache write",
+    "input_audio_mtok": "input audio",
+    "input_image_mtok": "input image",
+    "input_video_mtok": "input video",
+    "output_audio_mtok": "output audio",
+    "output_image_mtok": "output image",
+}
+"""The package's name of a rate → ours."""
 _RELEASE = re.compile(
     r"(?:[-@:._](?:latest|preview|exp|20\d{6}|20\d\d-\d\d-\d\d|\d\d-\d\d(?:-20\d\d)?|\d{3,4}|v\d+(?::\d+)?|\d+(?=$)(?<=:\d)))*"
 )
@@ -53,7 +62,7 @@ class Published:
     def _conditional(self) -> list[ConditionalPrice]:
         return self.model.prices if isinstance(self.model.prices, list) else []
 
-    def at(self, on: datetime | date, *, batch: bool = False) -> Rate | None:
+    def at(self, on: datetime | date, *, batch: bool = False, tier: str | None = None) -> Rate | None:
         """The rate in force. None: the model is known, but no such rate is published.
 
         A plain date has no hour; a model whose price depends on it then gets its price outside the special hours.
@@ -62,7 +71,7 @@ class Published:
         conditional = self._conditional()
         if not conditional:
             assert not isinstance(self.model.prices, list)
-            return self._rate(self.model.prices, None, moment, batch=batch)
+            return self._rate(self.model.prices, None, moment, batch=batch, tier=tier)
         hours = isinstance(on, datetime)
         held = conditional[0]
         for price in conditional:
@@ -71,7 +80,7 @@ class Published:
         note = None
         if self.varies_by_hour and not hours:
             note = "the price varies with the hour; this is the one outside the special hours"
-        return self._rate(held.prices, held, moment, batch=batch, note=note)
+        return self._rate(held.prices, held, moment, batch=batch, tier=tier, note=note)
 
     def history(self) -> Iterator[Rate]:
         """Every standard rate on record, oldest first, and the batch rate as it is now."""
@@ -89,6 +98,7 @@ class Published:
         moment: datetime,
         *,
         batch: bool,
+        tier: str | None = None,
         note: str | None = None,
     ) -> Rate | None:
         from genai_prices.types import StartDateConstraint
@@ -97,8 +107,8 @@ class Published:
         since = held.constraint.start_date if held and isinstance(held.constraint, StartDateConstraint) else None
         if held is not None and _has_hours(held):
             note = "the price of " + _hours(held)
-        if batch:
-            changed, begun = self._batch(moment)
+        if batch or tier:
+            changed, begun = self._variant(moment, _BATCH if batch else {"service_tier": tier})
             if not changed:
                 return None
             keys |= changed
@@ -114,16 +124,20 @@ class Published:
             output=_steps(keys.get("output_mtok")),
             reasoning=_steps(keys.get("output_reasoning_mtok")),
             request=request / 1000 if isinstance(request, Decimal) else Decimal(0),
+            others={name: steps for key, name in _CLASSES.items() if (steps := _steps(keys.get(key))) is not None},
             batch=batch,
+            tier=tier,
             since=since,
             source=source(),
             origin=next(iter(self.provider.pricing_urls or ()), None),
             note=note,
         )
 
-    def _batch(self, moment: datetime) -> tuple[dict[str, Decimal | TieredPrices], date | None]:
-        """Batch prices in force, first come first served per kind, and the day from which all of them hold. Empty: none
-        is published, or not for this route."""
+    def _variant(
+        self, moment: datetime, when: Mapping[str, str | None]
+    ) -> tuple[dict[str, Decimal | TieredPrices], date | None]:
+        """Prices in force for batches or a tier, first come first served per kind, and the day from which all of them
+        hold. Empty: none is published, or not for this route."""
         from genai_prices.types import StartDateConstraint
 
         found: dict[str, Decimal | TieredPrices] = {}
@@ -131,7 +145,7 @@ class Published:
         if not any(self.model is model for model in self.provider.models):
             return found, begun
         for variant in self.model.price_variants or ():
-            if variant.when == _BATCH and (variant.constraint is None or variant.constraint.active(moment)):
+            if variant.when == when and (variant.constraint is None or variant.constraint.active(moment)):
                 new = {k: v for k, v in variant.prices.__dict__.items() if v is not None and k not in found}
                 found |= new
                 if new and isinstance(variant.constraint, StartDateConstraint):

@@ -12,7 +12,8 @@ tiers do it. Money is Decimal with a context of its own, so no caller's precisio
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from functools import cached_property
@@ -23,6 +24,9 @@ from daybook.records import Cost, Usage
 _EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN)
 _PLACES = Decimal("1e-12")
 """The book keeps twelve decimals. Rates with up to six, which is nearly all, come out exact."""
+
+_TOO_MUCH = Decimal(10**12)
+"""US dollars that the book has no room for."""
 
 UNDATED = (
     "undated: the price book has no first day for this rate; it is taken to hold on every day before the next one's, "
@@ -59,9 +63,14 @@ class Rate:
     output: Steps | None
     reasoning: Steps | None = None
     """None: reasoning tokens cost what other output costs."""
+    others: Mapping[str, Steps] = field(default_factory=dict, hash=False)
+    """Rates of other classes of token: `cache write`, and `input` or `output` `audio`, `image`, `video`. One that is
+    not there costs what other tokens of its side cost."""
     request: Decimal = Decimal(0)
     """US dollars per call, on top of its tokens."""
     batch: bool = False
+    tier: str | None = None
+    """The service tier that it is for; None: the ordinary one."""
     since: date | None = None
     """First day it held. None: it is the oldest on record, and the record has no date for it."""
     source: str
@@ -75,11 +84,14 @@ class Rate:
         parts = [f"{self.provider}/{self.model}"]
         if self.batch:
             parts.append("batch")
+        if self.tier:
+            parts.append(f"tier {self.tier}")
         for name, steps in (
             ("input", self.input),
             ("cached", self.cached),
             ("output", self.output),
             ("reasoning", self.reasoning),
+            *self.others.items(),
         ):
             if steps is not None:
                 parts.append(f"{name} {_steps_in_words(steps)}")
@@ -94,21 +106,17 @@ class Rate:
         counts = self._counts(usage)
         if isinstance(counts, str):
             return Cost(amount=None, source=self.source, rate=self.words, note=counts)
-        total, fresh, cached, plain_output, reasoning = counts
         millionths = Decimal(0)
-        for steps, tokens in (
-            (self.input, fresh),
-            (self.cached or self.input, cached),
-            (self.output, plain_output),
-            (self.reasoning or self.output, reasoning),
-        ):
+        for steps, tokens in counts:
             if tokens and steps is not None:
-                millionths = _EXACT.fma(_price(steps, total), Decimal(tokens), millionths)
-        amount = _EXACT.add(_EXACT.scaleb(millionths, -6), self.request)
-        note = self.note
-        if not usage.reported:
-            note = "the token counts are estimates" + (f"; {note}" if note else "")
-        return Cost(amount=_settle(amount), source=self.source, rate=self.words, note=note)
+                millionths = _EXACT.fma(_price(steps, usage.input_tokens or 0), Decimal(tokens), millionths)
+        amount = _settle(_EXACT.add(_EXACT.scaleb(millionths, -6), self.request))
+        if amount >= _TOO_MUCH:
+            reason = f"so many tokens cannot be meant: {usage.input_tokens} input, {usage.output_tokens} output"
+            return Cost(amount=None, source=self.source, rate=self.words, note=reason)
+        estimated = None if usage.reported else "the token counts are estimates"
+        note = "; ".join(part for part in (estimated, usage.remark, self.note) if part)
+        return Cost(amount=amount, source=self.source, rate=self.words, note=note or None)
 
     def reckon_many(self, usage: Usage, calls: int) -> Cost:
         """What `calls` calls cost together that used `usage` in all, none of them past the first tier.
@@ -120,6 +128,7 @@ class Rate:
             cached=self.cached and self.cached[:1],
             output=self.output and self.output[:1],
             reasoning=self.reasoning and self.reasoning[:1],
+            others={name: steps[:1] for name, steps in self.others.items()},
             request=_EXACT.multiply(self.request, Decimal(calls)),
         )
         return replace(base.reckon(usage), rate=self.words)
@@ -127,33 +136,63 @@ class Rate:
     @property
     def first_tier(self) -> int | None:
         """Input tokens up to which a call is charged at the base price; None: any number."""
-        steps = (self.input, self.cached, self.output, self.reasoning)
+        steps = (self.input, self.cached, self.output, self.reasoning, *self.others.values())
         overs = [step.over for kind in steps if kind is not None for step in kind[1:]]
         return min(overs, default=None)
 
-    def _counts(self, usage: Usage) -> tuple[int, int, int, int, int] | str:
-        """(input, uncached input, cached, output without reasoning, reasoning), or why they cannot be known."""
+    def _counts(self, usage: Usage) -> list[tuple[Steps | None, int]] | str:
+        """Each class of token with its price, or why they cannot be known. Every token is in exactly one."""
+        if usage.problem is not None:
+            return usage.problem
         into, out = usage.input_tokens, usage.output_tokens
-        cached, reasoning = usage.cached_tokens or 0, usage.reasoning_tokens or 0
         if into is None:
             return "the input tokens are not known"
         if out is None:
             if self.output is not None:
                 return "the output tokens are not known"
             out = 0
-        if min(into, out, cached, reasoning) < 0:
+        cached, reasoning = usage.cached_tokens or 0, usage.reasoning_tokens or 0
+        inputs = {
+            "cache write": usage.cache_write_tokens or 0,
+            "input audio": usage.input_audio_tokens or 0,
+            "input image": usage.input_image_tokens or 0,
+            "input video": usage.input_video_tokens or 0,
+        }
+        outputs = {"output audio": usage.output_audio_tokens or 0, "output image": usage.output_image_tokens or 0}
+        if min(into, out, cached, reasoning, *inputs.values(), *outputs.values()) < 0:
             return "a token count is negative"
         if cached > into:
             return f"{cached} cached tokens cannot be part of {into} input tokens"
         if reasoning > out:
             return f"{reasoning} reasoning tokens cannot be part of {out} output tokens"
+        inputs = {name: count for name, count in inputs.items() if name in self.others}
+        outputs = {name: count for name, count in outputs.items() if name in self.others}
+        fresh, spoken = into - cached - sum(inputs.values()), out - reasoning - sum(outputs.values())
+        if fresh < 0:
+            counts = _listed(inputs | {"cached": cached})
+            return f"the classes of input tokens are more than all: {counts} of {into}"
+        if spoken < 0:
+            counts = _listed(outputs | {"reasoning": reasoning})
+            return f"the classes of output tokens are more than all: {counts} of {out}"
+        if cached and any(inputs[name] for name in ("input audio", "input image", "input video") if name in inputs):
+            return f"it is not known what kind of tokens were cached: {cached} of {into}"
         if self.input is None and into:
             return "no rate for input tokens is published"
         if self.output is None and out:
             return "no rate for output tokens is published"
         if self.reasoning is not None and usage.reasoning_tokens is None and out:
             return "reasoning tokens have a rate of their own and were not counted"
-        return into, into - cached, cached, out - reasoning, reasoning
+        return [
+            (self.input, fresh),
+            (self.cached or self.input, cached),
+            (self.output, spoken),
+            (self.reasoning or self.output, reasoning),
+            *((self.others[name], count) for name, count in (inputs | outputs).items()),
+        ]
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return " and ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def _price(steps: Steps, total_input: int) -> Decimal:

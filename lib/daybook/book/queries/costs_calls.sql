@@ -1,5 +1,5 @@
 -- The calls of a window with their cost, added up by UTC day, caller, project and model. `unpriced` says why a call has
--- no cost; it is null for those that have one.
+-- no cost (the figures in a note, after its colon, are left out); it is null for those that have one.
 select
     cast(utc(calls.time) as date) as day,
     caller,
@@ -11,7 +11,7 @@ select
         when provider is null then 'no provider found'
         when input_tokens is null and status = 'error' then 'failed before tokens were counted'
         when input_tokens is null or output_tokens is null then 'tokens not counted'
-        else 'no rate known'
+        else coalesce(split_part(price_note, ': ', 1), 'no rate known')
     end as unpriced,
     count(*) as calls,
     sum(cost) as spend,

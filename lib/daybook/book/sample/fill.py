@@ -173,6 +173,7 @@ def _record(
         cost=cost.amount if cost else None,
         price_source=cost.source if cost and cost.amount is not None else None,
         price_rate=cost.rate if cost and cost.amount is not None else None,
+        price_note=cost.note if cost else None,
         **outcome,  # type: ignore[arg-type] # fields of Call, written out by the three callers above
     )
 

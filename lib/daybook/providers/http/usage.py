@@ -25,7 +25,7 @@ def reported_usage(answer: Mapping[str, Any], data: bytes) -> Usage | None:
         return None
     tier = answer.get("service_tier")
     cost = None
-    if isinstance(usage.get("cost"), (int, float)):
+    if isinstance(usage.get("cost"), (int, float)) and not isinstance(usage["cost"], bool):
         cost = _own_cost(data)
     return usage_of(usage, tier=tier if isinstance(tier, str) and tier else None, cost=cost)
 
@@ -46,12 +46,14 @@ def usage_of(usage: object, *, tier: str | None = None, cost: Decimal | None = N
     cached = _count(usage, "prompt_cache_hit_tokens") if cached is None else cached
     written = _count(before, "cache_write_tokens")
     written = _count(before, "cache_creation_tokens") if written is None else written
-    reasoning, total, problem = _count(after, "reasoning_tokens"), _count(usage, "total_tokens"), None
+    reasoning, total = _count(after, "reasoning_tokens"), _count(usage, "total_tokens")
+    problem = remark = None
     if total is not None and given is not None and made is not None and total != given + made:
         apart = total - given - made
         if reasoning and apart == reasoning:
             made += apart
         elif apart > 0 and not reasoning and not _elsewhere(usage, apart):
+            remark = f"{apart} of the output tokens are what the total has beside {given} input and {made} output"
             made, reasoning = made + apart, apart
         else:
             problem = f"the counts do not add up: {given} input and {made} output tokens are not {total}"
@@ -69,6 +71,7 @@ def usage_of(usage: object, *, tier: str | None = None, cost: Decimal | None = N
         tier=tier,
         cost=cost,
         problem=problem,
+        remark=remark,
     )
 
 

@@ -1,0 +1,129 @@
+"""What an answer reports of its tokens, in the shapes that upstreams have for it."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from daybook.providers.http.usage import reported_usage, usage_of
+from daybook.records import MOST_COUNT, Usage
+
+
+def reported(answer):
+    data = json.dumps(answer).encode() if not isinstance(answer, bytes) else answer
+    return reported_usage(json.loads(data), data)
+
+
+def test_thoughts_beside_the_output_are_output():
+    """20 + 198 of a total of 623: the model thought 405 tokens, and says so nowhere else."""
+    usage = usage_of({"prompt_tokens": 20, "completion_tokens": 198, "total_tokens": 623})
+    assert (usage.input_tokens, usage.output_tokens, usage.reasoning_tokens) == (20, 603, 405)
+    assert usage.remark.startswith("405 of the output tokens")
+    assert usage.problem is None
+
+
+@pytest.mark.parametrize(
+    ("counts", "output", "problem"),
+    [
+        ({"total_tokens": 30}, 10, None),
+        ({"total_tokens": 29}, 10, "the counts do not add up: 20 input and 10 output tokens are not 29"),
+        ({"total_tokens": 35, "completion_tokens_details": {"reasoning_tokens": 5}}, 15, None),
+        ({"total_tokens": 36, "completion_tokens_details": {"reasoning_tokens": 5}}, 10, "the counts do not add up"),
+        ({"total_tokens": 35, "prompt_tokens_details": {"cached_tokens": 5}}, 10, "the counts do not add up"),
+        (
+            {"total_tokens": 35, "prompt_tokens_details": {"cached_tokens": 3, "cache_write_tokens": 2}},
+            10,
+            "the counts do not add up",
+        ),
+        ({"total_tokens": None}, 10, None),
+        ({"total_tokens": "35"}, 10, None),
+    ],
+)
+def test_counts_that_do_not_add_up_are_kept_and_not_priced(counts, output, problem):
+    """As they came, with the reason; what is known to be output is added to it."""
+    usage = usage_of({"prompt_tokens": 20, "completion_tokens": 10, **counts})
+    assert (usage.input_tokens, usage.output_tokens) == (20, output)
+    assert (usage.problem is None) == (problem is None)
+    assert problem is None or usage.problem.startswith(problem)
+
+
+def test_every_class_is_read():
+    """Cache, audio, images, video, by the names that OpenAI, OpenRouter and LiteLLM have for them."""
+    before = {"cached_tokens": 1, "cache_write_tokens": 2, "audio_tokens": 3, "image_tokens": 4, "video_tokens": 5}
+    after = {"reasoning_tokens": 6, "audio_tokens": 7, "image_tokens": 8}
+    usage = {"prompt_tokens": 90, "completion_tokens": 80, "prompt_tokens_details": before}
+    assert usage_of({**usage, "completion_tokens_details": after}) == Usage(
+        input_tokens=90,
+        output_tokens=80,
+        cached_tokens=1,
+        cache_write_tokens=2,
+        input_audio_tokens=3,
+        input_image_tokens=4,
+        input_video_tokens=5,
+        reasoning_tokens=6,
+        output_audio_tokens=7,
+        output_image_tokens=8,
+    )
+    assert usage_of({**usage, "prompt_tokens_details": {"cache_creation_tokens": 9}}).cache_write_tokens == 9
+
+
+COUNTS = {"prompt_tokens": 3, "completion_tokens": 4}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"usage": COUNTS},
+        {"choices": [{"index": 0, "usage": COUNTS}]},
+        {"usage": None, "choices": [None, {"usage": COUNTS}]},
+        {"x_groq": {"usage": COUNTS}},
+    ],
+)
+def test_usage_is_found_where_upstreams_put_it(answer):
+    """In the answer, in a choice (Moonshot), beside it (Groq): reported, not estimated."""
+    assert reported(answer) == Usage(input_tokens=3, output_tokens=4)
+
+
+@pytest.mark.parametrize("answer", [{}, {"usage": 5}, {"usage": "x"}, {"usage": []}, {"choices": 5}, {"x_groq": 5}])
+def test_what_is_no_usage_is_none(answer):
+    """None, never 0, and nothing raises."""
+    assert reported(answer) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "cost"),
+    [
+        ("0.1", "0.1"),
+        ("0.000012345678901234567890", "0.000012345678901234567890"),
+        ("1e-7", "1e-7"),
+        ("0", "0"),
+        ("0.0", "0"),
+        ("3", "3"),
+        ("null", None),
+        ("-1", None),
+        ('"0.5"', None),
+        ("true", None),
+        ("NaN", None),
+        ("1e12", None),
+        ("999999999999", "999999999999"),
+    ],
+)
+def test_the_upstreams_own_figure_is_read_digit_by_digit(text, cost):
+    """A Decimal of the text; 0 is 0; what is no amount is left to the price book."""
+    usage = reported(b'{"usage":{"prompt_tokens":3,"completion_tokens":4,"cost":%b}}' % text.encode())
+    assert usage.cost == (None if cost is None else Decimal(cost))
+    assert usage.input_tokens == 3
+
+
+@pytest.mark.parametrize(
+    ("count", "kept"), [(MOST_COUNT, MOST_COUNT), (2**63, None), (2**64, None), (-1, None), (1.5, None)]
+)
+def test_absurd_counts_are_unknown(count, kept):
+    """What the book has no room for never costs a call its row."""
+    assert reported({"usage": {"prompt_tokens": count, "completion_tokens": 4}}).input_tokens == kept
+
+
+@pytest.mark.parametrize(("tier", "kept"), [("flex", "flex"), ("", None), (None, None), (5, None)])
+def test_the_tier_is_the_one_served(tier, kept):
+    """The answer's word, where it is one."""
+    assert reported({"usage": COUNTS, "service_tier": tier}).tier == kept
