@@ -22,6 +22,7 @@ from pathlib import Path
 
 import orjson
 
+from daybook import atomic
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BadParameter, JournalError, SettingsError
 from daybook.ports import Ledger
@@ -197,22 +198,7 @@ class Keys:
     def _replace(self, entries: dict[str, _Entry]) -> None:
         keys = [asdict(entry.key) | {"hash": entry.hash} for entry in entries.values()]
         data = orjson.dumps({"version": _VERSION, "keys": keys}, option=orjson.OPT_INDENT_2)
-        temporary = self.path.with_suffix(".new")
-        temporary.unlink(missing_ok=True)
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            written = os.write(file, data)
-            if written != len(data):
-                raise OSError(f"{written} of {len(data)} bytes written")
-            os.fsync(file)
-        finally:
-            os.close(file)
-        temporary.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        atomic.replace(self.path, data)
 
     def _unwritable(self, error: OSError) -> SettingsError:
         return SettingsError(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from daybook import atomic
 from daybook.approach.report import TrainedMethod
 from daybook.datasets import DataSet
 
@@ -165,8 +166,7 @@ def _train(
         "note": f"{made.steps} steps, {made.tokens:,} tokens on {made.device}",
         "allowed": allowed,
     }
-    (place / ".done.json").write_bytes(orjson.dumps(took))
-    (place / ".done.json").replace(place / "done.json")
+    atomic.replace(place / "done.json", orjson.dumps(took))
     return None
 
 

@@ -23,6 +23,7 @@ from types import FrameType
 
 import uvicorn
 
+from daybook import atomic
 from daybook.errors import SettingsError
 from daybook.gateway.app import build as build_app
 from daybook.gateway.components import Components
@@ -145,10 +146,8 @@ def announced(ready_file: Path | None, then: Callable[[str], None]) -> Iterator[
 
     def ready(url: str) -> None:
         if ready_file is not None:
-            beside = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
             try:
-                beside.write_text(json.dumps({"url": url, "pid": os.getpid()}))
-                beside.replace(ready_file)
+                atomic.replace(ready_file, json.dumps({"url": url, "pid": os.getpid()}).encode(), 0o644)
             except OSError as error:
                 raise SettingsError(
                     f"The ready file {ready_file} cannot be written: {error.strerror}.",

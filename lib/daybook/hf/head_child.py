@@ -1,45 +1,33 @@
-"""The process that runs a classifying head. Started by `providers.head`, never imported.
+"""The process that runs a classifying head, as `line_process` serves. Never imported.
 
-Arguments: the head's folder and the home. Says `{"ready": true}` once it is loaded, then answers line by line, and ends
-with its stdin.
+Arguments: the head's folder and the home.
 """
 
-import json
-import os
-import signal
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+from daybook.line_process import serve
 
 
-def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the pipe
-    out = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # whatever libraries print is for nobody
+def load() -> Callable[[Any], Mapping[str, Any]]:
+    from daybook.hf import embeddings
+    from daybook.hf import head as heads
 
-    def tell(**what: object) -> None:
-        out.write(json.dumps(what).encode() + b"\n")
+    head = heads.load(Path(sys.argv[1]), cache=Path(sys.argv[2]) / "embeddings.sqlite")
+    _, tokenizer = embeddings.loaded(head.encoder)
+    head.predict([""])
 
-    try:
-        from daybook.hf import embeddings
-        from daybook.hf import head as heads
+    def classify(question: Any) -> Mapping[str, Any]:
+        text = question["text"]
+        chances = head.probabilities([text])[0]
+        best = int(chances.argmax())
+        tokens = min(len(tokenizer(text)["input_ids"]), embeddings.LENGTH)
+        return {"label": head.classes[best], "probability": float(chances[best]), "tokens": tokens}
 
-        head = heads.load(Path(sys.argv[1]), cache=Path(sys.argv[2]) / "embeddings.sqlite")
-        _, tokenizer = embeddings.loaded(head.encoder)
-        head.predict([""])
-    except Exception as error:
-        tell(error=f"{type(error).__name__}: {error}"[:500])
-        return
-    tell(ready=True)
-    for line in sys.stdin.buffer:
-        text = json.loads(line)["text"]
-        try:
-            chances = head.probabilities([text])[0]
-            best = int(chances.argmax())
-            tokens = min(len(tokenizer(text)["input_ids"]), embeddings.LENGTH)
-            tell(label=head.classes[best], probability=float(chances[best]), tokens=tokens)
-        except Exception as error:
-            tell(error=f"{type(error).__name__}: {error}"[:500])
+    return classify
 
 
 if __name__ == "__main__":
-    main()
+    serve(load)

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
+from daybook import atomic
 from daybook.press import notebooks, output_limits, terminate
 from daybook.press.scrub import Scrubber
 
@@ -181,11 +182,7 @@ class ScrubbedFile:
 
     def write(self, text: str, path: str) -> None:
         clean = notebooks.text_of(self.scrubber.tree(notebooks.parse(text)))
-        target = Path(path.removeprefix(SCHEME))
-        part = target.with_suffix(".part")
-        part.touch(mode=0o600)
-        part.write_text(clean, encoding="utf-8")
-        part.replace(target)
+        atomic.replace(Path(path.removeprefix(SCHEME)), clean.encode())
 
     def pretty_path(self, path: str) -> str:
         return path

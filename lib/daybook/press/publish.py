@@ -7,7 +7,6 @@ reports/<word>/<logical date>/<run id>.ipynb   the notebook as it was executed
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from daybook import atomic
 from daybook.errors import ReportUnwritable
 from daybook.press import digests, notebooks
 from daybook.press import sidecar as rows
@@ -100,24 +100,7 @@ def publish(
 
 def write(path: Path, data: bytes, *, mode: int = 0o444) -> None:
     """The file, whole or not at all, on the disk when this returns; read-only unless `mode` says else."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fchmod(out.fileno(), mode)
-            os.fsync(out.fileno())
-        part.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    atomic.replace(path, data, mode)
 
 
 def _stamped(notebook: dict[str, Any], run: Run, outcome: RunOutcome) -> dict[str, Any]:

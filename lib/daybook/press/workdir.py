@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from daybook import atomic
 from daybook.press import notebooks, sidecar
 from daybook.press.runner import RunOutcome
 from daybook.records import Run
@@ -47,14 +48,14 @@ class RunFolder:
         """A short, private folder for the kernel's sockets and shell history, gone with the run."""
         if self._sockets is None:
             self._sockets = Path(tempfile.mkdtemp(prefix="daybook-"))
-            _write(self.folder / "sockets", str(self._sockets))
+            atomic.replace(self.folder / "sockets", str(self._sockets).encode())
         return self._sockets
 
     def note(self, run: Run, outcome: RunOutcome | None = None) -> None:
         """Keep what is known, for whoever has to finish."""
-        _write(self.folder / "run.json", json.dumps(sidecar.to_json(run)))
+        atomic.replace(self.folder / "run.json", json.dumps(sidecar.to_json(run)).encode())
         if outcome is not None:
-            _write(self.folder / "outcome.json", json.dumps(asdict(outcome)))
+            atomic.replace(self.folder / "outcome.json", json.dumps(asdict(outcome)).encode())
 
     def noted(self) -> tuple[Run, RunOutcome | None] | None:
         """What was kept; None where the press died before it kept anything."""
@@ -161,10 +162,3 @@ def turn(home: Path, key: str | None) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.touch(mode=0o600)
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

@@ -22,6 +22,7 @@ from typing import Any
 
 import orjson
 
+from daybook import atomic
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BadParameter, GateNotMet, UnknownModel
 from daybook.ports import Books
@@ -285,9 +286,7 @@ class Registry:
             served.append({**registry_rows.served(version), "aliases": sorted(pointing)})
         path = self._book.home / SERVED
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        beside = path.with_name(f".{SERVED}.{new_id()}")
-        beside.write_bytes(orjson.dumps({"version": 1, "models": served}, option=orjson.OPT_INDENT_2))
-        beside.replace(path)
+        atomic.replace(path, orjson.dumps({"version": 1, "models": served}, option=orjson.OPT_INDENT_2))
         return path
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from daybook import atomic
 from daybook.training.data.gates import DataChecks
 from daybook.training.recipe import Recipe
 
@@ -106,9 +107,7 @@ def remember(rates: Path, recipe: Recipe, device: str, pace: float | None) -> No
         return
     known = _read(rates) | {_key(recipe, device): round(pace, 1)}
     rates.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    beside = rates.with_suffix(".new")
-    beside.write_bytes(orjson.dumps(known, option=orjson.OPT_INDENT_2))
-    beside.replace(rates)
+    atomic.replace(rates, orjson.dumps(known, option=orjson.OPT_INDENT_2))
 
 
 def _key(recipe: Recipe, device: str) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 import yaml
 
+from daybook import atomic
 from daybook.datasets.rows import to_bytes
 from daybook.errors import BadParameter, ProviderError, Unauthorised, Unavailable
 from daybook.extras import need
@@ -201,10 +202,7 @@ class Hosted:
     # ── steps ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _keep(self, state: State) -> State:
-        path = self.folder / _STATE
-        beside = path.with_suffix(".new")
-        beside.write_bytes(orjson.dumps(asdict(state), option=orjson.OPT_INDENT_2))
-        beside.replace(path)
+        atomic.replace(self.folder / _STATE, orjson.dumps(asdict(state), option=orjson.OPT_INDENT_2))
         return state
 
     def _uploaded(self, known: dict[str, str]) -> dict[str, str]:

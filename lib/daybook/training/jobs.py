@@ -23,6 +23,7 @@ from typing import Any
 import orjson
 import psutil
 
+from daybook import atomic
 from daybook.clock import Clock, new_id
 from daybook.errors import BadParameter, DaybookError
 
@@ -86,10 +87,8 @@ class Jobs:
             raise
 
     def write(self, job: Job) -> Job:
-        path = self.place(job.id) / "job.json"
-        beside = path.with_name(".job.json")
-        beside.write_bytes(orjson.dumps(asdict(job), option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
-        beside.replace(path)
+        data = orjson.dumps(asdict(job), option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
+        atomic.replace(self.place(job.id) / "job.json", data)
         return job
 
     def read(self, id_: str) -> Job:

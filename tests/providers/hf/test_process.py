@@ -95,7 +95,7 @@ async def test_an_answer_that_takes_too_long_ends_the_process(tmp_path):
         await models.run("sentiment", texts("x"))
     assert models.pid is None
     await models.aclose()
-    with pytest.raises(Unavailable, match="were stopped"):
+    with pytest.raises(Unavailable, match="was stopped"):
         await models.run("sentiment", texts("x"))
 
 

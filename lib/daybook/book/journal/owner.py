@@ -9,8 +9,8 @@ from pathlib import Path
 
 import orjson
 
+from daybook import atomic
 from daybook.book.stores.port import WriteSession
-from daybook.clock import new_id
 from daybook.errors import BookError
 
 NAME = "book"
@@ -37,6 +37,4 @@ def claim(writer: WriteSession, folder: Path, shown: str, *, adopt: bool) -> Non
             remedy="Set DAYBOOK_HOME to another folder for this book. Or, to give it what the journal still holds "
             "and all that follows: daybook book drain --adopt.",
         )
-    temporary = folder / f".book-{new_id()}"
-    temporary.write_bytes(orjson.dumps({"id": identity, "url": shown}))
-    temporary.replace(mark)
+    atomic.replace(mark, orjson.dumps({"id": identity, "url": shown}))

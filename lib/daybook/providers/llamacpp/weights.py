@@ -6,6 +6,7 @@ once for a path, size and time of change, and kept in the home.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from daybook import atomic
 from daybook.errors import Unavailable
 
 MODEL = "smollm2-135m-instruct"
@@ -63,13 +65,9 @@ def digest(path: Path, memory: Path) -> str:
     with path.open("rb") as file:
         value = hashlib.file_digest(file, "sha256").hexdigest()
     known[str(path)] = {**entry, "sha256": value}
-    new = memory.with_suffix(".new")
-    try:
+    with contextlib.suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new.write_bytes(orjson.dumps(known, option=orjson.OPT_INDENT_2))
-        new.replace(memory)
-    except OSError:
-        new.unlink(missing_ok=True)
+        atomic.replace(memory, orjson.dumps(known, option=orjson.OPT_INDENT_2))
     return f"sha256:{value}"
 
 

@@ -1,0 +1,36 @@
+"""A file replaced whole or not at all, and on the disk when that is said.
+
+    replace(home / "keys.json", data)      readable by its owner alone
+
+A reader sees the old file or the new one, never a part; after a crash or on a full disk the old one is there. The new
+one is written beside it under a name of its own, so that two writers do not mix; a lock says which of them wins.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+
+def replace(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Raises OSError, and then the file is as it was and nothing is left beside it."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,59 @@
+"""A file is replaced whole or not at all."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from pathlib import Path
+
+import pytest
+
+from daybook import atomic
+
+
+def test_a_file_is_replaced_with_its_mode_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    """New or there before, even where it was read-only; its owner's alone unless said."""
+    path = tmp_path / "a.json"
+    for data, mode in ((b"", 0o600), (b"first", 0o444), (b"second" * 100_000, 0o644)):
+        atomic.replace(path, data, mode)
+        assert (path.read_bytes(), path.stat().st_mode & 0o777) == (data, mode)
+        assert list(tmp_path.iterdir()) == [path]
+    atomic.replace(path, b"x")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("fault", ["a folder stands there", "no bytes", "no folder"])
+def test_where_it_cannot_be_written_all_is_as_it_was(tmp_path: Path, fault: str) -> None:
+    """The error is raised; the old file is there, and nothing beside it."""
+    path = tmp_path / "a.json"
+    atomic.replace(path, b"old")
+    target = {"a folder stands there": tmp_path / "folder", "no folder": tmp_path / "none" / "a"}.get(fault, path)
+    if fault == "a folder stands there":
+        (target / "within").mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises((OSError, TypeError)):
+        atomic.replace(target, "text" if fault == "no bytes" else b"new")  # type: ignore[arg-type]
+    assert path.read_bytes() == b"old"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def _write(path: Path, letter: bytes) -> None:
+    while True:
+        atomic.replace(path, letter * 200_000)
+
+
+def test_a_reader_never_sees_a_part_not_even_when_writers_are_killed(tmp_path: Path) -> None:
+    """Two processes write until they are killed: every look finds the whole of one of their files."""
+    path = tmp_path / "a"
+    atomic.replace(path, b"a" * 200_000)
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=_write, args=(path, letter)) for letter in (b"a", b"b")]
+    for writer in writers:
+        writer.start()
+    seen = [path.read_bytes() for _ in range(100)]
+    for writer in writers:
+        assert writer.pid is not None
+        writer.kill()
+        writer.join(30)
+        assert writer.exitcode == -signal.SIGKILL
+    assert {(len(data), len(set(data))) for data in [*seen, path.read_bytes()]} == {(200_000, 1)}
