@@ -6,12 +6,12 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 import daybook
-from daybook.press.schedule.report_flow import report
+from daybook.press.schedule.report_flow import report, run_name
 
 METHODS = ["zero_shot", "few_shot", "retrieved", "lora", "head"]
 
 
-@flow(name="approach", log_prints=True)
+@flow(name="approach", flow_run_name=run_name, log_prints=True)
 def approach(
     date: dt.date | None = None,
     data: str = "builtin:requests",

@@ -6,10 +6,10 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 import daybook
-from daybook.press.schedule.report_flow import report
+from daybook.press.schedule.report_flow import report, run_name
 
 
-@flow(name="bias", log_prints=True)
+@flow(name="bias", flow_run_name=run_name, log_prints=True)
 def bias(
     date: dt.date | None = None,
     model: str = "smollm2-135m-instruct",

@@ -10,7 +10,7 @@ from prefect import flow, task
 from prefect.client.schemas.objects import State
 
 import daybook
-from daybook.press.schedule.report_flow import report
+from daybook.press.schedule.report_flow import report, run_name
 from daybook.workbench import ask_part
 
 MODELS = ["smollm2-135m-instruct", "smollm2-135m-instruct?shots=2&name=two examples"]
@@ -24,7 +24,7 @@ def asking(data: str, models: list[str], kind: str, rows: int, parts: int) -> in
     return sum(one.result() for one in asked)
 
 
-@flow(name="evaluation", log_prints=True)
+@flow(name="evaluation", flow_run_name=run_name, log_prints=True)
 def evaluation(
     date: dt.date | None = None,
     data: str = "builtin:capitals",

@@ -6,10 +6,10 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 import daybook
-from daybook.press.schedule.report_flow import report
+from daybook.press.schedule.report_flow import report, run_name
 
 
-@flow(name="finetune", log_prints=True)
+@flow(name="finetune", flow_run_name=run_name, log_prints=True)
 def finetune(
     date: dt.date | None = None,
     data: str = "builtin:requests",

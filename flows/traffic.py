@@ -6,10 +6,10 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 import daybook
-from daybook.press.schedule.report_flow import report
+from daybook.press.schedule.report_flow import report, run_name
 
 
-@flow(name="traffic", log_prints=True)
+@flow(name="traffic", flow_run_name=run_name, log_prints=True)
 def traffic(date: dt.date | None = None, days: int = 7, source: str = "book", timeout: float = 600.0) -> State[None]:
     """Publish the report on the endpoint's traffic.
 

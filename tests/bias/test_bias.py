@@ -314,7 +314,7 @@ def test_a_run_enters_what_a_promotion_is_held_against(tmp_path, capsys, monkeyp
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["gate/questions: ambiguous accuracy"]["value"] == 1
     assert rows["gate/questions: ambiguous bias"]["value"] == 1
-    assert rows["gate/questions: disambiguated bias"]["value"] == 0
+    assert rows["gate/questions: disambiguated bias"]["value"] is None  # not checked, which is not met either
     assert "could not be measured" in rows["gate/questions: disambiguated bias"]["note"]
     assert rows["questions/all/disambiguated/accuracy"]["n"] == 24
     assert not any(name.startswith("about/") for name in rows)  # a file does not say whose answers it holds

@@ -235,3 +235,24 @@ def test_a_record_beside_a_report_is_the_whole_run(enter, settings):
     assert found is not None
     assert found.run == run
     assert json.loads(sidecar.read_text())["digests"]["notebook"] == run.output_digest
+
+
+def test_the_index_says_what_each_report_is_worth(enter, settings, book):
+    """A verdict has a state of its own beside that of the run, and is no headline; made-up data and a day that was not
+    over are marked."""
+    told = {"name": "verdict", "value": None, "unit": "verdict", "note": "not met: 2 of 6 limits are kept"}
+    run = enter("bias", findings=[told, {"name": "spend", "value": 2.5, "unit": "USD"}])
+    page = Page(index.write(settings.reports, book).read_text())
+    assert page.found == ["bias", "2026-11-20", "not met", "completed", "spend", "$2.50"]
+    marked = replace(run, parameters={"table": "builtin", "days": 1}, window_end=NOON + timedelta(hours=12))
+    entry = index.ReportEntry(run=marked, state="completed", link=None, findings=())
+    assert Page(index.html([entry])).found[2:] == ["completed", "made-up data", "as of 12:00"]
+
+
+def test_pages_are_for_their_owner(enter, settings, book):
+    """Nobody else on the machine reads a page, an executed notebook, a record or the index."""
+    enter("costs")
+    index.write(settings.reports, book)
+    files = [path for path in settings.reports.rglob("*") if path.is_file()]
+    assert sorted(path.suffix for path in files) == [".html", ".html", ".ipynb", ".json"]
+    assert [path.name for path in files if path.stat().st_mode & 0o077] == []

@@ -287,3 +287,51 @@ def test_dollars_are_no_mathematics_and_tables_are_tables():
     assert "from $1 to $2" in page.text
     assert len(page.all("td")) == 2
     assert page.all("a") == [{"href": "https://example.org"}]
+
+
+OUTCOME = RunOutcome(state="completed")
+EMPTY = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "shown"),
+    [
+        ({"source": "sample"}, "source = sample"),
+        ({"table": "builtin", "model": "m"}, "table = builtin"),
+        ({"data": "builtin:capitals"}, "data = builtin:capitals"),
+    ],
+)
+def test_a_page_about_made_up_data_says_so_before_anything_else(parameters, shown):
+    """Whichever parameter names it, in the title too."""
+    html = render.page(EMPTY, dataclasses.replace(RUN, parameters=parameters), [], OUTCOME)
+    page = Page(html)
+    assert html.index("Made-up data.") < html.index("<header")
+    assert shown in "".join(page.texts)
+    assert "<title>made up: costs" in html
+
+
+@pytest.mark.parametrize("parameters", [{"source": "book"}, {"data": "rows.csv"}, {"table": "builtins.csv"}, {}])
+def test_a_page_about_data_of_ones_own_has_no_banner(parameters):
+    """Nor has one whose file merely sounds like it."""
+    html = render.page(EMPTY, dataclasses.replace(RUN, parameters=parameters), [], OUTCOME)
+    assert "Made-up" not in html
+    assert "made up" not in html
+
+
+def test_a_page_of_a_day_that_is_not_over_says_up_to_when():
+    """Made at 23:50 of its last day: as of 23:50 UTC, first of all. After midnight nothing of the kind is said."""
+    html = render.page(EMPTY, RUN, [], OUTCOME)
+    assert html.index("As of 23:50 UTC:") < html.index("<header")
+    after = dataclasses.replace(RUN, started_at=RUN.window_end)
+    assert "As of" not in render.page(EMPTY, after, [], OUTCOME)
+
+
+@pytest.mark.parametrize("state", ["met", "not met", "cannot tell", "not checked"])
+def test_the_verdict_stands_first_with_its_own_state(state):
+    """Whether the run completed is another question than whether what it judged is met."""
+    finding = {"name": "verdict", "value": None, "unit": "verdict", "note": f"{state}: 2 of 6 limits <b>"}
+    told = dict.fromkeys(("low", "high", "level", "n")) | finding
+    html = render.page(EMPTY, RUN, [told], OUTCOME)
+    assert html.index(f'<p class="verdict {state.replace(" ", "-")}">') < html.index("<header")
+    assert f"<strong>{state.capitalize()}</strong>: 2 of 6 limits &lt;b&gt;" in html
+    assert 'class="verdict ' not in render.page(EMPTY, RUN, [], OUTCOME)

@@ -35,7 +35,7 @@ def test_a_run_is_published_whole_read_only_and_entered(notebook, run, book, set
     assert executed.cells[4].outputs[0].text == "ipc notebooks 3 2026-11-20\n"
     assert seen == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
     assert report.notebook == settings.reports / "costs" / "2026-11-20" / f"{report.run.id}.ipynb"
-    assert [path.stat().st_mode & 0o777 for path in (report.notebook, report.html, report.sidecar)] == [0o444] * 3
+    assert [path.stat().st_mode & 0o777 for path in (report.notebook, report.html, report.sidecar)] == [0o400] * 3
     row = book.rows("select * from runs")[0]
     assert (row["id"], row["state"], row["notebook"], row["error"]) == (report.run.id, "completed", "costs", None)
     assert row["parameters"] == {"logical_date": "2026-11-20", "days": 3, "label": None}

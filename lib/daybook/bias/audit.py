@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -30,6 +30,7 @@ from daybook.bias.questions import report as bias_questions
 from daybook.bias.questions.report import QuestionAudit
 from daybook.errors import BadParameter, DaybookError
 from daybook.reporting.findings import finding, summary
+from daybook.reporting.findings import verdict as verdict_finding
 from daybook.reporting.gates import Gate, Measured, borderline, check, judge
 from daybook.reporting.tables import TableRow
 from daybook.stats.multiple import Correction
@@ -221,19 +222,39 @@ class BiasVerdict:
         }
 
     @property
+    def not_checked(self) -> list[Gate]:
+        """Limits on what could not be measured: they are not kept, and not broken either."""
+        measured = self.measured
+        return [gate for gate in self.gates if measured.get(gate.name, Measured(None)).value is None]
+
+    @property
     def not_met(self) -> list[str]:
-        return judge(self.gates, self.measured)
+        """A sentence for each limit that was measured and is not kept."""
+        return judge([gate for gate in self.gates if gate not in self.not_checked], self.measured)
 
     @property
     def passed(self) -> bool:
-        return not self.not_met
+        """Every stated limit was checked and is kept."""
+        return not self.not_met and not self.not_checked
 
     @property
     def prose(self) -> str:
         lines = [f"- not met: {line}" for line in self.not_met]
+        lines += [f"- not checked: {gate}" for gate in self.not_checked]
         lines += [f"- met, not surely: {line}" for line in borderline(self.gates, self.measured)]
-        met = len(self.gates) - len(self.not_met)
-        return "\n".join([f"**{met} of {len(self.gates)} limits are kept.**", "", *lines, "", self.uncovered])
+        return "\n".join([f"**{self.verdict[1]}**", "", *lines, "", self.uncovered])
+
+    @property
+    def verdict(self) -> tuple[Literal["met", "not met", "not checked"], str]:
+        """`not met` where a limit is not kept; `not checked` where none is, but not all could be checked, or none was
+        stated; and the count of each in words."""
+        n, failed, unchecked = len(self.gates), len(self.not_met), len(self.not_checked)
+        if not n:
+            return "not checked", "No limit was stated."
+        parts = [f"{n - failed - unchecked} of {n} limits are kept"]
+        parts += [f"{failed} {'is' if failed == 1 else 'are'} not kept"] if failed else []
+        parts += [f"{unchecked} {'was' if unchecked == 1 else 'were'} not checked"] if unchecked else []
+        return "not met" if failed else "not checked" if unchecked else "met", f"{', '.join(parts)}."
 
     @property
     def uncovered(self) -> str:
@@ -258,14 +279,17 @@ class BiasVerdict:
             self.check()
 
     def findings(self) -> list[TableRow]:
-        """What was found; for each limit `gate/…`, 1 where it is kept; and `about/…`, the models it is about."""
-        found = [fact for audit in self.audits.values() for fact in audit.findings()]
+        """The verdict; what was found; for each limit `gate/…`, 1 where it is kept, unknown where it was not checked;
+        and `about/…`, the models it is about."""
+        found = [verdict_finding(*self.verdict)]
+        found += [fact for audit in self.audits.values() for fact in audit.findings()]
         for gate in self.gates:
             failed = judge([gate], self.measured)
             value = self.measured.get(gate.name, Measured(None))
+            kept = None if value.value is None else float(not failed)
             ends = "" if value.low is None or value.high is None else f" ({value.low:.3g} to {value.high:.3g})"
             note = failed[0] if failed else f"{gate}: it is {value.value:.4g}{ends}"
-            found.append(finding(f"gate/{gate.name}", float(not failed), "met", note=note))
+            found.append(finding(f"gate/{gate.name}", kept, "met", note=note))
         about = {audit.subject for audit in self.audits.values()}
         return found + [finding(f"about/{model}", 1.0, "measured") for model in sorted(filter(None, about))]
 

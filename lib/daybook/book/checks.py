@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 from daybook.book.info import Info
+from daybook.book.schema import TABLES, UPSERTED
 
 Level = Literal["ok", "note", "wrong"]
 
@@ -29,7 +30,9 @@ class _Question(NamedTuple):
     remedy: str
 
 
-_ONCE = "(select count(*) from calls) + (select count(*) from events) + (select count(*) from findings)"
+_ONCE = " + ".join(f"(select count(*) from {table.name})" for kind, table in TABLES.items() if kind not in UPSERTED)  # noqa: S608 - our own names
+"""Rows of the tables that are entered once, as `journal_files.added` counts them."""
+_AGAIN = " - ".join(f"(select count(*) from {TABLES[kind].name})" for kind in sorted(UPSERTED))  # noqa: S608 - our own names
 _BACKUP = "The book was changed by something else than a drain. Restore it from a backup, or find out what did."
 
 _QUESTIONS = (
@@ -40,7 +43,7 @@ _QUESTIONS = (
             f"select count(*) - count(distinct id) as n from {table}",  # noqa: S608 - our own names
             _BACKUP,
         )
-        for table in ("calls", "events", "findings", "runs", "subjects")
+        for table in (table.name for table in TABLES.values())
     ),
     _Question(
         "rows fewer than were drained",
@@ -57,8 +60,7 @@ _QUESTIONS = (
     _Question(
         "runs and subjects fewer or more than were drained",
         "wrong",
-        "select abs((select count(*) from entry_stamps) - (select count(*) from runs) "
-        "- (select count(*) from subjects)) as n",
+        f"select abs((select count(*) from entry_stamps) - {_AGAIN}) as n",  # noqa: S608 - our own names
         _BACKUP,
     ),
     _Question(
@@ -94,7 +96,8 @@ _QUESTIONS = (
     _Question(
         "findings of no run",
         "wrong",
-        "select count(*) as n from findings f where f.run_id not like 'interactive-%' "
+        "select count(*) as n from findings f "
+        "where f.run_id not like 'interactive-%' and f.run_id not like 'bias-%' "
         "and not exists (select 1 from runs r where r.id = f.run_id)",
         "Their run's entry is in a journal under another home: drain it into this book.",
     ),

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadParameter
@@ -33,7 +33,7 @@ from daybook.evaluation import (
 )
 from daybook.inference.answer_cache import CachedAnswer
 from daybook.reporting import tables as tabling
-from daybook.reporting.findings import finding, summary
+from daybook.reporting.findings import finding, summary, verdict
 from daybook.reporting.tables import TableRow
 from daybook.reporting.text import amounts, unbroken
 from daybook.scoring import Score
@@ -121,6 +121,20 @@ class Evaluation:
             return self.names[0]
         return None
 
+    @cached_property
+    def verdict(self) -> tuple[Literal["met", "not met", "cannot tell"], str]:
+        """Is any other contestant better than the first? `not met`: surely not; and the sentence."""
+        first = self.names[0]
+        if self.winner is None:
+            rest = self.names[1] if len(self.names) == 2 else f"one of {len(self.names) - 1} others"
+            return "cannot tell", f"whether {rest} is better than {first}"
+        if self.winner == first:
+            return "not met", f"{first} is better than every other contestant"
+        by = self.compared[self.winner]
+        points = ", ".join(f"{100 * end:+.1f}" for end in (by.low, by.high) if end is not None)
+        gain = f" by {100 * (by.estimate or 0):+.1f} points ({points.replace(', ', ' to ')})"
+        return "met", f"{self.winner} is better than {first}{gain}"
+
     # ── tables ────────────────────────────────────────────────────────────────────────────────────────
 
     @cached_property
@@ -206,7 +220,8 @@ class Evaluation:
     def findings(self) -> list[TableRow]:
         """What a run enters into the book. Each names the rows it is about."""
         about = f"{self.data.name}, {self.scorer}, {self.data.digest}"
-        found = [finding("rows", len(self.data), "rows", n=len(self.data), note=about)]
+        found = [verdict(*self.verdict)] if self.compared else []
+        found += [finding("rows", len(self.data), "rows", n=len(self.data), note=about)]
         for name in self.names:
             q = self.quality(name)
             found.append(finding(f"quality/{name}", q.value, "share", q.low, q.high, n=q.n, note=about))

@@ -12,7 +12,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from daybook.errors import BookError, ReportUnwritable
 from daybook.ports import Books
 from daybook.press import publish, render, reports, workdir
 from daybook.press import sidecar as rows
+from daybook.press.standing import VERDICT, Verdict, as_of, made_up, verdict
 from daybook.records import Run
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,17 @@ class ReportEntry:
     link: str | None
     """Relative to the reports folder; None where no page was published."""
     findings: tuple[Mapping[str, Any], ...]
+    verdict: Verdict | None = None
+
+    @property
+    def made_up(self) -> str:
+        """Which parameters name data that ships with Daybook."""
+        return made_up(self.run)
+
+    @property
+    def as_of(self) -> datetime | None:
+        """When it was made, where its days were not over by then."""
+        return as_of(self.run)
 
 
 def write(folder: Path, book: Books, *, home: Path | None = None) -> Path:
@@ -68,7 +80,7 @@ def write(folder: Path, book: Books, *, home: Path | None = None) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder):
             page = html(entries(folder, book, home=home))
-            publish.write(target, page.encode(), mode=0o644)
+            publish.write(target, page.encode(), mode=0o600)
     except OSError as error:
         raise ReportUnwritable(
             f"The index {target} can't be written: {error.strerror or error}.",
@@ -151,13 +163,15 @@ def _entry(folder: Path, run: Run, findings: tuple[Mapping[str, Any], ...], home
         state = "interrupted"
     page = Path(run.report).with_suffix(".html") if run.report else None
     link = quote(page.as_posix()) if page is not None and (folder / page).is_file() else None
-    return ReportEntry(run=run, state=state, link=link, findings=headlines(run.notebook, findings))
+    return ReportEntry(
+        run=run, state=state, link=link, findings=headlines(run.notebook, findings), verdict=verdict(findings)
+    )
 
 
 def headlines(word: str, findings: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
     """The findings that stand for a run: those that its word names, else the first few; in one order, whatever order
     they came in."""
-    listed = sorted(findings, key=lambda f: str(f["name"]))
+    listed = sorted((f for f in findings if f["name"] != VERDICT), key=lambda f: str(f["name"]))
     names = [f["name"] for f in listed]
     first = [
         name

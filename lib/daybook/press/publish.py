@@ -98,8 +98,8 @@ def publish(
     return run
 
 
-def write(path: Path, data: bytes, *, mode: int = 0o444) -> None:
-    """The file, whole or not at all, on the disk when this returns; read-only unless `mode` says else."""
+def write(path: Path, data: bytes, *, mode: int = 0o400) -> None:
+    """The file, whole or not at all, on the disk when this returns; for its owner's eyes, unless `mode` says else."""
     atomic.replace(path, data, mode)
 
 

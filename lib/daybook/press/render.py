@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from daybook.press import standing
 from daybook.press.parameters import INJECTED, TAG, tags
 from daybook.press.runner import RunOutcome
 from daybook.records import Run
@@ -49,6 +50,9 @@ def page(notebook: Mapping[str, Any], run: Run, findings: Sequence[Mapping[str, 
             cells=list(_cells(notebook)),
             findings=findings,
             outcome=outcome,
+            verdict=standing.verdict(findings),
+            made_up=standing.made_up(run),
+            as_of=standing.as_of(run),
             code_style=Markup(_code_style()),  # noqa: S704 - Pygments' own style sheet
         )
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from daybook.press import sidecar as rows
+from daybook.press import standing
 from daybook.records import Run
 
 
@@ -56,11 +57,17 @@ def completed(
     key: str | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> Report | None:
-    """The newest completed report of that day with this idempotency key, or with these parameters."""
+    """The newest completed report of that day with this idempotency key, or with these parameters.
+
+    One with these parameters that was made before its days were over is not it: there was more to come."""
     for report in of_day(reports, word, logical_date):
         if report.run.state != "completed":
             continue
         same_key = key is not None and report.run.idempotency_key == key
-        if same_key or (parameters is not None and dict(report.run.parameters) == dict(parameters)):
+        if same_key or (
+            parameters is not None
+            and dict(report.run.parameters) == dict(parameters)
+            and standing.as_of(report.run) is None
+        ):
             return report
     return None

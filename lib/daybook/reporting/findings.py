@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -54,6 +54,11 @@ def finding(
         "n": n,
         "note": note,
     }
+
+
+def verdict(state: Literal["met", "not met", "cannot tell", "not checked"], text: str) -> TableRow:
+    """The one finding that stands first on a page and in the index: a state of its own, and what was judged."""
+    return finding("verdict", None, "verdict", note=f"{state}: {text}")
 
 
 def summary(findings: list[TableRow]) -> str:

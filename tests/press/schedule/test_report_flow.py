@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import yaml
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.flows import Flow, load_flow_from_entrypoint
@@ -61,7 +62,7 @@ def runs(settings: Settings) -> list[dict[str, Any]]:
         return book.rows("select * from runs order by started_at")
 
 
-def test_a_scheduled_run_is_for_the_utc_date_it_was_scheduled_for() -> None:
+def test_a_scheduled_run_is_for_the_last_utc_day_that_was_over() -> None:
     """However late it starts, and in whatever zone the schedule is; and it is the same one for the same deployment and
     time, under whatever id Prefect made it."""
     deployment = uuid4()
@@ -71,11 +72,59 @@ def test_a_scheduled_run_is_for_the_utc_date_it_was_scheduled_for() -> None:
         told = {"auto_scheduled": True, "deployment_id": deployment, "expected_start_time": at}
         with within(**told, start_time=datetime(2026, 11, 23, 9, tzinfo=UTC)):
             seen.append(occasion(None))
-    assert [now.logical_date for now in seen] == [date(2026, 11, 21)] * 2
+    assert [now.logical_date for now in seen] == [date(2026, 11, 20)] * 2
     assert {now.key for now in seen} == {f"scheduled:{deployment}:2026-11-21T01:45:00+00:00"}
     assert len({now.flow_run_id for now in seen}) == 2
     with within(auto_scheduled=True, deployment_id=deployment, expected_start_time=west + timedelta(days=1)):
         assert occasion(None).key not in {now.key for now in seen}
+
+
+@pytest.mark.parametrize(
+    ("at", "day"),
+    [("2026-11-21T00:00:00+00:00", 20), ("2026-11-21T00:15:00+00:00", 20), ("2026-11-20T23:59:59+00:00", 19)],
+)
+def test_no_schedule_makes_a_report_of_a_day_that_is_not_over(at: str, day: int) -> None:
+    """From midnight on it is the day that ended; a second before midnight that is still the day before."""
+    with within(auto_scheduled=True, expected_start_time=datetime.fromisoformat(at)):
+        assert occasion(None).logical_date == date(2026, 11, day)
+        assert occasion(date(2026, 11, 3)).logical_date == date(2026, 11, 3)
+
+
+def test_every_schedule_is_after_midnight_and_on_the_book_or_switched_off() -> None:
+    """Six deployments, each with its tags; what is active is about the book, never about data that ships with us."""
+    told = yaml.safe_load((Path(__file__).parents[3] / "prefect.yaml").read_text())["deployments"]
+    assert sorted(one["name"] for one in told) == ["approach", "bias", "costs", "evaluation", "finetune", "traffic"]
+    assert all(one["name"] in one["tags"] for one in told)
+    active = {one["name"]: one for one in told if all(s.get("active", True) for s in one["schedules"])}
+    assert {name: one["parameters"]["source"] for name, one in active.items()} == {"traffic": "book", "costs": "book"}
+    assert all(s["cron"].split()[1] in ("0", "1", "2") for one in told for s in one["schedules"])
+
+
+def test_a_report_made_before_its_day_was_over_is_not_what_done_means(settings: Settings) -> None:
+    """The same parameters: a run at 23:59:59 is not the report of the day, one from midnight on is; and what is not
+    about days, or about the sample, is done whenever it was made."""
+    from daybook.press import publish
+    from daybook.press.runner import RunOutcome
+    from daybook.press.scrub import Scrubber
+    from daybook.records import Run
+
+    end = datetime(2026, 11, 21, tzinfo=UTC)
+
+    def done(at: datetime, **parameters: Any) -> bool:
+        folder = settings.reports / uuid4().hex
+        run = Run(
+            id=uuid4().hex, notebook="costs", logical_date=date(2026, 11, 20), state="completed", started_at=at,
+            parameters=parameters, window_start=end - timedelta(days=1), window_end=end,
+        )  # fmt: skip
+        notebook: dict[str, Any] = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        publish.publish(notebook, run, RunOutcome(state="completed"), reports=folder, findings=[], scrubber=Scrubber())
+        return completed(folder, "costs", date(2026, 11, 20), parameters=parameters) is not None
+
+    early = end - timedelta(seconds=1)
+    assert not done(early, days=1, source="book")
+    assert done(end, days=1, source="book")
+    assert done(early, days=1, source="sample")
+    assert done(early, rows=16)
 
 
 def test_a_triggered_run_is_for_the_date_it_was_given() -> None:

@@ -63,7 +63,9 @@ def test_deployments_run_report_and_fail_in_the_open(project, notebook, tmp_path
     assert json.loads(artifacts["traffic-findings"]) == [{"finding": "calls", "value": "7 calls", "interval": ""}]
     assert "**costs failed.**" in artifacts["costs-report"]
     times = {run["expected_start_time"][11:16] for run in scheduled if run["auto_scheduled"]}
-    assert times >= {"22:10", "23:45", "23:50"}
+    assert times == {"00:15", "00:20"}
+    assert ended["traffic"]["name"] == "traffic 2026-11-20"
+    assert str(artifacts["traffic-page"]) == f"[traffic: the page]({report.as_uri()})"
 
     book = Book(settings.book_url, settings.home)
     rows = {row["notebook"]: row for row in book.rows("select * from runs")}
@@ -110,7 +112,8 @@ class Api:
 
     def wait(self, flow_run: str) -> dict[str, Any]:
         def state() -> dict[str, Any] | None:
-            now: dict[str, Any] = self.get(f"/flow_runs/{flow_run}")["state"]
+            run = self.get(f"/flow_runs/{flow_run}")
+            now: dict[str, Any] = run["state"] | {"name": run["name"]}
             return now if now["type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"} else None
 
         return poll(state, seconds=120)

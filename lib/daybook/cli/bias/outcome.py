@@ -63,7 +63,7 @@ def _entered(word: str, found: Audit, gates: Sequence[Gate]) -> str:
 
     told = verdict([replace(gate, name=f"{word}: {gate.name}") for gate in gates], **{word: found})
     with workbench.open() as bench:
-        run = bench.settings.run_id or f"bias-{new_id()}"
+        run = bench.settings.run_id or f"interactive-{new_id()}"
         findings.enter(bench.book.journal, told.findings(), run_id=run, actor="cli", at=bench.clock.now())
     return run
 

@@ -1,7 +1,7 @@
 """What the flows share: which date a flow run is for, when it is a repetition, what it shows in Prefect.
 
-A flow run that its schedule made is for the UTC date it was scheduled for, however late it starts, and
-is done once for each (deployment, scheduled time). A flow run that somebody triggered is for the date
+A flow run that its schedule made is for the last UTC day that was over by the time it was scheduled for, however late
+it starts, and is done once for each (deployment, scheduled time). A flow run that somebody triggered is for the date
 it was given (else that of its start), and is done once for itself: a retry finds what it had finished.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from daybook.errors import BadDate, DaybookError, PressError
 from daybook.ports import Books
-from daybook.press import index, render
+from daybook.press import index, render, standing
 from daybook.press.reports import Report
 from daybook.press.run import TIMEOUT, run
 from daybook.settings import Settings
@@ -46,7 +46,8 @@ def occasion(given: date | None) -> Occasion:
     scheduled: datetime | None = told.expected_start_time
     if scheduled is None and given is None:
         raise BadDate("The flow run has no scheduled time.", remedy="Say a date: date=2026-11-20.")
-    day = given or scheduled.astimezone(UTC).date()  # type: ignore[union-attr]  # one of the two is there
+    by_schedule = told.auto_scheduled and given is None
+    day = given or scheduled.astimezone(UTC).date() - timedelta(days=by_schedule)  # type: ignore[union-attr]  # one of the two is there
     key = f"flow-run:{told.id}"
     if told.auto_scheduled and scheduled is not None:
         key = f"scheduled:{told.deployment_id}:{scheduled.astimezone(UTC).isoformat()}"
@@ -85,18 +86,23 @@ def report(
         _show(word, f"**{word} failed.** {error}\n\n" + (f"Report as far as it got: `{page}`" if page else ""), [])
         return Failed(message=str(error))
     found = index.headlines(word, made.findings)
-    _show(word, describe(made), [_row(finding) for finding in found])
+    _show(word, describe(made), [_row(finding) for finding in found], made.html.as_uri())
     return Completed(message=f"{'Was done before' if made.repeated else 'Report'}: {made.html}")
 
 
 def describe(made: Report) -> str:
     """A report in a few lines of Markdown: state, date, headline findings, where it lies."""
     told = made.run
+    verdict, early = standing.verdict(made.findings), standing.as_of(told)
+    headlines = index.headlines(told.notebook, made.findings)
     lines = [
+        *([f"**Made-up data** ({standing.made_up(told)}), not yours.", ""] if standing.made_up(told) else []),
+        *([f"**As of {early:%H:%M} UTC**: {told.logical_date} was not over.", ""] if early else []),
+        *([f"**{verdict.state.capitalize()}**: {verdict.text}", ""] if verdict else []),
         f"**{told.notebook}**, {told.logical_date}: {render.state_of(told)} in {render.seconds(told.seconds)}"
         + (" (done before; not run again)" if made.repeated else ""),
         "",
-        *(f"- {row['finding']}: {row['value']} {row['interval']}".rstrip() for row in map(_row, made.findings[:12])),
+        *(f"- {row['finding']}: {row['value']} {row['interval']}".rstrip() for row in map(_row, headlines)),
         "",
         f"[Report]({made.html.as_uri()}): `{made.html}`",
     ]
@@ -111,9 +117,9 @@ def _row(finding: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _show(word: str, markdown: str, table: list[dict[str, str]]) -> None:
+def _show(word: str, markdown: str, table: list[dict[str, str]], link: str | None = None) -> None:
     """Artifacts of this flow run; outside one there is nowhere to show them."""
-    from prefect.artifacts import create_markdown_artifact, create_table_artifact
+    from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
     from prefect.context import FlowRunContext
 
     if FlowRunContext.get() is None:
@@ -121,3 +127,14 @@ def _show(word: str, markdown: str, table: list[dict[str, str]]) -> None:
     create_markdown_artifact(key=f"{word}-report", markdown=markdown, description=f"The latest run of {word}")
     if table:
         create_table_artifact(key=f"{word}-findings", table=table, description=f"What the latest run of {word} found")
+    if link:
+        create_link_artifact(link=link, link_text=f"{word}: the page", key=f"{word}-page")
+
+
+def run_name() -> str:
+    """`costs 2026-11-26`: a flow run's name, from its flow and the date it is for."""
+    from prefect.runtime import flow_run
+
+    given = flow_run.parameters.get("date")
+    day = date.fromisoformat(given) if isinstance(given, str) else given
+    return f"{flow_run.flow_name} {occasion(day).logical_date}"
