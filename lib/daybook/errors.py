@@ -178,7 +178,8 @@ class ProviderError(DaybookError):
 
     `attempts`: how often the upstream was asked. `retry_after`: seconds the upstream asked us to
     wait, or None. `upstream_status`: its HTTP status, or None where no answer came. `final`: whether asking again is
-    of no use or was tried already, so that whoever asked should not.
+    of no use or was tried already, so that whoever asked should not. `code`, `param`: the upstream's own words for what
+    is wrong. `limits`: what it says of its rate limits, by header. `operator`: what whoever runs this must do.
     """
 
     kind: ClassVar[str] = "unavailable"
@@ -199,6 +200,10 @@ class ProviderError(DaybookError):
         self.retry_after = retry_after
         self.upstream_status = upstream_status
         self.final = False
+        self.code: str | None = None
+        self.param: str | None = None
+        self.limits: tuple[tuple[str, str], ...] = ()
+        self.operator: str | None = None
 
 
 class BadRequest(ProviderError):

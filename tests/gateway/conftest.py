@@ -62,6 +62,8 @@ class Upstream:
         self.cancelled: list[str] = []
         self.raw = b""
         """What the model `raw` answers, whether a stream was asked for or not."""
+        self.refusal: tuple[int, dict[str, str]] | None = None
+        """The status and headers of that answer, where it is a refusal."""
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._up = threading.Event()
@@ -119,6 +121,9 @@ class Upstream:
             await asyncio.Event().wait()
         if model == "raw":
             kind = "text/event-stream" if body.get("stream") else "application/json"
+            if self.refusal is not None:
+                status, headers = self.refusal
+                return web.Response(body=self.raw, content_type="application/json", status=status, headers=headers)
             return web.Response(body=self.raw, content_type=kind)
         usage = {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17}
         if not body.get("stream"):

@@ -133,7 +133,7 @@ def test_models_are_listed_and_found(endpoint):
     [
         ("no-such-model", openai.NotFoundError, 404, "model_not_found", "model_not_found"),
         ("gone", openai.NotFoundError, 404, "model_not_found", "model_not_found"),
-        ("bad", openai.BadRequestError, 400, "bad_request", "bad_request"),
+        ("bad", openai.BadRequestError, 400, "unsupported_value", "bad_request"),
         ("long", openai.BadRequestError, 400, "context_length_exceeded", "context_length"),
         ("busy", openai.RateLimitError, 429, "rate_limit_exceeded", "rate_limited"),
         ("refuses", openai.InternalServerError, 502, "upstream_refused_our_key", "auth"),

@@ -77,7 +77,8 @@ class ChatRoute:
             if not isinstance(error, UsageError | ProviderError | Refusal):
                 self._log.line("failed", level="error", request_id=visit.request_id, said=str(error))
             elif isinstance(error, ProviderError):
-                self._log.line("upstream_failed", level="warning", request_id=visit.request_id, kind=error.kind)
+                more = {} if error.operator is None else {"remedy": error.operator}
+                self._log.line("upstream_failed", level="warning", request_id=visit.request_id, kind=error.kind, **more)
             await send_error(send, error, visit.request_id)
 
     # ── in ────────────────────────────────────────────────────────────────────────────────────────────

@@ -147,9 +147,11 @@ def shape(error: BaseException, request_id: str) -> Shaped:
         status, code, message, param, headers = error.status, error.code, str(error), error.param, error.headers
     elif isinstance(error, ProviderError):
         status, message = error.http_status, str(error)
-        code, param = _PROVIDER_CODES.get(error.kind, error.kind), _PROVIDER_PARAMS.get(error.kind)
+        code = error.code or _PROVIDER_CODES.get(error.kind, error.kind)
+        param = error.param or _PROVIDER_PARAMS.get(error.kind)
         if error.retry_after is not None:
             headers = [(b"retry-after", str(math.ceil(max(0.0, error.retry_after))).encode())]
+        headers += [(name.encode(), value.encode()) for name, value in error.limits]
         if error.final:
             headers.append((b"x-should-retry", b"false"))  # or three attempts here become nine with a client's own
     elif isinstance(error, UnknownModel):

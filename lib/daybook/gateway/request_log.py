@@ -13,16 +13,35 @@ from daybook.clock import Clock, new_id
 from daybook.gateway.http import CLIENT_GONE, App, Message, Receive, RequestState, Scope, Send, send_error
 from daybook.gateway.logs import Log
 
-ROUTES = frozenset(
-    ("/", "/v1/chat/completions", "/v1/models", "/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json")
-).union(f"/ml/hf/{task}" for task in ("sentiment", "classify", "summarize", "embed"))
+_FINETUNE = "/ml/finetune/"
+ROUTES = (
+    frozenset(
+        (
+            "/",
+            "/v1/chat/completions",
+            "/v1/models",
+            "/health/live",
+            "/health/ready",
+            "/metrics",
+            "/docs",
+            "/openapi.json",
+        )
+    )
+    .union(f"/ml/hf/{task}" for task in ("sentiment", "classify", "summarize", "embed"))
+    .union(f"{_FINETUNE}{step}" for step in ("prepare", "start"))
+)
 
 
 def route_of(path: str) -> str:
     """The route a path belongs to, out of a short list."""
     if path in ROUTES:
         return path
-    return "/v1/models/{model}" if path.startswith("/v1/models/") else "other"
+    if path.startswith("/v1/models/"):
+        return "/v1/models/{model}"
+    task, slash, id_ = path.removeprefix(_FINETUNE).partition("/")
+    if slash and id_ and "/" not in id_ and path.startswith(_FINETUNE) and task in ("status", "cancel"):
+        return f"{_FINETUNE}{task}/{{id}}"
+    return "other"
 
 
 class RequestLog:

@@ -5,6 +5,7 @@ Nothing of the official client is used: on this path its cost is the endpoint's 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from daybook.providers.http.sse import Events
 from daybook.providers.http.stream import open_stream
 from daybook.providers.http.usage import reported_usage
 from daybook.providers.port import Body, Identity, Reply, Stream
+
+_STREAM_OPTIONS = re.compile(r"stream_options|include_usage")
 
 
 class OpenAI:
@@ -61,7 +64,15 @@ class OpenAI:
         sent: dict[str, Any] = {**body, "stream": True}
         if ours:
             sent["stream_options"] = {**options, "include_usage": True}
-        return await open_stream(self._wire, "/chat/completions", sent, lambda: Events(drop_usage=ours))
+        try:
+            return await open_stream(self._wire, "/chat/completions", sent, lambda: Events(drop_usage=ours))
+        except BadRequest as error:
+            if ours and _STREAM_OPTIONS.search(f"{error.param} {error.message}"):
+                error.operator = f"Set stream_usage: false for the upstream {self.name} in models.yml."
+                error.remedy = (
+                    "The endpoint added stream_options, not you: whoever runs it finds what to do in its log."
+                )
+            raise
 
     async def models(self) -> list[str]:
         got = await self._wire.ask("GET", "/models", None, _listed, quick=True)

@@ -25,10 +25,11 @@ _ERROR = {
     },
 }
 _STATUSES = {
-    400: "The body cannot be meant; `param` says where.",
+    400: "The request cannot be meant; `param` says where.",
     401: "No key, an unknown one, or one that was revoked.",
-    403: "The key belongs to another project.",
-    404: "No such model.",
+    403: "The key may not do this, or belongs to another project; without keys, the host is not this machine's.",
+    404: "No such model, job or URL.",
+    408: "The body came too slowly.",
     413: "The body is too long.",
     415: "The body is not declared as JSON.",
     429: "The upstream asks to wait; see `retry-after`.",
@@ -37,6 +38,28 @@ _STATUSES = {
     504: "The upstream took too long.",
     507: "The journal is full: the answer is withheld, because it could not be entered.",
 }
+_EVERYWHERE = (401, 403, 503)
+"""What whoever asks for something that needs a key may be answered."""
+_ROUTES: dict[str, tuple[int, ...]] = {
+    "/v1/models": (502,),
+    "/v1/models/{model}": (404, 502),
+    "/metrics": (),
+    "/ml/hf/": (400, 404, 413, 415, 507),
+    "/ml/finetune/": (400, 404, 409, 413, 415, 507),
+}
+"""The beginning of a path → what else it may be answered; the longest that fits."""
+
+
+def _refusals(*statuses: int) -> dict[str, Any]:
+    return {
+        str(status): {
+            "description": _STATUSES.get(status, "It cannot be done in the state that it is in."),
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        }
+        for status in sorted(statuses)
+    }
+
+
 _CHAT: dict[str, Any] = {
     "summary": "Chat completion",
     "description": "OpenAI's `POST /v1/chat/completions`, streamed and not. Other parameters are passed on.",
@@ -79,13 +102,7 @@ _CHAT: dict[str, Any] = {
             "content": {"application/json": {}, "text/event-stream": {}},
         }
     }
-    | {
-        str(status): {
-            "description": text,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-        }
-        for status, text in _STATUSES.items()
-    },
+    | _refusals(*_STATUSES),
 }
 
 
@@ -97,8 +114,13 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for path, routes in paths.items():
             for route in routes.values():
                 route["responses"].pop("422", None)  # FastAPI's own; here what cannot be meant is a 400
+                if path == "/v1/chat/completions":
+                    continue
                 if path.startswith(("/v1/", "/ml/")):
                     route["security"] = [{"key": []}]
+                if fits := [start for start in _ROUTES if path.startswith(start)]:
+                    route["responses"] |= _refusals(*_EVERYWHERE, *_ROUTES[max(fits, key=len)])
+        paths["/metrics"]["get"]["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
         components = document.setdefault("components", {})
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         components.setdefault("schemas", {})["Error"] = _ERROR

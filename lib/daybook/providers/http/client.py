@@ -212,13 +212,15 @@ class HttpUpstream:
         except FAILURES:
             pass  # the status has come and decides; what else it wanted to say is lost
         headers = response.headers
-        return faults.refused(
+        fault = faults.refused(
             response.status,
             bytes(body),
             asked,
             retry_after=retry_after(headers, self._clock.now()),
             should_retry=headers.get("x-should-retry"),
         )
+        fault.error.limits = faults.limits_of(headers)
+        return fault
 
     async def aclose(self) -> None:
         """Close the pool. Safe to repeat."""

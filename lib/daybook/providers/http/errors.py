@@ -31,7 +31,7 @@ from daybook.errors import (
     UpstreamTimeout,
 )
 from daybook.providers.http.answer import failure_of, read_json
-from daybook.providers.http.quote import context_figures, quote, says_context
+from daybook.providers.http.quote import context_figures, looks_like_key, quote, says_context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +194,26 @@ def _fault(
         message = f"{who} {answered}: it could not serve the request{tail}."
         redirect = "Correct the base_url in models.yml."
         remedy = redirect if what else "Ask again; if it stays so, look at the upstream's own log."
-    return AttemptFailed(kind(message, remedy=remedy, upstream_status=status), again=again)
+    error = kind(message, remedy=remedy, upstream_status=status)
+    if kind in (BadRequest, RateLimited):  # of the others, our own words say more
+        error.code, error.param = _word(said.get("code")), _word(said.get("param"))
+    return AttemptFailed(error, again=again)
+
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.\[\]-]{0,63}")
+_LIMITS = re.compile(r"(?:x-)?ratelimit-[a-z0-9-]{1,40}")
+
+
+def _word(value: object) -> str | None:
+    """A word for programs; None for what is none, or may be somebody's text or key."""
+    fits = isinstance(value, str) and _WORD.fullmatch(value) and not looks_like_key(value)
+    return value if fits else None  # type: ignore[return-value]  # a str: the line above
+
+
+def limits_of(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What an upstream says of its rate limits, as the clients of its own service read it."""
+    named = ((name.lower(), value) for name, value in headers.items())
+    return tuple((n, v) for n, v in named if _LIMITS.fullmatch(n) and len(v) <= 100 and v.isascii() and v.isprintable())
 
 
 def _said(body: bytes) -> Mapping[str, Any]:
@@ -213,8 +232,15 @@ def _said(body: bytes) -> Mapping[str, Any]:
         error = data
     for name in ("detail", "details", "msg", "error_message"):
         if "message" not in error and error.get(name):
-            error = {**error, "message": _sentence(error[name])}
+            error = {"param": _place(error[name]), **error, "message": _sentence(error[name])}
     return error
+
+
+def _place(detail: object) -> str | None:
+    """Where the first fault of a list of them is: `temperature`, `messages.0.role`."""
+    fault = detail[0] if isinstance(detail, list) and detail else None
+    loc = fault.get("loc") if isinstance(fault, dict) else None
+    return ".".join(str(part) for part in loc if part != "body") if isinstance(loc, list) else None
 
 
 def _sentence(detail: object) -> str | None:

@@ -22,6 +22,10 @@ _FIGURES = (
 )
 
 
+def looks_like_key(text: str) -> bool:
+    return _KEY.search(text) is not None
+
+
 def quote(message: object, sent: Mapping[str, Any] | None, secret: str | None) -> str:
     """At most LIMIT characters of `message` on one line; "" where there is nothing to quote.
 

@@ -1,0 +1,155 @@
+"""What an upstream refuses, as the client reads it, and what the endpoint says of itself."""
+
+import json
+
+import pytest
+
+from daybook.gateway.request_log import route_of
+from tests.gateway.test_chat import HELLO, post
+
+CHAT = json.dumps({"model": "raw", "messages": HELLO})
+
+
+@pytest.fixture
+def refused(endpoint, upstream):
+    """The client's answer where the upstream refuses with this body."""
+
+    def answer(status, body, *, stream=False, **headers):
+        upstream.raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        upstream.refusal = (status, {name.replace("_", "-"): value for name, value in headers.items()})
+        sent = json.dumps({"model": "raw", "messages": HELLO, "stream": stream})
+        return post(endpoint, sent)
+
+    yield answer
+    upstream.refusal = None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (
+            400,
+            {"error": {"message": "Unsupported parameter", "code": "unsupported_parameter", "param": "max_tokens"}},
+            (400, "unsupported_parameter", "max_tokens"),
+        ),
+        (
+            400,
+            {"error": {"message": "Filtered", "code": "content_filter", "param": "prompt"}},
+            (400, "content_filter", "prompt"),
+        ),
+        (
+            400,
+            {"error": {"message": "Bad", "code": "bad_schema", "param": "tools[0].function"}},
+            (400, "bad_schema", "tools[0].function"),
+        ),
+        (429, {"error": {"message": "Pay", "code": "insufficient_quota"}}, (429, "insufficient_quota", None)),
+        (422, {"detail": [{"loc": ["body", "temperature"], "msg": "too hot"}]}, (400, "bad_request", "temperature")),
+        (422, {"detail": "too hot"}, (400, "bad_request", None)),
+        (
+            400,
+            {"error": {"message": "x", "code": "sk-0123456789abcdef", "param": "two words"}},
+            (400, "bad_request", None),
+        ),
+        (400, {"error": {"message": "x", "code": 400, "param": 5}}, (400, "bad_request", None)),
+        (400, {"error": {"message": "x", "code": "c" * 65}}, (400, "bad_request", None)),
+        (400, {"error": {"message": "x", "code": "c" * 31 + "."}}, (400, "c" * 31 + ".", None)),
+        (401, {"error": {"message": "x", "code": "invalid_api_key"}}, (502, "upstream_refused_our_key", None)),
+    ],
+)
+def test_the_upstreams_word_reaches_the_client(refused, status, body, expected):
+    """`code` and `param` as they came, where they are words for programs; else our own."""
+    got, _, answer = refused(status, body)
+    assert (got, answer["error"]["code"], answer["error"]["param"]) == expected
+
+
+@pytest.mark.parametrize(
+    "body", [{"detail": [{"loc": ["body", "temperature"], "msg": "too hot"}]}, {"detail": "too hot"}]
+)
+def test_the_useful_part_of_a_detail_is_quoted(refused, body):
+    """FastAPI's two shapes."""
+    assert "too hot" in refused(422, body)[2]["error"]["message"]
+
+
+def test_rate_limit_headers_reach_the_client(refused):
+    """Those of a refusal, by the names that clients read; nothing else of the upstream's headers."""
+    given = {
+        "x_ratelimit_remaining_tokens": "7",
+        "x_ratelimit_reset_requests": "1s",
+        "server": "secret",
+        "retry_after": "0",
+    }
+    _, headers, _ = refused(429, {"error": {"message": "slow", "code": "rate_limit_exceeded"}}, **given)
+    assert headers["x-ratelimit-remaining-tokens"] == "7"
+    assert headers["x-ratelimit-reset-requests"] == "1s"
+    assert headers["retry-after"] == "0"
+    assert headers.get("server") is None
+
+
+def test_an_upstream_that_refuses_what_we_added_says_so_to_the_operator(refused, endpoint):
+    """The client did not send stream_options: it learns that, and the log names the setting."""
+    body = {"error": {"message": "Unrecognized request argument: stream_options", "param": "stream_options"}}
+    _, headers, answer = refused(400, body, stream=True)
+    assert "The endpoint added stream_options, not you" in answer["error"]["message"]
+    (line,) = [
+        line
+        for line in endpoint.log
+        if line["event"] == "upstream_failed" and line["request_id"] == headers["x-request-id"]
+    ]
+    assert line["remedy"] == "Set stream_usage: false for the upstream fake in models.yml."
+    _, headers, _ = refused(400, body)
+    (line,) = [
+        line
+        for line in endpoint.log
+        if line["event"] == "upstream_failed" and line["request_id"] == headers["x-request-id"]
+    ]
+    assert "remedy" not in line
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/ml/finetune/prepare", "/ml/finetune/prepare"),
+        ("/ml/finetune/start", "/ml/finetune/start"),
+        ("/ml/finetune/status/abc", "/ml/finetune/status/{id}"),
+        ("/ml/finetune/cancel/abc", "/ml/finetune/cancel/{id}"),
+        ("/ml/finetune/status/", "other"),
+        ("/ml/finetune/status/a/b", "other"),
+        ("/ml/finetune/other/a", "other"),
+        ("/x/status/a", "other"),
+        ("/v1/models/a/b", "/v1/models/{model}"),
+        ("/v1/models", "/v1/models"),
+    ],
+)
+def test_a_path_belongs_to_a_route_of_a_short_list(path, route):
+    """Whatever the caller writes into a path is in no log and no label."""
+    assert route_of(path) == route
+
+
+def test_finetuning_is_counted_under_its_own_routes(endpoint):
+    """Logged and counted by route, not as `other`, and without the id."""
+    status, headers, _ = post(endpoint, None, method="GET", path="/ml/finetune/status/nobody")
+    (line,) = [
+        line
+        for line in endpoint.log
+        if line.get("request_id") == headers["x-request-id"] and line["event"] == "request"
+    ]
+    assert (line["route"], line["status"]) == ("/ml/finetune/status/{id}", status)
+    assert b'route="/ml/finetune/status/{id}"' in endpoint.parts.metrics.text()
+
+
+def test_the_description_names_what_happens(endpoint):
+    """Each refusal that a route can give is documented, and the figures for Prometheus are text."""
+    _, _, document = post(endpoint, None, method="GET", path="/openapi.json")
+    routes = {(path, method): route for path, methods in document["paths"].items() for method, route in methods.items()}
+    assert list(routes["/metrics", "get"]["responses"]["200"]["content"]) == ["text/plain"]
+    for (path, _), route in routes.items():
+        given = set(route["responses"])
+        assert "422" not in given
+        if path.startswith(("/v1/", "/ml/")):
+            assert {"401", "403"} <= given, path
+        if path == "/v1/chat/completions" or path.startswith("/ml/hf/"):
+            assert {"400", "401", "403", "404", "413", "415"} <= given, path
+        if path.startswith("/ml/finetune/"):
+            assert {"400", "401", "403", "404"} <= given, path
+    assert {"401", "403"} <= set(routes["/metrics", "get"]["responses"])
+    assert "404" in routes["/v1/models/{model}", "get"]["responses"]
