@@ -1,5 +1,6 @@
 """The command line as a whole: it teaches, it is quick to help, its exit codes mean something."""
 
+import os
 import subprocess
 import sys
 
@@ -76,3 +77,51 @@ def test_a_fault_of_ours_is_one_paragraph_too():
         said = _unforeseen(error)
     assert said.startswith("This should not have happened: KeyError at test_cli.py:")
     assert "hunter2" not in said
+
+
+ASKING = [["book", "info"], ["ask", "hi"], ["keys", "create", "ana"], ["serve", "--port", "0"], ["reports"]]
+
+
+def daybook_in(folder, *arguments, **more):
+    env = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
+    command = [sys.executable, "-m", "daybook", *arguments]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, **more)
+
+
+@pytest.mark.parametrize("arguments", ASKING, ids=" ".join)
+def test_a_command_in_the_wrong_folder_begins_no_second_book(tmp_path, arguments):
+    """Where nobody can be asked it is a usage error that names the book and the way out; nothing is made."""
+    done = daybook_in(tmp_path, *arguments, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert f"belongs to no project of Daybook's, so this would begin a new book in {tmp_path}/.daybook." in done.stderr
+    assert f"DAYBOOK_HOME={tmp_path}/.daybook" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("answer", "code", "begun"), [("y", 0, True), ("n", 2, False), ("", 2, False)])
+def test_whoever_sits_there_is_asked(tmp_path, answer, code, begun):
+    """Yes begins it, and the next command asks no more; no, or nothing, does not."""
+    ours, theirs = os.openpty()
+    try:
+        os.write(ours, answer.encode() + b"\n")
+        done = daybook_in(tmp_path, "keys", "create", "ana", stdin=theirs)
+        assert done.returncode == code
+        assert "Begin it? [y/N]" in done.stderr
+        assert (tmp_path / ".daybook").is_dir() is begun
+        if begun:
+            assert "ana" in daybook_in(tmp_path, "keys", "list", stdin=subprocess.DEVNULL).stdout
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["book", "--help"], ["keys"], ["ask", "-h"], ["prices", "show", "gpt-4o-mini"], ["--version"]]
+)
+def test_help_and_prices_need_no_book(tmp_path, arguments):
+    """They are shown anywhere, and make nothing."""
+    done = daybook_in(tmp_path, *arguments, stdin=subprocess.DEVNULL)
+    assert "belongs to no project" not in done.stderr
+    assert done.stdout or done.stderr
+    assert list(tmp_path.iterdir()) == []

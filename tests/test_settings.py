@@ -3,7 +3,7 @@
 import pytest
 
 from daybook.errors import SettingsError
-from daybook.settings import Settings, find_root
+from daybook.settings import Settings, find_root, new_home
 
 
 def test_a_project_is_found_from_any_folder_below_it(tmp_path):
@@ -19,6 +19,23 @@ def test_a_project_is_found_from_any_folder_below_it(tmp_path):
 def test_outside_any_project_the_folder_itself_is_the_project(tmp_path):
     """`pip install` and go: no project layout is required."""
     assert find_root(tmp_path) == tmp_path
+
+
+def test_a_home_is_new_where_neither_a_project_nor_a_name_is(tmp_path):
+    """In a project, at a book that is there, below either, or with a home named: nothing to ask."""
+    inside = tmp_path / "a" / "b"
+    inside.mkdir(parents=True)
+    assert new_home({}, cwd=inside) == inside / ".daybook"
+    assert new_home({"DAYBOOK_BOOK": "postgresql://there/book"}, cwd=inside) == inside / ".daybook"
+    assert new_home({"DAYBOOK_HOME": str(tmp_path / "home")}, cwd=inside) is None
+    (tmp_path / "prefect.yaml").touch()
+    assert new_home({}, cwd=inside) == inside / ".daybook"
+    (tmp_path / "notebooks").mkdir()
+    assert new_home({}, cwd=inside) is None
+    (tmp_path / "prefect.yaml").unlink()
+    (tmp_path / "a" / ".daybook").mkdir()
+    assert new_home({}, cwd=inside) is None
+    assert new_home({}, cwd=tmp_path) == tmp_path / ".daybook"
 
 
 def test_content_is_off_unless_switched_on(tmp_path):

@@ -66,7 +66,16 @@ class Settings:
 def find_root(start: Path) -> Path:
     """The nearest folder at or above `start` that is a project of ours (`prefect.yaml` beside
     `notebooks/`) or already has a `.daybook/`; `start` itself if there is none."""
-    for folder in (start, *start.parents):
-        if (folder / ".daybook").is_dir() or ((folder / "prefect.yaml").is_file() and (folder / "notebooks").is_dir()):
-            return folder
-    return start
+    return next((folder for folder in (start, *start.parents) if _is_project(folder)), start)
+
+
+def new_home(env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Path | None:
+    """The home that would be begun in a folder that belongs to no project, where none is named either: a second book
+    as a rule, because somebody is in the wrong folder. None where there is nothing to ask."""
+    env = os.environ if env is None else env
+    root = find_root(cwd or Path.cwd())
+    return None if env.get("DAYBOOK_HOME") or _is_project(root) else root / ".daybook"
+
+
+def _is_project(folder: Path) -> bool:
+    return (folder / ".daybook").is_dir() or ((folder / "prefect.yaml").is_file() and (folder / "notebooks").is_dir())

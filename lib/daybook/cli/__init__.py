@@ -15,7 +15,8 @@ from typing import Any
 
 import click
 
-from daybook.errors import DaybookError, meant
+from daybook.errors import DaybookError, SettingsError, meant
+from daybook.settings import Settings, new_home
 
 # command → where it is, and its line in `daybook --help`, which must not import it
 COMMANDS = {
@@ -40,6 +41,10 @@ COMMANDS = {
 }
 
 
+BOOKLESS = ("prices",)
+"""Commands that need no book."""
+
+
 class Lazy(click.Group):
     """A group that knows its commands' names and first lines without importing them."""
 
@@ -52,6 +57,15 @@ class Lazy(click.Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        helps = {"-h", "--help"} & set(rest) or (isinstance(command, click.Group) and not rest)
+        if not ctx.resilient_parsing and not helps and name not in BOOKLESS:
+            _confirm_new_home()
+        return name, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -76,6 +90,21 @@ def daybook() -> None:
     default .daybook/ of the project), DAYBOOK_BOOK (duckdb:///… or postgresql://…),
     DAYBOOK_MODELS (models.yml), DAYBOOK_REPORTS, DAYBOOK_CONTENT (1: keep prompts and answers).
     """
+
+
+def _confirm_new_home() -> None:
+    """Ask before a book is begun where no project is. Raises SettingsError where nobody can be asked or says no."""
+    Settings.from_env()  # a setting that cannot be meant is said first
+    if (home := new_home()) is None:
+        return
+    text = f"{home.parent} belongs to no project of Daybook's, so this would begin a new book in {home}."
+    if sys.stdin.isatty():
+        click.echo(text, err=True)
+        if click.confirm("Begin it?", err=True):
+            return
+    raise SettingsError(
+        text, remedy=f"Go to your project's folder, or name the home that you mean, e.g. DAYBOOK_HOME={home}"
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
