@@ -111,3 +111,18 @@ def test_a_body_without_a_model_is_refused(model):
 def test_what_openai_takes_is_taken(more):
     """Null counts as absent, unknown parameters are the upstream's business, parts and tool calls are messages."""
     check({"model": "m", "messages": HELLO} | more)
+
+
+@pytest.mark.parametrize("said", [{"audio": {"id": "a1"}}, {"refusal": "no"}, {"function_call": {"name": "f"}}])
+def test_an_assistants_turn_may_have_no_text(said):
+    """Earlier audio, a refusal or a call: there is something that was said."""
+    check({"model": "m", "messages": [{"role": "assistant", **said}]})
+    check({"model": "m", "messages": [{"role": "assistant", "content": None, **said}]})
+
+
+@pytest.mark.parametrize("said", [{}, {"audio": "a1"}, {"audio": None}, {"refusal": 5}, {"function_call": "f"}])
+def test_an_assistants_turn_that_says_nothing_is_refused(said):
+    """And so is one that says it in the wrong shape."""
+    with pytest.raises(Refusal) as caught:
+        check({"model": "m", "messages": [{"role": "assistant", **said}]})
+    assert caught.value.param == "messages[0].content"

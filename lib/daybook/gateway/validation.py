@@ -174,7 +174,9 @@ def _says_without_content(message: Mapping[str, Any]) -> bool:
     calls = message.get("tool_calls")
     if isinstance(calls, list):
         return bool(calls) and all(isinstance(call, dict) for call in calls)
-    return isinstance(message.get("function_call"), dict) or isinstance(message.get("refusal"), str)
+    return any(isinstance(message.get(name), dict) for name in ("function_call", "audio")) or isinstance(
+        message.get("refusal"), str
+    )
 
 
 def _check_stop(stop: Any) -> None:

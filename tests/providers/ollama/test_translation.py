@@ -223,3 +223,123 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory():
     for _ in range(257):
         lines.feed(b"x" * 65_536)
     assert lines.failure is not None
+
+
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+WEATHER = {"type": "function", "function": {"name": "weather", "description": "The sky", "parameters": SCHEMA}}
+TIME = {"type": "function", "function": {"name": "time"}}
+NAMED = {"type": "function", "function": {"name": "weather"}}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"tools": [WEATHER, TIME], "tool_choice": NAMED},
+        {"tools": [WEATHER], "tool_choice": "required"},
+        {"functions": [WEATHER["function"]], "function_call": {"name": "weather"}},
+    ],
+)
+def test_a_forced_tool_is_asked_for_its_arguments(asked):
+    """Its schema is the answer's format, and no tool is offered; the model is told whose arguments they are."""
+    body = {"model": "m", "messages": [{"role": "user", "content": "Oslo?"}], **asked}
+    made = request.chat(body, 4096, stream=False)
+    assert made["format"] == SCHEMA
+    assert "tools" not in made
+    assert made["messages"][0] == {"role": "user", "content": "Oslo?"}
+    assert made["messages"][1]["role"] == "system"
+    assert "weather: The sky" in made["messages"][1]["content"]
+    assert request.forced_tool(body) == "weather"
+
+
+def test_a_forced_tools_arguments_come_back_as_its_call():
+    """Whole: one call with the text as arguments, and no content; cut off, the reason stays `length`."""
+    answer = {"message": {"role": "assistant", "content": '{"city":"Oslo"}'}, "done_reason": "stop"}
+    choice = json.loads(reply(answer, lambda _: None, 1, "weather").data)["choices"][0]
+    (call,) = choice["message"]["tool_calls"]
+    assert (call["type"], call["function"]) == ("function", {"name": "weather", "arguments": '{"city":"Oslo"}'})
+    assert call["id"].startswith("call_")
+    assert (choice["message"]["content"], choice["finish_reason"]) == (None, "tool_calls")
+    assert (
+        json.loads(reply({**answer, "done_reason": "length"}, lambda _: None, 1, "w").data)["choices"][0][
+            "finish_reason"
+        ]
+        == "length"
+    )
+
+
+def test_a_forced_tools_arguments_are_streamed_as_its_call():
+    """The name once, with the id; the arguments piece by piece, under one index."""
+    said = Says(chunks=('{"city"', ':"Oslo"}'))
+    piece = Lines(lambda _: None, show_usage=False, forced="weather").feed(b"".join(ndjson(lines_of(said, "m"))))
+    events = [json.loads(e[6:]) for e in piece.data.decode().split("\n\n") if e and e != "data: [DONE]"]
+    calls = [c for e in events for c in e["choices"][0]["delta"].get("tool_calls", ())]
+    assert [c["function"].get("name") for c in calls] == ["weather", None]
+    assert "".join(c["function"]["arguments"] for c in calls) == '{"city":"Oslo"}'
+    assert [("id" in c, c["index"]) for c in calls] == [(True, 0), (False, 0)]
+    assert events[-1]["choices"][0]["finish_reason"] == "tool_calls"
+    assert (piece.text, piece.deltas, piece.finish_reason) == ("", 2, "tool_calls")
+
+
+def test_older_words_become_newer_ones():
+    """Functions are tools, a call of one is a tool call, and its result is the tool's."""
+    made = sent(
+        functions=[WEATHER["function"]],
+        function_call="auto",
+        messages=[
+            {"role": "assistant", "content": None, "function_call": {"name": "weather", "arguments": "{}"}},
+            {"role": "function", "name": "weather", "content": "rain"},
+        ],
+    )
+    assert made["tools"] == [WEATHER]
+    assert made["messages"] == [
+        {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "weather", "arguments": {}}}]},
+        {"role": "tool", "content": "rain", "tool_name": "weather"},
+    ]
+    assert "tools" not in sent(functions=[WEATHER["function"]], function_call="none")
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({"tools": 5}, "tools"),
+        ({"tools": ["weather"]}, "tools[0]"),
+        ({"tools": [WEATHER, {"type": "function", "function": "f"}]}, "tools[1]"),
+        ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function"),
+        ({"tools": [{"type": "function", "function": {"name": "f", "parameters": [1]}}]}, "tools[0].function"),
+        ({"functions": "weather"}, "functions"),
+        ({"functions": ["weather"]}, "functions"),
+        ({"function_call": 5}, "function_call"),
+        ({"function_call": {"name": 5}}, "function_call"),
+        ({"tool_choice": "any"}, "tool_choice"),
+        ({"tool_choice": 5}, "tool_choice"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tool_choice": "required", "tools": [WEATHER, TIME]}, "tool_choice"),
+        ({"tool_choice": {"type": "function"}, "tools": [WEATHER]}, "tool_choice"),
+        ({"tool_choice": {"type": "function", "function": {"name": "x"}}, "tools": [WEATHER]}, "tool_choice"),
+        ({"options": "fast"}, "options"),
+        ({"options": [1]}, "options"),
+        ({"response_format": {"type": "json_schema", "json_schema": "x"}}, "response_format"),
+        ({"response_format": {"type": 5}}, "response_format"),
+        ({"messages": [{"role": "user", "content": ["x"]}]}, "messages[0].content"),
+        ({"messages": [{"role": "assistant", "tool_calls": 5}]}, "messages[0].tool_calls"),
+        ({"messages": [{"role": "assistant", "tool_calls": ["f"]}]}, "messages[0].tool_calls"),
+    ],
+)
+def test_a_malformed_field_is_a_400_by_name(asked, param):
+    """Never a fault of ours."""
+    with pytest.raises(BadRequest) as caught:
+        sent(**asked)
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    "message",
+    [None, 5, "x", {"content": 5}, {"tool_calls": 5}, {"tool_calls": [None, {"function": 5}]}, {"thinking": []}],
+)
+def test_an_odd_answer_is_an_empty_one(message):
+    """Whatever Ollama (or what calls itself so) sends: read as far as it can be."""
+    answer = {"message": message, "done": True, "prompt_eval_count": 3, "eval_count": 1}
+    made = reply(answer, lambda _: None, 1)
+    assert (made.text, made.finish_reason, made.usage.output_tokens) == ("", "stop", 1)
+    assert json.loads(made.data)["choices"][0]["message"]["content"] == ""
+    assert Lines(lambda _: None, show_usage=False).feed(json.dumps(answer).encode() + b"\n").text == ""

@@ -67,13 +67,16 @@ class Ollama:
             got = await self._wire.ask("POST", "/api/chat", sent, _object)
         except ProviderError as error:
             raise _advised(error, str(body["model"])) from None
-        return reply(got.value, judge, got.attempts)
+        return reply(got.value, judge, got.attempts, request.forced_tool(body))
 
     async def stream(self, body: Body) -> Stream:
         sent, judge = await self._prepared(body, stream=True)
         show = bool((body.get("stream_options") or {}).get("include_usage"))
+        forced = request.forced_tool(body)
         try:
-            return await open_stream(self._wire, "/api/chat", sent, lambda: Lines(judge, show_usage=show))
+            return await open_stream(
+                self._wire, "/api/chat", sent, lambda: Lines(judge, show_usage=show, forced=forced)
+            )
         except ProviderError as error:
             raise _advised(error, str(body["model"])) from None
 
@@ -93,7 +96,8 @@ class Ollama:
         """The body in Ollama's words, and what will judge the count that comes back."""
         model = str(body["model"])
         facts = await self._known(model)
-        asked = (body.get("options") or {}).get("num_ctx")
+        options = body.get("options")
+        asked = options.get("num_ctx") if isinstance(options, Mapping) else None
         context = asked if isinstance(asked, int) and asked > 0 else facts.identity.context or DEFAULT_CONTEXT
         sent = request.chat(body, context, stream=stream)
         weight: Weight = request.weight(sent)

@@ -14,6 +14,8 @@ from typing import Any
 import orjson
 
 from daybook.errors import BadRequest
+from daybook.providers.ollama.legacy import modern
+from daybook.providers.ollama.malformed import malformed
 from daybook.providers.port import Body
 from daybook.providers.truncation import Weight, token_bounds
 
@@ -40,13 +42,45 @@ _EFFORTS: Mapping[str, bool | str] = {
 
 def chat(body: Body, num_ctx: int, *, stream: bool) -> dict[str, Any]:
     """The body for `/api/chat`. Raises BadRequest for what Ollama cannot do."""
+    body = modern(body)
     names: dict[str, str] = {}
     sent = _common(body, num_ctx, stream=stream)
-    sent["messages"] = [_message(message, names) for message in body["messages"]]
+    sent["messages"] = [_message(i, message, names) for i, message in enumerate(body["messages"])]
     tools = _tools(body)
-    if tools:
+    forced = _forced(body, tools)
+    if forced is not None:
+        sent["format"] = forced["parameters"]
+        told = f": {forced['description']}" if forced.get("description") else ""
+        order = f"Call the function {forced['name']}{told}. Answer with its arguments alone, as one JSON object."
+        sent["messages"].append({"role": "system", "content": order})
+    elif tools and body.get("tool_choice") != "none":
         sent["tools"] = tools
     return sent
+
+
+def forced_tool(body: Body) -> str | None:
+    """The name of the tool that must be called: Ollama is not asked to call it, but for its arguments."""
+    body = modern(body)
+    forced = _forced(body, _tools(body))
+    return None if forced is None else str(forced["name"])
+
+
+def _forced(body: Body, tools: list[dict[str, Any]]) -> dict[str, Any] | None:
+    choice = body.get("tool_choice")
+    if choice in (None, "auto", "none"):
+        return None
+    functions: list[dict[str, Any]] = [tool["function"] for tool in tools]
+    if isinstance(choice, Mapping):
+        wanted = choice.get("function")
+        name = wanted.get("name") if isinstance(wanted, Mapping) else None
+        functions = [function for function in functions if function.get("name") == name and name is not None]
+    elif choice != "required":
+        raise malformed("tool_choice", 'Send "auto", "none", "required" or the tool by its name.')
+    if len(functions) == 1:
+        return functions[0]
+    if isinstance(choice, Mapping):
+        raise malformed("tool_choice", "Name one of the tools.")
+    raise malformed("tool_choice", "Ollama can be made to call one tool: name it, or send only that one.")
 
 
 def _common(body: Body, num_ctx: int, *, stream: bool) -> dict[str, Any]:
@@ -71,14 +105,13 @@ def _common(body: Body, num_ctx: int, *, stream: bool) -> dict[str, Any]:
 
 
 def _refuse_what_is_missing(body: Body) -> None:
-    choice = body.get("tool_choice")
-    if (body.get("n") or 1) > 1:
+    n = body.get("n")
+    if isinstance(n, int) and n > 1:
         raise BadRequest(f"Ollama gives one answer a call, not {body['n']}.", remedy="Leave n out.")
     if body.get("logit_bias"):
         raise BadRequest("Ollama has no logit_bias.", remedy="Leave it out.")
-    if choice not in (None, "auto", "none"):
-        raise BadRequest("Ollama cannot be made to call a tool.", remedy='Use tool_choice "auto" or "none".')
-    if body.get("audio") or "audio" in (body.get("modalities") or ()):
+    modalities = body.get("modalities")
+    if body.get("audio") or (isinstance(modalities, list) and "audio" in modalities):
         raise BadRequest("Ollama gives no audio.", remedy="Ask for text.")
 
 
@@ -91,7 +124,10 @@ def _options(body: Body, num_ctx: int) -> dict[str, Any]:
     stop = body.get("stop")
     if stop:
         options["stop"] = [stop] if isinstance(stop, str) else list(stop)
-    return {**options, **(body.get("options") or {}), "num_ctx": num_ctx}
+    given = body.get("options")
+    if given is not None and not isinstance(given, Mapping):
+        raise malformed("options", "Send an object of Ollama's options.")
+    return {**options, **(given or {}), "num_ctx": num_ctx}
 
 
 def _format(wanted: object) -> Any:
@@ -100,10 +136,11 @@ def _format(wanted: object) -> Any:
     if wanted["type"] == "json_object":
         return "json"
     if wanted["type"] == "json_schema":
-        schema = (wanted.get("json_schema") or {}).get("schema")
+        schema = wanted["json_schema"].get("schema") if isinstance(wanted.get("json_schema"), Mapping) else None
         if isinstance(schema, Mapping):
             return schema
-    raise BadRequest("Ollama cannot answer in this response_format.", remedy="Use text, json_object or json_schema.")
+        raise malformed("response_format", "Send its schema under json_schema.schema.")
+    raise malformed("response_format", "Ollama answers in text, json_object or json_schema.")
 
 
 def _effort(effort: object) -> bool | str | None:
@@ -115,21 +152,23 @@ def _effort(effort: object) -> bool | str | None:
 
 
 def _tools(body: Body) -> list[dict[str, Any]]:
-    if body.get("tool_choice") == "none":
-        return []
-    tools = []
-    for tool in body.get("tools") or ():
-        function = tool.get("function")
-        if tool.get("type") != "function" or not isinstance(function, Mapping):
-            raise BadRequest("Ollama calls tools of type function only.", remedy="Leave the others out.")
+    given, tools = body.get("tools") or [], []
+    if not isinstance(given, list):
+        raise malformed("tools", "Send a list of tools.")
+    for i, tool in enumerate(given):
+        function = tool.get("function") if isinstance(tool, Mapping) else None
+        if not isinstance(tool, Mapping) or tool.get("type") != "function" or not isinstance(function, Mapping):
+            raise malformed(f"tools[{i}]", "Ollama calls tools of type function only; leave the others out.")
         known = {k: function[k] for k in ("name", "description") if function.get(k) is not None}
         parameters = function.get("parameters") or {"type": "object", "properties": {}}
+        if not isinstance(known.get("name"), str) or not isinstance(parameters, Mapping):
+            raise malformed(f"tools[{i}].function", "It needs a name, and its parameters as a JSON schema.")
         tools.append({"type": "function", "function": {**known, "parameters": parameters}})
     return tools
 
 
-def _message(message: Mapping[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """One message. `names` remembers which function a call's id belongs to: Ollama wants the name with the result."""
+def _message(i: int, message: Mapping[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """Message number `i`. `names` remembers whose id a call has: Ollama wants the function with the result."""
     role = _ROLES.get(str(message.get("role")))
     if role is None:
         raise BadRequest("A message has a role that Ollama has not.", remedy=f"Use one of {', '.join(_ROLES)}.")
@@ -137,8 +176,10 @@ def _message(message: Mapping[str, Any], names: dict[str, str]) -> dict[str, Any
     images: list[str] = []
     content = message.get("content")
     for part in [{"type": "text", "text": content}] if isinstance(content, str) else content or ():
+        if not isinstance(part, Mapping):
+            raise malformed(f"messages[{i}].content", "A part is an object with a type.")
         if part.get("type") in ("text", "refusal"):
-            texts.append(part.get("text") or part.get("refusal") or "")
+            texts.append(str(part.get("text") or part.get("refusal") or ""))
         elif part.get("type") == "image_url":
             images.append(_image(part))
         else:
@@ -151,6 +192,8 @@ def _message(message: Mapping[str, Any], names: dict[str, str]) -> dict[str, Any
         sent["thinking"] = thinking
     calls = message.get("tool_calls")
     if calls:
+        if not isinstance(calls, list) or not all(isinstance(call, Mapping) for call in calls):
+            raise malformed(f"messages[{i}].tool_calls", "Send a list of tool calls.")
         sent["tool_calls"] = [_call(call, names) for call in calls]
     if role == "tool":
         name = names.get(str(message.get("tool_call_id")), message.get("name"))
@@ -160,7 +203,8 @@ def _message(message: Mapping[str, Any], names: dict[str, str]) -> dict[str, Any
 
 
 def _call(call: Mapping[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    function = call.get("function") or {}
+    function = call.get("function")
+    function = function if isinstance(function, Mapping) else {}
     name, arguments = str(function.get("name", "")), function.get("arguments")
     if call.get("id"):
         names[str(call["id"])] = name

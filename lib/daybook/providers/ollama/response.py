@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from daybook.clock import new_id
+from daybook.providers.http.answer import listed
 from daybook.providers.http.sse import DONE, LIMIT
 from daybook.providers.port import Piece, Reply
 from daybook.records import Usage
@@ -42,21 +43,34 @@ def _wire_usage(usage: Usage | None) -> dict[str, int] | None:
 class OllamaChat:
     """An answer of Ollama as a choice, or as the deltas of one."""
 
-    def __init__(self) -> None:
+    def __init__(self, forced: str | None = None) -> None:
         self.called = 0
         """Tool calls so far."""
+        self._forced = forced
+        """The tool that must be called: the content is its arguments."""
 
     def text(self, answer: Mapping[str, Any]) -> str:
-        return str((answer.get("message") or {}).get("content") or "")
+        return "" if self._forced else _said(answer, "content")
 
     def thought(self, answer: Mapping[str, Any]) -> str:
-        return str((answer.get("message") or {}).get("thinking") or "")
+        return _said(answer, "thinking")
 
     def calls(self, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Tool calls, numbered through the answer, each with an id: Ollama gives them none."""
-        calls = []
-        for call in (answer.get("message") or {}).get("tool_calls") or ():
-            function = call.get("function") or {}
+        calls: list[dict[str, Any]] = []
+        if self._forced:
+            content = _said(answer, "content")
+            begins = {"id": f"call_{new_id()}", "type": "function"} if not self.called else {}
+            name = {"name": self._forced} if not self.called else {}
+            if content:
+                calls.append({"index": 0, **begins, "function": {**name, "arguments": content}})
+                self.called = 1
+            return calls
+        message = answer.get("message")
+        for call in listed(message.get("tool_calls")) if isinstance(message, Mapping) else ():
+            function = call.get("function") if isinstance(call, Mapping) else None
+            if not isinstance(function, Mapping):
+                continue
             arguments = orjson.dumps(function.get("arguments") or {}).decode()
             calls.append(
                 {
@@ -100,9 +114,15 @@ class OllamaChat:
         return {"index": 0, "delta": delta, "logprobs": _logprobs(answer), "finish_reason": reason}
 
 
-def reply(answer: Mapping[str, Any], judge: Judge, attempts: int) -> Reply:
-    """A whole answer, translated."""
-    shape = OllamaChat()
+def _said(answer: Mapping[str, Any], what: str) -> str:
+    message = answer.get("message")
+    said = message.get(what) if isinstance(message, Mapping) else None
+    return said if isinstance(said, str) else ""
+
+
+def reply(answer: Mapping[str, Any], judge: Judge, attempts: int, forced: str | None = None) -> Reply:
+    """A whole answer, translated. `forced`: the tool whose arguments it is."""
+    shape = OllamaChat(forced)
     usage = usage_of(answer)
     model = _model(answer)
     choice = shape.choice(answer, _reason(answer))
@@ -132,11 +152,11 @@ class Lines:
     `show_usage`: end with the usage chunk, because the caller asked for it.
     """
 
-    def __init__(self, judge: Judge, *, show_usage: bool, id_: str | None = None) -> None:
+    def __init__(self, judge: Judge, *, show_usage: bool, id_: str | None = None, forced: str | None = None) -> None:
         self.begun = False
         self.done = False
         self.failure: bytes | None = None
-        self._shape = OllamaChat()
+        self._shape = OllamaChat(forced)
         self._judge = judge
         self._show_usage = show_usage
         self._id = id_ or f"chatcmpl-{new_id()}"
