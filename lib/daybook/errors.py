@@ -43,6 +43,10 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 
+class BookHeld(UserWarning):
+    """A book was read as it lies, because another program holds it and nothing could be drained into it."""
+
+
 class DaybookError(Exception):
     """The root. `remedy` is what to do next, in one sentence; it is part of `str(error)`."""
 
@@ -110,7 +114,8 @@ class BookError(DaybookError):
 
 
 class BookLocked(BookError):
-    pass
+    foreign = False
+    """Whether the holder is a program of others, which knows nothing of our lock files."""
 
 
 class BookUnreachable(BookError):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pickle
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +18,10 @@ import pytest
 from daybook.book import Book
 from daybook.book.journal.files import one_drain
 from daybook.book.stores.locks import alone, describe
-from daybook.errors import BookLocked, BookUnreachable, SettingsError
+from daybook.errors import BookHeld, BookLocked, BookUnreachable, SettingsError
 
 
+@pytest.mark.filterwarnings("ignore::daybook.errors.BookHeld")
 @pytest.mark.parametrize("mode", ["write", "read"])
 def test_a_foreign_holder_is_named(
     duck: Book,
@@ -27,7 +32,8 @@ def test_a_foreign_holder_is_named(
     mode: str,
 ) -> None:
     """A program that holds the file makes a drain end in BookLocked after its patience, with the holder's process
-    number and command line and what to do; the entries wait, and go in once the file is free."""
+    number and command line and what to do; the entries wait, and go in once the file is free. So does a read, where
+    that program writes."""
     duck.append(make.call())
     duck.drain()
     holder = start("hold", home / "book.duckdb", mode)
@@ -36,16 +42,68 @@ def test_a_foreign_holder_is_named(
     assert holder.stdout.readline() == "held\n"
     duck.append(make.call())
     hurried = open_book(duck.store.url, patience=0.2)
-    for ask in (hurried.drain, lambda: hurried.rows("select 1")):
+    asks: list[Callable[[], object]] = [hurried.drain]
+    if mode == "write":
+        asks.append(lambda: hurried.rows("select 1"))
+    for ask in asks:
         with pytest.raises(BookLocked) as caught:
             ask()
-        said = str(caught.value)
-        assert f"was in use for all of 0.2 s, by PID {holder.pid} (" in said
-        assert "hold.py" in said
-        assert "Close it there and try again" in said
-        assert str(pickle.loads(pickle.dumps(caught.value))) == said
+        message = str(caught.value)
+        assert f"was in use for all of 0.2 s, by PID {holder.pid} (" in message
+        assert "hold.py" in message
+        assert "Close it there and try again" in message
+        copy = pickle.loads(pickle.dumps(caught.value))
+        assert (str(copy), copy.foreign) == (message, True)
     holder.stdin.close()
     assert duck.rows("select count(*) as n from calls") == [{"n": 2}]
+
+
+@pytest.mark.parametrize("how", ["rows", "sql", "query", "export"])
+def test_beside_a_foreign_reader_the_book_is_read_as_it_lies(
+    duck: Book, start: Callable[..., subprocess.Popen[str]], home: Path, make: Any, how: str, tmp_path: Path
+) -> None:
+    """Without waiting out the patience, with a warning that names the holder; what was journaled since is not in it,
+    and is once the file is free."""
+    duck.append(make.call())
+    duck.drain()
+    holder = start("hold", home / "book.duckdb", "read")
+    assert holder.stdout is not None
+    assert holder.stdin is not None
+    assert holder.stdout.readline() == "held\n"
+    duck.append(make.call())
+    begin = datetime(2000, 1, 1, tzinfo=UTC)
+    reads: dict[str, Callable[[], object]] = {
+        "rows": lambda: duck.rows("select count(*) as n from calls")[0]["n"],
+        "sql": lambda: int(duck.sql("select count(*) as n from calls")["n"][0]),
+        "query": lambda: int(
+            duck.query("traffic_calls", start=begin, end=begin + timedelta(days=36_500))["calls"].sum()
+        ),
+        "export": lambda: duck.export("calls", tmp_path / "calls.csv"),
+    }
+    with pytest.warns(BookHeld, match=rf"by PID {holder.pid} \(.*hold\.py.*\)\. It is read as it lies") as caught:
+        assert reads[how]() == 1
+    assert len(caught) == 1
+    holder.stdin.close()
+    assert duck.rows("select count(*) as n from calls") == [{"n": 2}]
+
+
+def test_the_command_line_says_it_in_a_sentence(
+    duck: Book, start: Callable[..., subprocess.Popen[str]], home: Path, make: Any
+) -> None:
+    """`book sql` beside a foreign reader: the rows on standard output, who holds it on standard error, exit code 0."""
+    duck.append(make.call())
+    duck.drain()
+    holder = start("hold", home / "book.duckdb", "read")
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    duck.append(make.call())
+    duck.journal.sync()
+    env = os.environ | {"DAYBOOK_HOME": str(home)}
+    command = [sys.executable, "-m", "daybook", "book", "sql", "--json", "select count(*) as n from calls"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, json.loads(done.stdout)) == (0, [{"n": 1}]), done.stderr
+    words = f"daybook: The book {home}/book.duckdb was in use for all of 0.5 s, by PID {holder.pid} ("
+    assert done.stderr.startswith(words)
 
 
 def test_a_holder_that_lets_go_is_waited_for(

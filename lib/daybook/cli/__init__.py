@@ -10,12 +10,13 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
-from daybook.errors import DaybookError, SettingsError, meant
+from daybook.errors import BookHeld, DaybookError, SettingsError, meant
 from daybook.settings import Settings, new_home
 
 # command → where it is, and its line in `daybook --help`, which must not import it
@@ -109,6 +110,28 @@ def _confirm_new_home() -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", BookHeld)
+        warnings.showwarning = _show_warning
+        return _run(argv)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """One of ours as a sentence, any other as Python shows it."""
+    text = f"daybook: {message}\n"
+    if not issubclass(category, BookHeld):
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+    click.echo(text, file=file, err=True, nl=False)
+
+
+def _run(argv: list[str] | None) -> int:
     try:
         result: Any = daybook.main(args=argv, prog_name="daybook", standalone_mode=False)
     except DaybookError as error:

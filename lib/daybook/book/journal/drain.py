@@ -63,8 +63,9 @@ class Drainer:
         self._presence: object = None
         self._ready = False
 
-    def drain(self, *, adopt: bool = False) -> Drained:
+    def drain(self, *, adopt: bool = False, foreign: float | None = None) -> Drained:
         """Move everything acknowledged before now. `adopt`: even if this journal was another book's so far.
+        `foreign`: seconds to wait for a program that is none of ours and holds the book.
 
         Raises BookLocked, BookUnreachable, BookTooNew or OtherJournal; every entry is then kept.
         """
@@ -73,7 +74,7 @@ class Drainer:
             self._ready, self._seen = False, {}
         if self._ready and not adopt and not files.waiting(self._folder, self._seen):
             return done
-        with files.one_drain(self._folder, patience=self._patience), self._store.writing() as writer:
+        with files.one_drain(self._folder, patience=self._patience), self._store.writing(foreign=foreign) as writer:
             if not self._ready or adopt:
                 with writer.transaction():
                     migrations.apply(writer, self._store.shown)

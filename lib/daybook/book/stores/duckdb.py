@@ -41,12 +41,12 @@ class DuckStore:
         self._patience = patience
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[DuckWriter]:
+    def writing(self, *, foreign: float | None = None) -> Iterator[DuckWriter]:
         deadline = time.monotonic() + self._patience
         with locks.alone(self.path, deadline=deadline, patience=self._patience):
             if not self.path.exists():
                 self._create()
-            connection = self._connect(deadline, read_only=False)
+            connection = self._connect(deadline, read_only=False, foreign=foreign)
             try:
                 yield DuckWriter(connection, self.path)
             except (duckdb.FatalException, duckdb.IOException, OSError) as error:  # the disk is full, or worse
@@ -78,8 +78,12 @@ class DuckStore:
         finally:
             fresh.unlink(missing_ok=True)
 
-    def _connect(self, deadline: float, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        """Open the file. A foreign holder, which knows nothing of our lock files, is waited for until `deadline`."""
+    def _connect(self, deadline: float, *, read_only: bool, foreign: float | None = None) -> duckdb.DuckDBPyConnection:
+        """Open the file. A foreign holder, which knows nothing of our lock files, is waited for until `deadline`, or
+        for `foreign` seconds."""
+        patience = self._patience if foreign is None else min(foreign, self._patience)
+        if foreign is not None:
+            deadline = min(deadline, time.monotonic() + foreign)
         while True:
             try:
                 connection = duckdb.connect(str(self.path), read_only=read_only)
@@ -87,7 +91,7 @@ class DuckStore:
                 if "set lock" not in str(error):
                     raise self._broken(error) from error
                 if time.monotonic() > deadline:
-                    raise locks.locked(self.path, self._patience, str(error)) from None
+                    raise locks.locked(self.path, patience, str(error)) from None
                 time.sleep(0.02)
             except duckdb.Error as error:
                 raise self._broken(error) from error

@@ -43,11 +43,13 @@ def locked(book: Path, patience: float, said: str = "") -> BookLocked:
     """The error for a book that stayed in use. `said`: the database's own words, which may name a process."""
     pid = re.search(r"PID (\d+)", said)
     found = describe(pid.group(1)) if pid else "; ".join(_holders(book)) or "a process that cannot be seen from here"
-    return BookLocked(
+    error = BookLocked(
         f"The book {book} was in use for all of {patience:g} s, by {found}.",
         remedy="Close it there and try again; what is journaled meanwhile is kept. For a book that many use at "
         "once, set DAYBOOK_BOOK to a postgresql:// URL.",
     )
+    error.foreign = pid is not None
+    return error
 
 
 def describe(pid: str) -> str:

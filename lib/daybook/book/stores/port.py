@@ -79,8 +79,9 @@ class Store(Protocol):
     """Where it is, with any password masked."""
     unfit: tuple[type[Exception], ...]
 
-    def writing(self) -> contextlib.AbstractContextManager[WriteSession]:
-        """Open for a drain. Raises BookLocked, BookUnreachable."""
+    def writing(self, *, foreign: float | None = None) -> contextlib.AbstractContextManager[WriteSession]:
+        """Open for a drain. `foreign`: seconds to wait for a program that is none of ours; by default as long as for
+        ours. Raises BookLocked, BookUnreachable."""
 
     def reading(self) -> contextlib.AbstractContextManager[ReadSession]:
         """Open for one query. Raises BookLocked, BookUnreachable."""

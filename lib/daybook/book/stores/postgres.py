@@ -42,7 +42,7 @@ class PostgresStore:
         self._patience = patience
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[PostgresWriter]:
+    def writing(self, *, foreign: float | None = None) -> Iterator[PostgresWriter]:
         with self._connected() as connection:
             yield PostgresWriter(connection)
 
