@@ -59,6 +59,8 @@ class Upstream:
 
     def __init__(self) -> None:
         self.seen: list[dict[str, Any]] = []
+        self.bytes: list[bytes] = []
+        """The same bodies as they came."""
         self.cancelled: list[str] = []
         self.raw = b""
         """What the model `raw` answers, whether a stream was asked for or not."""
@@ -97,6 +99,7 @@ class Upstream:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.seen.append(body)
+        self.bytes.append(await request.read())
         model = body["model"]
         try:
             return await self._behave(model, body, request)

@@ -190,3 +190,18 @@ def test_what_an_answer_says_of_its_cost_is_in_the_book(endpoint, upstream, more
     (call,) = endpoint.book()[entered:]
     assert {name: call[name] for name in row} == row
     assert call["served_model"] == "raw"  # an empty name in a chunk never replaces one
+
+
+def test_what_is_not_ours_goes_on_byte_for_byte(endpoint, upstream):
+    """Schemas, long integers and digits as they came; model and stream are the upstream's words for them."""
+    tools = b'[ {"type":"function", "function":{"name":"f","parameters":{"z":1.0, "a":12345678901234567890123}}} ]'
+    body = b'{"model":"fake/good","messages":[{"role":"user","content":"x"}],"tools":%b,"seed":%d,"x":0.10}' % (
+        tools,
+        10**30,
+    )
+    status, headers, _ = post(endpoint, body)
+    assert status == 200
+    assert tools in upstream.bytes[-1]
+    assert b'"seed":%d,"x":0.10' % (10**30) in upstream.bytes[-1]
+    assert upstream.seen[-1]["model"] == "good"
+    assert [row["status"] for row in rows_of(endpoint, headers["x-request-id"])] == ["ok"]

@@ -25,8 +25,8 @@ def refused(body):
         (b"[1]", "The body is a list."),
         (b"null", "The body is null."),
         (b"3", "The body is a number."),
-        (b"\xff\xfe", "is not JSON"),
-        (b"[" * 100_000, "is not JSON"),
+        (b"\xff\xfe", "is not UTF-8: byte 1 "),
+        (b"[" * 100_000, "nested too deeply at line 1, column 1026"),
     ],
 )
 def test_what_is_not_a_json_object_is_refused_where_it_stops_being_one(data, said):
@@ -126,3 +126,29 @@ def test_an_assistants_turn_that_says_nothing_is_refused(said):
     with pytest.raises(Refusal) as caught:
         check({"model": "m", "messages": [{"role": "assistant", **said}]})
     assert caught.value.param == "messages[0].content"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"a":1e999}', "A number at line 1, column 6 is larger than a double can be."),
+        (b'{"a":NaN}', "The body is not JSON at line 1, column 6: unexpected character"),
+        (b'{\n"a":01}', "The body is not JSON at line 2, column 5: number with leading zero"),
+        (b'{"a":"\\ud83d"}', "The body is not JSON at line 1, column 7: no low surrogate"),
+        (b'{"a":1,\n"b":"\xff"}', "The body is not UTF-8: byte 14 (line 2, byte 6 of it)"),
+        (b"[" * 2000, "The body is nested too deeply at line 1, column 1026"),
+    ],
+)
+def test_a_body_that_is_no_json_says_why_and_where(body, message):
+    """The real cause: a number, a depth, a byte."""
+    with pytest.raises(Refusal) as caught:
+        parse(body)
+    assert caught.value.message.startswith(message)
+
+
+@pytest.mark.parametrize("seed", [2**63 - 1, 2**63, 2**64, -(2**70), 10**50])
+def test_an_integer_of_any_length_is_one(seed):
+    """Not a float, and not refused as one."""
+    body = parse(b'{"model":"m","messages":[{"role":"user","content":"x"}],"seed":%d}' % seed)
+    assert body["seed"] == seed
+    check(body)

@@ -35,6 +35,7 @@ from daybook.gateway.validation import check, parse
 from daybook.inference.answerer import Answerer
 from daybook.inference.request import ChatRequest, error_kind
 from daybook.inference.stream import CompletionStream
+from daybook.providers.verbatim import members
 
 PATH = "/v1/chat/completions"
 MOST_BODY = 32 * 1024 * 1024
@@ -89,6 +90,7 @@ class ChatRoute:
         """The request, read and checked; None if the client went away before it was whole. One that is refused is
         entered in the book all the same: whoever asks why their calls fail finds them there."""
         body: dict[str, Any] = {}
+        raw: Mapping[str, bytes] | None = None
         project: str | None = None
         tags: dict[str, str] = {}
         run: str | None = None
@@ -100,12 +102,14 @@ class ChatRoute:
             if data is None:
                 return None
             body = parse(data)
+            raw = members(data)
             tags = who.tags(headers, body.get("metadata"))
             check(body)
         except Refusal as error:
             refused = error
         request = ChatRequest(
             body=body,
+            raw=raw,
             endpoint=PATH,
             request_id=visit.request_id,
             at=visit.at,

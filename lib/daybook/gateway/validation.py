@@ -6,12 +6,15 @@ are those of OpenAI's API reference. Nothing of the caller's text is quoted in a
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import orjson
 
-from daybook.gateway.http import bad_request
+from daybook.gateway.http import Refusal, bad_request
 
 ROLES = frozenset(("developer", "system", "user", "assistant", "tool", "function"))
 
@@ -64,13 +67,38 @@ def parse(data: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         if not data.strip():
             raise bad_request("The body is empty.", remedy="Send a JSON object with model and messages.") from None
-        raise bad_request(
-            f"The body is not JSON: it stops being so at line {error.lineno}, column {error.colno}.",
-            remedy="Send one JSON object, in UTF-8.",
-        ) from None
+        raise _unreadable(data, error) from None
     if not isinstance(body, dict):
         raise bad_request(f"The body is {_name(body)}.", remedy="Send a JSON object with model and messages.")
+    if _LONG.search(data):  # orjson makes a float of an integer over 64 bits
+        with contextlib.suppress(ValueError, RecursionError):
+            whole: dict[str, Any] = json.loads(data)
+            return whole
     return body
+
+
+_LONG = re.compile(rb"[0-9]{19}")
+
+
+def _unreadable(data: bytes, error: orjson.JSONDecodeError) -> Refusal:
+    """Why the body is no JSON, and where. The parser's words are its own: they quote nothing."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as fault:
+        before = data[: fault.start]
+        line, column = before.count(b"\n") + 1, fault.start - before.rfind(b"\n")
+        return bad_request(
+            f"The body is not UTF-8: byte {fault.start + 1:,} (line {line}, byte {column} of it) is in no character.",
+            remedy="Encode the body as UTF-8.",
+        )
+    where = f"at line {error.lineno}, column {error.colno}"
+    if "depth limit" in error.msg:
+        return bad_request(
+            f"The body is nested too deeply {where}: at most 1,024 levels.", remedy="Send a flatter one."
+        )
+    if "infinity" in error.msg:
+        return bad_request(f"A number {where} is larger than a double can be.", remedy="Send a smaller one.")
+    return bad_request(f"The body is not JSON {where}: {error.msg}.", remedy="Send one JSON object, in UTF-8.")
 
 
 def check(body: Mapping[str, Any]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -13,6 +15,7 @@ from daybook.inference.identity import PendingIdentity
 from daybook.inference.request import ChatRequest, parameters
 from daybook.providers.http.answer import well_formed
 from daybook.providers.port import Body, Identity, Provider
+from daybook.providers.verbatim import Verbatim
 from daybook.records import Call, Cost, Status, Usage
 
 _LONGEST_NAME = 200
@@ -65,7 +68,11 @@ class CallEntry:
         """Take the prompt's digest: sha256 of the messages as compact JSON, keys sorted, UTF-8.
 
         Raises TypeError or ValueError for messages that are not JSON."""
-        canonical = orjson.dumps(self.request.body["messages"], option=orjson.OPT_SORT_KEYS)
+        messages = self.request.body["messages"]
+        try:
+            canonical = orjson.dumps(messages, option=orjson.OPT_SORT_KEYS)
+        except TypeError:  # an integer over 64 bits, or what is no JSON at all
+            canonical = json.dumps(messages, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
         self.prompt_hash = hashlib.sha256(canonical).hexdigest()
         if self.content:
             self._prompt = canonical.decode()
@@ -75,12 +82,16 @@ class CallEntry:
 
         `metadata` are our tags (an upstream that is not asked to store would refuse them); a person is sent on only
         under the pseudonym."""
-        body = {**self.request.body, "model": target, "stream": self.stream}
+        request = self.request
+        body: dict[str, Any] = {**request.body, "model": target, "stream": self.stream}
         if not body.get("store"):
             body.pop("metadata", None)
         for name in ("user", "safety_identifier"):
             if body.pop(name, None) is not None and self.subject is not None:
                 body[name] = self.subject
+        if request.raw is not None:
+            ours = ("model", "stream", "user", "safety_identifier")
+            body = Verbatim(body, {name: data for name, data in request.raw.items() if name not in ours})
         self.provider, self.target, self.body = provider, target, body
 
     def call(self, outcome: CallOutcome, identity: Identity | None, cost: Cost | None) -> Call:

@@ -25,6 +25,8 @@ class ChatRequest:
 
     body: Mapping[str, Any]
     """The request's JSON, checked: at least `model` and `messages`. `{}` only for one that is refused."""
+    raw: Mapping[str, bytes] | None = None
+    """The bytes of its members, where reading and writing would change them."""
     endpoint: str
     """`/v1/chat/completions`, or `library`."""
     request_id: str

@@ -85,12 +85,13 @@ class CompletionStream:
         entry, outcome = self._entry, self._outcome
         if piece.deltas:
             self._deltas += piece.deltas
-            texts = ((0, piece.text), *piece.others)
-            self._size += sum(len(text.encode(errors="surrogatepass")) for _, text in texts)
+            self._size += len(piece.text.encode(errors="surrogatepass"))
+            for _, text in piece.others:
+                self._size += len(text.encode(errors="surrogatepass"))
             if entry.first_token is None:
                 entry.first_token = self._recorder.clock.monotonic() - entry.request.started
             if entry.content:
-                for index, text in texts:
+                for index, text in ((0, piece.text), *piece.others):
                     self._texts.setdefault(index, []).append(text)
         if piece.usage is not None:
             outcome.usage = piece.usage

@@ -21,6 +21,7 @@ from daybook.providers.http.sse import Events
 from daybook.providers.http.stream import open_stream
 from daybook.providers.http.usage import reported_usage
 from daybook.providers.port import Body, Identity, Reply, Stream
+from daybook.providers.verbatim import changed
 
 _STREAM_OPTIONS = re.compile(r"stream_options|include_usage")
 
@@ -42,7 +43,7 @@ class OpenAI:
 
     async def chat(self, body: Body) -> Reply:
         if body.get("stream"):
-            body = {**body, "stream": False}
+            body = changed(body, stream=False)
         got = await self._wire.ask("POST", "/chat/completions", body, _answer)
         data, answer = got.value
         choices = [choice if isinstance(choice, dict) else {} for choice in answer["choices"]]
@@ -61,9 +62,9 @@ class OpenAI:
     async def stream(self, body: Body) -> Stream:
         options = body.get("stream_options") or {}
         ours = self._stream_usage and not options.get("include_usage")
-        sent: dict[str, Any] = {**body, "stream": True}
+        sent = changed(body, stream=True)
         if ours:
-            sent["stream_options"] = {**options, "include_usage": True}
+            sent = changed(sent, stream_options={**options, "include_usage": True})
         try:
             return await open_stream(self._wire, "/chat/completions", sent, lambda: Events(drop_usage=ours))
         except BadRequest as error:

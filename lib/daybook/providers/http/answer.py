@@ -43,8 +43,11 @@ def is_failure(answer: Mapping[str, Any]) -> bool:
         return True
     choices = answer.get("choices")
     if choices is None:
-        return any(answer.get(name) for name in _FAILED)
-    return any(isinstance(choice, dict) and choice.get("finish_reason") == "error" for choice in listed(choices))
+        return any(map(answer.get, _FAILED))
+    for choice in listed(choices):  # noqa: SIM110 - a generator would cost every event of a stream more than the loop
+        if isinstance(choice, dict) and choice.get("finish_reason") == "error":
+            return True
+    return False
 
 
 def failure_of(answer: Mapping[str, Any]) -> Mapping[str, Any]:

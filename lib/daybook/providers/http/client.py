@@ -18,7 +18,6 @@ from email.utils import parsedate_to_datetime
 from typing import Generic, TypeVar
 
 import aiohttp
-import orjson
 from aiohttp.http_exceptions import HttpProcessingError
 
 from daybook.clock import Clock, SystemClock
@@ -26,6 +25,7 @@ from daybook.errors import BadRequest, ProviderError
 from daybook.providers.http import errors as faults
 from daybook.providers.http.errors import Asked, AttemptFailed
 from daybook.providers.port import Body
+from daybook.providers.verbatim import dump
 
 T = TypeVar("T")
 
@@ -257,8 +257,8 @@ def _dumps(body: Body | None) -> bytes | None:
     if body is None:
         return None
     try:
-        return orjson.dumps(body)
-    except TypeError:
+        return dump(body)
+    except (TypeError, ValueError):
         raise BadRequest("The request cannot be written as JSON.", remedy="Send plain Unicode text.") from None
 
 

@@ -29,6 +29,10 @@ _BORDER = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE = re.compile(rb"\r\n|\n|\r")
 
 
+_BESIDE_TEXT = ("reasoning_content", "reasoning", "content", "tool_calls", "refusal")
+"""What a delta may carry that is no text of the answer: it took tokens all the same."""
+
+
 class _Seen(Enum):
     """What a whole event is."""
 
@@ -164,8 +168,7 @@ class Events:
         if self._model is None and isinstance(model, str) and model:  # Azure's first chunk names an empty one
             self._model = model
         choices = listed(chunk.get("choices"))
-        usage = reported_usage(chunk, data)
-        if usage is not None:
+        if b'"usage"' in data and (usage := reported_usage(chunk, data)) is not None:
             self._usage = usage
             if self._drop_usage and not choices:
                 return _Seen.OURS
@@ -186,11 +189,12 @@ class Events:
         delta = choice.get("delta") or choice.get("message")
         if not isinstance(delta, dict):
             return
-        text = text_of(delta.get("content"))
+        content = delta.get("content")
+        text = content if isinstance(content, str) else text_of(content)
         if text:
             self._texts.append((index, text))
             self._deltas += 1
-        elif any(delta.get(name) for name in ("reasoning_content", "reasoning", "content", "tool_calls", "refusal")):
+        elif any(map(delta.get, _BESIDE_TEXT)):
             self._deltas += 1
 
 

@@ -19,6 +19,7 @@ from daybook.providers.llamacpp import weights as embedded
 from daybook.providers.llamacpp.process import Llama
 from daybook.providers.openai import OpenAI
 from daybook.providers.port import Body, Identity, Reply, Stream
+from daybook.providers.verbatim import changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +160,7 @@ class Local:
             )
         if self.options.weights is not None or any(m.get("role") in ("system", "developer") for m in messages):
             return body
-        return {**body, "messages": [{"role": "system", "content": embedded.SYSTEM}, *messages]}
+        return changed(body, messages=[{"role": "system", "content": embedded.SYSTEM}, *messages])
 
     def _check(self, model: str) -> None:
         if model != self.options.model:

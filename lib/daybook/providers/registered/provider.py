@@ -23,6 +23,7 @@ from daybook.providers.llamacpp.provider import Local, Options
 from daybook.providers.port import Body, Identity, Piece, Reply, Stream
 from daybook.providers.registered.head_process import HeadProcess
 from daybook.providers.registered.index import IndexEntry, RegistryIndex
+from daybook.providers.verbatim import changed
 from daybook.records import Usage
 
 NAME = "registered"
@@ -174,4 +175,4 @@ def wrapped(body: Body, template: Mapping[str, str]) -> Body:
             break
     if template.get("system") and not any(m.get("role") in ("system", "developer") for m in messages):
         messages.insert(0, {"role": "system", "content": template["system"]})
-    return {**body, "messages": messages}
+    return changed(body, messages=messages)

@@ -1,0 +1,59 @@
+"""Bodies whose members go on byte for byte."""
+
+import json
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daybook.providers.verbatim import Verbatim, changed, dump, members
+
+SPACED = b'{ "model" : "m", "tools" :[ {"b": 1.0,\t"a": "\\u00e9,}]"} ] , "n":1e5 }'
+
+
+def test_members_are_the_bytes_between_name_and_comma():
+    """White space around them is nobody's; what stands in a text is no mark."""
+    assert members(SPACED) == {"model": b'"m"', "tools": b'[ {"b": 1.0,\t"a": "\\u00e9,}]"} ]', "n": b"1e5"}
+
+
+@pytest.mark.parametrize("body", [b'{"model":"m","messages":[]}', b'{"temperature":0.123456789012}', b"{}"])
+def test_a_body_with_nothing_at_risk_is_not_looked_through(body):
+    """What is written as it was read needs no second look."""
+    assert members(body) is None
+
+
+def test_what_is_changed_is_written_anew_and_the_rest_as_it_came():
+    """A changed member loses its bytes, an added one has none, and a removed one is gone."""
+    body = Verbatim({"model": "m", "tools": [1], "n": 1}, {"model": b'"x"', "tools": b"[1 ]", "gone": b"1"})
+    assert dump(changed(body, model="y", more=2)) == b'{"model":"y","tools":[1 ],"n":1,"more":2}'
+    assert changed({"a": 1}, b=2) == {"a": 1, "b": 2}
+
+
+def test_integers_of_any_length_are_written():
+    """With bytes of their own or without."""
+    long = 10**40
+    assert dump({"seed": long}) == b'{"seed":%d}' % long
+    data = b'{"seed":%d,"n":1}' % long
+    assert dump(Verbatim(json.loads(data), members(data))) == data
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(codec="utf-8"), max_size=5),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8"), max_size=8),
+            lambda inner: (
+                st.lists(inner, max_size=3) | st.dictionaries(st.text('ab\\"', max_size=3), inner, max_size=3)
+            ),
+            max_leaves=8,
+        ),
+        max_size=4,
+    )
+)
+def test_members_put_together_are_the_body(body):
+    """Whatever the body: each member's bytes mean its value."""
+    data = json.dumps({**body, "tools": 1}, indent=1).encode()
+    found = members(data)
+    assert {name: json.loads(raw) for name, raw in found.items()} == {**body, "tools": 1}
+    assert orjson.loads(data).keys() == found.keys()
