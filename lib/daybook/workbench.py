@@ -23,26 +23,123 @@ from typing import TYPE_CHECKING, Any
 
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BadParameter
-from daybook.measuring import EMBEDDED, Measuring
+from daybook.inference.answer import Answer
 from daybook.records import Record
 from daybook.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from daybook.approach.report import Approach
     from daybook.bias.audit import Bias
     from daybook.book import Book
     from daybook.costs.report import Costs
+    from daybook.datasets import DataSet
+    from daybook.evaluation.calibration import Calibration
+    from daybook.evaluation.report import Evaluation
+    from daybook.evaluation.tasks import Contestant
     from daybook.finetune.report import Finetuning
     from daybook.finetune.tuner import Plan, Tuner
+    from daybook.inference.client import Client
     from daybook.inference.tasks_client import TasksClient
     from daybook.registry.registry import Registry
     from daybook.traffic.report import Traffic
     from daybook.training.recipe import Recipe
 
 
-class Daybook(Measuring):
-    """A book with its services, as a notebook uses it. Made by `daybook.open`."""
+EMBEDDED = "smollm2-135m-instruct"
+
+
+class Daybook:
+    """A book with its services, as a notebook uses it. Made by `daybook.open`.
+
+    What answers is built when it is first asked for.
+    """
+
+    def __init__(self, settings: Settings, book: Book, *, clock: Clock, source: str) -> None:
+        self.settings = settings
+        self.book = book
+        self.clock = clock
+        self.source = source
+
+    # ── asking and measuring ──────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def _asking(self) -> Client:
+        from daybook.inference.client import Client
+
+        asking = Client(self.settings, self.book.journal, clock=self.clock)
+        atexit.register(asking.close)
+        return asking
+
+    def ask(self, prompt: str, *, model: str = EMBEDDED, **options: Any) -> Answer:
+        """Ask a model one question; the call is journaled and priced like any other. The first question to the embedded
+        model starts it (about a second).
+
+        `options`: system, max_tokens (128), temperature, seed, project. Raises UnknownModel, or the ProviderError that
+        the model's upstream caused.
+        """
+        return self._asking.answer(prompt, model=model, run_id=self.settings.run_id, **options)
+
+    def dataset(
+        self,
+        source: str | Path | DataSet,
+        *,
+        columns: Mapping[str, str] | None = None,
+        rows: int | None = None,
+    ) -> DataSet:
+        """Rows of a file, `hf:owner/name@commit#split`, `book:days=30` or `builtin:requests`; `rows` of them, chosen by
+        hash."""
+        from daybook.datasets import DataSet, load
+
+        data = source if isinstance(source, DataSet) else load(source, columns=columns, book=self.book)
+        return data.take(rows)
+
+    def evaluate(
+        self,
+        data: str | Path | DataSet,
+        models: Sequence[str | Contestant],
+        *,
+        columns: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Evaluation:
+        """Which of the models (`name`, or `name?shots=3`) is better on these rows. Answers are kept: the same again
+        costs nothing, unless `fresh`.
+
+        `options`: task, rows, scorer, judge, rubric, concurrency (4), cost_limit in US dollars, time_limit in seconds,
+        dask, fresh, part: as `evaluation.evaluator.evaluate` takes them."""
+        from daybook.evaluation.evaluator import evaluate
+
+        return evaluate(
+            self._asking, self.settings, self.book.journal, self.dataset(data, columns=columns), models, **options
+        )
+
+    def calibrate(self, path: str | Path, **options: Any) -> Calibration:
+        """Whether a judge agrees with people: kappa with its interval. The file has a column `human` and the judge's
+        `verdict`; with `judge`, that model is asked now, about `input` and `prediction`.
+
+        `options`: judge, rubric, cost_limit in US dollars."""
+        from daybook.evaluation.evaluator import calibrate
+
+        return calibrate(lambda: self._asking, self.settings, self.book.journal, Path(path), **options)
+
+    def approach(
+        self,
+        data: str | Path | DataSet,
+        *,
+        test: str | Path | DataSet | None = None,
+        model: str = EMBEDDED,
+        **options: Any,
+    ) -> Approach:
+        """Prompt, examples, retrieval or training: which one for these labelled rows. `test`: the held-out rows;
+        without it a part of the data, by hash.
+
+        `options`: methods, classes, rows (150), train_rows, shots (5), steps (60), hour_price (0.10 US dollars),
+        concurrency (2), time_limit (540 seconds): as `approach.runner.compare` takes them."""
+        from daybook.approach.runner import compare
+
+        held = None if test is None else self.dataset(test)
+        return compare(self._asking, self.settings, self.book.journal, self.dataset(data), held, model=model, **options)
 
     @cached_property
     def bias(self) -> Bias:

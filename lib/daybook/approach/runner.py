@@ -15,21 +15,24 @@ from decimal import Decimal
 from daybook.approach import adapter as adapting
 from daybook.approach.prose import METHODS
 from daybook.approach.report import Approach, Learning, TrainedMethod
-from daybook.approach.rows import apart, one_of_each_class, reached
+from daybook.approach.rows import apart, halves, of_classes, one_of_each_class, reached
 from daybook.clock import new_id
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadParameter
-from daybook.evaluation.evaluator import Evaluator
+from daybook.evaluation.evaluator import Evaluator, meter
 from daybook.evaluation.report import Evaluation, Item
 from daybook.evaluation.tasks import Contestant
 from daybook.inference.answer_cache import CachedAnswer
-from daybook.inference.batch import PROJECT
+from daybook.inference.batch import PROJECT, Limits
+from daybook.inference.client import Client
 from daybook.inference.tokens import text_tokens
+from daybook.ports import Ledger
 from daybook.prices import reckon
 from daybook.providers.llamacpp.provider import Local, Options
 from daybook.records import Call, Usage
 from daybook.reporting.text import seconds
 from daybook.scoring import Score
+from daybook.settings import Settings
 
 SHOTS = 5
 STEPS = 60
@@ -237,3 +240,43 @@ class ApproachRunner:
         )
         self.evaluator.ledger.append(call)
         return call
+
+
+def compare(
+    client: Client,
+    settings: Settings,
+    ledger: Ledger,
+    learn: DataSet,
+    held: DataSet | None,
+    *,
+    model: str,
+    methods: Sequence[str] = ("zero_shot", "few_shot", "retrieved", "lora", "head"),
+    classes: int | Sequence[str] | None = None,
+    rows: int | None = 150,
+    train_rows: int | None = None,
+    shots: int = SHOTS,
+    steps: int = STEPS,
+    hour_price: float | str = "0.10",
+    concurrency: int = 2,
+    time_limit: float | None = 540,
+) -> Approach:
+    """The methods on `rows` of the held-out rows; without such, on a part of the data, by hash. `classes`: only rows
+    with these right answers, or with the most frequent ones, how many. `steps`: of the adapter's training.
+    `hour_price`: US dollars for an hour of this machine. `time_limit`: seconds for the whole run; the training gets
+    fewer steps and fewer rows are compared where it is short. None: no limit."""
+    if classes is not None:
+        learn, held = of_classes(learn, held, classes)
+    notes: list[str] = []
+    if held is None:
+        learn, held = halves(learn, notes)
+    with meter("approach", shown=settings.run_id is None) as progress:
+        evaluator = Evaluator(client, settings, ledger, limits=Limits(concurrency=concurrency), progress=progress)
+        runner = ApproachRunner(
+            evaluator,
+            model=model,
+            hour_price=Decimal(str(hour_price)),
+            shots=shots,
+            steps=steps,
+            time_limit=time_limit,
+        )
+        return runner.run(learn.take(train_rows), held.take(rows), list(methods), notes=notes)

@@ -6,8 +6,8 @@ import click
 import orjson
 
 from daybook import workbench
-from daybook.measuring import EMBEDDED
 from daybook.reporting.text import plain
+from daybook.workbench import EMBEDDED
 
 
 @click.command()

@@ -3,7 +3,7 @@
 import click
 
 from daybook import workbench
-from daybook.measuring import EMBEDDED
+from daybook.workbench import EMBEDDED
 
 
 @click.command()

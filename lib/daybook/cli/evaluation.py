@@ -11,8 +11,8 @@ import orjson
 
 from daybook import workbench
 from daybook.errors import BadParameter
-from daybook.measuring import EMBEDDED
 from daybook.reporting.text import plain
+from daybook.workbench import EMBEDDED
 
 if TYPE_CHECKING:
     from daybook.evaluation.predictions import Stored

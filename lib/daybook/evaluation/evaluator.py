@@ -11,10 +11,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadData, BadParameter
+from daybook.evaluation import calibration
+from daybook.evaluation.calibration import Calibration
 from daybook.evaluation.likelihood import evaluate_by_likelihood
 from daybook.evaluation.report import Evaluation
 from daybook.evaluation.scorers import Judge, Scorer
@@ -239,6 +243,70 @@ def _first(pool: DataSet | None) -> Examples:
         return [candidate for _, _, candidate in sorted(ranked, key=lambda r: r[:2])[: one.shots]]
 
     return choose
+
+
+def evaluate(
+    client: Client,
+    settings: Settings,
+    ledger: Ledger,
+    data: DataSet,
+    models: Sequence[str | Contestant],
+    *,
+    task: str = "auto",
+    rows: int | None = None,
+    scorer: str | None = None,
+    judge: str | None = None,
+    rubric: str | None = None,
+    concurrency: int = 4,
+    cost_limit: float | str | None = None,
+    time_limit: float | None = None,
+    dask: str | None = None,
+    fresh: bool = False,
+    part: tuple[int, int] | None = None,
+) -> Evaluation:
+    """Which of the models is better on these rows. Where examples are asked for, they are taken from one half of the
+    data, by hash, and the other half is asked about. `judge`: the model that marks free text by the `rubric`. Limits:
+    US dollars and seconds. `part`: only the i-th of n parts of the rows, for one of several who ask at once."""
+    taking_part, pool = contestants(models), None
+    if any(contestant.shots for contestant in taking_part):
+        pool, data = data.split(0.5)
+    limits = Limits(concurrency=concurrency, cost=_dollars(cost_limit), seconds=time_limit)
+    with meter("evaluation", shown=settings.run_id is None) as progress:
+        evaluator = Evaluator(client, settings, ledger, limits=limits, dask=dask, progress=progress, fresh=fresh)
+        return evaluator.run(
+            data.take(rows),
+            taking_part,
+            task=task,
+            scorer=scorer,
+            judge=judge,
+            rubric=rubric or RUBRIC,
+            pool=pool,
+            part=part,
+        )
+
+
+def calibrate(
+    client: Callable[[], Client],
+    settings: Settings,
+    ledger: Ledger,
+    path: Path,
+    *,
+    judge: str | None = None,
+    rubric: str | None = None,
+    cost_limit: float | str | None = None,
+) -> Calibration:
+    """Whether a judge agrees with people; without `judge`, by the verdicts in the file, and nobody is asked."""
+    if judge is None:
+        return calibration.read(path)
+    with meter("calibration", shown=settings.run_id is None) as progress:
+        limits = Limits(cost=_dollars(cost_limit))
+        evaluator = Evaluator(client(), settings, ledger, limits=limits, progress=progress)
+        ask = evaluator.judge(judge, BatchResult())
+        return calibration.read(path, ask=ask, name=judge, rubric=rubric or RUBRIC)
+
+
+def _dollars(amount: float | str | None) -> Decimal | None:
+    return None if amount is None else Decimal(str(amount))
 
 
 @contextmanager

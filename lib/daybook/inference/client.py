@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from daybook.clock import Clock, new_id
 from daybook.errors import ProviderError
+from daybook.inference.answer import Answer
 from daybook.inference.answerer import Completion
 from daybook.inference.request import ChatRequest
 from daybook.inference.tokens import estimated
@@ -48,6 +49,26 @@ class Client:
         Ctrl-C while waiting cancels the call upstream; it is entered as client_closed.
         """
         return self.run(self.ask(body, project=project, run_id=run_id))
+
+    def answer(
+        self,
+        prompt: str,
+        *,
+        model: str,
+        system: str | None = None,
+        max_tokens: int = 128,
+        temperature: float | None = None,
+        seed: int | None = None,
+        project: str | None = None,
+        run_id: str | None = None,
+    ) -> Answer:
+        """The answer to one question. Raises what `chat` raises."""
+        messages = [{"role": "user", "content": prompt}]
+        if system is not None:
+            messages.insert(0, {"role": "system", "content": system})
+        chosen = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
+        body = {"model": model, "messages": messages} | {k: v for k, v in chosen.items() if v is not None}
+        return Answer.of(self.chat(body, project=project, run_id=run_id))
 
     async def ask(
         self,
