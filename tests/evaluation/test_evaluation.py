@@ -18,7 +18,7 @@ from daybook.evaluation.evaluator import Evaluator
 from daybook.evaluation.predictions import score
 from daybook.evaluation.report import Evaluation, Item
 from daybook.evaluation.scorers import Scorer
-from daybook.evaluation.tasks import TASKS, Contestant, body, task_of
+from daybook.evaluation.tasks import TASKS, Contestant, body, contestants, task_of
 from daybook.inference.answer_cache import CachedAnswer
 from daybook.scoring import Score
 from daybook.settings import Settings
@@ -381,3 +381,11 @@ def test_power_is_told_before_anything_is_spent(capsys: pytest.CaptureFixture[st
     assert "6.4 points with 80 %" in capsys.readouterr().out
     assert main(["evaluate", "power", "400", "--difference", "0.05", "--discordant", "0.12", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["power"] == pytest.approx(0.80, abs=0.01)
+
+
+@pytest.mark.parametrize("template", ["Say yes or no.", "{labels}", "{ input }", ""])
+def test_a_template_without_the_question_is_refused(template):
+    """It would ask every row the same, and score that."""
+    with pytest.raises(BadParameter, match=r"has no \{input\}"):
+        contestants([Contestant(name="a", model="m", template=template)])
+    assert len(contestants([Contestant(name="a", model="m", template=template + "{input}")])) == 1

@@ -11,7 +11,7 @@ from daybook.errors import BadData, BadParameter
 from daybook.evaluation import sandbox
 from daybook.evaluation.report import Item
 from daybook.inference.answer_cache import CachedAnswer
-from daybook.scoring import MEASURES, Score, json_fields, measure, number, similarity
+from daybook.scoring import MEASURES, Score, json_fields, label, measure, number, similarity
 from daybook.scoring.judge import RUBRIC, messages, parse
 from daybook.scoring.visible import visible
 
@@ -76,10 +76,10 @@ class Scorer:
         if self.scorer == "code":
             return [self._checked(row, text) for row, text in zip(rows, texts, strict=True)]
         score = measure(self.scorer)
-        return [
-            score(text, row.references, row.choices or (self.labels if self.scorer == "label" else ()))
-            for row, text in zip(rows, texts, strict=True)
-        ]
+        labels = self.labels if self.scorer == "label" else ()
+        if self.scorer == "label":
+            texts = [label.own_words(text, row.input, labels) for row, text in zip(rows, texts, strict=True)]
+        return [score(text, row.references, row.choices or labels) for row, text in zip(rows, texts, strict=True)]
 
     def _judged(self, rows: Sequence[Row], texts: Sequence[str], judge: Judge) -> list[Score | None]:
         asked = [messages(self.rubric, row.input, text, row.reference) for row, text in zip(rows, texts, strict=True)]

@@ -114,6 +114,12 @@ def contestants(given: Sequence[str | Contestant]) -> list[Contestant]:
     made = [one if isinstance(one, Contestant) else Contestant.of(one) for one in given]
     if not made:
         raise BadParameter("No model takes part.", remedy="Name one or more.")
+    for one in made:
+        if one.template is not None and "{input}" not in one.template:
+            raise BadParameter(
+                f"The template of {one.name[:80]!r} has no {{input}}: it would ask every row the same.",
+                remedy="Write {input} where the row's question belongs.",
+            )
     names = [one.name for one in made]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise BadParameter(f"{twice[0]!r} takes part twice.", remedy="Give each a name: model?name=first.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from daybook.scoring.contains import occurs
@@ -21,6 +22,15 @@ def read(answer: str, labels: Sequence[str]) -> str | None:
     named = [label for label in labels if occurs(spelt[label], text)]
     named = [one for one in named if not any(one != other and occurs(spelt[one], spelt[other]) for other in named)]
     return named[0] if len(named) == 1 else None
+
+
+def own_words(answer: str, question: str, labels: Sequence[str]) -> str:
+    """The answer without the question, where it repeats all of it: what a label's name in a question says is not an
+    answer. A question that is nothing but a label is left alone."""
+    asked = question.split()
+    if not asked or plain(question) in {plain(label.replace("_", " ")) for label in labels}:
+        return answer
+    return re.sub(r"\s+".join(map(re.escape, asked)), " ", answer, flags=re.IGNORECASE)
 
 
 def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:

@@ -220,3 +220,16 @@ def test_a_column_named_twice_is_one_grouping():
     found = measure(table({"m": (40, 60), "w": (10, 40)}), group=["sex"] * 2, prediction="granted", favourable="yes")
     assert list(found.groups["grouping"]) == ["sex", "sex"]
     assert len(found.gaps) == 2
+
+
+@pytest.mark.parametrize(("years", "refused"), [(53, True), (13, True), (12, False)])
+def test_many_numbers_are_no_groups(years, refused):
+    """53 one-year groups are refused with the remedy; a dozen numbers are groups as they stand."""
+    ages = [str(18 + i % years) for i in range(years * 40)]
+    frame = pd.DataFrame({"age": ages, "granted": ["yes", "no"] * (years * 20)})
+    if not refused:
+        assert len(measure(frame, group=["age"], prediction="granted", favourable="yes").groups) == years
+        return
+    says = f"age is a number with {years} values, from 18 to {17 + years}.*bands, such as under 30"
+    with pytest.raises(BadData, match=says):
+        measure(frame, group=["age"], prediction="granted", favourable="yes")

@@ -86,6 +86,15 @@ def test_all_identical_decisions_are_no_bias(asked):
     assert "No group differs" in out
 
 
+def test_few_rows_never_show_that_no_group_differs(asked):
+    """Half of 40 against half of 40: the same rate, and an interval that leaves room for twenty points."""
+    rows = "".join(f"{i},{sex},{'yes' if i % 2 else 'no'},yes\n" for sex in "mw" for i in range(40))
+    code, out, _ = asked(HEAD + rows)
+    assert code == 0
+    assert "No group differs" not in out
+    assert "Whether any group differs from the others cannot be told" in out
+
+
 def test_it_shows_itself(tmp_path):
     """Prose, chart and findings tell the same ratio, with n."""
     path = tmp_path / "loans.csv"

@@ -179,12 +179,13 @@ def test_a_second_run_for_the_same_occasion_is_the_first_one(notebook: Any, sett
     assert (first.repeated, second.repeated) == (False, True)
     assert second.run == first.run
     assert [row["id"] for row in runs(settings)] == [first.run.id]
-    assert describe(first).splitlines()[2:] == [
+    assert describe(first).splitlines()[0] == "**Made-up data** (source = sample), not yours."
+    assert describe(first).splitlines()[4:] == [
         "- failed rate: 7 % 5 to 10 % (95 %)",
         "",
         f"[Report]({first.html.as_uri()}): `{first.html}`",
     ]
-    assert describe(second).splitlines()[0].endswith(" (done before; not run again)")
+    assert describe(second).splitlines()[2].endswith(" (done before; not run again)")
 
 
 def test_a_flow_that_cannot_go_well_fails_before_it_starts(

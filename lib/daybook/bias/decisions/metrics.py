@@ -39,6 +39,8 @@ FOUR_FIFTHS = 0.8
 """The disparate-impact ratio that US agencies take as a sign of adverse impact (29 CFR 1607.4)."""
 MOST = 1000
 """Groups of one grouping above which a column is no grouping but a number or a name."""
+NUMBERS = 12
+"""Different numbers above which a column is a measure, to be put into bands first."""
 SEPARATOR = " × "
 
 _BY_FAIRLEARN = {
@@ -136,6 +138,8 @@ def measure(
             remedy=f"Missing: {', '.join(f'{name} {n:,}' for name, n in left_out.items() if n)}.",
         )
     texts = {name: _Texts(text.codes[whole], text.names) for name, text in texts.items()}
+    for name in group:
+        _require_groups(name, texts[name])
     said, read_as = _flags(texts[prediction], prediction, favourable)
     true = _flags(texts[truth], truth, truth_favourable or favourable)[0] if truth else None
     groupings = [[name] for name in group] + ([list(group)] if len(group) > 1 else [])
@@ -173,6 +177,17 @@ def _texts(column: pd.Series) -> _Texts:
     place = {name: i for i, name in enumerate(names)}
     # the last one is found by code −1: a value that is not there
     return _Texts(np.array([*(place.get(name, -1) for name in told), -1])[codes], names)
+
+
+def _require_groups(name: str, column: _Texts) -> None:
+    """Raises BadData for a column of many numbers: ages are people's, not groups of people."""
+    values = [column.names[i] for i in np.unique(column.codes)]
+    if NUMBERS < len(values) <= MOST and all(isinstance(_meaning(value), float) for value in values):
+        raise BadData(
+            f"{name} is a number with {len(values):,} values, from {min(values, key=float)} to"
+            f" {max(values, key=float)}: as many groups, of which nothing can be told.",
+            remedy="Put its values into bands, such as under 30, 30 to 60, over 60.",
+        )
 
 
 def _flags(column: _Texts, name: str, favourable: str) -> tuple[np.ndarray, tuple[str, ...]]:

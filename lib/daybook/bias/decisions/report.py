@@ -20,7 +20,7 @@ from daybook.bias.decisions.metrics import FOUR_FIFTHS, MINIMUM, Decisions
 from daybook.errors import BadParameter
 from daybook.reporting.charts.forest import ForestPanel, Point, forest
 from daybook.reporting.findings import finding, summary
-from daybook.reporting.gates import Measured
+from daybook.reporting.gates import NOT_WORSE, Measured
 from daybook.reporting.tables import Column, TableRow, present, to_records
 from daybook.reporting.text import between, code, count, listing, percent, unbroken
 from daybook.stats.multiple import Correction
@@ -228,7 +228,11 @@ class DecisionAudit:
                 f" twenty would show {ratio['chance']:.3f} or less."
             )
         if not sure:
-            text += " No group differs from the others by more than chance explains."
+            within = [abs(row[end]) <= NOT_WORSE for row in against for end in ("low", "high") if row[end] is not None]
+            if within and all(within):
+                text += f" No group differs from the others by more than {NOT_WORSE * 100:.0f} points."
+            else:
+                text += " Whether any group differs from the others cannot be told from so few rows."
         if (odds := rows.get("equalised_odds")) and odds["value"] is not None:
             text += (
                 f" Error rates differ by up to {percent(odds['value'])}"
