@@ -262,3 +262,23 @@ def test_a_weight_is_zero_or_one(tmp_path: Path, weight: Any, faults: int) -> No
     line = chat(20)
     line["messages"][1]["weight"] = weight
     assert check(tmp_path, [*sound(), line])["format"].found == faults
+
+
+def test_the_policies_are_these() -> None:
+    """What blocks, and from where on, unless it is said otherwise."""
+    assert gates.POLICIES == {
+        "format": ("block", 0), "roles": ("block", 0), "enough": ("block", 10), "length": ("block", 0),
+        "duplicates": ("warn", 0.01), "near_duplicates": ("warn", 0.1), "contradictions": ("warn", 0),
+        "leakage": ("block", 0), "near_leakage": ("warn", 0), "personal_data": ("block", 0), "licence": ("block", 0),
+        "balance": ("warn", 20),
+    }  # fmt: skip
+
+
+def test_one_row_with_personal_data_among_many_blocks(tmp_path: Path) -> None:
+    """A single address in a hundred rows is enough; none is met."""
+    line = chat(100)
+    line["messages"][0]["content"] += " for ada@example.com"
+    one = check(tmp_path, [*sound(99), line])["personal_data"]
+    assert (one.found, one.of, one.met, one.blocks) == (1, 100, False, True)
+    none = check(tmp_path, sound(100))["personal_data"]
+    assert (none.found, none.of, none.met, none.blocks) == (0, 100, True, False)
