@@ -1,5 +1,6 @@
 """API keys: hashed, private, never half-written, noticed at once."""
 
+import resource
 import stat
 import subprocess
 import sys
@@ -174,3 +175,19 @@ def test_a_temporary_file_left_by_a_killed_writer_is_no_obstacle(keys):
     keys.path.with_name(f".{keys.path.name}.1-0").write_bytes(b'{"version": 1, "ke')
     keys.create("b", actor="x")
     assert [key.name for key in Keys(keys.path).list()] == ["a", "b"]
+
+
+@pytest.mark.parametrize("change", ["create", "revoke"])
+def test_a_change_that_cannot_be_written_is_no_success(keys, ledger, change):
+    """The file cannot grow: the caller is told so, nothing is entered, and the keys are as they were."""
+    issued = keys.create("ada", actor="t")
+    entered, before = list(ledger.records), keys.path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(SettingsError, match="cannot be written"):
+            keys.revoke(issued.key.id, actor="t") if change == "revoke" else keys.create("bob", actor="t")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (ledger.records, keys.path.read_bytes()) == (entered, before)
+    assert keys.find(issued.secret) == issued.key
