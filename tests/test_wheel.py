@@ -23,4 +23,4 @@ def test_a_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     there = {str(path.relative_to(ROOT / "lib")) for path in (ROOT / "lib" / "daybook").rglob("*") if path.is_file()}
-    assert packed == {name for name in there if "__pycache__" not in name and not name.endswith(".lock")}
+    assert packed == {name for name in there if "__pycache__" not in name}
