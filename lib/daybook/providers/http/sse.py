@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+import orjson
+
 from daybook.providers.http.answer import as_chunk, is_failure, listed, read_json, text_of
 from daybook.providers.http.usage import reported_usage
 from daybook.providers.port import Piece
@@ -160,12 +162,17 @@ class Events:
         if data == b"[DONE]":
             self.done = True
             return _Seen.DONE
-        chunk = read_json(data)
-        if not isinstance(chunk, dict) or name == b"error" or is_failure(chunk):
+        try:
+            chunk = orjson.loads(data)
+        except ValueError:
+            chunk = read_json(data)
+        odd = chunk.__class__ is not dict or name or b"error" in data or chunk.get("choices").__class__ is not list
+        if odd and (
+            not isinstance(chunk, dict) or name == b"error" or is_failure(chunk)
+        ):  # most are spared the question
             self.failure = data
             return _Seen.FAILURE
-        model = chunk.get("model")
-        if self._model is None and isinstance(model, str) and model:  # Azure's first chunk names an empty one
+        if self._model is None and isinstance(model := chunk.get("model"), str) and model:  # Azure's first names none
             self._model = model
         choices = listed(chunk.get("choices"))
         if b'"usage"' in data and (usage := reported_usage(chunk, data)) is not None:
@@ -179,10 +186,12 @@ class Events:
 
     def _choice(self, choice: Mapping[str, Any]) -> None:
         index = choice.get("index")
-        index = index if isinstance(index, int) else 0
-        self._open.add(index)
+        if index.__class__ is not int:
+            index = 0
+        if index not in self._open:
+            self._open.add(index)
         reason = choice.get("finish_reason")
-        if isinstance(reason, str) and reason:
+        if reason and isinstance(reason, str):
             self._finished.add(index)
             if index == 0 or self._finish is None:
                 self._finish = reason
