@@ -11,7 +11,7 @@ import pytest
 from daybook.book import Book
 from daybook.clock import new_id
 from daybook.errors import ReportUnwritable
-from daybook.press import index, publish, reports, workdir
+from daybook.press import index, publish, reports, standing, workdir
 from daybook.press.runner import RunOutcome
 from daybook.press.scrub import Scrubber
 from daybook.records import Finding, Run
@@ -180,11 +180,11 @@ def test_headlines_are_those_of_the_word(enter):
     """A word that names its headlines shows these in its order, all of a family where it names one; any other the
     first four by name."""
     found = [{"name": name} for name in ("a", "latency_p95", "b", "calls", "c", "d", "e")]
-    assert [f["name"] for f in index.headlines("traffic", found)] == ["calls", "latency_p95"]
-    assert [f["name"] for f in index.headlines("other", found)] == ["a", "b", "c", "calls"]
+    assert [f["name"] for f in standing.headlines("traffic", found)] == ["calls", "latency_p95"]
+    assert [f["name"] for f in standing.headlines("other", found)] == ["a", "b", "c", "calls"]
     models = [{"name": name} for name in ("rows", "quality/b", "quality/a", "difference/b")]
-    assert [f["name"] for f in index.headlines("evaluation", models)] == ["difference/b", "quality/a", "quality/b"]
-    assert index.headlines("costs", []) == ()
+    assert [f["name"] for f in standing.headlines("evaluation", models)] == ["difference/b", "quality/a", "quality/b"]
+    assert standing.headlines("costs", []) == ()
 
 
 def test_an_empty_index_says_what_to_do(settings, book):

@@ -259,8 +259,12 @@ def test_cells_say_how_far_they_got():
     page = Page(made)
     assert "T · 2026-11-20 · failed" in page.text
     assert "2 of 3 code cells were started" in page.text
-    assert ["open" in details for details in page.all("details")] == [False, True, False]
-    assert "Code [2] · stopped here" in page.text
+    assert ["open" in details for details in page.all("details")] == [True, False, False]
+    assert (
+        page.text.index("Code [2] · stopped here")
+        < page.text.index("Parameters and code")
+        < page.text.index("Code [1]")
+    )
     assert "Code · not run" in page.text
 
 

@@ -12,7 +12,7 @@ import click
 
 from daybook import press, workbench
 from daybook.errors import BadDate, BadParameter, UnknownNotebook, meant
-from daybook.press import index, notebooks, parameters, render, sidecar
+from daybook.press import index, notebooks, parameters, render, sidecar, standing
 from daybook.press import reports as shelf
 from daybook.settings import Settings
 
@@ -68,7 +68,7 @@ def run(word: str, day: str | None, given: tuple[str, ...], source: str, timeout
             progress=_progress(word, logical_date),
         )
     click.echo(f"{word} for {logical_date}: {made.run.state} in {render.seconds(made.run.seconds)}")
-    for finding in index.headlines(word, made.findings):
+    for finding in standing.headlines(word, made.findings):
         between = render.interval(finding)
         said = f"  {finding['name'].replace('_', ' ')}: {render.figure(finding)}"
         click.echo(said + (f", {between}" if between else ""))

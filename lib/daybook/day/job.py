@@ -203,7 +203,7 @@ def _report_sample(settings: Settings, bar: Progress) -> None:
 def _close(settings: Settings, console: Console, day: date, ended: list[Ended], sent: workload.SentCalls) -> Path:
     """Renew the index and show what came of the day; returns the page to open."""
     from daybook.book.sample.fill import LAST
-    from daybook.press import index, reports
+    from daybook.press import index, reports, standing
 
     with workbench.open(settings=settings) as book:
         book.book.drain()
@@ -224,7 +224,7 @@ def _close(settings: Settings, console: Console, day: date, ended: list[Ended], 
         if report is None or (run is not None and not run.ok):
             table.add_row(about, word, "" if run is None else run.state, "", "" if run is None else run.message)
             continue
-        found = "\n".join(_sentence(finding) for finding in index.headlines(word, report.findings)[:3])
+        found = "\n".join(_sentence(finding) for finding in standing.headlines(word, report.findings)[:3])
         seconds = "" if report.run.seconds is None else f"{report.run.seconds:.1f}"
         table.add_row(about, f"[link={report.html.as_uri()}]{word}[/link]", report.run.state, seconds, found)
     console.print(table)

@@ -20,9 +20,9 @@ from urllib.parse import quote
 
 from daybook.errors import BookError, ReportUnwritable
 from daybook.ports import Books
-from daybook.press import publish, render, reports, workdir
+from daybook.press import publish, render, reports, standing, workdir
 from daybook.press import sidecar as rows
-from daybook.press.standing import VERDICT, Verdict, as_of, made_up, verdict
+from daybook.press.standing import Verdict, as_of, made_up, verdict
 from daybook.records import Run
 
 logger = logging.getLogger(__name__)
@@ -30,21 +30,6 @@ logger = logging.getLogger(__name__)
 NAME = "index.html"
 RECENT = 14
 """Days of each word that are shown at once; older ones are folded."""
-HEADLINES = 4
-"""Findings shown of a run: those that its word names below (`quality/`: all that begin so), else the first."""
-FIRST: Mapping[str, tuple[str, ...]] = {
-    "traffic": ("calls", "failed_rate", "latency_p95", "first_token_p50"),
-    "costs": ("spend", "unpriced_calls", "forecast_next_30_days", "spend_per_call"),
-    "evaluation": ("difference/", "quality/"),
-    "approach": ("recommended", "quality/"),
-    "finetune": ("accuracy_difference", "accuracy_tuned", "accuracy_base", "examples"),
-    "bias": (
-        "counterfactual/standing_out",
-        "pairs/share",
-        "questions/all/ambiguous/bias",
-        "questions/all/disambiguated/accuracy",
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,20 +149,5 @@ def _entry(folder: Path, run: Run, findings: tuple[Mapping[str, Any], ...], home
     page = Path(run.report).with_suffix(".html") if run.report else None
     link = quote(page.as_posix()) if page is not None and (folder / page).is_file() else None
     return ReportEntry(
-        run=run, state=state, link=link, findings=headlines(run.notebook, findings), verdict=verdict(findings)
+        run=run, state=state, link=link, findings=standing.headlines(run.notebook, findings), verdict=verdict(findings)
     )
-
-
-def headlines(word: str, findings: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
-    """The findings that stand for a run: those that its word names, else the first few; in one order, whatever order
-    they came in."""
-    listed = sorted((f for f in findings if f["name"] != VERDICT), key=lambda f: str(f["name"]))
-    names = [f["name"] for f in listed]
-    first = [
-        name
-        for wanted in FIRST.get(word, ())
-        for name in names
-        if name == wanted or (wanted.endswith("/") and name.startswith(wanted))
-    ]
-    named = [listed[names.index(name)] for name in first]
-    return tuple((named or listed)[:HEADLINES])

@@ -1,4 +1,4 @@
-"""What a reader must know of a report before its figures: whose data it is about, up to when, and the verdict.
+"""What a reader must know of a report first: whose data it is about, up to when, the verdict, the main figures.
 
 The page, the index and Prefect's artifact ask here, so that all of them say the same.
 """
@@ -15,6 +15,21 @@ from daybook.records import Run
 VERDICT = "verdict"
 """The finding whose note is the verdict: `not met: 4 of 6 limits are kept`."""
 VERDICTS = ("met", "not met", "cannot tell", "not checked")
+HEADLINES = 4
+"""Findings shown of a run: those that its word names below (`quality/`: all that begin so), else the first."""
+FIRST: Mapping[str, tuple[str, ...]] = {
+    "traffic": ("calls", "failed_rate", "latency_p95", "first_token_p50"),
+    "costs": ("spend", "unpriced_calls", "forecast_next_30_days", "spend_per_call"),
+    "evaluation": ("difference/", "quality/"),
+    "approach": ("recommended", "quality/"),
+    "finetune": ("accuracy_difference", "accuracy_tuned", "accuracy_base", "examples"),
+    "bias": (
+        "counterfactual/standing_out",
+        "pairs/share",
+        "questions/all/ambiguous/bias",
+        "questions/all/disambiguated/accuracy",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +64,18 @@ def as_of(run: Run) -> datetime | None:
     about_days = "days" in run.parameters and run.parameters.get("source") != "sample"
     early = about_days and run.window_end is not None and run.started_at < run.window_end
     return run.started_at if early else None
+
+
+def headlines(word: str, findings: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """The findings that stand for a run: those that its word names, else the first few; in one order, whatever order
+    they came in."""
+    listed = sorted((f for f in findings if f["name"] != VERDICT), key=lambda f: str(f["name"]))
+    names = [f["name"] for f in listed]
+    first = [
+        name
+        for wanted in FIRST.get(word, ())
+        for name in names
+        if name == wanted or (wanted.endswith("/") and name.startswith(wanted))
+    ]
+    named = [listed[names.index(name)] for name in first]
+    return tuple((named or listed)[:HEADLINES])

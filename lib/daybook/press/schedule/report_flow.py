@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from daybook.errors import BadDate, DaybookError, PressError
 from daybook.ports import Books
-from daybook.press import index, render, standing
+from daybook.press import render, standing
 from daybook.press.reports import Report
 from daybook.press.run import TIMEOUT, run
 from daybook.settings import Settings
@@ -85,7 +85,7 @@ def report(
         page = error.page if isinstance(error, PressError) else None
         _show(word, f"**{word} failed.** {error}\n\n" + (f"Report as far as it got: `{page}`" if page else ""), [])
         return Failed(message=str(error))
-    found = index.headlines(word, made.findings)
+    found = standing.headlines(word, made.findings)
     _show(word, describe(made), [_row(finding) for finding in found], made.html.as_uri())
     return Completed(message=f"{'Was done before' if made.repeated else 'Report'}: {made.html}")
 
@@ -94,7 +94,7 @@ def describe(made: Report) -> str:
     """A report in a few lines of Markdown: state, date, headline findings, where it lies."""
     told = made.run
     verdict, early = standing.verdict(made.findings), standing.as_of(told)
-    headlines = index.headlines(told.notebook, made.findings)
+    headlines = standing.headlines(told.notebook, made.findings)
     lines = [
         *([f"**Made-up data** ({standing.made_up(told)}), not yours.", ""] if standing.made_up(told) else []),
         *([f"**As of {early:%H:%M} UTC**: {told.logical_date} was not over.", ""] if early else []),
