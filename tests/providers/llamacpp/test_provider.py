@@ -73,8 +73,9 @@ async def test_a_real_answer_is_counted_and_named(provider):
     assert reply.text.strip()
     assert reply.usage is not None
     assert reply.usage.input_tokens > 20
-    assert reply.usage.output_tokens == 6
-    assert (reply.served_model, reply.finish_reason, reply.attempts) == (MODEL, "length", 1)
+    assert 1 <= reply.usage.output_tokens <= 6
+    ended = "length" if reply.usage.output_tokens == 6 else "stop"  # how long it answers is the machine's affair
+    assert (reply.served_model, reply.finish_reason, reply.attempts) == (MODEL, ended, 1)
     assert json.loads(reply.data)["model"] == MODEL
 
 
