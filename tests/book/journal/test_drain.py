@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow.parquet as pq
 import pytest
 
 from daybook.book import Book
@@ -51,6 +53,70 @@ def test_every_kind_arrives_with_every_field(book: Book, make: Any) -> None:
         (row,) = book.rows(f"select * from {TABLES[record.kind].name}")
         expected = {"time" if name == "at" else name: getattr(record, name) for name in record.__slots__}
         assert row == {name: list(value) if isinstance(value, tuple) else value for name, value in expected.items()}
+
+
+COUNTED = {
+    "input_tokens": 11,
+    "cached_tokens": 3,
+    "output_tokens": 7,
+    "reasoning_tokens": 2,
+    "cache_write_tokens": 5,
+    "input_audio_tokens": 4,
+    "output_audio_tokens": 6,
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "kept"),
+    [
+        ("answer", "a\x00b", "a\ufffdb"),
+        ("prompt", "\x00", "\ufffd"),
+        ("caller", "\x00\x00x", "\ufffd\ufffdx"),
+        ("served_model", "m\x00", "m\ufffd"),
+        ("price_note", "half \ud83d", "half \ufffd"),
+        ("service_tier", "fl\x00ex", "fl\ufffdex"),
+    ],
+)
+def test_a_text_that_no_database_keeps_costs_its_record_nothing_else(
+    book: Book, make: Any, field: str, text: str, kept: str
+) -> None:
+    """NUL and half an emoji in one text: the time, every count, the cost, the durations and all else arrive."""
+    more = {**COUNTED, "cost": Decimal("0.045075000001"), "latency": 1.5, "first_token": 0.25, "usage_reported": True}
+    call = make.call(**more | {field: text}, tags={"team": "ops"}, status="client_closed", http_status=499, attempts=3)
+    book.append(call)
+    assert book.drain().entries == 1
+    (row,) = book.rows("select * from calls")
+    expected = {"time" if name == "at" else name: getattr(call, name) for name in call.__slots__}
+    assert row == expected | {field: kept}
+
+
+NEWEST = ("cache_write_tokens", "input_audio_tokens", "output_audio_tokens", "service_tier", "price_note")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (11_900, 17, 482, "flex", "no rate of the tier 'flex' on 2026-10-11"),
+        (0, 0, 0, "", ""),
+        (None, None, None, None, None),
+        (2**63 - 1, 2**53 + 1, 1, "priority", 'Grüße, "東京"\n🗼'),
+    ],
+)
+def test_what_calls_gained_last_goes_all_the_way(
+    book: Book, make: Any, tmp_path: Path, values: tuple[Any, ...]
+) -> None:
+    """Through journal, drain, read and export, each value of its own: 0 stays 0 and unknown stays unknown."""
+    call = make.call(**dict(zip(NEWEST, values, strict=True)))
+    book.append(call)
+    (row,) = book.rows(f"select {', '.join(NEWEST)} from calls")
+    assert tuple(row.values()) == values
+    assert book.export("calls", tmp_path / "calls.parquet") == 1
+    (exported,) = pq.read_table(tmp_path / "calls.parquet", columns=list(NEWEST)).to_pylist()
+    assert tuple(exported[name] for name in NEWEST) == values
+    assert book.export("calls", tmp_path / "calls.csv") == 1
+    with (tmp_path / "calls.csv").open(newline="") as file:
+        (written,) = csv.DictReader(file)
+    assert [written[name] for name in NEWEST] == ["" if value is None else str(value) for value in values]
 
 
 def test_a_second_drain_moves_nothing(book: Book, open_book: Callable[..., Book], make: Any) -> None:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import shutil
 import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from daybook.book.entry import decode
-from daybook.book.journal.journal import Journal
-from daybook.errors import JournalError
+from daybook.book.journal.journal import Journal, JournalState
+from daybook.errors import JournalError, JournalFull
 
 
 def entries(path: Path) -> list[str]:
@@ -179,6 +181,143 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, make: Any) -> 
     (tmp_path / "home").write_text("a file where the folder should be")
     with pytest.raises(JournalError, match=r"The journal in .*home/journal cannot be written.*DAYBOOK_HOME"):
         Journal(tmp_path / "home").append(make.call())
+
+
+@pytest.mark.parametrize("kind", ["journal is a file", "home in a file", "a loop", "no such device"])
+def test_a_folder_that_cannot_be_made_acknowledges_nothing(tmp_path: Path, make: Any, kind: str) -> None:
+    """Whatever stands in its way: the error names the folder and what to do, the state says why, and nothing counts."""
+    home = tmp_path / "home"
+    if kind == "journal is a file":
+        home.mkdir()
+        (home / "journal").write_text("")
+    elif kind == "home in a file":
+        (tmp_path / "file").write_text("")
+        home = tmp_path / "file" / "home"
+    elif kind == "a loop":
+        home.symlink_to(home)
+    else:
+        home = Path("/proc/daybook/home")
+    journal = Journal(home)
+    for _ in range(2):
+        with pytest.raises(JournalError) as caught:
+            journal.append(make.call())
+        assert not isinstance(caught.value, JournalFull)
+        assert str(caught.value).startswith(f"The journal in {home / 'journal'} cannot be written: ")
+        assert "set DAYBOOK_HOME to one that is" in str(caught.value)
+        state = journal.state()
+        assert state == JournalState(None, 0, 0, 0, str(caught.value).split(": ")[1].split(". ")[0])
+    journal.close()
+
+
+@contextmanager
+def limited(kind: int, soft: int) -> Iterator[None]:
+    before, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, (before, hard))
+
+
+def test_a_file_that_cannot_be_opened_is_tried_again(home: Path, make: Any) -> None:
+    """No file left for this process: an error with the reason, nothing begun; the next append succeeds."""
+    journal, call = Journal(home), make.call()
+    with limited(resource.RLIMIT_NOFILE, 3), pytest.raises(JournalError) as caught:
+        journal.append(call)
+    assert "cannot be written: Too many open files." in str(caught.value)
+    assert journal.state() == JournalState(None, 0, 0, 0, "Too many open files")
+    assert list((home / "journal").iterdir()) == []
+    journal.append(call)
+    assert entries(only_file(home)) == [call.id]
+    assert journal.state().failed is None
+    journal.close()
+
+
+@pytest.mark.parametrize("missing", [None, 1, 0, -1])
+def test_there_is_room_for_a_whole_entry_or_for_none_of_it(home: Path, make: Any, missing: int | None) -> None:
+    """Not a byte of room (None), a byte too few, exactly enough, a byte to spare: refused or written, never a part."""
+    journal, call = Journal(home, sync_every=3600), make.call()
+    journal.append(call)
+    size, path = journal.state().bytes, only_file(home)
+    limit = size if missing is None else 2 * size - missing
+    with limited(resource.RLIMIT_FSIZE, limit):
+        if missing in (None, 1):
+            with pytest.raises(JournalFull) as caught:
+                journal.append(call)
+            assert f"The journal {path} has no room for an entry of {size:,} bytes (" in str(caught.value)
+            assert "the 1 entries acknowledged before it are safe" in str(caught.value)
+            failed = "no room: File too large" if missing is None else "no room: No space left on device"
+            assert journal.state() == JournalState(path, 1, size, 1, failed)
+            assert path.stat().st_size == size
+        else:
+            journal.append(call)
+    journal.append(call)
+    n = 2 if missing in (None, 1) else 3
+    assert journal.state() == JournalState(path, n, n * size, n, None)
+    assert entries(path) == [call.id] * n
+    journal.close()
+
+
+def test_a_journal_counts_what_it_did(home: Path, make: Any) -> None:
+    """Nothing at first; each entry counts once, in the file and until it is on the disk; a closed file has no size."""
+    journal = Journal(home, sync_every=3600)
+    assert journal.state() == JournalState(None, 0, 0, 0, None)
+    for n in range(1, 4):
+        journal.append(make.call())
+        path = only_file(home)
+        assert journal.state() == JournalState(path, n, path.stat().st_size, n, None)
+    journal.sync()
+    assert journal.state() == JournalState(path, 3, path.stat().st_size, 0, None)
+    journal.close()
+    assert journal.state() == JournalState(None, 3, 0, 0, None)
+    journal.close()
+    journal.append(make.call())
+    assert (journal.state().entries, journal.state().unsynced) == (4, 1)
+    journal.close()
+
+
+def test_a_name_that_cannot_be_made_durable_is_an_error(home: Path, tmp_path: Path, make: Any) -> None:
+    """The folder went elsewhere before its first sync: the sync says so and calls nothing durable; the file is used
+    no more, and what comes next is in one that can be found."""
+    journal, before, after = Journal(home, sync_every=3600), make.call(), make.call()
+    journal.append(before)
+    (home / "journal").rename(tmp_path / "elsewhere")
+    with pytest.raises(JournalError, match="cannot be written: No such file or directory"):
+        journal.sync()
+    assert journal.state() == JournalState(None, 1, 0, 1, "No such file or directory")
+    journal.append(after)
+    assert entries(only_file(home)) == [after.id]
+    journal.sync()
+    assert (journal.state().unsynced, journal.state().failed) == (0, None)
+    (old,) = (tmp_path / "elsewhere").glob("*.jsonl")
+    assert entries(old) == [before.id]
+    assert not is_locked(old)
+    journal.close()
+
+
+def test_a_file_is_given_up_only_past_its_limit(home: Path, make: Any) -> None:
+    """Two entries that fill it to the byte stay together; with one byte less each has a file of its own."""
+    probe, call = Journal(home / "probe"), make.call()
+    probe.append(call)
+    size = probe.state().bytes
+    probe.close()
+    for less in (0, 1):
+        journal = Journal(home / str(less), rotate_at=2 * size - less)
+        journal.append(call)
+        journal.append(call)
+        assert len(list((home / str(less) / "journal").glob("*.jsonl"))) == 1 + less
+        assert journal.state().bytes == size * (2 - less)
+        journal.close()
+
+
+def test_entries_reach_the_disk_while_more_come(journal: Journal, make: Any, until: Callable[..., None]) -> None:
+    """A journal that is never quiet is synced all the same: the bound runs from the first unsynced entry."""
+
+    def some_are_synced() -> bool:
+        journal.append(make.call())
+        return journal.state().unsynced < journal.state().entries
+
+    until(some_are_synced)
 
 
 def test_a_journal_left_unclosed_keeps_its_entries(home: Path) -> None:

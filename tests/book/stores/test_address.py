@@ -29,6 +29,9 @@ from tests.fakes.pooler import Pooler
         ("postgresql://clerk@db/books", "postgresql://clerk@db/books"),
         ("postgresql://db/books", "postgresql://db/books"),
         ("postgresql:///books", "postgresql:///books"),
+        ("postgresql://@db/books", "postgresql://db/books"),
+        ("postgresql:///books?application_name=a@b", "postgresql:///books?application_name=a@b"),
+        ("postgresql://db/books?application_name=a://b", "postgresql://db/books?application_name=a://b"),
         ("postgresql://c:hunter2@a:1,b:2,c/books", "postgresql://c:***@a:1,b:2,c/books"),
         ("postgresql://c:hunter2@[::1]:5433/books", "postgresql://c:***@[::1]:5433/books"),
         (
@@ -73,6 +76,8 @@ def test_a_password_works_as_it_is_written(url: str, password: str) -> None:
         "clerk:x@db:hunter2/books",
         "clerk:x@db:0/books",
         "clerk:x@db:65536/books",
+        "clerk:x@db:9999999/books",
+        "clerk:x@db:\u0661/books",
         "clerk:x@a:1,b:hunter2/books",
         "clerk:x@db/books?hunter2=1",
     ],
