@@ -63,6 +63,36 @@ def test_a_client_who_hangs_up_on_a_whole_answer_cancels_the_upstream_too(endpoi
     assert (row["status"], row["http_status"], row["output_tokens"], row["cost"]) == ("client_closed", None, None, None)
 
 
+def test_a_client_that_leaves_while_a_stream_is_opening_is_entered_once(endpoint, upstream):
+    """The upstream has not begun to answer: it is cancelled, one row says client_closed with nothing known of the
+    tokens, one log line is written, and no call is left open."""
+    already, there = upstream.cancelled.count("silent"), len([s for s in upstream.seen if s["model"] == "silent"])
+    before = {row["id"] for row in endpoint.book()}
+    where = urllib.parse.urlsplit(endpoint.url)
+    body = json.dumps({"model": "silent", "messages": HELLO, "stream": True}).encode()
+    with socket.create_connection((where.hostname, where.port)) as connection:
+        connection.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+            + b"authorization: Bearer %s\r\ncontent-length: %d\r\n\r\n" % (endpoint.key.secret.encode(), len(body))
+            + body
+        )
+        endpoint.until(lambda: len([seen for seen in upstream.seen if seen["model"] == "silent"]) > there, _PATIENT)
+        assert endpoint.parts.answerer.recorder.open == 1
+    endpoint.until(lambda: upstream.cancelled.count("silent") == already + 1, _PATIENT)
+    endpoint.until(lambda: endpoint.parts.answerer.recorder.open == 0, _PATIENT)
+    rows = endpoint.until(lambda: [row for row in endpoint.book() if row["id"] not in before], _PATIENT)
+    (row,) = rows
+    assert (row["requested_model"], row["stream"], row["status"], row["error_kind"]) == (
+        "silent",
+        True,
+        "client_closed",
+        None,
+    )
+    assert (row["http_status"], row["first_token"], row["output_tokens"], row["cost"]) == (None, None, None, None)
+    line = endpoint.until(lambda: [x for x in endpoint.log if x.get("request_id") == row["request_id"]])
+    assert [x["outcome"] for x in line] == ["client_closed"]
+
+
 def test_a_stream_that_breaks_is_an_error_to_the_client_and_estimated_in_the_book(endpoint):
     """The words that came are there, then the client's own APIError; the entry has them counted, flagged."""
     stream = endpoint.client().chat.completions.create(model="broken", messages=HELLO, stream=True)

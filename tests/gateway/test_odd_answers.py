@@ -107,6 +107,31 @@ def test_half_an_emoji_passes_as_it_came_and_is_whole_in_the_book(fresh, upstrea
         assert [row["answer"] for row in endpoint.book()] == ["ok 😀", "no \ufffd", '["A1","B0"]']
 
 
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("start", [b"data: ", b"data:", b": a comment%bevent: message%bdata: "])
+def test_an_event_of_several_data_lines_is_one_event(fresh, upstream, ending, start):
+    """Its lines are joined, whatever ends them and stands beside them: the client has the bytes, the book the text,
+    the model, the reason and the counts."""
+    chunk = {
+        "model": "m-1",
+        "choices": [{"index": 0, "delta": {"content": "two\nlines"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9},
+    }
+    first = start.replace(b"%b", ending)
+    data = first + json.dumps(chunk, indent=1).encode().replace(b"\n", ending + b"data: ") + 2 * ending
+    with fresh(env={"DAYBOOK_CONTENT": "1"}) as endpoint:
+        upstream.raw = data + b"data: [DONE]\n\n"
+        assert read(endpoint, stream=True) == upstream.raw
+        (row,) = endpoint.book()
+    assert (row["status"], row["answer"], row["served_model"], row["finish_reason"]) == (
+        "ok",
+        "two\nlines",
+        "m-1",
+        "stop",
+    )
+    assert (row["input_tokens"], row["output_tokens"], row["usage_reported"]) == (7, 2, True)
+
+
 def test_a_stream_that_lacks_only_its_end_is_ok(endpoint, upstream):
     """A finish reason and no `[DONE]`: the official client reads to the end, and the book says ok with the model."""
     upstream.raw = events_of(b'{"model":"m","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}')

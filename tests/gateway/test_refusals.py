@@ -62,6 +62,35 @@ def test_the_upstreams_word_reaches_the_client(refused, status, body, expected):
     assert (got, answer["error"]["code"], answer["error"]["param"]) == expected
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("upstreams", "status", "code", "asked"),
+    [
+        (408, 504, "upstream_timeout", 2),
+        (409, 503, "upstream_unavailable", 2),
+        (425, 503, "upstream_unavailable", 2),
+        (500, 503, "upstream_unavailable", 2),
+        (501, 503, "upstream_unavailable", 1),
+        (502, 503, "upstream_unavailable", 2),
+        (503, 503, "upstream_unavailable", 2),
+        (504, 504, "upstream_timeout", 2),
+        (524, 504, "upstream_timeout", 2),
+        (410, 400, "bad_request", 1),
+    ],
+)
+def test_the_upstreams_failure_reaches_the_client_and_the_book(
+    refused, endpoint, upstream, upstreams, status, code, asked, stream
+):
+    """Each status as what it means, asked again only where that may help; the book has one row with the same status."""
+    before = len(upstream.seen)
+    got, headers, answer = refused(upstreams, b"{}", stream=stream, retry_after="0")
+    assert (got, answer["error"]["code"], len(upstream.seen) - before) == (status, code, asked)
+    assert headers["x-should-retry"] == "false"
+    (row,) = [row for row in endpoint.book() if row["request_id"] == headers["x-request-id"]]
+    assert (row["status"], row["http_status"], row["attempts"], row["stream"]) == ("error", status, asked, stream)
+    assert (row["output_tokens"], row["cost"]) == (None, None)
+
+
 @pytest.mark.parametrize(
     "body", [{"detail": [{"loc": ["body", "temperature"], "msg": "too hot"}]}, {"detail": "too hot"}]
 )
