@@ -4,7 +4,8 @@ import resource
 import stat
 import subprocess
 import sys
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,54 @@ def test_an_unknown_id_names_the_next_step_and_never_repeats_a_secret(keys):
     with pytest.raises(BadParameter, match="daybook keys list") as caught:
         keys.revoke(issued.secret, actor="x")
     assert issued.secret not in str(caught.value)
+
+
+def test_a_key_revoked_again_stays_as_it_was(keys, ledger, tmp_path):
+    """No error, no second event, and the moment of the first revocation is what is returned and kept."""
+    issued = keys.create("a", "helpdesk", admin=True, actor="x")
+    revoked = keys.revoke(issued.key.id, actor="x")
+    assert revoked == replace(issued.key, revoked_at=NOON)
+    before, entered = keys.path.read_bytes(), list(ledger.records)
+    later = Keys(keys.path, ledger=ledger, clock=FixedClock(NOON + timedelta(days=1)))
+    assert later.revoke(issued.key.id, actor="y") == revoked
+    assert (keys.path.read_bytes(), ledger.records) == (before, entered)
+    assert later.list() == [revoked]
+    assert later.revoked(issued.secret) == revoked
+
+
+def test_another_processs_first_key_is_noticed(keys):
+    """Whether any key was made is read anew each time, also where only that is asked."""
+    endpoint = Keys(keys.path)
+    assert endpoint.empty()
+    keys.create("a", actor="x")
+    assert not endpoint.empty()
+    keys.path.unlink()
+    assert endpoint.empty()
+
+
+@pytest.mark.parametrize(("length", "shown"), [(79, 79), (80, 80), (81, 80), (1_000, 80)])
+def test_no_more_than_80_characters_are_repeated(keys, length, shown):
+    """Of an id there is none of, and of a name or project that cannot be one."""
+    with pytest.raises(BadParameter, match=f"No key has the id '-{{{shown}}}'\\."):
+        keys.revoke("-" * length, actor="x")
+    with pytest.raises(BadParameter, match=f"^'-{{{shown}}}' cannot be the name of a key"):
+        keys.create("-" * length, actor="x")
+    with pytest.raises(BadParameter, match=f"^'-{{{shown}}}' cannot be the project of a key"):
+        keys.create("a", "-" * length, actor="x")
+
+
+@pytest.mark.parametrize("place", ["a file where the folder should be", "a folder where the lock should be"])
+@pytest.mark.parametrize("change", ["create", "revoke"])
+def test_a_lock_that_cannot_be_had_is_no_success(tmp_path, ledger, place, change):
+    """The error names the file and what to do; nothing is entered."""
+    if place.startswith("a file"):
+        (tmp_path / "home").write_text("")
+    else:
+        (tmp_path / "home" / "keys.lock").mkdir(parents=True)
+    keys = Keys(tmp_path / "home" / "keys.json", ledger=ledger, clock=FixedClock(NOON))
+    with pytest.raises(SettingsError, match=r"home/keys\.json cannot be written.*The keys are as they were"):
+        keys.revoke("k1", actor="t") if change == "revoke" else keys.create("bob", actor="t")
+    assert ledger.records == []
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"version": 2, "keys": []}', b'{"version": 1, "keys": [{}]}', b"[]"])

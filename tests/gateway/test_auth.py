@@ -3,7 +3,7 @@
 import pytest
 
 from daybook.access.keys import Keys
-from daybook.gateway.auth import Auth, run_id, tags
+from daybook.gateway.auth import Auth, project, run_id, tags
 from daybook.gateway.http import Refusal
 
 
@@ -53,6 +53,110 @@ def test_a_revoked_key_is_counted_by_its_id(auth, refused, tmp_path):
             auth.admit(bearer(secret))
         assert (caught.value.status, caught.value.code) == (401, "invalid_api_key")
     assert refused == [("revoked_api_key", issued.key.id), ("invalid_api_key", None)]
+
+
+# ── before there is a key ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def neighbourly(tmp_path, refused):
+    """An endpoint on the loopback interface for which no key was made."""
+    return Auth(Keys(tmp_path / "keys.json"), exposed=False, refused=lambda code, id_: refused.append((code, id_)))
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LocalHost", "localhost:8080", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8080", "", None],
+)
+def test_an_endpoint_without_keys_answers_to_its_own_names(neighbourly, refused, host):
+    """With a port or without; nobody is counted as refused."""
+    assert neighbourly.admit({} if host is None else {b"host": host.encode()}) is None
+    assert refused == []
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8080",
+        "localhost.evil.example",
+        "127.0.0.2",
+        "[::2]",
+        "[::1",
+        "::1",
+        "[fe80::1]:1",
+        ":8080",
+    ],
+)
+def test_an_endpoint_without_keys_answers_to_no_other_name(neighbourly, refused, host):
+    """A web page can send a browser to any address under a name of its own: 403, and counted."""
+    with pytest.raises(Refusal) as caught:
+        neighbourly.admit({b"host": host.encode()})
+    assert (caught.value.status, caught.value.code) == (403, "host_not_allowed")
+    assert refused == [("host_not_allowed", None)]
+
+
+def test_the_first_key_shuts_the_open_door_for_good(neighbourly, refused, tmp_path):
+    """From the next request on, also after the file went missing; with the key any name of the host will do."""
+    assert neighbourly.admit({b"host": b"localhost"}) is None
+    issued = Keys(tmp_path / "keys.json").create("ada", actor="t")
+    assert neighbourly.admit(bearer(issued.secret) | {b"host": b"evil.example"}) == issued.key
+    (tmp_path / "keys.json").unlink()
+    with pytest.raises(Refusal) as caught:
+        neighbourly.admit({b"host": b"localhost"})
+    assert (caught.value.status, caught.value.code) == (401, "missing_api_key")
+    assert refused == [("missing_api_key", None)]
+
+
+def test_an_endpoint_that_others_can_reach_needs_a_key_from_the_start(auth, refused):
+    """Even for whoever calls it localhost."""
+    with pytest.raises(Refusal) as caught:
+        auth.admit({b"host": b"localhost"})
+    assert (caught.value.status, caught.value.code) == (401, "missing_api_key")
+
+
+# ── what a request says of itself ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def key_of(tmp_path):
+    """A key of this project."""
+    return lambda name: Keys(tmp_path / "keys.json").create("ada", name, actor="t").key
+
+
+@pytest.mark.parametrize(
+    ("of_the_key", "named", "booked"),
+    [
+        (None, b"", None),
+        (None, b" help desk ", "help desk"),
+        (None, b"a" * 64, "a" * 64),
+        ("helpdesk", b"", "helpdesk"),
+        ("helpdesk", b"helpdesk", "helpdesk"),
+    ],
+)
+def test_a_call_is_booked_on_its_keys_project_or_on_the_one_it_names(key_of, of_the_key, named, booked):
+    """White space around a name is nobody's; without a key, as with one of no project, the name holds."""
+    assert project(key_of(of_the_key), {b"x-daybook-project": named}) == booked
+    if of_the_key is None:
+        assert project(None, {b"x-daybook-project": named}) == booked
+        assert project(None, {}) is None
+
+
+@pytest.mark.parametrize("of_the_key", [None, "helpdesk"])
+@pytest.mark.parametrize("named", [b"a" * 65, b"-a", b"a/b", b"a\x00", b"\xe9"])
+def test_what_is_no_projects_name_is_refused(key_of, of_the_key, named):
+    """400, by the header's name, whatever the key's project is."""
+    with pytest.raises(Refusal) as caught:
+        project(key_of(of_the_key), {b"x-daybook-project": named})
+    assert (caught.value.status, caught.value.param, caught.value.kind) == (400, "x-daybook-project", "bad_request")
+
+
+@pytest.mark.parametrize("named", [b"sales", b"HELPDESK", b"helpdesk2"])
+def test_a_key_books_on_no_other_project_than_its_own(key_of, named):
+    """403: nobody pays for another team."""
+    with pytest.raises(Refusal) as caught:
+        project(key_of("helpdesk"), {b"x-daybook-project": named})
+    assert (caught.value.status, caught.value.code, caught.value.param) == (403, "wrong_project", "x-daybook-project")
 
 
 @pytest.mark.parametrize(("value", "kept"), [("", None), ("r1", "r1"), ("a" * 64, "a" * 64), (" r.1_2-3 ", "r.1_2-3")])
