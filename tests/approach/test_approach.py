@@ -16,7 +16,8 @@ from daybook.approach.rows import apart, halves, of_classes, reached
 from daybook.cli import main
 from daybook.datasets import DataSet, Row, load
 from daybook.errors import BadData, BadParameter, GateNotMet
-from daybook.evaluation.report import Evaluation, Item
+from daybook.evaluation.figures import Item
+from daybook.evaluation.report import Evaluation
 from daybook.inference.answer_cache import CachedAnswer
 from daybook.scoring import Score
 from daybook.settings import Settings

@@ -15,8 +15,9 @@ from daybook.cli import main
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadData, BadParameter, DaybookError
 from daybook.evaluation.evaluator import Evaluator
+from daybook.evaluation.figures import Item
 from daybook.evaluation.predictions import score
-from daybook.evaluation.report import Evaluation, Item
+from daybook.evaluation.report import Evaluation
 from daybook.evaluation.scorers import Scorer
 from daybook.evaluation.tasks import TASKS, Contestant, body, contestants, task_of
 from daybook.inference.answer_cache import CachedAnswer

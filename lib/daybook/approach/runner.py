@@ -20,7 +20,8 @@ from daybook.clock import new_id
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadParameter
 from daybook.evaluation.evaluator import Evaluator, meter
-from daybook.evaluation.report import Evaluation, Item
+from daybook.evaluation.figures import Item
+from daybook.evaluation.report import Evaluation
 from daybook.evaluation.tasks import Contestant
 from daybook.inference.answer_cache import CachedAnswer
 from daybook.inference.batch import PROJECT, Limits

@@ -1,102 +1,27 @@
-"""How an evaluation is drawn and tabled."""
+"""How an evaluation is drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from daybook.errors import BadParameter
+from daybook.evaluation.figures import EvaluationFigures
 from daybook.reporting.charts.style import BLUE, GREY, INK, ORANGE, Chart, chart, nothing, short
-from daybook.reporting.tables import Column, present, to_records
+from daybook.reporting.tables import to_records
 from daybook.reporting.text import percent
 
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
 
-    from daybook.evaluation.report import Evaluation
-
-MOST = 12
-"""Rows of a table of examples."""
-LONGEST = 220
-"""Characters of a text in it."""
-
-_TABLES = {
-    "leaderboard": (
-        "Mean score, best first",
-        (
-            Column("contestant", "contestant"),
-            Column("quality", "quality", "percent", "low", "high"),
-            Column("n", "rows", "count"),
-            Column("missing", "missing", "count"),
-            Column("per_1000", "per 1,000", "money"),
-            Column("p50", "p50", "seconds"),
-            Column("p95", "p95", "seconds"),
-        ),
-    ),
-    "differences": (
-        "Against the first, on the same rows",
-        (
-            Column("contestant", "contestant"),
-            Column("difference", "difference", "points", "low", "high"),
-            Column("n", "rows", "count"),
-            Column("won", "won", "count"),
-            Column("lost", "lost", "count"),
-            Column("adjusted", "p (Holm)", "p"),
-            Column("test", "test"),
-            Column("verdict", "verdict"),
-        ),
-    ),
-    "slices": (
-        "By kind of row",
-        (
-            Column("slice", "slice"),
-            Column("contestant", "contestant"),
-            Column("quality", "quality", "percent", "low", "high"),
-            Column("n", "rows", "count"),
-        ),
-    ),
-    "errors": (
-        "What went wrong other than being wrong",
-        (
-            Column("contestant", "contestant"),
-            Column("kind", "kind"),
-            Column("rows", "rows", "count"),
-            Column("example", "for example"),
-        ),
-    ),
-}
-
-
-def table(found: Evaluation, name: str) -> Styler:
-    if name == "disagreements":
-        return _disagreements(found)
-    if name not in _TABLES:
-        raise BadParameter(f"No table is called {name!r}.", remedy=f"There are {', '.join(_TABLES)} and disagreements.")
-    caption, columns = _TABLES[name]
-    return present(getattr(found, name), f"evaluation-{name}", f"{caption}: {found.data.name}", columns)
-
-
-def _disagreements(found: Evaluation) -> Styler:
-    frame = found.disagreements.head(MOST).copy()
-    for column in ("input", "reference", *found.names):
-        frame[column] = [" ".join(str(text).split())[:LONGEST] for text in frame[column]]
-    columns = (Column("id", "row"), Column("input", "input"), Column("reference", "right"))
-    caption = f"Where they disagree: {min(MOST, len(found.disagreements))} of {len(found.disagreements)} rows"
-    return present(frame, "evaluation-disagreements", caption, (*columns, *(Column(n, n) for n in found.names)))
-
-
-def quality(found: Evaluation) -> Chart:
-    rows = [row for row in to_records(found.leaderboard) if row["quality"] is not None]
+def quality(evaluation: EvaluationFigures) -> Chart:
+    rows = [row for row in to_records(evaluation.leaderboard) if row["quality"] is not None]
     title = "Quality, with its 95 % interval"
     if not rows:
         return nothing(title, "Nothing could be scored.")
     figure, (axis,) = chart(
         title,
         height=1.3 + 0.34 * len(rows),
-        subtitle=f"{len(found.data):,} rows of {found.data.name}, scored by {found.scorer}",
+        subtitle=f"{len(evaluation.data):,} rows of {evaluation.data.name}, scored by {evaluation.scorer}",
     )
     for y, row in enumerate(rows):
         _interval(axis, y, row["quality"], row["low"], row["high"], BLUE, percent(row["quality"]))
@@ -106,13 +31,13 @@ def quality(found: Evaluation) -> Chart:
     return figure
 
 
-def differences(found: Evaluation) -> Chart:
-    rows = [row for row in to_records(found.differences) if row["difference"] is not None]
+def differences(evaluation: EvaluationFigures) -> Chart:
+    rows = [row for row in to_records(evaluation.differences) if row["difference"] is not None]
     title = "Difference on the same rows, with its 95 % interval"
     if not rows:
         return nothing(title, "Only one took part: nothing is compared.")
     figure, (axis,) = chart(
-        title, height=1.4 + 0.36 * len(rows), subtitle=f"against {found.names[0]}; right of the line is better"
+        title, height=1.4 + 0.36 * len(rows), subtitle=f"against {evaluation.names[0]}; right of the line is better"
     )
     axis.axvline(0, color=INK, linewidth=1)
     for y, row in enumerate(rows):

@@ -6,41 +6,38 @@ meet one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from daybook.errors import BadParameter, GateNotMet
+from daybook.evaluation.figures import EvaluationFigures
 from daybook.reporting.gates import MUST, NOT_WORSE
-
-if TYPE_CHECKING:
-    from daybook.evaluation.report import Evaluation
 
 _REMEDY = "Do not promote it; or state another gate, and say why."
 
 
-def check(found: Evaluation, at_least: float | None, must: str | None) -> None:
+def check(evaluation: EvaluationFigures, at_least: float | None, must: str | None) -> None:
     """Raises GateNotMet (exit code 3) with the figures."""
-    stopped = f"; the run was stopped by {found.stopped}" if found.stopped else ""
+    stopped = f"; the run was stopped by {evaluation.stopped}" if evaluation.stopped else ""
     if at_least is not None:
-        q = found.quality(found.names[0])
+        q = evaluation.quality(evaluation.names[0])
         if q.value is None or q.value < at_least or stopped:
             shown = "unknown" if q.value is None else f"{q.value:.4f}"
             raise GateNotMet(
-                f"The mean score of {found.names[0]} is {shown} on {q.n} rows{stopped}; the gate is {at_least:g}.",
+                f"The mean score of {evaluation.names[0]} is {shown} on {q.n} rows{stopped}; the gate is {at_least:g}.",
                 remedy=_REMEDY,
             )
     if not must:
         return
     if must not in MUST:
         raise BadParameter(f"{must!r} is no gate.", remedy=f"Say {' or '.join(MUST)}.")
-    if len(found.names) < 2:
+    if len(evaluation.names) < 2:
         raise BadParameter("Only one takes part.", remedy="Name a second one to hold against it.")
-    name = found.names[1]
-    d = found.compared[name]
+    name = evaluation.names[1]
+    d = evaluation.compared[name]
     met = d.verdict == "better" or (must == "not-worse" and d.low is not None and d.low > -NOT_WORSE)
     if not met or stopped:
         ends = "" if d.low is None or d.high is None else f", from {d.low * 100:+.1f} to {d.high * 100:+.1f}"
         by = "unknown" if d.estimate is None else f"{d.estimate * 100:+.1f} points{ends}"
         raise GateNotMet(
-            f"{name} must be {must} than {found.names[0]}; the difference is {by} on {d.n} rows: {d.verdict}{stopped}.",
+            f"{name} must be {must} than {evaluation.names[0]}; the difference is {by} on {d.n} rows: "
+            f"{d.verdict}{stopped}.",
             remedy=_REMEDY,
         )

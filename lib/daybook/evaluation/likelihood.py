@@ -13,7 +13,8 @@ from typing import Any
 from daybook.clock import new_id
 from daybook.datasets import DataSet
 from daybook.errors import BadData, BadParameter
-from daybook.evaluation.report import Evaluation, Item
+from daybook.evaluation.figures import Item
+from daybook.evaluation.report import Evaluation
 from daybook.evaluation.tasks import Contestant, Task, asked
 from daybook.inference.answer_cache import CachedAnswer
 from daybook.inference.batch import PROJECT

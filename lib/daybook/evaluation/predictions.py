@@ -19,7 +19,8 @@ from daybook.datasets.load import rows as rows_of
 from daybook.datasets.load import text_of
 from daybook.datasets.rows import some
 from daybook.errors import BadData
-from daybook.evaluation.report import Evaluation, Item
+from daybook.evaluation.figures import Item
+from daybook.evaluation.report import Evaluation
 from daybook.evaluation.scorers import Embed, Scorer
 from daybook.inference.answer_cache import CachedAnswer
 from daybook.reporting.text import count
