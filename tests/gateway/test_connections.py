@@ -1,5 +1,6 @@
 """Idle, slow and half-closed clients: none of them keeps anybody else out, and who can still read is answered."""
 
+import asyncio
 import http.client
 import json
 import resource
@@ -133,6 +134,77 @@ def test_who_is_idle_or_at_work_has_no_deadline(connections):
     assert connections.expire(1_014.0) == 0
     assert connections.expire(1_015.0) == 1
     assert (busy.ends, idle.ends) == ([], ["timed out"])
+
+
+class Loop:
+    """The two methods of an event loop that a watch uses, with a clock that is set by hand."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.timers = []
+
+    def time(self):
+        return self.now
+
+    def call_later(self, delay, callback, *arguments):
+        self.timers.append(asyncio.TimerHandle(self.now + delay, callback, arguments, self))
+        return self.timers[-1]
+
+    def get_debug(self):
+        return False
+
+    def _timer_handle_cancelled(self, handle):
+        pass
+
+    def turn(self):
+        """Let the latest timer run out."""
+        self.now = self.timers[-1].when()
+        self.timers[-1]._run()
+
+
+@pytest.mark.parametrize(("patience", "turn"), [(15.0, 1.0), (1.0, 1.0), (0.5, 0.5)])
+def test_the_deadlines_are_looked_at_until_nobody_watches(patience, turn):
+    """Once a second, or more often where the patience is short; who is overdue at a look is closed by it."""
+    loop, client = Loop(), Client()
+    connections = Connections(Log(FixedClock(datetime(2026, 11, 20, tzinfo=UTC)), lambda _: None), most=3)
+    connections.unwatch()  # before it was watched: nothing to stop
+    connections.patience = patience
+    assert connections.opened(client, 0.0)
+    connections.watch(loop)
+    turns = round(patience / turn)
+    for n in range(1, turns + 1):
+        assert loop.timers[-1].when() == pytest.approx(n * turn)
+        assert client.ends == []
+        loop.turn()
+    assert client.ends == ["timed out"]
+    assert [timer.cancelled() for timer in loop.timers] == [False] * (turns + 1)
+    connections.unwatch()
+    assert loop.timers[-1].cancelled()
+
+
+def test_a_head_has_fifteen_seconds_by_default(lines):
+    """Unless told otherwise."""
+    clock = FixedClock(datetime(2026, 11, 20, tzinfo=UTC))
+    connections = Connections(Log(clock, lambda line: lines.append(json.loads(line))), most=1)
+    assert connections.patience == 15.0
+    assert connections.opened(Client(), 0.0)
+    assert (connections.expire(14.999), connections.expire(15.0), connections.expire(15.0)) == (0, 1, 0)
+    assert [line["event"] for line in lines] == ["heads_timed_out"]
+
+
+def test_an_endpoint_without_room_logs_who_was_let_go_and_who_was_refused(connections, lines):
+    """Each once, in the line in which it is counted, at ten seconds and not before."""
+    first, second, third = opened(connections, 3)
+    assert connections.opened(Client(), 0.0)
+    for client in (second, third):
+        connections.busy(client)
+    newest = Client()
+    assert connections.opened(newest, 1.0)  # in the place of the one that had come just before
+    connections.busy(newest)
+    assert not connections.opened(Client(), 9.999)
+    assert not connections.opened(Client(), 10.0)
+    assert [(line["open"], line["let_go"], line["refused"]) for line in lines] == [(3, 1, 0), (3, 1, 2)]
+    assert first.ends == ["let go"]
 
 
 def test_the_capacity_leaves_each_request_a_file_for_its_upstream():

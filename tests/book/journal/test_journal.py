@@ -295,6 +295,30 @@ def test_a_name_that_cannot_be_made_durable_is_an_error(home: Path, tmp_path: Pa
     journal.close()
 
 
+def test_a_name_is_made_durable_once(home: Path, tmp_path: Path, make: Any) -> None:
+    """After its first sync a file's name is on the disk: where the folder goes then is no matter of the next syncs."""
+    journal = Journal(home, sync_every=3600)
+    journal.append(make.call())
+    journal.sync()
+    (home / "journal").rename(tmp_path / "elsewhere")
+    journal.append(make.call())
+    journal.sync()
+    assert (journal.state().unsynced, journal.state().failed) == (0, None)
+    (path,) = (tmp_path / "elsewhere").glob("*.jsonl")
+    assert len(entries(path)) == 2
+    journal.close()
+
+
+def test_a_deleted_file_is_told_of_until_the_next_entry(home: Path, journal: Journal, make: Any) -> None:
+    """The state says why the file is used no more."""
+    journal.append(make.call())
+    shutil.rmtree(home / "journal")
+    journal.sync()
+    assert journal.state() == JournalState(None, 1, 0, 0, "its file was deleted")
+    journal.append(make.call())
+    assert journal.state().failed is None
+
+
 def test_a_file_is_given_up_only_past_its_limit(home: Path, make: Any) -> None:
     """Two entries that fill it to the byte stay together; with one byte less each has a file of its own."""
     probe, call = Journal(home / "probe"), make.call()
