@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from daybook import workbench
-from daybook.approach.report import Approach, Learning, TrainedMethod
+from daybook.approach.figures import Learning, TrainedMethod
+from daybook.approach.report import Approach
 from daybook.approach.rows import apart, halves, of_classes, reached
 from daybook.cli import main
 from daybook.datasets import DataSet, Row, load

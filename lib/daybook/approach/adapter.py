@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from daybook import atomic
-from daybook.approach.report import TrainedMethod
+from daybook.approach.figures import TrainedMethod
 from daybook.datasets import DataSet
 
 if TYPE_CHECKING:

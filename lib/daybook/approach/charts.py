@@ -1,60 +1,33 @@
-"""How the approaches are drawn and tabled."""
+"""How the approaches are drawn."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from matplotlib.ticker import FuncFormatter
 
+from daybook.approach.figures import ApproachFigures
 from daybook.reporting.charts.style import BLUE, GREEN, INK, Chart, chart, nothing, short
 from daybook.reporting.charts.timeline import dollars
-from daybook.reporting.tables import Column, present, to_records
-from daybook.reporting.text import money
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
-
-    from daybook.approach.report import Approach
-
-_COLUMNS = (
-    Column("method", "method"),
-    Column("how", "how"),
-    Column("quality", "quality", "percent", "low", "high"),
-    Column("per_1000", "per 1,000", "money"),
-    Column("p50", "p50", "seconds"),
-    Column("p95", "p95", "seconds"),
-    Column("training", "training", "seconds"),
-    Column("training_cost", "training costs", "money"),
-)
-_WAYS = ("One way", "Two ways", "Three ways", "Four ways", "Five ways")
+from daybook.reporting.tables import to_records
 
 
-def methods(found: Approach) -> Styler:
-    several = max(found.at_once.values(), default=1)
-    asked = f"; {several} prompts at a time" if several > 1 else ""
-    caption = (
-        f"{_WAYS[len(found.evaluation.names) - 1]} to answer {found.evaluation.data.name}, best first; "
-        f"this machine at {money(found.hour_price)} an hour{asked}"
-    )
-    return present(found.methods, "approach-methods", caption, _COLUMNS)
-
-
-def against_price(found: Approach) -> Chart:
+def against_price(approach: ApproachFigures) -> Chart:
     title = "Quality against price"
-    rows = [row for row in to_records(found.methods) if row["quality"] is not None and row["per_1000"]]
+    rows = [row for row in to_records(approach.methods) if row["quality"] is not None and row["per_1000"]]
     if not rows:
         return nothing(title, "No method has both a score and a price above 0.")
     figure, (axis,) = chart(
         title,
         height=4.0,
-        subtitle=f"{len(found.evaluation.data)} held-out rows; bars: 95 % intervals; top left is best",
+        subtitle=f"{len(approach.evaluation.data)} held-out rows; bars: 95 % intervals; top left is best",
     )
     for row in rows:
-        x, colour = float(row["per_1000"]), GREEN if row["method"] == found.recommended else BLUE
+        x, colour = float(row["per_1000"]), GREEN if row["method"] == approach.recommended else BLUE
         if row["low"] is not None:
             axis.plot([x, x], [row["low"], row["high"]], color=colour, linewidth=2)
         axis.plot([x], [row["quality"]], "o", color=colour, markersize=8)
-        label = f"{short(row['method'])} (recommended)" if row["method"] == found.recommended else short(row["method"])
+        label = (
+            f"{short(row['method'])} (recommended)" if row["method"] == approach.recommended else short(row["method"])
+        )
         axis.annotate(
             label,
             (x, row["quality"]),

@@ -13,8 +13,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from daybook.approach import adapter as adapting
-from daybook.approach.prose import METHODS
-from daybook.approach.report import Approach, Learning, TrainedMethod
+from daybook.approach.figures import METHODS, Learning, TrainedMethod
+from daybook.approach.report import Approach
 from daybook.approach.rows import apart, halves, of_classes, one_of_each_class, reached
 from daybook.clock import new_id
 from daybook.datasets import DataSet, Row
