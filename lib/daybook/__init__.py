@@ -2,7 +2,7 @@
 
 import daybook
 book = daybook.open()
-book.ask("What is a ledger?")
+book.ask("What is the capital of France?")
 """
 
 from daybook.inference.answer import Answer

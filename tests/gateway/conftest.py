@@ -228,7 +228,7 @@ def catalogue_over(url: str, home: Path) -> Catalogue:
     """The fake upstream alone, with a model for each behaviour: no embedded model is started."""
     fake = upstreams.Upstream(name="fake", kind="openai", home=home, base_url=url, api_key="sk-ours", attempts=2)
     models = {name: upstreams.Model(name=name, upstream="fake", target=name) for name in BEHAVIOURS}
-    return Catalogue({"fake": fake}, models, shelf=RegistryIndex(home))
+    return Catalogue({"fake": fake}, models, registry=RegistryIndex(home))
 
 
 @contextlib.contextmanager

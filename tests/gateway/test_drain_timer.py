@@ -40,13 +40,13 @@ def lines():
 
 
 @pytest.fixture
-def shelf():
+def registry():
     return Shelf()
 
 
 @pytest.fixture
-def drainer(shelf, clock, lines):
-    return DrainTimer(lambda: shelf, clock=clock, log=Log(clock, lines.append))
+def drainer(registry, clock, lines):
+    return DrainTimer(lambda: registry, clock=clock, log=Log(clock, lines.append))
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def drainer(shelf, clock, lines):
         (ZeroDivisionError("sk-secret"), "failed"),
     ],
 )
-def test_each_trouble_has_its_word_and_its_lag(drainer, shelf, clock, lines, error, word):
+def test_each_trouble_has_its_word_and_its_lag(drainer, registry, clock, lines, error, word):
     """The state names the trouble; the lag counts from the first failure; the log says it once, without the message."""
-    shelf.error = error
+    registry.error = error
     for _ in range(3):
         assert drainer.turn() is False
         clock.seconds += 10
@@ -69,21 +69,21 @@ def test_each_trouble_has_its_word_and_its_lag(drainer, shelf, clock, lines, err
     assert b"secret" not in b"".join(lines)
 
 
-def test_when_the_book_is_back_the_state_is_well_again(drainer, shelf, clock, lines):
+def test_when_the_book_is_back_the_state_is_well_again(drainer, registry, clock, lines):
     """Nothing is left of the trouble, and what was moved is counted on."""
     assert drainer.turn()
-    shelf.error = BookLocked("held")
+    registry.error = BookLocked("held")
     drainer.turn()
     clock.seconds += 60
-    shelf.error = None
+    registry.error = None
     assert drainer.turn()
     assert (drainer.state().error, drainer.state().lag, drainer.state().entries) == (None, 0.0, 6)
     assert [json.loads(line)["state"] for line in lines] == ["locked", "ok"]
 
 
-def test_stopping_ends_the_thread(shelf, clock, lines):
+def test_stopping_ends_the_thread(registry, clock, lines):
     """`stop` returns with the thread gone, however long the interval."""
-    drainer = DrainTimer(lambda: shelf, clock=clock, log=Log(clock, lines.append), interval=3600)
+    drainer = DrainTimer(lambda: registry, clock=clock, log=Log(clock, lines.append), interval=3600)
     drainer.start()
     drainer.stop()
     assert drainer._thread is not None

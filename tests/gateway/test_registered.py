@@ -60,12 +60,12 @@ def ask(client: openai.OpenAI, model: str) -> str:
 
 def test_a_shelf_that_cannot_be_read_keeps_what_it_knew(tmp_path: Path) -> None:
     """Half a file, or none: the names from before still hold, or there are none; nothing is raised."""
-    shelf = RegistryIndex(tmp_path)
-    assert shelf.names() == []
+    registry = RegistryIndex(tmp_path)
+    assert registry.names() == []
     with Book(f"duckdb:///{tmp_path / 'book.duckdb'}", tmp_path) as book:
         Registry(book).register("triage", method="head", provider="head", actor="test", place="m")
-    assert shelf.names() == ["triage", "triage:v1"]
+    assert registry.names() == ["triage", "triage:v1"]
     (tmp_path / FILE).write_bytes(b'{"models": [')
-    assert shelf.names() == ["triage", "triage:v1"]
+    assert registry.names() == ["triage", "triage:v1"]
     (tmp_path / FILE).unlink()
-    assert shelf.names() == []
+    assert registry.names() == []

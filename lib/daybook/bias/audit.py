@@ -199,10 +199,10 @@ class Bias:
             }
             for prompt in prompts
         ]
-        said = self._ask_all(bodies)
-        if not any(said):
+        answers = self._ask_all(bodies)
+        if not any(answers):
             raise DaybookError(f"{model} answered none of {len(prompts)} questions.", remedy="Try it: daybook ask.")
-        return [text or "" for text in said]
+        return [text or "" for text in answers]
 
 
 Audit = DecisionAudit | PairAudit | QuestionAudit | CounterfactualAudit
@@ -259,14 +259,14 @@ class BiasVerdict:
     @property
     def uncovered(self) -> str:
         """What nothing here says anything about."""
-        told = {
+        payload = {
             "decisions": "groups and columns that the table does not hold, and why rates differ",
             "pairs": "sentences and kinds beyond the set, other languages, and what the model says when asked",
             "questions": "situations beyond the templates, and answers longer than a choice",
             "counterfactual": "prompts, words for people and languages beyond these, and long conversations",
         }
-        left = [f"{word}: {told[word]}" for word in told if word in self.audits]
-        left += [f"{word}: not measured at all" for word in told if word not in self.audits]
+        left = [f"{word}: {payload[word]}" for word in payload if word in self.audits]
+        left += [f"{word}: not measured at all" for word in payload if word not in self.audits]
         return "Not covered: " + "; ".join(left) + "."
 
     def check(self) -> None:

@@ -93,9 +93,9 @@ def _csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
     except ArrowInvalid as error:
         if "UTF8" in str(error):
             raise _not_utf8(path) from None
-        said = re.sub(r"(got \d+):.*", r"\1", " ".join(str(error).split())).removeprefix("CSV parse error: ")
+        reason = re.sub(r"(got \d+):.*", r"\1", " ".join(str(error).split())).removeprefix("CSV parse error: ")
         raise BadData(
-            f"{path} is not a table: {said[:200]}.", remedy="Mend that row; quote fields with commas."
+            f"{path} is not a table: {reason[:200]}.", remedy="Mend that row; quote fields with commas."
         ) from None
     except ArrowKeyError as error:
         raise BadData(f"{path} is not a table: {error}.", remedy="Give each column one name.") from None

@@ -58,8 +58,8 @@ def build(
                 progress=progress,
             )
         )
-        told = [found.said.get(question.key) for question in questions]
-        return [None if said is None else said.text for said in told]
+        cached = [found.said.get(question.key) for question in questions]
+        return [None if answer is None else answer.text for answer in cached]
 
     def likelihoods(name: str) -> Likelihoods:
         return partial(_likelihoods, weights_of(name, home), progress)

@@ -82,7 +82,7 @@ def daybook() -> None:
 
     \b
     Start here:
-      daybook ask "What is a ledger?"             one real answer, no key, no server
+      daybook ask "What is the capital of France?"             one real answer, no key, no server
       daybook book sql "select count(*) from calls"
       daybook serve                               an endpoint any OpenAI client can use
       daybook run costs --date 2026-11-20         one report

@@ -18,7 +18,7 @@ def ask(prompt: str, model: str, system: str | None, max_tokens: int, seed: int 
 
     \b
     Examples:
-      daybook ask "What is a ledger?"
+      daybook ask "What is the capital of France?"
       daybook ask "One word: is 'I love it' positive or negative?" --max-tokens 4 --json
     """
     with workbench.open() as book:

@@ -111,7 +111,7 @@ def score(
     found = _scored([predictions], scorer, labels).found
     name = found.names[0]
     q = found.quality(name)
-    told: dict[str, Any] = {
+    payload: dict[str, Any] = {
         "file": str(predictions),
         "scorer": scorer,
         "n": q.n,
@@ -126,12 +126,12 @@ def score(
         "digest": found.data.digest,
     }
     if items:
-        told["items"] = [
+        payload["items"] = [
             {"id": i.row.id, "score": i.score.value if i.score else None, "read": i.score.read if i.score else None}
             for i in found.items[name]
         ]
     if as_json:
-        click.echo(orjson.dumps(told))
+        click.echo(orjson.dumps(payload))
     else:
         click.echo(plain(f"{found.quality_prose}\n{found.error_prose}"))
     found.check(at_least=at_least)
@@ -214,15 +214,15 @@ def power(n: int, difference: float | None, discordant: float, as_json: bool) ->
 
     if difference is not None:
         chance = chance_of(n, difference, discordant)
-        told: dict[str, Any] = {"n": n, "difference": difference, "discordant": discordant, "power": chance}
-        said = f"{n} rows show a difference of {difference * 100:.1f} points with {chance:.0%}."
+        payload: dict[str, Any] = {"n": n, "difference": difference, "discordant": discordant, "power": chance}
+        text = f"{n} rows show a difference of {difference * 100:.1f} points with {chance:.0%}."
     else:
         least = detectable(n, discordant=discordant)
-        told = {"n": n, "power": 0.8, "discordant": discordant, "detectable": least}
-        said = f"{n} rows are too few to show any difference with 80 %."
+        payload = {"n": n, "power": 0.8, "discordant": discordant, "detectable": least}
+        text = f"{n} rows are too few to show any difference with 80 %."
         if least is not None:
-            said = f"{n} rows show a difference of {least * 100:.1f} points with 80 %."
-    click.echo(orjson.dumps(told) if as_json else said)
+            text = f"{n} rows show a difference of {least * 100:.1f} points with 80 %."
+    click.echo(orjson.dumps(payload) if as_json else text)
     return 0
 
 
@@ -251,10 +251,10 @@ def _embed(texts: Sequence[str]) -> Any:
 
 def _show(found: Evaluation, as_json: bool, **more: Any) -> None:
     if as_json:
-        told = {**found.to_dict(), **more}
+        payload = {**found.to_dict(), **more}
         if len(found.compared) == 1:  # the one comparison, where a script looks first
-            told |= told["differences"][0]
-        click.echo(orjson.dumps(told, default=str))
+            payload |= payload["differences"][0]
+        click.echo(orjson.dumps(payload, default=str))
         return
     for name, n in more.get("left_out", {}).items():
         click.echo(f"{n} rows of {name} are not in all of the files and are left out.")

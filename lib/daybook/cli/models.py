@@ -161,8 +161,8 @@ def _moved(moved: ModelAlias, as_json: bool) -> int:
 
 
 def _move(moved: ModelAlias) -> dict[str, Any]:
-    told = {key: getattr(moved, key) for key in ("alias", "version", "previous", "actor", "reason")}
-    return {"at": moved.at.isoformat()} | told
+    payload = {key: getattr(moved, key) for key in ("alias", "version", "previous", "actor", "reason")}
+    return {"at": moved.at.isoformat()} | payload
 
 
 def _of(aliases: dict[str, int], version: int) -> list[str]:

@@ -13,7 +13,7 @@ import click
 from daybook import press, workbench
 from daybook.errors import BadDate, BadParameter, UnknownNotebook, meant
 from daybook.press import index, notebooks, parameters, render, sidecar, standing
-from daybook.press import reports as shelf
+from daybook.press import reports as report_files
 from daybook.settings import Settings
 
 
@@ -53,7 +53,7 @@ def run(word: str, day: str | None, given: tuple[str, ...], source: str, timeout
     with workbench.open(settings=settings) as bench:
         if not again:
             wanted = press.plan(word, settings=settings, logical_date=logical_date, parameters=values)
-            done = shelf.completed(settings.reports, word, logical_date, parameters=wanted)
+            done = report_files.completed(settings.reports, word, logical_date, parameters=wanted)
             if done is not None:
                 click.echo(f"{word} for {logical_date} was done on {render.moment(done.run.started_at)}: {done.html}")
                 click.echo("To run it again beside that one: --again")
@@ -70,8 +70,8 @@ def run(word: str, day: str | None, given: tuple[str, ...], source: str, timeout
     click.echo(f"{word} for {logical_date}: {made.run.state} in {render.seconds(made.run.seconds)}")
     for finding in standing.headlines(word, made.findings):
         between = render.interval(finding)
-        said = f"  {finding['name'].replace('_', ' ')}: {render.figure(finding)}"
-        click.echo(said + (f", {between}" if between else ""))
+        text = f"  {finding['name'].replace('_', ' ')}: {render.figure(finding)}"
+        click.echo(text + (f", {between}" if between else ""))
     click.echo(f"  {made.html}")
     return 0
 
@@ -132,8 +132,8 @@ def reports(word: str | None, limit: int, as_json: bool, opened: bool) -> int:
     listed = [entry for entry in found if word in (None, entry.run.notebook)][:limit]
     for entry in listed:
         if as_json:
-            told = sidecar.to_json(entry.run) | {"state": entry.state, "findings": [dict(f) for f in entry.findings]}
-            click.echo(json.dumps(told, default=str))
+            payload = sidecar.to_json(entry.run) | {"state": entry.state, "findings": [dict(f) for f in entry.findings]}
+            click.echo(json.dumps(payload, default=str))
         else:
             where = settings.reports / Path(entry.run.report).with_suffix(".html") if entry.run.report else ""
             state = render.STATES[entry.state]

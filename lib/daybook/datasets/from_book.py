@@ -69,6 +69,11 @@ def _values(row: Mapping[str, Any]) -> dict[str, Any]:
     messages = row["prompt"]
     if isinstance(messages, str):
         messages = orjson.loads(messages)
-    said = [m["content"] for m in messages if m.get("role") == "user" and isinstance(m.get("content"), str)]
-    values = {"id": row["id"], "input": said[-1] if said else "", "reference": row["answer"], "group": row["subject"]}
+    answers = [m["content"] for m in messages if m.get("role") == "user" and isinstance(m.get("content"), str)]
+    values = {
+        "id": row["id"],
+        "input": answers[-1] if answers else "",
+        "reference": row["answer"],
+        "group": row["subject"],
+    }
     return {**values, "messages": messages, "model": row["served_model"]}

@@ -86,5 +86,5 @@ def _library() -> Any:
 
 
 def _unloaded(source: str, error: Exception, remedy: str) -> BadData:
-    told = " ".join(str(error).split())[:160]
-    return BadData(f"{source} could not be loaded ({type(error).__name__}: {told}).", remedy=remedy)
+    message = " ".join(str(error).split())[:160]
+    return BadData(f"{source} could not be loaded ({type(error).__name__}: {message}).", remedy=remedy)

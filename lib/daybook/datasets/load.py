@@ -83,10 +83,10 @@ def rows(records: Sequence[Record], source: str, columns: Mapping[str, str] | No
         seen[row.id] = record.at
         made.append(row)
     if faults:
-        told = "; ".join(f"row {at}: {why}" for at, why in faults[:5])
+        message = "; ".join(f"row {at}: {why}" for at, why in faults[:5])
         more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise BadData(
-            f"{len(faults)} of {len(records)} rows of {source} cannot be meant: {told}{more}.",
+            f"{len(faults)} of {len(records)} rows of {source} cannot be meant: {message}{more}.",
             remedy="Mend or drop them.",
         )
     if len(made) > 1 and "group" not in (columns or {}) and len({row.group for row in made}) == 1:
@@ -164,10 +164,10 @@ def _turns(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _made_id(told: Any, seen: Mapping[str, int]) -> str:
+def _made_id(fields: Any, seen: Mapping[str, int]) -> str:
     """An id from what the row says, so that it does not depend on the rows around it; rows that say the same are
     numbered."""
-    made = hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()[:16]
+    made = hashlib.sha256(json.dumps(fields, default=str).encode()).hexdigest()[:16]
     number = 1
     while (made if number == 1 else f"{made}-{number}") in seen:
         number += 1

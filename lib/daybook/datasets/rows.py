@@ -57,8 +57,8 @@ class DataSet:
         """`sha256:` of the rows as JSON lines, keys sorted, in order."""
         taken = hashlib.sha256()
         for row in self.rows:
-            told = [row.id, row.input, row.reference, row.choices, row.group, row.extra]
-            taken.update(to_bytes(told) + b"\n")
+            fields = [row.id, row.input, row.reference, row.choices, row.group, row.extra]
+            taken.update(to_bytes(fields) + b"\n")
         return f"sha256:{taken.hexdigest()}"
 
     @cached_property
@@ -164,5 +164,5 @@ def _hashed(text: str, seed: str) -> int:
 
 def some(names: Sequence[object], most: int = 5) -> str:
     """The first few names, and how many there are besides."""
-    told = ", ".join(str(name)[:60] for name in names[:most])
-    return told if len(names) <= most else f"{told} and {len(names) - most} more"
+    message = ", ".join(str(name)[:60] for name in names[:most])
+    return message if len(names) <= most else f"{message} and {len(names) - most} more"

@@ -85,8 +85,8 @@ def run(settings: Settings, *, console: Console, logical_date: date | None = Non
         shutil.rmtree(prefect_home, ignore_errors=True)
     failed = [one for one in ended if not one.ok]
     if failed:
-        said = "; ".join(f"{one.deployment} ended {one.state}: {one.message}" for one in failed)
-        raise DayFailed(f"{len(failed)} of {len(ended)} reports failed: {said}.", remedy=f"Logs: {logs}")
+        summary = "; ".join(f"{one.deployment} ended {one.state}: {one.message}" for one in failed)
+        raise DayFailed(f"{len(failed)} of {len(ended)} reports failed: {summary}.", remedy=f"Logs: {logs}")
     if sent.surprises:
         shown = "; ".join(sent.surprises[:5])
         raise DayFailed(
@@ -134,17 +134,17 @@ def _serve(parts: Processes, settings: Settings, bar: Progress) -> Endpoint:
 
 
 def _send(settings: Settings, endpoint: Endpoint, bar: Progress) -> workload.SentCalls:
-    errands = workload.errands()
+    planned_calls = workload.planned_calls()
     journal = Journal(settings.home)
     keys = Keys(settings.home / "keys.json", ledger=journal)
-    with step(bar, "Send the day's calls", total=len(errands), note=workload.MODEL) as tick:
+    with step(bar, "Send the day's calls", total=len(planned_calls), note=workload.MODEL) as tick:
         issued = {}
         try:
             for caller, project in workload.CALLERS.items():
                 with held_back():  # no key is made that we do not know of, and so would not revoke
                     issued[caller] = keys.create(caller, project, actor="daybook day")
             secrets = {caller: one.secret for caller, one in issued.items()}
-            sent = asyncio.run(workload.send(endpoint.url, secrets, errands, tick=tick))
+            sent = asyncio.run(workload.send(endpoint.url, secrets, planned_calls, tick=tick))
         finally:
             with held_back():
                 for one in issued.values():

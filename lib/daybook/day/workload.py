@@ -38,7 +38,7 @@ class PlannedCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentCalls:
-    """What came of the errands: how many ended how, and those that ended otherwise than they ought to."""
+    """What came of the calls: how many ended how, and those that ended otherwise than they ought to."""
 
     outcomes: Mapping[str, int]
     surprises: Sequence[str]
@@ -84,7 +84,7 @@ MESSAGES = (
 )  # fmt: skip
 
 
-def errands() -> list[PlannedCall]:
+def planned_calls() -> list[PlannedCall]:
     """The day's 66 calls, mixed as they would come in: 60 that ought to be answered and 6 that ought not to."""
     short = [
         PlannedCall(
@@ -121,9 +121,9 @@ def errands() -> list[PlannedCall]:
         )
         for message in MESSAGES
     ]
-    mixed = [errand for three in zip(short, long, batch, strict=True) for errand in three]
-    for place, errand in zip((9, 20, 31, 42, 53, 60), going_wrong(), strict=True):
-        mixed.insert(place, errand)
+    mixed = [planned for three in zip(short, long, batch, strict=True) for planned in three]
+    for place, planned in zip((9, 20, 31, 42, 53, 60), going_wrong(), strict=True):
+        mixed.insert(place, planned)
     return mixed
 
 
@@ -150,52 +150,56 @@ def going_wrong() -> list[PlannedCall]:
 async def send(
     url: str, keys: Mapping[str, str], day: Sequence[PlannedCall], *, at_once: int = 4, tick: Callable[[], None]
 ) -> SentCalls:
-    """Send the errands through the endpoint at `url` with the official client, `at_once` at a time.
+    """Send the calls through the endpoint at `url` with the official client, `at_once` at a time.
 
     `keys`: caller → secret; a caller without one sends a key that nobody issued. `tick` is called
     after each. A call that ends otherwise than it ought to is listed, not raised.
     """
     clients = {
         caller: AsyncOpenAI(base_url=f"{url}/v1", api_key=keys.get(caller, "db-nobody-issued-this"), max_retries=0)
-        for caller in {errand.caller for errand in day}
+        for caller in {planned.caller for planned in day}
     }
     gate = asyncio.Semaphore(at_once)
     outcomes: Counter[str] = Counter()
     surprises: list[str] = []
 
-    async def one(errand: PlannedCall) -> None:
+    async def one(planned: PlannedCall) -> None:
         async with gate:
             try:
-                outcome = await _send(clients[errand.caller], errand)
-                said = ""
+                outcome = await _send(clients[planned.caller], planned)
+                text = ""
             except APIError as error:
-                outcome, said = "error", f": {error.message}"
+                outcome, text = "error", f": {error.message}"
         outcomes[outcome] += 1
-        if outcome != errand.expect:
-            surprises.append(f"a call of {errand.caller} ended as {outcome!r}, not {errand.expect!r}{said}")
+        if outcome != planned.expect:
+            surprises.append(f"a call of {planned.caller} ended as {outcome!r}, not {planned.expect!r}{text}")
         tick()
 
     try:
-        await asyncio.gather(*(one(errand) for errand in day))
+        await asyncio.gather(*(one(planned) for planned in day))
     finally:
         await asyncio.gather(*(client.close() for client in clients.values()))
     return SentCalls(outcomes=dict(outcomes), surprises=surprises)
 
 
-async def _send(client: AsyncOpenAI, errand: PlannedCall) -> Outcome:
-    headers = {"x-daybook-tags": ",".join(f"{name}={value}" for name, value in errand.tags.items())}
-    if not errand.stream:
+async def _send(client: AsyncOpenAI, planned: PlannedCall) -> Outcome:
+    headers = {"x-daybook-tags": ",".join(f"{name}={value}" for name, value in planned.tags.items())}
+    if not planned.stream:
         await client.chat.completions.create(
-            model=errand.model, messages=errand.messages, max_tokens=errand.max_tokens, extra_headers=headers
+            model=planned.model, messages=planned.messages, max_tokens=planned.max_tokens, extra_headers=headers
         )
         return "ok"
     stream = await client.chat.completions.create(
-        model=errand.model, messages=errand.messages, max_tokens=errand.max_tokens, stream=True, extra_headers=headers
+        model=planned.model,
+        messages=planned.messages,
+        max_tokens=planned.max_tokens,
+        stream=True,
+        extra_headers=headers,
     )
     seen = 0
     async with stream:
         async for _chunk in stream:
             seen += 1
-            if errand.expect == "hung up" and seen == 6:
+            if planned.expect == "hung up" and seen == 6:
                 return "hung up"
     return "ok"

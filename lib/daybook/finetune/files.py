@@ -32,8 +32,8 @@ def write(path: Path, data: DataSet) -> None:
     """The rows that a training is to have, one a line."""
     with path.open("wb") as file:
         for row in data.rows:
-            told = [row.id, row.input, row.reference, list(row.choices), row.group, dict(row.extra)]
-            file.write(to_bytes(told, sort=False) + b"\n")
+            fields = [row.id, row.input, row.reference, list(row.choices), row.group, dict(row.extra)]
+            file.write(to_bytes(fields, sort=False) + b"\n")
 
 
 def read(path: Path, job: Job) -> DataSet:

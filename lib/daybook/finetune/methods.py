@@ -129,12 +129,12 @@ def _head(work: TrainingTask) -> TrainingResult:
     began = time.perf_counter()
     cache = work.home / "embeddings.sqlite"
 
-    def told(done: int, total: int) -> None:
+    def show_progress(done: int, total: int) -> None:
         spent = time.perf_counter() - began
         work.tell(TrainingProgress(step=done, steps=total, seconds=spent, eta=spent / done * (total - done)))
 
     texts = [row.input for row in train.rows]
-    vectors = embeddings.embed(texts, model=recipe.base, cache=cache, progress=told)
+    vectors = embeddings.embed(texts, model=recipe.base, cache=cache, progress=show_progress)
     tests = embeddings.embed([row.input for row in held.rows], model=recipe.base, cache=cache)
     labels = [str(row.reference) for row in train.rows]
     truth = [str(row.reference) for row in held.rows]

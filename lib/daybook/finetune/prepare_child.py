@@ -20,12 +20,12 @@ def main() -> None:
     os.dup2(2, 1)  # whatever libraries print is not the answer
     asked = orjson.loads(sys.stdin.buffer.read())
     try:
-        told = _prepared(asked)
+        reply = _prepared(asked)
     except DaybookError as error:
-        told = {"error": type(error).__name__, "message": error.message, "remedy": error.remedy}
+        reply = {"error": type(error).__name__, "message": error.message, "remedy": error.remedy}
     except (OSError, ValueError, TypeError) as error:
-        told = {"error": "BadData", "message": f"{type(error).__name__}: {error}"[:500], "remedy": "Mend the request."}
-    out.write(orjson.dumps(told, default=str))
+        reply = {"error": "BadData", "message": f"{type(error).__name__}: {error}"[:500], "remedy": "Mend the request."}
+    out.write(orjson.dumps(reply, default=str))
     out.close()
 
 
@@ -48,11 +48,11 @@ def _prepared(asked: dict[str, Any]) -> dict[str, Any]:
             policies=asked["policies"],
             book=book,
         )
-        told = plan.told() | {"id": None, "source": asked["shown"]}
+        payload = plan.told() | {"id": None, "source": asked["shown"]}
         if plan.checked.met:
             tuner = Tuner(home, book)
-            told["id"] = tuner.start(plan, name=asked["name"], actor=asked["actor"], promote=asked["promote"]).id
-    return told
+            payload["id"] = tuner.start(plan, name=asked["name"], actor=asked["actor"], promote=asked["promote"]).id
+    return payload
 
 
 if __name__ == "__main__":

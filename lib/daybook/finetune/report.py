@@ -97,14 +97,14 @@ class Finetuning:
         checked = self.plan.checked
         closed = [gate for gate in checked.gates if gate.blocks]
         shown = [gate for gate in checked.gates if not gate.met and not gate.blocks]
-        told = f"**{count(checked.rows, 'example')}** from {code(checked.source)}: "
+        message = f"**{count(checked.rows, 'example')}** from {code(checked.source)}: "
         if closed:
-            told += f"**training is blocked** by {listing([code(gate.name) for gate in closed])}."
+            message += f"**training is blocked** by {listing([code(gate.name) for gate in closed])}."
         else:
-            told += f"{len(checked.gates) - len(shown)} of {len(checked.gates)} gates are met, and nothing blocks."
+            message += f"{len(checked.gates) - len(shown)} of {len(checked.gates)} gates are met, and nothing blocks."
         for gate in shown:
-            told += f" To be seen: {code(gate.name)}, {gate.told}."
-        return told
+            message += f" To be seen: {code(gate.name)}, {gate.told}."
+        return message
 
     @property
     def estimate_prose(self) -> str:
@@ -125,15 +125,15 @@ class Finetuning:
     @property
     def training_prose(self) -> str:
         trained = self._training
-        told = f"{count(int(trained['parameters']))} numbers were trained in {trained['seconds']:.1f} s"
-        told += f" on {trained['device']}, {trained['tokens']:,} tokens in {count(int(trained['steps']), 'step')}."
+        message = f"{count(int(trained['parameters']))} numbers were trained in {trained['seconds']:.1f} s"
+        message += f" on {trained['device']}, {trained['tokens']:,} tokens in {count(int(trained['steps']), 'step')}."
         if self.plan.recipe.method == "head":
             return (
-                told
+                message
                 + " The curve shows the held-out loss at a tenth of the strength asked for, at it, and at ten times."
             )
         ended = "It stopped early: the held-out loss no longer fell." if trained["ended"] == "early" else ""
-        return f"{told} {ended} The state of step {trained['best_step']} was kept.".replace("  ", " ")
+        return f"{message} {ended} The state of step {trained['best_step']} was kept.".replace("  ", " ")
 
     def chart_curve(self) -> Chart:
         points = self._training["curve"]
@@ -155,21 +155,23 @@ class Finetuning:
         metrics = self.done.metrics
         if (found := metrics.get("accuracy_difference")) is not None:
             before, after = metrics["accuracy_base"]["value"], metrics["accuracy_tuned"]["value"]
-            told = f"Accuracy **{percent(before)} before, {percent(after)} after**, on the same {found['n']} held-out "
-            told += (
+            message = (
+                f"Accuracy **{percent(before)} before, {percent(after)} after**, on the same {found['n']} held-out "
+            )
+            message += (
                 f"rows: {found['value'] * 100:+.1f} points ({found['low'] * 100:+.1f} to {found['high'] * 100:+.1f})."
             )
         elif (found := metrics.get("loss_difference")) is not None:
             before, after = metrics["loss_base"]["value"], metrics["loss_tuned"]["value"]
-            told = f"Loss **{before:.3f} before, {after:.3f} after**, on the same {found['n']} held-out rows."
+            message = f"Loss **{before:.3f} before, {after:.3f} after**, on the same {found['n']} held-out rows."
         else:
             return "Nothing was compared: the training was cancelled."
-        said = {
+        payload = {
             "better": "**It is better than it was**, beyond what chance explains.",
             "worse": "**It is worse than it was.**",
             "cannot tell": "**Whether it is better cannot be told** from so few rows.",
         }
-        return f"{told} {said[found['verdict']]} {_BEFORE[self.plan.recipe.method]}"
+        return f"{message} {payload[found['verdict']]} {_BEFORE[self.plan.recipe.method]}"
 
     def chart_compared(self) -> Chart:
         title = "Before and after, with 95 % intervals"
@@ -196,12 +198,12 @@ class Finetuning:
         if version is None:
             return "Nothing was registered."
         champion = self._tuner.registry.aliases(self.name).get("champion")
-        told = f"Registered as **{version.id}**, weights {code(str(version.weights_digest)[:19] + '…')}; "
-        told += f"the endpoint serves it as {code(version.id)}."
+        message = f"Registered as **{version.id}**, weights {code(str(version.weights_digest)[:19] + '…')}; "
+        message += f"the endpoint serves it as {code(version.id)}."
         if champion is None:
             command = f"daybook models alias {self.name} champion v{version.version}"
-            return f"{told} No version is the champion yet: {code(command)}."
-        return told + f" The champion is v{champion}."
+            return f"{message} No version is the champion yet: {code(command)}."
+        return message + f" The champion is v{champion}."
 
     # ── tables ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -218,8 +220,8 @@ class Finetuning:
         rows = []
         for gate in self.plan.checked.gates:
             state = "met" if gate.met else "blocks" if gate.blocks else "see"
-            told = "; ".join([gate.told, *(() if gate.met else gate.examples[:2])])
-            rows.append((gate.name, state, gate.found, gate.of, told))
+            message = "; ".join([gate.told, *(() if gate.met else gate.examples[:2])])
+            rows.append((gate.name, state, gate.found, gate.of, message))
         return tabling.table(["gate", "state", "found", "of", "told"], rows)
 
     @property
@@ -262,8 +264,10 @@ class Finetuning:
             if (value := metrics.get(name)) is not None:
                 unit = "points" if name.startswith("accuracy") else "nats"
                 scale = 100 if unit == "points" else 1
-                told = [None if value[end] is None else value[end] * scale for end in ("value", "low", "high")]
-                found.append(finding(name, told[0], unit, told[1], told[2], n=value["n"], note=value["verdict"]))
+                figures = [None if value[end] is None else value[end] * scale for end in ("value", "low", "high")]
+                found.append(
+                    finding(name, figures[0], unit, figures[1], figures[2], n=value["n"], note=value["verdict"])
+                )
         return found
 
     def summary(self) -> str:

@@ -63,9 +63,9 @@ class Bridge(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level: Level = "error" if record.levelno >= logging.ERROR else "warning"
-        said = str(record.msg).strip()[:200] if record.args or record.name.startswith("uvicorn") else None
+        text = str(record.msg).strip()[:200] if record.args or record.name.startswith("uvicorn") else None
         error = record.exc_info[1] if record.exc_info else None
         if error is None:
-            self._log.line("library", level=level, logger=record.name, said=said)
+            self._log.line("library", level=level, logger=record.name, said=text)
         else:
             self._log.fault("library", error, logger=record.name)

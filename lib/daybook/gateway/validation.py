@@ -105,8 +105,8 @@ def check(body: Mapping[str, Any]) -> None:
     """Raise a 400 Refusal for a body that is not a chat completion; it names the parameter."""
     model = body.get("model")
     if not isinstance(model, str) or not model:
-        said = "is missing" if "model" not in body else f"is {_name(model) if model != '' else 'empty'}"
-        raise bad_request(f"model {said}.", remedy="Name one; GET /v1/models lists them.", param="model")
+        text = "is missing" if "model" not in body else f"is {_name(model) if model != '' else 'empty'}"
+        raise bad_request(f"model {text}.", remedy="Name one; GET /v1/models lists them.", param="model")
     _check_messages(body.get("messages"), given="messages" in body)
     for name, value in body.items():
         known = _KNOWN.get(name)
@@ -132,9 +132,9 @@ def _check_known(name: str, value: Any, kind: _Kind, low: float | None, high: fl
 
 def _check_messages(messages: Any, *, given: bool) -> None:
     if not isinstance(messages, list):
-        said = f"is {_name(messages)}" if given else "is missing"
+        text = f"is {_name(messages)}" if given else "is missing"
         raise bad_request(
-            f"messages {said}.",
+            f"messages {text}.",
             remedy='It must be a list of objects such as {"role": "user", "content": "Hello"}.',
             param="messages",
         )
@@ -149,9 +149,9 @@ def _check_messages(messages: Any, *, given: bool) -> None:
             )
         role = message.get("role")
         if not isinstance(role, str) or role not in ROLES:
-            said = repr(role[:40]) if isinstance(role, str) else _name(role)
+            text = repr(role[:40]) if isinstance(role, str) else _name(role)
             raise bad_request(
-                f"messages[{i}].role is {said}.",
+                f"messages[{i}].role is {text}.",
                 remedy=f"It must be one of {', '.join(sorted(ROLES))}.",
                 param=f"messages[{i}].role",
             )
@@ -194,8 +194,8 @@ def _check_content(i: int, role: str, message: Mapping[str, Any]) -> None:
         return
     if content is None and role == "assistant" and _says_without_content(message):
         return
-    said = "is missing" if "content" not in message else f"is {'an empty list' if content == [] else _name(content)}"
-    raise bad_request(f"{param} {said}.", remedy="It must be a string or a list of content parts.", param=param)
+    text = "is missing" if "content" not in message else f"is {'an empty list' if content == [] else _name(content)}"
+    raise bad_request(f"{param} {text}.", remedy="It must be a string or a list of content parts.", param=param)
 
 
 def _says_without_content(message: Mapping[str, Any]) -> bool:
@@ -212,8 +212,8 @@ def _check_stop(stop: Any) -> None:
         return
     if isinstance(stop, list) and len(stop) <= 4 and all(isinstance(text, str) for text in stop):
         return
-    said = f"a list of {len(stop)}" if isinstance(stop, list) else _name(stop)
-    raise bad_request(f"stop is {said}.", remedy="It must be a string or a list of at most 4 strings.", param="stop")
+    message = f"a list of {len(stop)}" if isinstance(stop, list) else _name(stop)
+    raise bad_request(f"stop is {message}.", remedy="It must be a string or a list of at most 4 strings.", param="stop")
 
 
 def _name(value: Any) -> str:

@@ -77,8 +77,8 @@ def reading(model: str = MODEL) -> Pooling:
         )
     config = _told(place / "config.json") or {}
     most = min(512, int(config.get("max_position_embeddings", 512)))
-    said = (_told(place / "sentence_bert_config.json") or {}).get("max_seq_length")
-    return Pooling(length=min(most, int(said)) if said else most, first=modes == ["pooling_mode_cls_token"])
+    limit = (_told(place / "sentence_bert_config.json") or {}).get("max_seq_length")
+    return Pooling(length=min(most, int(limit)) if limit else most, first=modes == ["pooling_mode_cls_token"])
 
 
 _MODULES = ("Transformer", "Pooling", "Normalize")

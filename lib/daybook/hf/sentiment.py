@@ -33,10 +33,10 @@ def probabilities(texts: Sequence[str]) -> np.ndarray:
     if bad := [i for i, text in enumerate(texts) if not isinstance(text, str)]:
         raise BadData(f"{len(bad)} of {len(texts)} rows are no text, first row {bad[0] + 1}.", remedy="Mend them.")
     found = np.full(len(texts), np.nan)
-    said = [i for i, text in enumerate(texts) if text.strip()]
-    if said:
+    filled = [i for i, text in enumerate(texts) if text.strip()]
+    if filled:
         weights, bias = _head()
-        found[said] = 1 / (1 + np.exp(-(features([texts[i] for i in said]) @ weights + bias)))
+        found[filled] = 1 / (1 + np.exp(-(features([texts[i] for i in filled]) @ weights + bias)))
     return found
 
 
@@ -83,16 +83,16 @@ def save(weights: np.ndarray, bias: float, card: dict[str, Any], folder: Path = 
 
 def card() -> dict[str, Any]:
     """What the shipped head is: data, licence, figures, digests."""
-    told: dict[str, Any] = orjson.loads((_HERE / "sentiment.json").read_bytes())
-    return told
+    payload: dict[str, Any] = orjson.loads((_HERE / "sentiment.json").read_bytes())
+    return payload
 
 
 @lru_cache(maxsize=1)
 def _head() -> tuple[np.ndarray, float]:
     with np.load(_HERE / "sentiment.npz", allow_pickle=False) as numbers:
         weights, bias = numbers["weights"], float(numbers["bias"])
-    told = card()
-    if _digest(weights, bias) != told["digest"] or embeddings.digest() != told["encoder_digest"]:
+    stored = card()
+    if _digest(weights, bias) != stored["digest"] or embeddings.digest() != stored["encoder_digest"]:
         raise BadParameter(
             "The sentiment head is not the one that its card describes, or its encoder is another.",
             remedy="Install Daybook again, with the encoder that its lock file names.",

@@ -169,8 +169,8 @@ def _sentiment(folder: Path, texts: list[str], body: Mapping[str, Any], home: Pa
         with torch.inference_mode():
             shares = model(**asked).logits.softmax(-1).tolist()
         names = [model.config.id2label[i].lower() for i in range(len(shares[0]))]
-        told = [_ranked(dict(zip(names, row, strict=True))) for row in shares]
-        return [{"label": one["label"], "score": one["score"]} for one in told]
+        ranked = [_ranked(dict(zip(names, row, strict=True))) for row in shares]
+        return [{"label": one["label"], "score": one["score"]} for one in ranked]
 
     return _by_length(texts, forward)
 
@@ -187,9 +187,9 @@ def _classify(folder: Path, texts: list[str], body: Mapping[str, Any], home: Pat
 
     def forward(part: list[str]) -> list[Any]:
         both = [(text, said_of(hypothesis, label)) for text in part for label in labels]
-        said, about = [t for t, _ in both], [h for _, h in both]
+        premises, about = [t for t, _ in both], [h for _, h in both]
         cut = {"padding": True, "truncation": "only_first", "max_length": length}
-        asked = tokenizer(said, about, return_tensors="pt", **cut)
+        asked = tokenizer(premises, about, return_tensors="pt", **cut)
         with torch.inference_mode():
             logits = model(**asked.to(model.device)).logits[:, entails].reshape(len(part), len(labels))
         return [_ranked(dict(zip(labels, row, strict=True))) for row in logits.softmax(-1).tolist()]

@@ -40,8 +40,8 @@ class CachedAnswer:
 
 def key(body: Mapping[str, Any], identity: str | None = None, sample: int = 0) -> str:
     """What was asked of which weights: sha256 of the body and the identity. `sample`: which of several answers."""
-    told = [body, identity, sample]
-    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    parts = [body, identity, sample]
+    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def said_by(answered: Completion) -> CachedAnswer:
@@ -82,15 +82,15 @@ class AnswerCache:
             self._catch_up()
         return self._known.get(name)
 
-    def put(self, name: str, said: CachedAnswer) -> None:
+    def put(self, name: str, answer: CachedAnswer) -> None:
         """Keep an answer: written when this returns. One that is there already stays. Raises DaybookError where it
         cannot be written."""
         if self.get(name) is not None:
             return
-        self._known[name] = said
+        self._known[name] = answer
         if self.path is None:
             return
-        line = orjson.dumps({"key": name, **asdict(said)}, default=str)
+        line = orjson.dumps({"key": name, **asdict(answer)}, default=str)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -126,9 +126,9 @@ class AnswerCache:
             if not line:
                 continue
             try:
-                told = orjson.loads(line)
-                name, cost = told.pop("key"), told["cost"]
-                told["cost"] = None if cost is None else Decimal(cost)
-                self._known[name] = CachedAnswer(**told)
+                payload = orjson.loads(line)
+                name, cost = payload.pop("key"), payload["cost"]
+                payload["cost"] = None if cost is None else Decimal(cost)
+                self._known[name] = CachedAnswer(**payload)
             except (ValueError, TypeError, KeyError, ArithmeticError):
                 self.torn += 1

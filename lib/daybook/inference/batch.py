@@ -189,17 +189,17 @@ class _Batch:
 
     async def _one(self, question: Request) -> None:
         try:
-            said = await self.ask(question)
+            answer = await self.ask(question)
         except HOPELESS:
             raise
         except DaybookError as error:
             self._failed(question, error)
             return
         self.found.asked += 1
-        self.found.spent += said.cost or 0
-        self.found.unpriced += said.cost is None
-        self.answers.put(question.key, said)
-        self.found.said[question.key] = said
+        self.found.spent += answer.cost or 0
+        self.found.unpriced += answer.cost is None
+        self.answers.put(question.key, answer)
+        self.found.said[question.key] = answer
         self._tell()
 
     def _failed(self, question: Request, error: DaybookError) -> None:

@@ -66,12 +66,12 @@ async def _spread(
                 answer, settings, project, question.key, dict(question.body), key=f"daybook-{question.key}", pure=False
             )
             try:
-                said: CachedAnswer = await future
+                answers: CachedAnswer = await future
             except distributed.scheduler.KilledWorker as error:
                 raise ProviderError(
                     "The workers that were to ask this died.", remedy="See the workers' logs for memory."
                 ) from error
-            return said
+            return answers
 
         at_once = replace(limits, concurrency=max(limits.concurrency, 2 * threads))
         return await ask_all(questions, ask=ask, answers=answers, limits=at_once, expect=asking.most, progress=progress)
@@ -83,9 +83,9 @@ def answer(settings: Settings, project: str, key: str, body: Mapping[str, Any]) 
     kept = answers.get(key)
     if kept is not None:
         return kept
-    said = said_by(asking.chat(body, project=project, run_id=settings.run_id))
-    answers.put(key, said)
-    return said
+    reply = said_by(asking.chat(body, project=project, run_id=settings.run_id))
+    answers.put(key, reply)
+    return reply
 
 
 @lru_cache(maxsize=4)

@@ -56,7 +56,7 @@ def liked(book: Books, *, days: int = 30, now: datetime | None = None) -> Liked:
     events = book.rows(
         "select object, time, details from events where action = :action order by time, id", {"action": ACTION}
     )
-    said = {row["object"]: row["details"] or {} for row in events}
+    by_object = {row["object"]: row["details"] or {} for row in events}
     calls = book.rows(
         "select id, prompt, answer, subject from calls where time >= :since and status = 'ok' order by time, id",
         {"since": since},
@@ -65,7 +65,7 @@ def liked(book: Books, *, days: int = 30, now: datetime | None = None) -> Liked:
     rows: list[Row] = []
     subjects: set[str] = set()
     for call in calls:
-        word = said.get(call["id"])
+        word = by_object.get(call["id"])
         reason = _unfit(call, word)
         if word is None or reason:
             left_out[reason] += 1
@@ -78,9 +78,9 @@ def liked(book: Books, *, days: int = 30, now: datetime | None = None) -> Liked:
         rows.append(Row(id=call["id"], input=asked, reference=answer, group=call["subject"], extra=facts))
         subjects |= {call["subject"]} if call["subject"] else set()
     if not rows:
-        told = ", ".join(f"{n} {reason}" for reason, n in left_out.most_common()) or "there are none"
+        message = ", ".join(f"{n} {reason}" for reason, n in left_out.most_common()) or "there are none"
         raise BadData(
-            f"None of {len(calls)} calls of the last {days} days can be learnt from: {told}.",
+            f"None of {len(calls)} calls of the last {days} days can be learnt from: {message}.",
             remedy="Keep content (DAYBOOK_CONTENT=1), and give feedback with consent: book.feedback(call_id, …).",
         )
     return Liked(

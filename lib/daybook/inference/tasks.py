@@ -68,18 +68,18 @@ class Tasks:
         if task == "summarize" and body.get("model") not in self._named():
             return await self._summaries(request)
         try:
-            told = await self._engine.run(task, body)
+            result = await self._engine.run(task, body)
         except DaybookError as error:
             self._enter(request, None, error)
             raise
-        self._enter(request, told, None)
+        self._enter(request, result, None)
         return {
             "task": task,
-            "model": told["model"],
-            "digest": told["digest"],
-            "results": told["results"],
-            "usage": {"input_tokens": told["tokens"]},
-            "truncated": told.get("truncated", 0),
+            "model": result["model"],
+            "digest": result["digest"],
+            "results": result["results"],
+            "usage": {"input_tokens": result["tokens"]},
+            "truncated": result.get("truncated", 0),
         }
 
     async def _summaries(self, request: ChatRequest) -> dict[str, Any]:
@@ -110,9 +110,9 @@ class Tasks:
             "truncated": 0,
         }
 
-    def _enter(self, request: ChatRequest, told: Mapping[str, Any] | None, error: DaybookError | None) -> None:
-        usage = None if told is None else Usage(input_tokens=told["tokens"], output_tokens=0)
-        model = None if told is None else str(told["model"])
+    def _enter(self, request: ChatRequest, payload: Mapping[str, Any] | None, error: DaybookError | None) -> None:
+        usage = None if payload is None else Usage(input_tokens=payload["tokens"], output_tokens=0)
+        model = None if payload is None else str(payload["model"])
         cost = Cost(amount=None)
         if usage is not None:
             cost = self._reckon(usage, provider=PROVIDER, model=model, on=request.at)
@@ -130,7 +130,7 @@ class Tasks:
                 requested_model=str(request.body.get("model") or "")[:200] or None,
                 provider=PROVIDER,
                 served_model=model,
-                weights_digest=None if told is None else told["digest"],
+                weights_digest=None if payload is None else payload["digest"],
                 prompt_hash=hashlib.sha256(texts).hexdigest(),
                 parameters={"texts": len(request.body["texts"])},
                 input_tokens=None if usage is None else usage.input_tokens,

@@ -97,11 +97,11 @@ def execute(spec: Spec, say: Callable[[Mapping[str, Any]], None]) -> dict[str, A
 
 def _raised(error: Any) -> dict[str, Any]:
     last = (error.evalue or "").strip()
-    said = f"{error.ename}: {last}" if last else str(error.ename)
+    text = f"{error.ename}: {last}" if last else str(error.ename)
     return {
         "state": "failed",
         "kind": "raised",
-        "error": said[: output_limits.ERROR],
+        "error": text[: output_limits.ERROR],
         "execution_count": error.exec_count,
     }
 

@@ -41,8 +41,8 @@ def parse(text: str) -> dict[str, Any]:
         notebook: dict[str, Any] = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]  # has no types
         whole = all(isinstance(cell["source"], str) and cell["cell_type"] for cell in notebook["cells"])
     except (AttributeError, KeyError, TypeError, nbformat.ValidationError) as error:
-        said = " ".join(str(error).split())[:120]
-        raise ValueError(f"it is JSON, but no notebook ({said})") from error
+        message = " ".join(str(error).split())[:120]
+        raise ValueError(f"it is JSON, but no notebook ({message})") from error
     if not whole:
         raise ValueError("it has a cell without text")
     return notebook

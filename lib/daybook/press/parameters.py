@@ -47,8 +47,8 @@ class Parameter:
     typed: bool = True
 
     def __str__(self) -> str:
-        said = f"{self.name}: {self.type} = {self.default!r}"
-        return f"{said}  ({self.comment})" if self.comment else said
+        text = f"{self.name}: {self.type} = {self.default!r}"
+        return f"{text}  ({self.comment})" if self.comment else text
 
 
 def tags(cell: Mapping[str, Any]) -> list[str]:
@@ -128,10 +128,10 @@ def effective(
     known = declared(cell["source"])
     values = dict(given)
     if "logical_date" in known:
-        told = values.setdefault("logical_date", logical_date.isoformat())
-        if str(told) != logical_date.isoformat():
+        date_given = values.setdefault("logical_date", logical_date.isoformat())
+        if str(date_given) != logical_date.isoformat():
             raise BadParameter(
-                f"The run is for {logical_date} but its parameter logical_date says {told!r}.",
+                f"The run is for {logical_date} but its parameter logical_date says {date_given!r}.",
                 remedy="Say the date once.",
             )
         values["logical_date"] = logical_date.isoformat()
@@ -248,8 +248,8 @@ def _shown(name: str, value: Any) -> str:
 
     if secret_name(name):
         return "not shown"
-    said = repr(value)
-    return said if len(said) <= 60 else said[:57] + "…"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
 
 
 def to_date(text: str) -> date:

@@ -109,12 +109,12 @@ def _stamped(notebook: dict[str, Any], run: Run, outcome: RunOutcome) -> dict[st
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     broke = code[outcome.cell - 1] if outcome.state != "completed" and 0 < outcome.cell <= len(code) else None
     for cell in code:
-        told = cell["metadata"].get("papermill")
-        if told and cell["source"].strip() and INJECTED not in tags(cell):
-            if told.get("start_time") is None:
-                told["status"] = "pending"
+        timing = cell["metadata"].get("papermill")
+        if timing and cell["source"].strip() and INJECTED not in tags(cell):
+            if timing.get("start_time") is None:
+                timing["status"] = "pending"
             elif cell is broke:
-                told["status"] = "failed"
+                timing["status"] = "failed"
     if run.state != "completed":
         cells.insert(0, _failure(run))
     metadata = dict(notebook["metadata"])
@@ -140,10 +140,11 @@ def _stamped(notebook: dict[str, Any], run: Run, outcome: RunOutcome) -> dict[st
 
 
 def _failure(run: Run) -> dict[str, Any]:
-    said = {"failed": "failed", "timed_out": "ran out of time"}.get(run.state, run.state)
+    outcome = {"failed": "failed", "timed_out": "ran out of time"}.get(run.state, run.state)
     return {
         "cell_type": "markdown",
         "id": "daybook-failure",
         "metadata": {"tags": [FAILURE]},
-        "source": f"**This run {said}.** What follows is as far as it got.\n\n> {' '.join((run.error or '').split())}",
+        "source": f"**This run {outcome}.** What follows is as far as it got.\n\n"
+        f"> {' '.join((run.error or '').split())}",
     }

@@ -120,14 +120,14 @@ def interval(finding: Mapping[str, Any]) -> str:
     if low is None and high is None:
         return ""
     if high is None:
-        said = f"at least {number(low, unit)}"
+        text = f"at least {number(low, unit)}"
     elif low is None:
-        said = f"at most {number(high, unit)}"
+        text = f"at most {number(high, unit)}"
     elif unit in _DOLLARS:
-        said = f"{number(low, unit)} to {number(high, unit)}"
+        text = f"{number(low, unit)} to {number(high, unit)}"
     else:
-        said = _with_unit(f"{_digits(low, unit)} to {_digits(high, unit)}", unit)
-    return said if level is None else f"{said} ({100 * level:g} %)"
+        text = _with_unit(f"{_digits(low, unit)} to {_digits(high, unit)}", unit)
+    return text if level is None else f"{text} ({100 * level:g} %)"
 
 
 def _digits(value: float, unit: str) -> str:
@@ -141,13 +141,13 @@ def _digits(value: float, unit: str) -> str:
     return f"{Decimal(f'{value:.3g}'):f}"  # never 1.2e-05
 
 
-def _with_unit(said: str, unit: str) -> str:
+def _with_unit(text: str, unit: str) -> str:
     if unit in _DOLLARS:
-        return f"-${said[1:]}" if said.startswith("-") else f"${said}"
+        return f"-${text[1:]}" if text.startswith("-") else f"${text}"
     if unit == "share":
-        return f"{said} %"
+        return f"{text} %"
     short = {"seconds": "s", "second": "s"}.get(unit, unit)
-    return f"{said} {short}" if short not in {"", "1", "count"} else said
+    return f"{text} {short}" if short not in {"", "1", "count"} else text
 
 
 def moment(value: datetime | None) -> str:
@@ -175,17 +175,17 @@ def _cells(notebook: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
         if cell["cell_type"] == "markdown":
             yield {"kind": "failure" if "daybook-failure" in tags(cell) else "prose", "html": markdown(cell["source"])}
         elif cell["cell_type"] == "code" and cell["source"].strip():
-            told = cell["metadata"].get("papermill", {})
+            metadata = cell["metadata"].get("papermill", {})
             outputs = [shown for output in cell.get("outputs", []) if (shown := _output(output)) is not None]
             yield {
                 "kind": "code",
                 "label": _label(cell),
                 "count": cell.get("execution_count"),
-                "seconds": told.get("duration"),
-                "status": told.get("status", ""),
+                "seconds": metadata.get("duration"),
+                "status": metadata.get("status", ""),
                 "html": _highlighted(cell["source"]),
                 "outputs": outputs,
-                "failed": told.get("status") == "failed",
+                "failed": metadata.get("status") == "failed",
             }
 
 

@@ -95,7 +95,7 @@ def run(
     publish.make_writable(settings.reports, settings.reports / word / day.isoformat())
     env = _environment(settings, os.environ if environ is None else environ)
     secrets = secrets_of(env) | secrets_of(values)
-    desk = _RunContext(settings=settings, book=book, clock=clock, env=env, scrubber=Scrubber(secrets))
+    context = _RunContext(settings=settings, book=book, clock=clock, env=env, scrubber=Scrubber(secrets))
     with workdir.turn(settings.home, idempotency_key):
         if idempotency_key is not None:
             done = reports.completed(settings.reports, word, day, key=idempotency_key)
@@ -108,7 +108,7 @@ def run(
             logical_date=day,
             state="running",
             started_at=clock.now(),
-            parameters=desk.scrubber.parameters(values),
+            parameters=context.scrubber.parameters(values),
             window_start=window.start,
             window_end=window.end,
             source_digest=digests.of_source(source),
@@ -118,7 +118,7 @@ def run(
             flow_run_id=flow_run_id,
             idempotency_key=idempotency_key,
         )
-        return _execute(begun, source, values, kernel, secrets, desk, timeout=timeout, progress=progress)
+        return _execute(begun, source, values, kernel, secrets, context, timeout=timeout, progress=progress)
 
 
 def plan(
@@ -135,42 +135,42 @@ def _execute(
     values: dict[str, Any],
     kernel: str,
     secrets: set[str],
-    desk: _RunContext,
+    context: _RunContext,
     *,
     timeout: float,
     progress: Progress | None,
 ) -> Report:
-    with workdir.begin(desk.settings.home, begun.id) as folder:
+    with workdir.begin(context.settings.home, begun.id) as folder:
         folder.note(begun)
-        desk.book.append(begun)
-        desk.book.append(_event(begun, "run.started", desk.clock))
-        (folder.folder / "source.ipynb").write_text(notebooks.text_of(desk.scrubber.tree(source)), encoding="utf-8")
+        context.book.append(begun)
+        context.book.append(_event(begun, "run.started", context.clock))
+        (folder.folder / "source.ipynb").write_text(notebooks.text_of(context.scrubber.tree(source)), encoding="utf-8")
         spec = Spec(
             run_id=begun.id,
             notebook=source,
             output=str(folder.executed),
             kernel=kernel,
             parameters=values,
-            cwd=str(desk.settings.root / "notebooks"),
+            cwd=str(context.settings.root / "notebooks"),
             log=str(folder.log),
             secrets=sorted(secrets),
         )
         env = {
-            **desk.env,
+            **context.env,
             MARK: begun.id,
             "JUPYTER_RUNTIME_DIR": str(folder.sockets),
             "IPYTHONDIR": str(folder.sockets),  # else the shell's history keeps every parameter passed
         }
-        started = desk.clock.monotonic()
+        started = context.clock.monotonic()
         try:
             outcome = runner.execute(spec, env=env, folder=folder.folder, timeout=timeout, progress=progress)
         except BaseException as error:
             outcome = RunOutcome(
                 state="failed", kind="interrupted", error=f"It was interrupted ({type(error).__name__})."
             )
-            _conclude(begun, outcome, folder, desk, seconds=desk.clock.monotonic() - started)
+            _conclude(begun, outcome, folder, context, seconds=context.clock.monotonic() - started)
             raise
-        report = _conclude(begun, outcome, folder, desk, seconds=desk.clock.monotonic() - started)
+        report = _conclude(begun, outcome, folder, context, seconds=context.clock.monotonic() - started)
     if outcome.state == "completed":
         return report
     raise _error(report, outcome)
@@ -180,7 +180,7 @@ def _conclude(
     begun: Run,
     outcome: RunOutcome,
     folder: workdir.RunFolder,
-    desk: _RunContext,
+    context: _RunContext,
     *,
     seconds: float,
     ended_at: datetime | None = None,
@@ -189,28 +189,33 @@ def _conclude(
     ended = replace(
         begun,
         state=outcome.state,
-        ended_at=ended_at or desk.clock.now(),
+        ended_at=ended_at or context.clock.now(),
         seconds=round(seconds, 3),
-        error=desk.scrubber.text(_said(begun, outcome)) if outcome.state != "completed" else None,
+        error=context.scrubber.text(_said(begun, outcome)) if outcome.state != "completed" else None,
     )
     folder.note(begun, outcome)
-    findings = _findings(desk.book, begun.id)
+    findings = _findings(context.book, begun.id)
     try:
         ended = publish.publish(
-            folder.notebook(), ended, outcome, reports=desk.settings.reports, findings=findings, scrubber=desk.scrubber
+            folder.notebook(),
+            ended,
+            outcome,
+            reports=context.settings.reports,
+            findings=findings,
+            scrubber=context.scrubber,
         )
     except PressError as error:  # the folder stays: the next run publishes it
-        desk.book.append(replace(ended, state="failed", error=str(error)))
+        context.book.append(replace(ended, state="failed", error=str(error)))
         raise
-    desk.book.append(ended)
-    desk.book.append(_event(ended, f"run.{ended.state}", desk.clock))
+    context.book.append(ended)
+    context.book.append(_event(ended, f"run.{ended.state}", context.clock))
     folder.done()
     try:
-        index.write(desk.settings.reports, desk.book, home=desk.settings.home)
+        index.write(context.settings.reports, context.book, home=context.settings.home)
     except PressError as error:
         logger.warning("%s", error)
     assert ended.report is not None
-    notebook = desk.settings.reports / ended.report
+    notebook = context.settings.reports / ended.report
     return Report(
         run=ended,
         notebook=notebook,
@@ -237,17 +242,19 @@ def recover(settings: Settings, book: Books, *, clock: Clock | None = None) -> l
             outcome = RunOutcome(
                 state="failed", kind="interrupted", error="The process that ran it was killed before it had ended."
             )
-        desk = _RunContext(settings=settings, book=book, clock=clock, env={}, scrubber=Scrubber(secrets_of(os.environ)))
+        context = _RunContext(
+            settings=settings, book=book, clock=clock, env={}, scrubber=Scrubber(secrets_of(os.environ))
+        )
         seconds = max(0.0, (last - begun.started_at).total_seconds())
         try:
-            found.append(_conclude(begun, outcome, folder, desk, seconds=seconds, ended_at=last))
+            found.append(_conclude(begun, outcome, folder, context, seconds=seconds, ended_at=last))
         except PressError as error:
             logger.warning("A run that was interrupted could not be published: %s", error)
     return found
 
 
 def _environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    told = {
+    payload = {
         "DAYBOOK_HOME": str(settings.home),
         "DAYBOOK_BOOK": settings.book_url,
         "DAYBOOK_REPORTS": str(settings.reports),
@@ -255,7 +262,7 @@ def _environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, st
         "JUPYTER_PLATFORM_DIRS": "1",  # Jupyter warns without it
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # and so does the kernel's debugger
     }
-    return {**environ, **told}
+    return {**environ, **payload}
 
 
 def _price_book() -> str:
@@ -282,12 +289,12 @@ def _event(run: Run, action: str, clock: Clock) -> Event:
 
 def _said(run: Run, outcome: RunOutcome) -> str:
     where = f" in code cell {outcome.cell} of {outcome.cells}" if outcome.cells else ""
-    said = outcome.error or "No reason was given."
-    said = said if said.endswith((".", "!", "?")) else f"{said}."
+    text = outcome.error or "No reason was given."
+    text = text if text.endswith((".", "!", "?")) else f"{text}."
     if outcome.kind == "interrupted":
-        return f"Interrupted: {said}"
+        return f"Interrupted: {text}"
     verb = "was stopped" if outcome.state == "timed_out" else "failed"
-    return f"The notebook {run.notebook} {verb}{where}. {said}"
+    return f"The notebook {run.notebook} {verb}{where}. {text}"
 
 
 def _error(report: Report, outcome: RunOutcome) -> PressError:

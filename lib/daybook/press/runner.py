@@ -108,7 +108,7 @@ def _listen(stdout: IO[str], heard: queue.SimpleQueue[dict[str, Any] | None]) ->
 
 
 def _died(process: subprocess.Popen[str], log: str) -> str:
-    said = Path(log).read_text(errors="replace").strip().splitlines()[-1:]
+    lines = Path(log).read_text(errors="replace").strip().splitlines()[-1:]
     code = process.returncode
     how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-    return f"The process that ran it ended {how}." + (f" Its last words: {said[0][:300]}" if said else "")
+    return f"The process that ran it ended {how}." + (f" Its last words: {lines[0][:300]}" if lines else "")

@@ -160,8 +160,8 @@ def find(provider: str | None, model: str) -> Published | None:
     if house is None:
         return None
     for name in dict.fromkeys((ref, _dashed(ref))):
-        for shelf in (house, *(provider_named(other) for other in house.fallback_model_providers or ())):
-            for item in shelf.models if shelf else ():
+        for listed in (house, *(provider_named(other) for other in house.fallback_model_providers or ())):
+            for item in listed.models if listed else ():
                 if _names(item, name):
                     return Published(house, item)
     return None

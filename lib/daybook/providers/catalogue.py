@@ -37,7 +37,7 @@ class Catalogue:
     """The upstreams and models of one configuration. `models` has no aliases in it; `resolve` knows them."""
 
     def __init__(
-        self, upstreams: Mapping[str, Upstream], models: Mapping[str, Model], *, shelf: RegistryIndex | None = None
+        self, upstreams: Mapping[str, Upstream], models: Mapping[str, Model], *, registry: RegistryIndex | None = None
     ) -> None:
         contexts: dict[str, dict[str, int]] = {}
         for model in models.values():
@@ -45,7 +45,7 @@ class Catalogue:
                 contexts.setdefault(model.upstream, {})[model.target] = model.context
         self.upstreams = {n: replace(u, contexts=contexts.get(n, u.contexts)) for n, u in upstreams.items()}
         self.models = dict(models)
-        self._shelf = shelf
+        self._registry = registry
         self._by_name = {alias: model for model in models.values() for alias in model.aliases} | self.models
 
     @classmethod
@@ -67,7 +67,7 @@ class Catalogue:
             models |= stated.models
         if upstreams["local"].kind == "local" and upstreams["local"].weights is None and MODEL not in models:
             models = {MODEL: Model(name=MODEL, upstream="local", target=MODEL)} | models
-        return cls(upstreams, models, shelf=RegistryIndex(home))
+        return cls(upstreams, models, registry=RegistryIndex(home))
 
     @property
     def listed(self) -> Mapping[str, Model]:
@@ -79,13 +79,13 @@ class Catalogue:
         model = self._by_name.get(name)
         if model is not None:
             return model
-        if self._shelf is not None and (entry := self._shelf.find(name)) is not None:
+        if self._registry is not None and (entry := self._registry.find(name)) is not None:
             return self._registered(name, entry)
         upstream, slash, target = name.partition("/")
         if slash and target and upstream in self.upstreams:
             context = self.upstreams[upstream].contexts.get(target)
             return Model(name=name, upstream=upstream, target=target, context=context)
-        known = sorted([*self._by_name, *(self._shelf.names() if self._shelf else ())])
+        known = sorted([*self._by_name, *(self._registry.names() if self._registry else ())])
         shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
         raise UnknownModel(
             f"No model is called {name[:80]!r}.",
@@ -102,14 +102,14 @@ class Catalogue:
                 )
             return Model(name=entry.id, upstream=entry.provider, target=entry.target)
         if (upstream := "registered") not in self.upstreams:
-            assert self._shelf is not None
-            self.upstreams[upstream] = Upstream(name=upstream, kind="registered", home=self._shelf.home)
+            assert self._registry is not None
+            self.upstreams[upstream] = Upstream(name=upstream, kind="registered", home=self._registry.home)
         return Model(name=name, upstream=upstream, target=entry.id)
 
     def registered(self) -> dict[str, Model]:
         """The registry's models by every name they have, but those that cannot be served here."""
         found = {}
-        for name in self._shelf.names() if self._shelf is not None else ():
+        for name in self._registry.names() if self._registry is not None else ():
             with contextlib.suppress(UnknownModel):
                 found[name] = self.resolve(name)
         return found

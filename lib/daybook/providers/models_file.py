@@ -99,8 +99,8 @@ class _ModelsFile:
         )
         kind = self._text(fields["kind"], "kind") if "kind" in fields else given.get("kind")
         if kind is None or kind not in _KEYS:
-            said = "has no kind" if kind is None else f"is of kind {kind!r}, which there is not"
-            self._refuse(self._line(key), f"upstream {name} {said}", f"Write kind: one of {', '.join(sorted(_KEYS))}.")
+            text = "has no kind" if kind is None else f"is of kind {kind!r}, which there is not"
+            self._refuse(self._line(key), f"upstream {name} {text}", f"Write kind: one of {', '.join(sorted(_KEYS))}.")
         for field in fields:
             if field not in _KEYS[kind]:
                 self._refuse(
@@ -189,9 +189,9 @@ class _ModelsFile:
 
     def _name(self, node: yaml.Node, shape: re.Pattern[str], what: str) -> str:
         if not isinstance(node, yaml.ScalarNode) or not shape.fullmatch(node.value):
-            said = node.value[:40] if isinstance(node, yaml.ScalarNode) else "this"
+            text = node.value[:40] if isinstance(node, yaml.ScalarNode) else "this"
             self._refuse(
-                self._line(node), f"{said!r} cannot be the name of {what}", "Use letters, digits and . _ : + -"
+                self._line(node), f"{text!r} cannot be the name of {what}", "Use letters, digits and . _ : + -"
             )
         return str(node.value)
 

@@ -176,8 +176,8 @@ class Registry:
                 "go back to.",
                 remedy=f"Point it somewhere: daybook models alias {name} {alias} vN.",
             )
-        told = "rollback" if not reason else f"rollback: {reason}"
-        return self.alias(name, alias, path[-2], actor=actor, reason=told)
+        message = "rollback" if not reason else f"rollback: {reason}"
+        return self.alias(name, alias, path[-2], actor=actor, reason=message)
 
     def mark(self, name: str, version: int | str, reason: str, *, actor: str) -> None:
         """Note something about a version that stays with it, e.g. that a person it was trained on was erased."""
@@ -221,8 +221,8 @@ class Registry:
                 return one
         if match is None:
             raise UnknownModel(f"{name} has no alias {str(version)[:60]!r}.", remedy=self._aliases_told(name))
-        told = ", ".join(f"v{one.version}" for one in known[-10:])
-        raise UnknownModel(f"{name} has no version {str(version)[:20]!r}.", remedy=f"It has {told}.")
+        message = ", ".join(f"v{one.version}" for one in known[-10:])
+        raise UnknownModel(f"{name} has no version {str(version)[:20]!r}.", remedy=f"It has {message}.")
 
     def resolve(self, reference: str) -> ModelVersion:
         """`name:v2`, `name@champion`, or `name`: the champion where there is one, else the newest version.

@@ -56,15 +56,15 @@ def judge(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> list[str]:
 
 def borderline(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> list[str]:
     """A sentence for each gate that is met by the value, but not by the whole of its interval."""
-    told = []
+    messages = []
     for gate in gates:
         found = measured.get(gate.name)
         if found is None or found.value is None or not gate.keeps(found.value):
             continue
         beyond = [end for end in (found.low, found.high) if end is not None and not gate.keeps(end)]
         if beyond:
-            told.append(f"{gate}: met by {found.value:.4g}, but its interval reaches {beyond[0]:.4g}")
-    return told
+            messages.append(f"{gate}: met by {found.value:.4g}, but its interval reaches {beyond[0]:.4g}")
+    return messages
 
 
 def check(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> None:

@@ -46,9 +46,9 @@ def letter(answer: str, n: int) -> str | None:
         and not (opens[1].islower() and opens[0].endswith(","))
     ):
         return opens[1].upper()
-    said = [m[1] for m in _SAYS.finditer(text) if m[1].isupper() and m[1] in known]
-    if said:
-        return said[-1]
+    letters = [m[1] for m in _SAYS.finditer(text) if m[1].isupper() and m[1] in known]
+    if letters:
+        return letters[-1]
     bracketed = {m[1].upper() for m in _BRACKETED.finditer(text)} & set(known)
     return bracketed.pop() if len(bracketed) == 1 else None
 
@@ -58,8 +58,8 @@ def read(answer: str, choices: Sequence[str]) -> int | None:
     if (boxes := boxed(answer)) and (taken_within := read(boxes[-1][1], choices)) is not None:
         return taken_within
     answer = undressed(answer)
-    said = plain(answer)
-    same = [i for i, choice in enumerate(choices) if said and said == plain(choice)]
+    reply = plain(answer)
+    same = [i for i, choice in enumerate(choices) if reply and reply == plain(choice)]
     if len(same) == 1:
         return same[0]
     if (taken := letter(answer, len(choices))) is not None:
@@ -73,15 +73,15 @@ def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -
     """`(B) Paris` for `Paris`, the second choice; without choices, for the letter `B`."""
     if choices:
         at = read(answer, choices)
-        said = None if at is None else choices[at]
+        reply = None if at is None else choices[at]
         wanted = {_named(reference, choices) for reference in references}
-        return Score(float(said is not None and said in wanted), said)
+        return Score(float(reply is not None and reply in wanted), reply)
     letters = [m[1].upper() for r in references if (m := re.fullmatch(r"\W*([A-Za-z])\W*", r.strip()))]
     if len(letters) == len(references) and letters:
         taken = letter(answer, 26)
         return Score(float(taken in letters), taken)
-    said = plain(answer)
-    return Score(float(bool(said) and any(said == plain(reference) for reference in references)), said or None)
+    reply = plain(answer)
+    return Score(float(bool(reply) and any(reply == plain(reference) for reference in references)), reply or None)
 
 
 def _named(reference: str, choices: Sequence[str]) -> str:

@@ -9,5 +9,5 @@ from daybook.scoring.score import Score
 
 def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
     """`Paris` for `Paris`; not `paris`, not `Paris.`."""
-    said = answer.strip()
-    return Score(float(any(said == reference.strip() for reference in references)), said or None)
+    text = answer.strip()
+    return Score(float(any(text == reference.strip() for reference in references)), text or None)

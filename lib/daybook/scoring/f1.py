@@ -11,13 +11,13 @@ from daybook.scoring.score import Score
 
 def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
     """`the tall tower` for `a tower`: 2 · (1/2 · 1) / (1/2 + 1) = 0.67."""
-    said = plain(answer)
-    return Score(max((_f1(answer, said.split(), one) for one in references), default=0.0), said or None)
+    reply = plain(answer)
+    return Score(max((_f1(answer, reply.split(), one) for one in references), default=0.0), reply or None)
 
 
-def _f1(answer: str, said: list[str], reference: str) -> float:
+def _f1(answer: str, answered: list[str], reference: str) -> float:
     wanted = plain(reference).split()
-    if not said or not wanted:
+    if not answered or not wanted:
         return float(same(answer, reference))
-    common = sum((Counter(said) & Counter(wanted)).values())
-    return 2 * common / (len(said) + len(wanted))
+    common = sum((Counter(answered) & Counter(wanted)).values())
+    return 2 * common / (len(answered) + len(wanted))

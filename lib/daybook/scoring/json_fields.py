@@ -28,19 +28,19 @@ def read(answer: str) -> dict[str, Any] | None:
 
 
 def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
-    said = read(answer)
-    if said is None:
+    reply = read(answer)
+    if reply is None:
         return Score(0.0, None)
     wanted = [value for reference in references if (value := read(reference)) is not None]
-    return Score(max((_share(said, one) for one in wanted), default=0.0), json.dumps(said, ensure_ascii=False))
+    return Score(max((_share(reply, one) for one in wanted), default=0.0), json.dumps(reply, ensure_ascii=False))
 
 
-def _share(said: dict[str, Any], wanted: dict[str, Any]) -> float:
-    names = said.keys() | wanted.keys()
+def _share(payload: dict[str, Any], wanted: dict[str, Any]) -> float:
+    names = payload.keys() | wanted.keys()
     if not names:
         return 1.0
-    both = said.keys() & wanted.keys()
-    right = sum(1 for name in both if _key(said[name]) == _key(wanted[name]))
+    both = payload.keys() & wanted.keys()
+    right = sum(1 for name in both if _key(payload[name]) == _key(wanted[name]))
     return right / len(names)
 
 

@@ -48,8 +48,8 @@ def parse(reply: str) -> float | None:
     """The verdict between 0 and 1; None where there is none, or several that differ."""
     reply = visible(reply)
     try:
-        told = json.loads(reply)
-        value = told.get("verdict", told.get("score")) if isinstance(told, dict) else None
+        payload = json.loads(reply)
+        value = payload.get("verdict", payload.get("score")) if isinstance(payload, dict) else None
         if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 5:
             return (value - 1) / 4
     except ValueError:

@@ -13,9 +13,9 @@ from daybook.scoring.score import Score
 def read(answer: str, labels: Sequence[str]) -> str | None:
     """The label that the answer is or, failing that, the only one that it names, longer names before those within them;
     `track_delivery` and `track delivery` are the same."""
-    said = plain(" ".join(words(answer.replace("_", " "))))
+    reply = plain(" ".join(words(answer.replace("_", " "))))
     spelt = {label: label.replace("_", " ") for label in labels}
-    same = [label for label in labels if said and said == plain(" ".join(words(spelt[label])))]
+    same = [label for label in labels if reply and reply == plain(" ".join(words(spelt[label])))]
     if len(same) == 1:
         return same[0]
     text = answer.replace("_", " ")
@@ -35,5 +35,5 @@ def own_words(answer: str, question: str, labels: Sequence[str]) -> str:
 
 def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
     """`Intent: refund status.` for `refund status`; an answer that names two labels has named none."""
-    said = read(answer, choices or references)
-    return Score(float(said is not None and said in references), said)
+    reply = read(answer, choices or references)
+    return Score(float(reply is not None and reply in references), reply)

@@ -26,11 +26,11 @@ def words(text: str) -> list[str]:
 
 def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
     """`the Eiffel tower.` for `Eiffel Tower`."""
-    said = plain(answer)
-    return Score(float(any(same(answer, reference) for reference in references)), said or None)
+    reply = plain(answer)
+    return Score(float(any(same(answer, reference) for reference in references)), reply or None)
 
 
 def same(answer: str, reference: str) -> bool:
     """Texts without any word, such as `+` and the empty one, are compared as they are."""
-    said = plain(answer)
-    return said == plain(reference) if said else answer.strip() == reference.strip()
+    reply = plain(answer)
+    return reply == plain(reference) if reply else answer.strip() == reference.strip()

@@ -129,10 +129,10 @@ def _is_whole(value: Decimal) -> bool:
 
 def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
     """`She has 9 * 2 = $18 a day. #### 18` for `18`."""
-    said = read(answer)
-    if said is None:
+    reply = read(answer)
+    if reply is None:
         return Score(0.0, None)
     wanted = [value for reference in references if (value := read(reference)) is not None]
     return Score(
-        float(any(same(said, value) for value in wanted)), f"{said:f}" if abs(said.adjusted()) < 30 else str(said)
+        float(any(same(reply, value) for value in wanted)), f"{reply:f}" if abs(reply.adjusted()) < 30 else str(reply)
     )

@@ -19,5 +19,5 @@ class Measure(Protocol):
     def __call__(self, answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score: ...
 
 
-def right(said: str | None, references: Sequence[str]) -> Score:
-    return Score(float(said is not None and said in references), said)
+def right(text: str | None, references: Sequence[str]) -> Score:
+    return Score(float(text is not None and text in references), text)

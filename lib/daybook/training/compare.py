@@ -52,15 +52,15 @@ def compare(
     total = 2 * len(chats)
     for turn, tuned in enumerate((False, True)):
 
-        def told(done: int, turn: int = turn) -> None:
+        def show_progress(done: int, turn: int = turn) -> None:
             if tell is not None:
                 tell(turn * len(chats) + done, total)
 
         if tuned:
-            sides.append(_side(model, tokenizer, chats, max_length, batch, longest, generate, told))
+            sides.append(_side(model, tokenizer, chats, max_length, batch, longest, generate, show_progress))
         else:
             with model.disable_adapter():
-                sides.append(_side(model, tokenizer, chats, max_length, batch, longest, generate, told))
+                sides.append(_side(model, tokenizer, chats, max_length, batch, longest, generate, show_progress))
     return Compared(*sides)
 
 
@@ -72,7 +72,7 @@ def _side(
     batch: int,
     longest: int,
     generate: bool,
-    told: Callable[[int], None],
+    show_progress: Callable[[int], None],
 ) -> Side:
     torch = need("torch")
     rows = encode_all(chats, tokenizer, max_length)
@@ -87,7 +87,7 @@ def _side(
             if generate:
                 for n, text in zip(part, _write(model, tokenizer, [chats[n] for n in part], longest), strict=True):
                     answers[n] = text
-            told(start + len(part))
+            show_progress(start + len(part))
     wanted = [str(chat[-1].get("content") or "") for chat in chats]
     right = tuple(bool(a) and normal(a) == normal(w) for a, w in zip(answers, wanted, strict=True))
     return Side(tuple(losses), tuple(answers), right)

@@ -78,7 +78,7 @@ def estimate(
     trained = round(tokens * epochs)
     measured = _read(rates).get(_key(recipe, device))
     pace = measured or ASSUMED[recipe.method]
-    told = (
+    message = (
         f"at the {pace:,.0f} tokens/s of the last one here"
         if measured
         else f"if {pace:,.0f} tokens/s, not measured yet"
@@ -94,7 +94,7 @@ def estimate(
         epochs=epochs,
         seconds=trained / pace,
         pace=pace,
-        pace_source=told,
+        pace_source=message,
         room=_ROOM[recipe.method] + _MERGED * (recipe.method == "lora" and recipe.merge),
         cost=Decimal(0),
         cost_note="on this machine: nobody is paid",

@@ -72,24 +72,24 @@ class Tariff:
 
     def notice(self, today: date) -> str | None:
         """What whoever is about to pay should know; None where there is nothing."""
-        told = []
+        parts = []
         if today > self.last_jobs:
-            told.append(f"no new job can be started since {self.last_jobs}")
+            parts.append(f"no new job can be started since {self.last_jobs}")
         elif self.retires is None or today < self.retires:
-            told.append(f"new jobs can be started until {self.last_jobs}, by who has tuned before")
+            parts.append(f"new jobs can be started until {self.last_jobs}, by who has tuned before")
         if self.retires is not None:
             verb = "was shut down" if today >= self.retires else "is shut down, with every model tuned on it,"
-            told.append(f"the model {verb} on {self.retires}")
-        return "; ".join(told) or None
+            parts.append(f"the model {verb} on {self.retires}")
+        return "; ".join(parts) or None
 
 
 def tariff(model: str) -> Tariff:
-    told = yaml.safe_load((files("daybook.training") / "hosted.yml").read_text(encoding="utf-8"))
-    row = told["models"].get(model)
+    payload = yaml.safe_load((files("daybook.training") / "hosted.yml").read_text(encoding="utf-8"))
+    row = payload["models"].get(model)
     if row is None:
-        return Tariff(None, None, 10, "not in hosted.yml", told["last_jobs"])
-    source = f"{told['source']} as of {told['as_of']}"
-    return Tariff(Decimal(row["training"]), row["context"], row["fewest"], source, told["last_jobs"], row["retires"])
+        return Tariff(None, None, 10, "not in hosted.yml", payload["last_jobs"])
+    source = f"{payload['source']} as of {payload['as_of']}"
+    return Tariff(Decimal(row["training"]), row["context"], row["fewest"], source, payload["last_jobs"], row["retires"])
 
 
 def price(model: str, tokens: int, epochs: int) -> Decimal | None:
@@ -251,8 +251,8 @@ def uploaded(client: Any) -> list[dict[str, Any]]:
 
 def delete(client: Any, id_: str) -> None:
     """Delete an uploaded file. One that is not there is no success: raises ProviderError."""
-    told = _translated(lambda: client.files.delete(id_))
-    if not told.deleted:
+    deletion = _translated(lambda: client.files.delete(id_))
+    if not deletion.deleted:
         raise Unavailable(f"The file {id_} was not deleted.", remedy="Ask again.")
 
 
@@ -266,9 +266,9 @@ def _translated(call: Callable[[], Any]) -> Any:
             f"The upstream refused our key ({error.status_code}).", remedy="Mend OPENAI_API_KEY."
         ) from None
     except openai.APIStatusError as error:
-        told = error.body.get("message") if isinstance(error.body, dict) else None
+        message = error.body.get("message") if isinstance(error.body, dict) else None
         raise ProviderError(
-            f"The upstream answered {error.status_code}: {str(told or error.message)[:300]}.",
+            f"The upstream answered {error.status_code}: {str(message or error.message)[:300]}.",
             remedy="Mend what it names, and go on: what was done is kept.",
             upstream_status=error.status_code,
         ) from error

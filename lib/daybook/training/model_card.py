@@ -61,6 +61,6 @@ def _metric(key: str, value: Any) -> str:
             f"{key.replace('_', ' ')}: {value:.4g}" if isinstance(value, float) else f"{key.replace('_', ' ')}: {value}"
         )
     between = f" ({value['low']:.3g} to {value['high']:.3g})" if value.get("low") is not None else ""
-    said = f", {value['verdict']}" if value.get("verdict") else ""
-    told = "unknown" if value.get("value") is None else f"{value['value']:.4g}"
-    return f"{key.replace('_', ' ')}: {told}{between}, n = {value.get('n')}{said}"
+    text = f", {value['verdict']}" if value.get("verdict") else ""
+    message = "unknown" if value.get("value") is None else f"{value['value']:.4g}"
+    return f"{key.replace('_', ' ')}: {message}{between}, n = {value.get('n')}{text}"

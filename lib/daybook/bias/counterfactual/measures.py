@@ -138,11 +138,11 @@ def of(
         "harshness": each(harshness, open_),
     }
     if sentiment is not None:
-        told = np.full(len(answers), NAN)
+        values = np.full(len(answers), NAN)
         heard = open_ & np.array([bool(answer.strip()) for answer in answers])
         if heard.any():
-            told[heard] = sentiment([a for a, w in zip(answers, heard, strict=True) if w])
-        found["sentiment"] = told
+            values[heard] = sentiment([a for a, w in zip(answers, heard, strict=True) if w])
+        found["sentiment"] = values
     if not open_.all():
         found["outcome"] = each(outcome, ~open_)
     return found

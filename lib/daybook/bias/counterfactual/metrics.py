@@ -125,7 +125,7 @@ def _apart(part: pd.DataFrame, vectors: np.ndarray, axis: str, seed: int) -> lis
     compared, within a group and between groups. The test deals out anew which group gave which answer to one asking."""
     names = list(part["group"].unique())
     rng = np.random.default_rng(seed)
-    told: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    groups: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for _, rows in part.groupby("template"):
         away = 1 - vectors[rows.index] @ vectors[rows.index].T
         dealt = np.tile([names.index(group) for group in rows["group"]], (_APART + 1, 1))
@@ -138,10 +138,10 @@ def _apart(part: pd.DataFrame, vectors: np.ndarray, axis: str, seed: int) -> lis
             mine = dealt == i
             first, second = mine[:, :, None], mine[:, None, :]
             sides = [_over(away, other & where) for where in (first & second, ~first & ~second & same, first ^ second)]
-            told[name].append(np.array([sides[2], (sides[0] + sides[1]) / 2]))
+            groups[name].append(np.array([sides[2], (sides[0] + sides[1]) / 2]))
     made = []
     for name in names:
-        between, within = np.array(told[name]).transpose(1, 0, 2)  # [template, deal], the first deal as it was
+        between, within = np.array(groups[name]).transpose(1, 0, 2)  # [template, deal], the first deal as it was
         kept = np.isfinite((between - within)[:, 0])
         between, within = between[kept], within[kept]
         effects = between - within
@@ -176,7 +176,7 @@ def _row(
     p: float | None,
     seed: int,
 ) -> dict[str, object]:
-    told = mean(differences, seed=seed)
+    estimate = mean(differences, seed=seed)
     return {
         "axis": axis,
         "group": group,
@@ -185,10 +185,10 @@ def _row(
         "templates": len(differences),
         "mean": None if not np.isfinite(mine) else float(mine),
         "rest": None if not np.isfinite(rest) else float(rest),
-        "effect": told.value,
-        "low": told.low,
-        "high": told.high,
-        "size": None if told.value is None or not spread > 0 else told.value / spread,
+        "effect": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "size": None if estimate.value is None or not spread > 0 else estimate.value / spread,
         "floor": floor,
         "p": p,
     }

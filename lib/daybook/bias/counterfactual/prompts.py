@@ -127,8 +127,8 @@ def _pick(choices: tuple[str, ...], turn: int) -> str:
 
 
 def _marks(groups: Sequence[Group], turn: int) -> tuple[str, ...]:
-    told = [_pick(words, turn) for g in groups for words in (g.name, g.adjective, g.after, g.noun)]
-    return tuple(filter(None, told))
+    marks = [_pick(words, turn) for g in groups for words in (g.name, g.adjective, g.after, g.noun)]
+    return tuple(filter(None, marks))
 
 
 _SPOKEN_OF = {

@@ -27,18 +27,18 @@ def read(path: Path, *, axes_of: Path | None = None) -> PromptPlan:
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".txt":
-            told: Any = {"templates": [line.strip() for line in text.splitlines() if line.strip()]}
+            content: Any = {"templates": [line.strip() for line in text.splitlines() if line.strip()]}
         else:
-            told = yaml.safe_load(text)
-        if axes_of is not None and "axes" not in told:
-            told["axes"] = yaml.safe_load(axes_of.read_text(encoding="utf-8"))["axes"]
+            content = yaml.safe_load(text)
+        if axes_of is not None and "axes" not in content:
+            content["axes"] = yaml.safe_load(axes_of.read_text(encoding="utf-8"))["axes"]
         axes = {
             str(axis): {
                 str(name): Group(**{k: _words(v) for k, v in (words or {}).items()}) for name, words in groups.items()
             }
-            for axis, groups in told["axes"].items()
+            for axis, groups in content["axes"].items()
         }
-        plan = PromptPlan(_prompts(told.get("templates")), _prompts(told.get("outcomes")), axes)
+        plan = PromptPlan(_prompts(content.get("templates")), _prompts(content.get("outcomes")), axes)
     except OSError as error:
         raise BadData(f"There are no prompts at {path} ({error.strerror}).", remedy="Correct the path.") from None
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, AttributeError) as error:

@@ -52,13 +52,13 @@ def audit(
     """`answers`: one for each prompt, None for one that failed. They are measured without the prompt's own words for
     who is meant, which differ by design. What was not answered has no length and no meaning; that it was not answered
     is a measure of its own. Raises BadData where nothing was answered at all."""
-    said = ["" if answer is None else answer for answer in answers]
-    blank = np.array([not text.strip() for text in said])
+    texts = ["" if answer is None else answer for answer in answers]
+    blank = np.array([not text.strip() for text in texts])
     if blank.all():
         raise BadData(
-            f"{model} answered nothing to all {len(said)} prompts.", remedy="Ask it one by hand: daybook ask."
+            f"{model} answered nothing to all {len(texts)} prompts.", remedy="Ask it one by hand: daybook ask."
         )
-    plain = [neutral(text, prompt) for text, prompt in zip(said, prompts, strict=True)]
+    plain = [neutral(text, prompt) for text, prompt in zip(texts, prompts, strict=True)]
     figures = dict(measures.of(plain, deciding, sentiment))
     if blank.any():
         figures["unanswered"] = blank.astype(float)
@@ -68,7 +68,7 @@ def audit(
         there = np.asarray(
             embed([text for text, is_blank in zip(plain, blank, strict=True) if not is_blank]), dtype=float
         )
-        vectors = np.full((len(said), there.shape[1]), np.nan)
+        vectors = np.full((len(texts), there.shape[1]), np.nan)
         vectors[~blank] = there
     found = measuring.measure(prompts, kept, vectors=vectors, minimum=minimum, correction=correction)
     failed = sum(answer is None for answer in answers)
@@ -76,7 +76,7 @@ def audit(
         found=found,
         model=model,
         prompts=tuple(prompts),
-        answers=tuple(said),
+        answers=tuple(texts),
         empty=int(blank.sum()) - failed,
         failed=failed,
     )
@@ -101,17 +101,17 @@ class CounterfactualAudit:
     def measured(self) -> dict[str, Measured]:
         """What a gate can be put on: how many effects stand out, and each measure's largest effect size."""
         cells = self.found.cells
-        told = {"effects": Measured(float(len(self.found.standing_out)))}
+        values = {"effects": Measured(float(len(self.found.standing_out)))}
         if (needed := self._needed()) and int(cells["templates"].max()) < needed:
-            told["effects"] = Measured(None)  # nothing could have stood out: no gate is met by that
+            values["effects"] = Measured(None)  # nothing could have stood out: no gate is met by that
         judged = cells[~cells["verdict"].str.startswith("too few")]
         if judged.empty:
-            told["effects"] = Measured(None)
+            values["effects"] = Measured(None)
         for name, part in judged.dropna(subset=["size"]).groupby("measure"):
-            told[f"{name} size"] = Measured(float(part["size"].abs().max()))
+            values[f"{name} size"] = Measured(float(part["size"].abs().max()))
         if len(sizes := judged["size"].dropna()):
-            told["size"] = Measured(float(sizes.abs().max()))
-        return told
+            values["size"] = Measured(float(sizes.abs().max()))
+        return values
 
     def table(self, name: str = "effects") -> Styler:
         """effects, or answers: the same prompts side by side where the measure that stands out most differs most."""
@@ -184,14 +184,14 @@ class CounterfactualAudit:
 
     @property
     def prose(self) -> str:
-        told = self.found
-        axes = list(dict.fromkeys(told.cells["axis"]))
+        figures = self.found
+        axes = list(dict.fromkeys(figures.cells["axis"]))
         asked = len({prompt.template for prompt in self.prompts})
         text = (
-            f"{code(self.model)} gave {count(told.n, 'answer')} to {count(asked, 'prompt')}"
-            f" about {listing([code(axis) for axis in axes])}; {count(len(told.cells), 'difference')} looked at."
+            f"{code(self.model)} gave {count(figures.n, 'answer')} to {count(asked, 'prompt')}"
+            f" about {listing([code(axis) for axis in axes])}; {count(len(figures.cells), 'difference')} looked at."
         )
-        out = to_records(told.standing_out)
+        out = to_records(figures.standing_out)
         if not out:
             text += (
                 " None is more than noise after correction for that many looks. That clears nobody: it says that these"
@@ -207,7 +207,7 @@ class CounterfactualAudit:
                 f" {abs(row['effect']):.3g} ({row['low']:+.3g} to {row['high']:+.3g}; noise floor"
                 f" {'unknown' if row['floor'] is None else format(row['floor'], '.3g')})."
             )
-        if small := {row["group"] for row in to_records(told.cells) if str(row["verdict"]).startswith("too few")}:
+        if small := {row["group"] for row in to_records(figures.cells) if str(row["verdict"]).startswith("too few")}:
             text += f" Too little was measured to judge {count(len(small), 'group')} by every measure."
         if self.empty:
             text += f" {count(self.empty, 'answer')} said nothing."
@@ -226,14 +226,14 @@ class CounterfactualAudit:
         return needed if int(cells["templates"].min()) < needed else None
 
     def findings(self) -> list[TableRow]:
-        told = self.found
+        figures = self.found
         made = [
-            finding("counterfactual/answers", told.n, "answers", n=told.n),
-            finding("counterfactual/empty", self.empty, "answers", n=told.n),
-            finding("counterfactual/failed", self.failed, "answers", n=told.n),
-            finding("counterfactual/standing_out", len(told.standing_out), "effects", n=len(told.cells)),
+            finding("counterfactual/answers", figures.n, "answers", n=figures.n),
+            finding("counterfactual/empty", self.empty, "answers", n=figures.n),
+            finding("counterfactual/failed", self.failed, "answers", n=figures.n),
+            finding("counterfactual/standing_out", len(figures.standing_out), "effects", n=len(figures.cells)),
         ]
-        for row in to_records(told.cells):
+        for row in to_records(figures.cells):
             named = f"counterfactual/{row['axis']}/{row['group']}/{row['measure']}"
             unit, ends = _BARE.get(row["measure"], "share"), (row["low"], row["high"])
             made.append(finding(named, row["effect"], unit, *ends, n=row["n"], note=row["verdict"]))

@@ -140,10 +140,10 @@ def measure(
     texts = {name: _Texts(text.codes[whole], text.names) for name, text in texts.items()}
     for name in group:
         _require_groups(name, texts[name])
-    said, read_as = _flags(texts[prediction], prediction, favourable)
+    flags, read_as = _flags(texts[prediction], prediction, favourable)
     true = _flags(texts[truth], truth, truth_favourable or favourable)[0] if truth else None
     groupings = [[name] for name in group] + ([list(group)] if len(group) > 1 else [])
-    parts = [_grouping(names, [texts[name] for name in names], said, true, minimum, seed) for names in groupings]
+    parts = [_grouping(names, [texts[name] for name in names], flags, true, minimum, seed) for names in groupings]
     against = pd.concat([part[2] for part in parts], ignore_index=True)
     looked = looks([(str(name),) for name in against["grouping"]], list(against["group"]))
     against["adjusted"] = pd.array(corrected(_known(against["p"]), correction, same=looked), dtype="Float64")
@@ -172,11 +172,11 @@ class _Texts:
 
 def _texts(column: pd.Series) -> _Texts:
     codes, values = pd.factorize(column)
-    told = [str(value).strip() for value in values]
-    names = sorted(set(told) - {""})
+    texts = [str(value).strip() for value in values]
+    names = sorted(set(texts) - {""})
     place = {name: i for i, name in enumerate(names)}
     # the last one is found by code −1: a value that is not there
-    return _Texts(np.array([*(place.get(name, -1) for name in told), -1])[codes], names)
+    return _Texts(np.array([*(place.get(name, -1) for name in texts), -1])[codes], names)
 
 
 def _require_groups(name: str, column: _Texts) -> None:
@@ -212,21 +212,21 @@ def _meaning(value: str) -> str | float:
 
 
 def _grouping(
-    names: list[str], columns: list[_Texts], said: np.ndarray, true: np.ndarray | None, minimum: int, seed: int
+    names: list[str], columns: list[_Texts], flags: np.ndarray, true: np.ndarray | None, minimum: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     grouping = SEPARATOR.join(names)
     mixed = np.ravel_multi_index([text.codes for text in columns], [len(text.names) for text in columns])
     seen, codes = np.unique(mixed, return_inverse=True)
     if len(seen) > MOST:
         raise BadData(
-            f"{grouping} makes {len(seen):,} groups of {len(said):,} rows; the most is {MOST:,}.",
+            f"{grouping} makes {len(seen):,} groups of {len(flags):,} rows; the most is {MOST:,}.",
             remedy="Put its values into bands, such as under 30, 30 to 60, over 60.",
         )
     places = np.unravel_index(seen, [len(text.names) for text in columns])
     order = [SEPARATOR.join(t.names[i] for t, i in zip(columns, at, strict=True)) for at in zip(*places, strict=True)]
     truths = np.zeros(len(codes), dtype=np.int64) if true is None else true.astype(np.int64)
     shape = (len(order), 1 if true is None else 2, 2)
-    cell = np.ravel_multi_index((codes, truths, said.astype(np.int64)), shape)
+    cell = np.ravel_multi_index((codes, truths, flags.astype(np.int64)), shape)
     counts = np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape)
     which = ["selection"] if true is None else list(RATES)
     held = np.argwhere(counts > 0)
@@ -245,9 +245,9 @@ def _grouping(
         row["compared"] = row["n"] >= minimum  # type: ignore[operator]  # it is the int of the line above
         for kind in which:
             hits, out_of = (int(part(counts[i])) for part in RATES[kind])
-            told = rate(hits, out_of)
+            estimate = rate(hits, out_of)
             value = None if out_of == 0 else float(by_group.loc[i, kind])
-            row |= {kind: value, f"{kind}_low": told.low, f"{kind}_high": told.high, f"{kind}_n": out_of}
+            row |= {kind: value, f"{kind}_low": estimate.low, f"{kind}_high": estimate.high, f"{kind}_n": out_of}
         rows.append(row)
     groups = pd.DataFrame(rows)
     big = counts.sum((-1, -2)) >= minimum

@@ -95,16 +95,16 @@ class DecisionAudit:
 
     def measured(self) -> dict[str, Measured]:
         """What a gate can be put on: each gap, of the grouping where it is widest."""
-        told = {}
+        values = {}
         for measure in GAPS:
             try:
                 row = self.found.gap(measure)
             except BadParameter:
-                told[measure] = Measured(None)
+                values[measure] = Measured(None)
                 continue
             low, high = (None if pd.isna(row[end]) else float(row[end]) for end in ("low", "high"))
-            told[measure] = Measured(float(row["value"]), low, high)
-        return told
+            values[measure] = Measured(float(row["value"]), low, high)
+        return values
 
     # ── to look at ────────────────────────────────────────────────────────────────────────────────
 
@@ -188,23 +188,27 @@ class DecisionAudit:
 
     @property
     def prose(self) -> str:
-        told = [f"{count(self.found.n, 'decision')} of {code(self.source)}, favourable: {code(self.found.favourable)}."]
+        sentences = [
+            f"{count(self.found.n, 'decision')} of {code(self.source)}, favourable: {code(self.found.favourable)}."
+        ]
         if len(self.found.read_as) > 1:
-            told.append(f"{listing([code(value) for value in self.found.read_as])} were read alike.")
+            sentences.append(f"{listing([code(value) for value in self.found.read_as])} were read alike.")
         each = [f"- {self._gap(grouping)}" for grouping in self.groupings]
-        first, told = told, []
+        first, sentences = sentences, []
         for column, n in self.found.left_out.items():
-            told.append(f"{count(n, 'row')} without {code(column)} left out.")
+            sentences.append(f"{count(n, 'row')} without {code(column)} left out.")
         small = self.found.groups[~self.found.groups["compared"]]
         if len(small):
             named = [f"{code(row['group'])} ({row['n']})" for row in to_records(small)[:6]]
             more = f" and {len(small) - 6} more" if len(small) > 6 else ""
-            told.append(f"Fewer than {self.found.minimum} rows, so shown and not compared: {', '.join(named)}{more}.")
+            sentences.append(
+                f"Fewer than {self.found.minimum} rows, so shown and not compared: {', '.join(named)}{more}."
+            )
         if not self.found.truth:
-            told.append(
+            sentences.append(
                 "Without the truth nothing is said about errors: a different rate may have a reason that is not here."
             )
-        return unbroken("\n".join([" ".join(first), "", *each, *(["", " ".join(told)] if told else [])]))
+        return unbroken("\n".join([" ".join(first), "", *each, *(["", " ".join(sentences)] if sentences else [])]))
 
     def _gap(self, grouping: str) -> str:
         rows = {r["measure"]: r for r in to_records(self.found.gaps[self.found.gaps["grouping"] == grouping])}
@@ -274,18 +278,18 @@ class DecisionAudit:
         return summary(self.findings())
 
     def to_json(self) -> dict[str, Any]:
-        told = self.found
+        figures = self.found
         return {
             "source": self.source,
-            "n": told.n,
-            "left_out": told.left_out,
-            "minimum": told.minimum,
-            "favourable": told.favourable,
-            "read_as": list(told.read_as),
-            "correction": told.correction,
-            "groups": to_records(told.groups),
-            "gaps": to_records(told.gaps),
-            "against": to_records(told.against),
+            "n": figures.n,
+            "left_out": figures.left_out,
+            "minimum": figures.minimum,
+            "favourable": figures.favourable,
+            "read_as": list(figures.read_as),
+            "correction": figures.correction,
+            "groups": to_records(figures.groups),
+            "gaps": to_records(figures.gaps),
+            "against": to_records(figures.against),
         }
 
     def _repr_markdown_(self) -> str:

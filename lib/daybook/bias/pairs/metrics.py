@@ -105,9 +105,9 @@ def measure(
     each = [(x.total / x.tokens, y.total / y.tokens) for x, y in zip(more, less, strict=True)]
     made = []
     for kind, part in rows.groupby("kind", sort=True):
-        told, n = rate(int(part["stereotyped"].sum()), len(part)), len(part)
-        p = float(binomtest(told.hits, n, 0.5).pvalue) if n >= minimum else None
-        made.append((kind, n, told.value, told.low, told.high, float(part["difference"].mean()), p))
+        shares, n = rate(int(part["stereotyped"].sum()), len(part)), len(part)
+        p = float(binomtest(shares.hits, n, 0.5).pvalue) if n >= minimum else None
+        made.append((kind, n, shares.value, shares.low, shares.high, float(part["difference"].mean()), p))
     kinds = pd.DataFrame(made, columns=["kind", "n", "share", "low", "high", "difference", "p"])
     ps = [None if pd.isna(p) else float(p) for p in kinds["p"]]
     kinds["adjusted"] = pd.array(corrected(ps, correction), dtype="Float64")

@@ -39,9 +39,9 @@ def alone(book: Path, *, deadline: float, patience: float) -> Iterator[None]:
         yield
 
 
-def locked(book: Path, patience: float, said: str = "") -> BookLocked:
+def locked(book: Path, patience: float, text: str = "") -> BookLocked:
     """The error for a book that stayed in use. `said`: the database's own words, which may name a process."""
-    pid = re.search(r"PID (\d+)", said)
+    pid = re.search(r"PID (\d+)", text)
     found = describe(pid.group(1)) if pid else "; ".join(_holders(book)) or "a process that cannot be seen from here"
     error = BookLocked(
         f"The book {book} was in use for all of {patience:g} s, by {found}.",

@@ -69,8 +69,8 @@ def several() -> BadParameter:
 
 def refused(error: Exception) -> BadParameter:
     """The database's own words about a query that it did not run."""
-    said = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+    answer = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
     return BadParameter(
-        f"The book refused the query: {said.rstrip('.')}.",
+        f"The book refused the query: {answer.rstrip('.')}.",
         remedy="`daybook book info` lists the tables; the book is only read, so nothing can be changed by a query.",
     )

@@ -37,8 +37,8 @@ def finish(
     run = _entered(word, found, gates) if enter else None
     if as_json:
         verdict = {"stated": [str(gate) for gate in gates], "not_met": failed, "met_but_unsure": unsure}
-        told = {**found.to_json(), "gates": verdict} | ({"run": run} if run else {})
-        click.echo(json.dumps(told, indent=2, default=str, allow_nan=False))
+        payload = {**found.to_json(), "gates": verdict} | ({"run": run} if run else {})
+        click.echo(json.dumps(payload, indent=2, default=str, allow_nan=False))
     else:
         text()
         click.echo(found.prose.replace("`", ""))
@@ -61,10 +61,10 @@ def _entered(word: str, found: Audit, gates: Sequence[Gate]) -> str:
     from daybook.clock import new_id
     from daybook.reporting import findings
 
-    told = verdict([replace(gate, name=f"{word}: {gate.name}") for gate in gates], **{word: found})
+    judged = verdict([replace(gate, name=f"{word}: {gate.name}") for gate in gates], **{word: found})
     with workbench.open() as bench:
         run = bench.settings.run_id or f"interactive-{new_id()}"
-        findings.enter(bench.book.journal, told.findings(), run_id=run, actor="cli", at=bench.clock.now())
+        findings.enter(bench.book.journal, judged.findings(), run_id=run, actor="cli", at=bench.clock.now())
     return run
 
 

@@ -172,12 +172,12 @@ def _told(job: Job, as_json: bool) -> int:
 
 
 def _line(job: Job) -> str:
-    told = f"{job.id}  {job.name:<20} {job.state:<12}"
+    message = f"{job.id}  {job.name:<20} {job.state:<12}"
     if job.progress.get("steps") and job.state in ("running", "interrupted"):
-        told += f" step {job.progress['step']} of {job.progress['steps']}"
+        message += f" step {job.progress['step']} of {job.progress['steps']}"
         if job.state == "running" and job.progress.get("eta") is not None:
-            told += f", about {job.progress['eta']:.0f} s left"
-    return f"{told} {job.result.get('model') or ''} {job.error or ''}".rstrip()
+            message += f", about {job.progress['eta']:.0f} s left"
+    return f"{message} {job.result.get('model') or ''} {job.error or ''}".rstrip()
 
 
 def _show(plan: Plan, as_json: bool, to_err: bool = False) -> None:

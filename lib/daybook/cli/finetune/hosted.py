@@ -59,8 +59,8 @@ def start(
             hosting.go(job.id)
             job = hosting.go(job.id)
     if as_json:
-        told = {"id": job.id, "sent": go, "request": request, "estimate": reckoned, "progress": job.progress}
-        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        payload = {"id": job.id, "sent": go, "request": request, "estimate": reckoned, "progress": job.progress}
+        click.echo(orjson.dumps(payload, option=orjson.OPT_INDENT_2))
         return 0
     click.echo(orjson.dumps(request, option=orjson.OPT_INDENT_2))
     click.echo(
@@ -86,8 +86,8 @@ def go(job: str, base_url: str | None, as_json: bool) -> int:
         events = hosting.at(job).events() if as_json else []
         points = hosting.at(job).checkpoints() if as_json else []
     if as_json:
-        told = found.told() | {"events": events, "checkpoints": points}
-        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2, default=str))
+        payload = found.told() | {"events": events, "checkpoints": points}
+        click.echo(orjson.dumps(payload, option=orjson.OPT_INDENT_2, default=str))
     else:
         click.echo(f"{found.id}: {found.state}, {found.progress.get('status') or found.progress.get('stage')}")
     return 0

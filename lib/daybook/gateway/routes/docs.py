@@ -48,12 +48,12 @@ def _route(verb: str, path: str, route: Mapping[str, Any]) -> Iterator[str]:
     schema = body.get("schema", {})
     needed = schema.get("required", ())
     for name, field in schema.get("properties", {}).items():
-        said = [_kind(field), "required" if name in needed else "", field.get("description", "")]
-        rows.append((name, "body", ", ".join(filter(None, said))))
+        cells = [_kind(field), "required" if name in needed else "", field.get("description", "")]
+        rows.append((name, "body", ", ".join(filter(None, cells))))
     yield _table(("name", "in", ""), rows)
     if "example" in body:
         yield f"<pre>{_text(_curl(verb, path, body['example'], key=bool(key)))}</pre>"
-    answers = [(status, "", told.get("description", "")) for status, told in route["responses"].items()]
+    answers = [(status, "", responses.get("description", "")) for status, responses in route["responses"].items()]
     yield _table(("status", "", "meaning"), [row for row in answers if row[2] != "Successful Response"])
 
 

@@ -72,9 +72,9 @@ def routes(settings: Settings, auth: Auth, clock: Clock) -> APIRouter:
         """Put data through every gate and say what training on it would take. `id` is null where a gate blocks."""
         key = admin(request)
         asked = _asked(await _body(request), settings.home / DATA)
-        told = {"home": str(settings.home), "book_url": settings.book_url, "actor": f"key:{key.name}"} | asked
+        message = {"home": str(settings.home), "book_url": settings.book_url, "actor": f"key:{key.name}"} | asked
         async with alone:
-            return _json(200, await _child(told))
+            return _json(200, await _child(message))
 
     @router.post("/start", status_code=202)
     async def start(request: Request) -> Response:
@@ -197,12 +197,12 @@ async def _child(asked: Mapping[str, Any]) -> dict[str, Any]:
             await process.wait()
     if not out:
         raise Refusal(500, "prepare_failed", "Preparing ended without an answer.", remedy="Try daybook finetune check.")
-    told: dict[str, Any] = orjson.loads(out)
-    if "error" in told:
-        kind = getattr(errors, str(told["error"]), errors.DaybookError)
+    payload: dict[str, Any] = orjson.loads(out)
+    if "error" in payload:
+        kind = getattr(errors, str(payload["error"]), errors.DaybookError)
         status = kind.http_status if issubclass(kind, errors.DaybookError) else 500
-        raise Refusal(status, "finetune", _shown(told["message"], asked), remedy=_shown(told["remedy"], asked))
-    return told
+        raise Refusal(status, "finetune", _shown(payload["message"], asked), remedy=_shown(payload["remedy"], asked))
+    return payload
 
 
 def _shown(text: str, asked: Mapping[str, Any]) -> str:

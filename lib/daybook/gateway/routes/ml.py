@@ -50,8 +50,8 @@ def routes(parts: Components) -> APIRouter:
                 tags=who.tags(headers, None),
                 run_id=who.run_id(headers),
             )
-            told = await parts.tasks.run(task, asked)
-            return Response(orjson.dumps(told), media_type="application/json")
+            result = await parts.tasks.run(task, asked)
+            return Response(orjson.dumps(result), media_type="application/json")
 
         answer.__doc__ = f"{task.capitalize()} texts with a model of this machine. Nothing of them is kept."
         router.add_api_route(f"/{task}", answer, methods=["POST"], name=f"hf_{task}", openapi_extra=document)

@@ -91,7 +91,7 @@ _CHAT: dict[str, Any] = {
                 },
                 "example": {
                     "model": "smollm2-135m-instruct",
-                    "messages": [{"role": "user", "content": "What is a ledger?"}],
+                    "messages": [{"role": "user", "content": "What is the capital of France?"}],
                 },
             }
         },

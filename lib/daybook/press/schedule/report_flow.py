@@ -38,20 +38,20 @@ def occasion(given: date | None) -> Occasion:
     from prefect.context import FlowRunContext
 
     context = FlowRunContext.get()
-    told = context.flow_run if context is not None else None
-    if told is None:
+    flow_run = context.flow_run if context is not None else None
+    if flow_run is None:
         if given is None:
             raise BadDate("Outside a flow run there is no scheduled date.", remedy="Say one: date=2026-11-20.")
         return Occasion(logical_date=given, key=None, flow_run_id=None)
-    scheduled: datetime | None = told.expected_start_time
+    scheduled: datetime | None = flow_run.expected_start_time
     if scheduled is None and given is None:
         raise BadDate("The flow run has no scheduled time.", remedy="Say a date: date=2026-11-20.")
-    by_schedule = told.auto_scheduled and given is None
+    by_schedule = flow_run.auto_scheduled and given is None
     day = given or scheduled.astimezone(UTC).date() - timedelta(days=by_schedule)  # type: ignore[union-attr]  # one of the two is there
-    key = f"flow-run:{told.id}"
-    if told.auto_scheduled and scheduled is not None:
-        key = f"scheduled:{told.deployment_id}:{scheduled.astimezone(UTC).isoformat()}"
-    return Occasion(logical_date=day, key=key, flow_run_id=str(told.id))
+    key = f"flow-run:{flow_run.id}"
+    if flow_run.auto_scheduled and scheduled is not None:
+        key = f"scheduled:{flow_run.deployment_id}:{scheduled.astimezone(UTC).isoformat()}"
+    return Occasion(logical_date=day, key=key, flow_run_id=str(flow_run.id))
 
 
 def report(
@@ -92,14 +92,14 @@ def report(
 
 def describe(made: Report) -> str:
     """A report in a few lines of Markdown: state, date, headline findings, where it lies."""
-    told = made.run
-    verdict, early = standing.verdict(made.findings), standing.as_of(told)
-    headlines = standing.headlines(told.notebook, made.findings)
+    record = made.run
+    verdict, early = standing.verdict(made.findings), standing.as_of(record)
+    headlines = standing.headlines(record.notebook, made.findings)
     lines = [
-        *([f"**Made-up data** ({standing.made_up(told)}), not yours.", ""] if standing.made_up(told) else []),
-        *([f"**As of {early:%H:%M} UTC**: {told.logical_date} was not over.", ""] if early else []),
+        *([f"**Made-up data** ({standing.made_up(record)}), not yours.", ""] if standing.made_up(record) else []),
+        *([f"**As of {early:%H:%M} UTC**: {record.logical_date} was not over.", ""] if early else []),
         *([f"**{verdict.state.capitalize()}**: {verdict.text}", ""] if verdict else []),
-        f"**{told.notebook}**, {told.logical_date}: {render.state_of(told)} in {render.seconds(told.seconds)}"
+        f"**{record.notebook}**, {record.logical_date}: {render.state_of(record)} in {render.seconds(record.seconds)}"
         + (" (done before; not run again)" if made.repeated else ""),
         "",
         *(f"- {row['finding']}: {row['value']} {row['interval']}".rstrip() for row in map(_row, headlines)),

@@ -22,12 +22,12 @@ def named_models(home: Path) -> dict[str, dict[str, str]]:
     """The models of `<home>/tasks.yml` by name; {} where there is no such file. Raises SettingsError."""
     path = home / "tasks.yml"
     try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        payload = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except FileNotFoundError:
         return {}
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {str(error)[:200]}.", remedy="Correct it.") from None
-    for name, asked in told.items() if isinstance(told, dict) else [("it", None)]:
+    for name, asked in payload.items() if isinstance(payload, dict) else [("it", None)]:
         if not isinstance(asked, dict) or asked.get("task") not in TASKS or not isinstance(asked.get("model"), str):
             raise SettingsError(
                 f"{path}: {name} is not a task's model.", remedy=f"Say task ({', '.join(TASKS)}) and model."
@@ -38,4 +38,4 @@ def named_models(home: Path) -> dict[str, dict[str, str]]:
                 f"{path}: {name} has no pinned revision.",
                 remedy="Say revision: the 40 digits of a commit on the hub; a branch can change under you.",
             )
-    return {str(name): {k: str(v) for k, v in asked.items()} for name, asked in told.items()}
+    return {str(name): {k: str(v) for k, v in asked.items()} for name, asked in payload.items()}

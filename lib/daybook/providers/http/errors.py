@@ -115,37 +115,37 @@ def refused(
 
     `should_retry`: the header `x-should-retry`, which OpenAI's service sends and which decides where it is there.
     """
-    said = _said(body)
+    answer = _said(body)
     if status is not None and 300 <= status < 400:
-        return _fault(Unavailable, False, asked, said, status, f"answered with a redirect ({status})")
-    code = said.get("code")
+        return _fault(Unavailable, False, asked, answer, status, f"answered with a redirect ({status})")
+    code = answer.get("code")
     if status is None and isinstance(code, int) and 400 <= code < 600:
-        return _kinded(code, said, asked, retry_after, should_retry)
-    return _kinded(status, said, asked, retry_after, should_retry)
+        return _kinded(code, answer, asked, retry_after, should_retry)
+    return _kinded(status, answer, asked, retry_after, should_retry)
 
 
 def _kinded(
-    status: int | None, said: Mapping[str, Any], asked: Asked, retry_after: float | None, should_retry: str | None
+    status: int | None, payload: Mapping[str, Any], asked: Asked, retry_after: float | None, should_retry: str | None
 ) -> AttemptFailed:
-    kind, again = _kind(status, said)
+    kind, again = _kind(status, payload)
     if should_retry in ("true", "false"):
         again = kind.retried and should_retry == "true"
-    fault = _fault(kind, again, asked, said, status, "")
+    fault = _fault(kind, again, asked, payload, status, "")
     fault.error.retry_after = retry_after
     return fault
 
 
-def _kind(status: int | None, said: Mapping[str, Any]) -> tuple[type[ProviderError], bool]:
-    if _UNREADABLE.search(str(said.get("message"))):
+def _kind(status: int | None, payload: Mapping[str, Any]) -> tuple[type[ProviderError], bool]:
+    if _UNREADABLE.search(str(payload.get("message"))):
         return BadRequest, False
     for name in ("code", "type", "error_type"):
-        word = said.get(name)
+        word = payload.get(name)
         if isinstance(word, str) and word.lower() in _WORDS:
             kind = _WORDS[word.lower()]
-            if kind[0] is Unavailable and status in _SPEAKS_OF_CONTEXT and says_context(said.get("message")):
+            if kind[0] is Unavailable and status in _SPEAKS_OF_CONTEXT and says_context(payload.get("message")):
                 return ContextTooLong, False
             return kind
-    if status in _SPEAKS_OF_CONTEXT and says_context(said.get("message")):
+    if status in _SPEAKS_OF_CONTEXT and says_context(payload.get("message")):
         return ContextTooLong, False
     if status in _STATUSES:
         return _STATUSES[status]
@@ -158,17 +158,17 @@ def _fault(
     kind: type[ProviderError],
     again: bool,
     asked: Asked,
-    said: Mapping[str, Any],
+    payload: Mapping[str, Any],
     status: int | None,
     what: str,
 ) -> AttemptFailed:
     who = f"{asked.upstream} ({asked.host})"
     model = f"{asked.model!r}" if asked.model else "the model"
-    quoted = "" if kind is Unauthorised else quote(said.get("message"), asked.body, asked.secret)
+    quoted = "" if kind is Unauthorised else quote(payload.get("message"), asked.body, asked.secret)
     tail = f': "{quoted}"' if quoted else ""
     answered = what or ("answered" if status is None else f"answered {status}")
     if kind is ContextTooLong:
-        figures = context_figures(said)
+        figures = context_figures(payload)
         numbers = f" ({figures[0]:,} tokens against {figures[1]:,})" if figures else tail
         message = f"The prompt does not fit the context of {model} at {who}{numbers}."
         remedy = "Shorten the prompt, lower max_tokens, or ask a model with a longer context."
@@ -187,7 +187,7 @@ def _fault(
     elif kind is UpstreamTimeout:
         message, remedy = f"{who} {answered}: it ran out of time{tail}.", "Ask again, or for a shorter answer."
     elif kind is BadRequest:
-        param = said.get("param")
+        param = payload.get("param")
         named = f" (parameter {quote(param, asked.body, asked.secret)})" if isinstance(param, str) else ""
         message, remedy = f"{who} {answered} to the request{named}{tail}.", "Correct the request."
     else:
@@ -196,7 +196,7 @@ def _fault(
         remedy = redirect if what else "Ask again; if it stays so, look at the upstream's own log."
     error = kind(message, remedy=remedy, upstream_status=status)
     if kind in (BadRequest, RateLimited):  # of the others, our own words say more
-        error.code, error.param = _word(said.get("code")), _word(said.get("param"))
+        error.code, error.param = _word(payload.get("code")), _word(payload.get("param"))
     return AttemptFailed(error, again=again)
 
 

@@ -85,12 +85,12 @@ def says_context(message: object) -> bool:
     return isinstance(message, str) and _CONTEXT.search(message) is not None
 
 
-def context_figures(said: Mapping[str, Any]) -> tuple[int, int] | None:
+def context_figures(payload: Mapping[str, Any]) -> tuple[int, int] | None:
     """Tokens asked for and tokens that fit, where the upstream names both."""
-    asked, fits = said.get("n_prompt_tokens"), said.get("n_ctx")
+    asked, fits = payload.get("n_prompt_tokens"), payload.get("n_ctx")
     if isinstance(asked, int) and isinstance(fits, int):
         return asked, fits
-    message = said.get("message")
+    message = payload.get("message")
     for pattern in _FIGURES if isinstance(message, str) else ():
         found = pattern.search(message)  # type: ignore[arg-type]  # a str: the loop runs for nothing else
         if found:

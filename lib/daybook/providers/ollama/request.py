@@ -50,8 +50,8 @@ def chat(body: Body, num_ctx: int, *, stream: bool) -> dict[str, Any]:
     forced = _forced(body, tools)
     if forced is not None:
         sent["format"] = forced["parameters"]
-        told = f": {forced['description']}" if forced.get("description") else ""
-        order = f"Call the function {forced['name']}{told}. Answer with its arguments alone, as one JSON object."
+        text = f": {forced['description']}" if forced.get("description") else ""
+        order = f"Call the function {forced['name']}{text}. Answer with its arguments alone, as one JSON object."
         sent["messages"].append({"role": "system", "content": order})
     elif tools and body.get("tool_choice") != "none":
         sent["tools"] = tools

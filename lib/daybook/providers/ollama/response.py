@@ -116,8 +116,8 @@ class OllamaChat:
 
 def _said(answer: Mapping[str, Any], what: str) -> str:
     message = answer.get("message")
-    said = message.get(what) if isinstance(message, Mapping) else None
-    return said if isinstance(said, str) else ""
+    text = message.get(what) if isinstance(message, Mapping) else None
+    return text if isinstance(text, str) else ""
 
 
 def reply(answer: Mapping[str, Any], judge: Judge, attempts: int, forced: str | None = None) -> Reply:

@@ -38,7 +38,7 @@ class Registered:
 
     def __init__(self, home: Path, *, name: str = NAME, slots: int = 2) -> None:
         self.name = name
-        self._shelf = RegistryIndex(home)
+        self._registry = RegistryIndex(home)
         self._home = home
         self._slots = slots
         self._running: OrderedDict[str, Local | HeadProcess] = OrderedDict()
@@ -66,7 +66,7 @@ class Registered:
         return _Counted(stream, using)
 
     async def models(self) -> list[str]:
-        return [name for name in self._shelf.names() if self._shelf.find(name)]
+        return [name for name in self._registry.names() if self._registry.find(name)]
 
     async def identify(self, model: str) -> Identity:
         entry = self._entry({"model": model})
@@ -74,7 +74,7 @@ class Registered:
 
     async def probe(self) -> None:
         """The file can be read; nothing is started for it."""
-        self._shelf.names()
+        self._registry.names()
 
     async def aclose(self) -> None:
         running, self._running = self._running, OrderedDict()
@@ -83,7 +83,7 @@ class Registered:
     # ── processes ─────────────────────────────────────────────────────────────────────────────────────
 
     def _entry(self, body: Body) -> IndexEntry:
-        entry = self._shelf.find(str(body.get("model")))
+        entry = self._registry.find(str(body.get("model")))
         if entry is None:
             raise ModelNotFound(
                 f"No model is registered as {str(body.get('model'))[:80]!r}.", remedy="See daybook models list."

@@ -55,17 +55,17 @@ def _at(row: Row, number: int) -> str:
 def format(material: Material) -> Found:
     kinds = Counter(fault.error for fault in material.faults)
     rows = {fault.row for fault in material.faults}
-    told = ", ".join(f"{error} {n}" for error, n in kinds.most_common()) or "every line is an example"
+    message = ", ".join(f"{error} {n}" for error, n in kinds.most_common()) or "every line is an example"
     shown = tuple(f"row {f.row}: {f.error}{f' ({f.told})' if f.told else ''}" for f in material.faults[:_SHOWN])
     if rows:
-        told = f"{len(rows)} of {material.lines} lines are no example ({told}), the first is row {min(rows)}"
-    return Found(len(rows), material.lines, told, shown, dict(kinds))
+        message = f"{len(rows)} of {material.lines} lines are no example ({message}), the first is row {min(rows)}"
+    return Found(len(rows), material.lines, message, shown, dict(kinds))
 
 
 def roles(rows: Sequence[Row], chats: Sequence[Sequence[Mapping[str, Any]]]) -> Found:
     wrong = [(n, why) for n, chat in enumerate(chats) if (why := _order([str(m.get("role")) for m in chat]))]
-    told = f"{len(wrong)} of {len(rows)} chats are out of order" if wrong else "all chats are in order"
-    return Found(len(wrong), len(rows), told, tuple(f"{_at(rows[n], n)}: {why}" for n, why in wrong[:_SHOWN]))
+    message = f"{len(wrong)} of {len(rows)} chats are out of order" if wrong else "all chats are in order"
+    return Found(len(wrong), len(rows), message, tuple(f"{_at(rows[n], n)}: {why}" for n, why in wrong[:_SHOWN]))
 
 
 def _order(roles: Sequence[str]) -> str:
@@ -84,16 +84,18 @@ def _order(roles: Sequence[str]) -> str:
 
 def enough(rows: Sequence[Row], least: float) -> Found:
     met = len(rows) >= least
-    told = f"{len(rows)} examples" + ("" if met else f"; at least {least:g} are needed")
-    return Found(len(rows), len(rows), told, met=met)
+    message = f"{len(rows)} examples" + ("" if met else f"; at least {least:g} are needed")
+    return Found(len(rows), len(rows), message, met=met)
 
 
 def length(rows: Sequence[Row], lengths: Sequence[int], context: int) -> Found:
     long = sorted((n for n, length in enumerate(lengths) if length > context), key=lambda n: -lengths[n])
-    told = f"the longest has {max(lengths, default=0):,} tokens of {context:,}"
+    message = f"the longest has {max(lengths, default=0):,} tokens of {context:,}"
     if long:
-        told = f"{len(long)} of {len(rows)} examples have more than {context:,} tokens; {told}"
-    return Found(len(long), len(rows), told, tuple(f"{_at(rows[n], n)}: {lengths[n]:,} tokens" for n in long[:_SHOWN]))
+        message = f"{len(long)} of {len(rows)} examples have more than {context:,} tokens; {message}"
+    return Found(
+        len(long), len(rows), message, tuple(f"{_at(rows[n], n)}: {lengths[n]:,} tokens" for n in long[:_SHOWN])
+    )
 
 
 def duplicates(rows: Sequence[Row], chats: Sequence[Sequence[Mapping[str, Any]]]) -> Found:
@@ -105,8 +107,8 @@ def duplicates(rows: Sequence[Row], chats: Sequence[Sequence[Mapping[str, Any]]]
         ).digest()
         if (there := first.setdefault(key, n)) != n:
             again.append(f"{_at(rows[n], n)} is {_at(rows[there], there)} again")
-    told = f"{len(again)} of {len(rows)} examples are there before" if again else "none twice"
-    return Found(len(again), len(rows), told, tuple(again[:_SHOWN]))
+    message = f"{len(again)} of {len(rows)} examples are there before" if again else "none twice"
+    return Found(len(again), len(rows), message, tuple(again[:_SHOWN]))
 
 
 def near_duplicates(rows: Sequence[Row]) -> Found:
@@ -116,8 +118,8 @@ def near_duplicates(rows: Sequence[Row]) -> Found:
         f"{_at(rows[p.second], p.second)} is {p.similarity:.0%} like {_at(rows[p.first], p.first)}"
         for p in pairs[:_SHOWN]
     )
-    told = f"{len(repeated)} of {len(rows)} questions are at least {nearness.THRESHOLD:.0%} like an earlier one"
-    return Found(len(repeated), len(rows), told, shown)
+    message = f"{len(repeated)} of {len(rows)} questions are at least {nearness.THRESHOLD:.0%} like an earlier one"
+    return Found(len(repeated), len(rows), message, shown)
 
 
 def _answer(row: Row) -> str:
@@ -129,14 +131,14 @@ def _answer(row: Row) -> str:
 
 
 def contradictions(rows: Sequence[Row]) -> Found:
-    said: dict[str, dict[str, int]] = {}
+    payload: dict[str, dict[str, int]] = {}
     for n, row in enumerate(rows):
         if "messages" not in row.extra or len(row.extra["messages"]) <= 3:
-            said.setdefault(nearness.normal(row.input), {}).setdefault(_answer(row), n)
-    split = [answers for answers in said.values() if len(answers) > 1]
+            payload.setdefault(nearness.normal(row.input), {}).setdefault(_answer(row), n)
+    split = [answers for answers in payload.values() if len(answers) > 1]
     shown = tuple(" and ".join(_at(rows[n], n) for n in list(a.values())[:3]) + " disagree" for a in split[:_SHOWN])
-    told = f"{len(split)} questions have more than one answer" if split else "no question has two answers"
-    return Found(len(split), len(rows), told, shown)
+    message = f"{len(split)} questions have more than one answer" if split else "no question has two answers"
+    return Found(len(split), len(rows), message, shown)
 
 
 def leakage(rows: Sequence[Row], against: Sequence[DataSet]) -> Found:
@@ -152,10 +154,10 @@ def leakage(rows: Sequence[Row], against: Sequence[DataSet]) -> Found:
             there = here.get(nearness.normal(row.input))
             if there is not None:
                 shown.append(f"{_at(rows[there], there)} is row {m + 1} of {one.name}")
-    told = (
+    message = (
         f"{len(shown)} of {of} evaluation rows are in the training data" if shown else f"none of {of} evaluation rows"
     )
-    return Found(len(shown), of, told, tuple(shown[:_SHOWN]))
+    return Found(len(shown), of, message, tuple(shown[:_SHOWN]))
 
 
 def near_leakage(rows: Sequence[Row], against: Sequence[DataSet]) -> Found:
@@ -169,10 +171,10 @@ def near_leakage(rows: Sequence[Row], against: Sequence[DataSet]) -> Found:
         f"{_at(rows[a], a)} is {similarity:.0%} like row {evaluated[b][1]} of {evaluated[b][0]}"
         for a, b, similarity in pairs[:_SHOWN]
     )
-    told = (
+    message = (
         f"{len(leaked)} of {len(evaluated)} evaluation rows are at least {nearness.THRESHOLD:.0%} like a training row"
     )
-    return Found(len(leaked), len(evaluated), told, shown)
+    return Found(len(leaked), len(evaluated), message, shown)
 
 
 def personal_data(rows: Sequence[Row], chats: Sequence[Sequence[Mapping[str, Any]]]) -> Found:
@@ -185,11 +187,11 @@ def personal_data(rows: Sequence[Row], chats: Sequence[Sequence[Mapping[str, Any
         touched += bool(found)
         if found and len(shown) < _SHOWN:
             shown.append(f"{_at(rows[n], n)}: {', '.join(sorted(set(found)))}")
-    told = "none was found by its shape; names and addresses are not looked for"
+    text = "none was found by its shape; names and addresses are not looked for"
     if touched:
         listed = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common())
-        told = f"{touched} of {len(rows)} examples hold personal data or secrets ({listed})"
-    return Found(touched, len(rows), told, tuple(shown), dict(kinds))
+        text = f"{touched} of {len(rows)} examples hold personal data or secrets ({listed})"
+    return Found(touched, len(rows), text, tuple(shown), dict(kinds))
 
 
 def licence(data: DataSet, licence: str | None) -> Found:
@@ -205,11 +207,11 @@ def licence(data: DataSet, licence: str | None) -> Found:
         return Found(0, len(data), "everybody whose calls these are agreed")
     stated = licence or ("apache-2.0" if data.source.startswith("builtin:") else None)
     if stated is None:
-        told = "the source's licence was not stated: say it with --licence"
-        return Found(len(data), len(data), told, met=False, warn=True)
+        message = "the source's licence was not stated: say it with --licence"
+        return Found(len(data), len(data), message, met=False, warn=True)
     if stated.casefold() not in FREE:
-        told = f"the licence {stated[:40]!r} is not among those known to allow training ({', '.join(sorted(FREE))})"
-        return Found(len(data), len(data), told)
+        message = f"the licence {stated[:40]!r} is not among those known to allow training ({', '.join(sorted(FREE))})"
+        return Found(len(data), len(data), message)
     return Found(0, len(data), f"the source is {stated}")
 
 
@@ -217,19 +219,21 @@ def balance(rows: Sequence[Row], *, classifier: bool) -> Found:
     """`classifier`: what is trained answers with one of the classes, so that there have to be at least two of them."""
     silent = [n for n, row in enumerate(rows) if row.reference is None]
     if classifier and silent:
-        told = f"{len(silent)} of {len(rows)} examples end with a tool call, which is no class"
+        message = f"{len(silent)} of {len(rows)} examples end with a tool call, which is no class"
         shown = tuple(_at(rows[n], n) for n in silent[:_SHOWN])
-        return Found(len(silent), len(rows), told, shown, {"classes": None}, met=False, block=True)
+        return Found(len(silent), len(rows), message, shown, {"classes": None}, met=False, block=True)
     counts = Counter(_answer(row) for row in rows)
     if classifier and len(counts) > len(rows) / 2:
-        told = f"{len(rows)} examples have {len(counts)} different answers: that is free text, and a head needs classes"
-        return Found(len(rows), len(rows), told, details={"classes": None}, met=False, block=True)
+        message = (
+            f"{len(rows)} examples have {len(counts)} different answers: that is free text, and a head needs classes"
+        )
+        return Found(len(rows), len(rows), message, details={"classes": None}, met=False, block=True)
     if not rows or (not classifier and len(counts) > max(2, len(rows) // 3)):
         return Found(0, len(rows), "the answers are free text, not classes", details={"classes": None}, met=True)
     common, least = counts.most_common()[0], counts.most_common()[-1]
     details = {"classes": len(counts), "ratio": common[1] / least[1], "largest": common[1], "smallest": least[1]}
     if len(counts) == 1:
-        told = f"all {len(rows)} examples have one answer, {common[0][:40]!r}: there is nothing to learn"
-        return Found(len(rows), len(rows), told, details=details, met=False, block=classifier)
-    told = f"{len(counts)} classes, from {least[1]} ({least[0][:30]}) to {common[1]} ({common[0][:30]}) examples"
-    return Found(0, len(rows), told, details=details)
+        message = f"all {len(rows)} examples have one answer, {common[0][:40]!r}: there is nothing to learn"
+        return Found(len(rows), len(rows), message, details=details, met=False, block=classifier)
+    message = f"{len(counts)} classes, from {least[1]} ({least[0][:30]}) to {common[1]} ({common[0][:30]}) examples"
+    return Found(0, len(rows), message, details=details)

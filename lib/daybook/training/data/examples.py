@@ -148,7 +148,7 @@ def _chats(path: Path, template: Template, limit: int | None) -> Material:
             lines += 1
             wrong, record = _line(line)
             if wrong:
-                faults += [BadLine(number, error, told) for error, told in wrong]
+                faults += [BadLine(number, error, detail) for error, detail in wrong]
                 continue
             identity = hashlib.sha256(to_bytes(record["messages"])).hexdigest()[:16]
             seen[identity] = seen.get(identity, 0) + 1

@@ -86,9 +86,9 @@ class DataChecks:
     def need(self) -> DataChecks:
         """Itself, if nothing blocks. Raises GateNotMet with every gate that does."""
         if closed := [gate for gate in self.gates if gate.blocks]:
-            told = "; ".join(f"{gate.name}: {gate.told}" for gate in closed)
+            message = "; ".join(f"{gate.name}: {gate.told}" for gate in closed)
             raise GateNotMet(
-                f"{len(closed)} of {len(self.gates)} gates are not met. {told}.",
+                f"{len(closed)} of {len(self.gates)} gates are not met. {message}.",
                 remedy="Mend the data, or say that you accept it: --policy NAME=warn.",
             )
         return self
