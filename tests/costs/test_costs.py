@@ -1,5 +1,6 @@
 """Costs read from a small book whose every figure is known, on DuckDB and on Postgres. Money is literal Decimal."""
 
+import dataclasses
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -272,7 +273,33 @@ def test_free_models_have_nothing_to_carry_on(book):
     assert found.spend == 0
     assert found.next_30_days is None
     assert "nothing was spent" in found.forecast_prose
-    assert found.spend_prose.replace("\u00a0", " ").endswith("Every priced call ran on a model whose rate is zero.")
+    assert "Every priced call ran on a model whose rate is zero." in found.spend_prose.replace("\u00a0", " ")
+
+
+def test_what_costs_nothing_is_priced_elsewhere_and_by_the_hour(book):
+    """First what the same tokens would cost on other models, then the machine's time at a stated price: two calls of
+    1.5 and 3 seconds are 4.5 / 3600 of an hour at 0.10 a hour. A call that costs something, and one whose time was not
+    measured, add nothing."""
+    for n, (latency, amount) in enumerate(((1.5, "0"), (3.0, "0"), (None, "0"), (8.0, "0.5"))):
+        book.append(call(n, amount, latency=latency))
+    found = read(book)
+    assert found.machine_seconds == pytest.approx(4.5)
+    assert found.machine_cost == Decimal("4.5") * Decimal("0.10") / 3600
+    free = dataclasses.replace(found, rows=[row | {"spend": Decimal(0)} for row in found.rows])
+    prose = free.spend_prose.replace("\u00a0", " ")
+    assert "The same tokens would have cost from" in prose
+    assert "`openai/gpt-4o-mini`" in prose
+    assert "answering took 4.5 s of it at most" in prose
+    assert "$0.000125" in prose
+    assert "0.10" in prose
+
+
+def test_time_that_was_not_measured_costs_nothing_that_is_known(book):
+    """No latency, no figure: neither seconds nor an amount."""
+    book.append(call(0, "0", latency=None))
+    found = read(book)
+    assert (found.machine_seconds, found.machine_cost) == (None, None)
+    assert "machine is not free" not in found.spend_prose
 
 
 # ── nothing, and everything ───────────────────────────────────────────────────────────────────────

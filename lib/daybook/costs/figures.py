@@ -24,6 +24,8 @@ from daybook.reporting.tables import TableRow, grouped, model_of, to_records, to
 from daybook.window import Window, midnight
 
 DEAREST = 10
+MACHINE_HOUR = Decimal("0.10")
+"""US dollars: an example of what an hour of a small machine costs."""
 NOBODY = {"caller": "(no caller)", "project": "(no project)", "model": "(no model)"}
 
 
@@ -42,6 +44,8 @@ class CostsFigures:
     first_call: datetime | None
     """When the book begins."""
     offers: list[Quote] = field(repr=False)
+    machine_seconds: float | None = None
+    """Seconds that the answers of calls at a rate of zero took, added up; None where none was measured."""
     now: datetime | None = None
 
     @classmethod
@@ -75,6 +79,7 @@ class CostsFigures:
             rate_rows=to_records(book.query("costs_rates", **bounds)),
             first_call=firsts[0]["first"] if firsts else None,
             offers=repricing.reprice(usages, models, window.last) if usages else [],
+            machine_seconds=to_records(book.query("costs_machine", **bounds))[0]["seconds"],
             now=now,
         )
 
@@ -104,6 +109,14 @@ class CostsFigures:
         """What the calls that `elsewhere` compares really cost."""
         amount: Decimal | None = total(self.usages, "spend")
         return amount
+
+    @cached_property
+    def machine_cost(self) -> Decimal | None:
+        """US dollars at MACHINE_HOUR for the time that answers at a rate of zero took: at most that, since answers that
+        were given side by side count each. None where no time was measured."""
+        if self.machine_seconds is None:
+            return None
+        return Decimal(str(self.machine_seconds)) * MACHINE_HOUR / 3600
 
     # ── what is to come ───────────────────────────────────────────────────────────────────────────
 

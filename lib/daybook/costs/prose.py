@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from daybook.costs.figures import CostsFigures
+from daybook.costs.figures import MACHINE_HOUR, CostsFigures
 from daybook.costs.forecast import FEWEST
 from daybook.reporting.tables import to_records
-from daybook.reporting.text import as_of, between, code, count, listing, money, percent
+from daybook.reporting.text import as_of, between, code, count, listing, money, percent, seconds
 
 
 def spend(costs: CostsFigures) -> str:
@@ -23,7 +23,7 @@ def _spend(costs: CostsFigures) -> str:
     text = f"**{money(costs.spend)}** for {count(priced, 'priced call')} from {costs.window}"
     text += f", {money(costs.spend / priced)} a call."
     if not costs.spend:
-        return text + " Every priced call ran on a model whose rate is zero."
+        return text + " Every priced call ran on a model whose rate is zero." + _worth(costs)
     model, caller = to_records(costs.by_model)[0], to_records(costs.by_caller)[0]
     text += f" {_whole(model['share'])} of it went to {code(model['model'])}; {code(caller['caller'])} spent"
     text += f" {_whole(caller['share']).lower()} of it."
@@ -31,6 +31,20 @@ def _spend(costs: CostsFigures) -> str:
     if len(days) > 1:
         dearest = max(days, key=lambda row: row["spend"])
         text += f" The dearest day was {dearest['day']} with {money(dearest['spend'])}."
+    return text
+
+
+def _worth(costs: CostsFigures) -> str:
+    """What calls that cost nothing would cost elsewhere, and what the machine that answered them may cost."""
+    text = ""
+    if known := [offer for offer in costs.offers if offer.amount is not None]:
+        cheap, dear = known[0], known[-1]
+        text += f" **The same tokens would have cost from {money(cheap.amount)}** on"
+        text += f" {code(f'{cheap.provider}/{cheap.model}')} **to {money(dear.amount)}** on"
+        text += f" {code(f'{dear.provider}/{dear.model}')}."
+    if costs.machine_cost is not None and costs.machine_seconds is not None:
+        text += f" The machine is not free: answering took {seconds(costs.machine_seconds)} of it at most,"
+        text += f" {money(costs.machine_cost)} at an example of {money(MACHINE_HOUR)} an hour."
     return text
 
 
