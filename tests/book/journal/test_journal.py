@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,18 @@ def test_the_stamps_rise_even_when_the_clock_stands_still(home: Path, make: Any)
     stamps = [decode(line).stamp for line in only_file(home).read_bytes().splitlines()]
     journal.close()
     assert stamps == [1795176000123456000, 1795176000123456001, 1795176000123456002]
+
+
+def test_the_first_stamp_is_above_nought_whatever_the_clock_says(home: Path, make: Any) -> None:
+    """At the epoch and before it: stamps count up from 1."""
+    from daybook.clock import FixedClock
+
+    for n, at in enumerate((datetime(1970, 1, 1, tzinfo=UTC), datetime(1969, 12, 31, tzinfo=UTC))):
+        journal = Journal(home / str(n), clock=FixedClock(at))
+        for _ in range(2):
+            journal.append(make.call())
+        assert [decode(line).stamp for line in only_file(home / str(n)).read_bytes().splitlines()] == [1, 2]
+        journal.close()
 
 
 def test_many_threads_write_whole_lines(home: Path, journal: Journal, make: Any) -> None:
@@ -332,6 +345,20 @@ def test_a_file_is_given_up_only_past_its_limit(home: Path, make: Any) -> None:
         assert len(list((home / str(less) / "journal").glob("*.jsonl"))) == 1 + less
         assert journal.state().bytes == size * (2 - less)
         journal.close()
+
+
+def test_the_first_unsynced_entry_wakes_the_thread(home: Path, make: Any, until: Callable[..., None]) -> None:
+    """It waits for an entry, not for the end of its rest: sixty entries, each when the one before is on the disk, are
+    there long before sixty rests of a second are over."""
+    journal = Journal(home, sync_every=0.001)
+
+    def sixty_are_synced() -> bool:
+        if (state := journal.state()).unsynced == 0 and state.entries < 60:
+            journal.append(make.call())
+        return journal.state() == JournalState(journal.state().path, 60, journal.state().bytes, 0, None)
+
+    until(sixty_are_synced, seconds=30.0)
+    journal.close()
 
 
 def test_entries_reach_the_disk_while_more_come(journal: Journal, make: Any, until: Callable[..., None]) -> None:

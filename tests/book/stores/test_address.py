@@ -31,6 +31,7 @@ from tests.fakes.pooler import Pooler
         ("postgresql:///books", "postgresql:///books"),
         ("postgresql://@db/books", "postgresql://db/books"),
         ("postgresql:///books?application_name=a@b", "postgresql:///books?application_name=a@b"),
+        ("postgresql:///books?application_name=a:c@b", "postgresql:///books?application_name=a:c@b"),
         ("postgresql://db/books?application_name=a://b", "postgresql://db/books?application_name=a://b"),
         ("postgresql://c:hunter2@a:1,b:2,c/books", "postgresql://c:***@a:1,b:2,c/books"),
         ("postgresql://c:hunter2@[::1]:5433/books", "postgresql://c:***@[::1]:5433/books"),
