@@ -249,6 +249,30 @@ def test_in_a_browser_nothing_acts(tmp_path: Path):
     assert "reached the end" in done.stdout
 
 
+def test_the_main_figures_stand_under_the_question():
+    """Those that the word names, in its order, with their intervals, before anything else; one that is not known says
+    why, in words; a report without findings has none."""
+    known = {"name": "failed_rate", "value": 0.5, "unit": "share", "low": 0.25, "high": 0.75, "level": 0.95, "n": 4}
+    unknown = {
+        "name": "latency_p95",
+        "value": None,
+        "unit": "seconds",
+        "low": None,
+        "high": None,
+        "level": None,
+        "n": 0,
+    }
+    findings = [unknown | {"note": "no call was measured"}, known | {"note": None}]
+    run = dataclasses.replace(RUN, notebook="traffic")
+    made = page_of(prose("# T\n\nWhat happened?"), shown(md="It failed."), run=run, findings=findings)
+    page = Page(made)
+    marks = ["What happened?", "failed rate", "50 %", "25 to 75 % (95 %)", "latency p95", "no call was measured"]
+    places = [page.text.index(mark) for mark in [*marks, "It failed."]]
+    assert places == sorted(places)
+    assert '<dd class="words">no call was measured</dd>' in made
+    assert 'tiles"' not in page_of(prose("# T"), run=run)
+
+
 def test_cells_say_how_far_they_got():
     """The failed cell is open and says so, one never reached says so too, and on top stands that the run failed."""
     done = nbformat.v4.new_code_cell("1", execution_count=1, metadata={"papermill": {"status": "completed"}})
