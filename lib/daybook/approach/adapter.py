@@ -75,26 +75,26 @@ def recipe(steps: int) -> Recipe:
     return Recipe(method="lora", epochs=8, batch=8, rate=1e-3, max_steps=steps, patience=0, evaluations=1)
 
 
-def _place(train: DataSet, home: Path, steps: int) -> Path:
+def _folder(train: DataSet, home: Path, steps: int) -> Path:
     return home / "approach" / f"lora-{steps}-{recipe(steps).digest[7:15]}-{train.digest[7:19]}"
 
 
 def _read(train: DataSet, home: Path, steps: int) -> Adapter | None:
     from daybook.training.gguf import FILE
 
-    place = _place(train, home, steps)
-    if (told := _done(place)) is None:
+    folder = _folder(train, home, steps)
+    if (record := _done(folder)) is None:
         return None
-    took = TrainedMethod(seconds=told["seconds"], rows=told["rows"], note=told["note"])
-    return Adapter(name=place.name, file=place / "adapter" / FILE, took=took, steps=steps)
+    took = TrainedMethod(seconds=record["seconds"], rows=record["rows"], note=record["note"])
+    return Adapter(name=folder.name, file=folder / "adapter" / FILE, took=took, steps=steps)
 
 
-def _done(place: Path) -> dict[str, Any] | None:
+def _done(folder: Path) -> dict[str, Any] | None:
     try:
-        told: dict[str, Any] = orjson.loads((place / "done.json").read_bytes())
+        record: dict[str, Any] = orjson.loads((folder / "done.json").read_bytes())
     except FileNotFoundError:
         return None
-    return told
+    return record
 
 
 def _kept(train: DataSet, home: Path, steps: int, seconds: float | None) -> Adapter | None:
@@ -102,10 +102,10 @@ def _kept(train: DataSet, home: Path, steps: int, seconds: float | None) -> Adap
     if (whole := _read(train, home, steps)) is not None or seconds is None:
         return whole
     shortened = []
-    for place in (home / "approach").glob(f"lora-*-*-{train.digest[7:19]}"):
-        n = int(place.name.split("-")[1])
-        told = _done(place)
-        if n < steps and told is not None and told["allowed"] is not None and seconds < MORE * told["allowed"]:
+    for folder in (home / "approach").glob(f"lora-*-*-{train.digest[7:19]}"):
+        n = int(folder.name.split("-")[1])
+        record = _done(folder)
+        if n < steps and record is not None and record["allowed"] is not None and seconds < MORE * record["allowed"]:
             shortened.append(n)
     return _read(train, home, max(shortened)) if shortened else None
 
@@ -128,7 +128,7 @@ def _train(
     here = 0  # steps of this process: a training that is taken up again has taken others before
     pace: float | None = None
 
-    def told(progress: TrainingProgress) -> None:
+    def follow(progress: TrainingProgress) -> None:
         nonlocal here, pace
         here += 1
         if tell is not None:
@@ -145,28 +145,28 @@ def _train(
     held = train.take(max(1, min(HELD, len(train) // 20)), seed="held")
     kept = {row.id for row in held.rows}
     learn = train.part("learn", (row for row in train.rows if row.id not in kept))
-    place, chosen = _place(train, home, steps), recipe(steps)
+    folder, chosen = _folder(train, home, steps), recipe(steps)
     identity = {"recipe": chosen.digest, "data": train.digest, "base": base.digest(weights)}
-    made = lora.train(
+    result = lora.train(
         _chats(learn),
         _chats(held),
         recipe=chosen,
         base=weights,
-        folder=place,
+        folder=folder,
         identity=identity,
-        tell=told,
+        tell=follow,
         stop=lambda: pace is not None,
     )
     if pace is not None:
         return pace
-    adapter.to_gguf(place / lora.ADAPTER, weights)
+    adapter.to_gguf(folder / lora.ADAPTER, weights)
     took: Mapping[str, Any] = {
-        "seconds": made.seconds,
+        "seconds": result.seconds,
         "rows": len(learn),
-        "note": f"{made.steps} steps, {made.tokens:,} tokens on {made.device}",
+        "note": f"{result.steps} steps, {result.tokens:,} tokens on {result.device}",
         "allowed": allowed,
     }
-    atomic.replace(place / "done.json", orjson.dumps(took))
+    atomic.replace(folder / "done.json", orjson.dumps(took))
     return None
 
 

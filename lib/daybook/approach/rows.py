@@ -17,7 +17,7 @@ def of_classes(train: DataSet, test: DataSet | None, classes: int | Sequence[str
     name. Raises BadData for a class that no row has, BadParameter for fewer than two."""
     train.need()
     if isinstance(classes, int):
-        there = sorted(train.balance.items(), key=lambda one: (-one[1], one[0]))
+        there = sorted(train.balance.items(), key=lambda pair: (-pair[1], pair[0]))
         chosen = {label for label, _ in there[: max(classes, 0)]}
     else:
         chosen = set(classes)
@@ -44,8 +44,8 @@ def halves(data: DataSet, notes: list[str]) -> tuple[DataSet, DataSet]:
         once.setdefault(_said(row), row)
     if twice := len(data) - len(once):
         others = sum(once[_said(row)].reference != row.reference for row in data.rows)
-        told = f", {others} of them with another right answer" if others else ""
-        notes.append(f"{count(twice, 'row')} said what an earlier one says{told}, and {_was(twice)} left out.")
+        differing = f", {others} of them with another right answer" if others else ""
+        notes.append(f"{count(twice, 'row')} said what an earlier one says{differing}, and {_was(twice)} left out.")
     train, test = replace(data, rows=tuple(once.values())).split(0.7)
     if min(len(train.labels), len(test.labels)) < 2:
         raise BadData(
@@ -105,27 +105,31 @@ def _was(n: int) -> str:
 
 
 def _few(labels: Sequence[str]) -> str:
-    told = ", ".join(repr(label[:40]) for label in labels[:3])
-    return told if len(labels) <= 3 else f"{told} and {len(labels) - 3} more"
+    names = ", ".join(repr(label[:40]) for label in labels[:3])
+    return names if len(labels) <= 3 else f"{names} and {len(labels) - 3} more"
 
 
-def reached(found: Evaluation, notes: list[str]) -> Evaluation:
+def reached(evaluation: Evaluation, notes: list[str]) -> Evaluation:
     """The rows that every method was asked about. Raises BadParameter where there are none."""
     whole = [
-        at for at in range(len(found.data)) if all(items[at].error != "not asked" for items in found.items.values())
+        at
+        for at in range(len(evaluation.data))
+        if all(items[at].error != "not asked" for items in evaluation.items.values())
     ]
-    why = (found.stopped or "").capitalize()
+    why = (evaluation.stopped or "").capitalize()
     if not whole:
         raise BadParameter(
-            f"{why} was over before one of {len(found.data)} rows was answered by all.",
+            f"{why} was over before one of {len(evaluation.data)} rows was answered by all.",
             remedy="Give more time (what was answered is kept), fewer methods or shorter rows.",
         )
     notes.append(
-        f"{why} ended the asking: {len(whole)} of {len(found.data)} held-out rows, in an order by hash, were answered "
-        "by all. Run it again to go on: no answer is asked for twice."
+        f"{why} ended the asking: {len(whole)} of {len(evaluation.data)} held-out rows, in an order by hash, were "
+        "answered by all. Run it again to go on: no answer is asked for twice."
     )
-    data = replace(found.data, rows=tuple(found.data.rows[at] for at in whole))
-    return replace(found, data=data, items={name: [items[at] for at in whole] for name, items in found.items.items()})
+    data = replace(evaluation.data, rows=tuple(evaluation.data.rows[at] for at in whole))
+    return replace(
+        evaluation, data=data, items={name: [items[at] for at in whole] for name, items in evaluation.items.items()}
+    )
 
 
 def one_of_each_class(train: DataSet, n: int) -> list[Row]:

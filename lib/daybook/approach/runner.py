@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from daybook.approach import adapter as adapting
+from daybook.approach.adapter import Adapter, adapt
 from daybook.approach.figures import METHODS, Learning, TrainedMethod
 from daybook.approach.report import Approach
 from daybook.approach.rows import apart, halves, of_classes, one_of_each_class, reached
@@ -77,20 +77,20 @@ class ApproachRunner:
             )
         if not methods:
             raise BadParameter("No method was named.", remedy=f"Name some of {', '.join(METHODS)}.")
-        told = list(notes)
-        train, test = apart(train, test, told)
+        remarks = list(notes)
+        train, test = apart(train, test, remarks)
         trained: dict[str, TrainedMethod] = {}
         headed: list[Item] = []
         curve: tuple[Learning, ...] = ()
         if "head" in methods:
             headed, trained["head"], curve = self._headed(train, test)
         taking_part = [self._prompt(name) for name in ("zero_shot", "few_shot", "retrieved") if name in methods]
-        if "lora" in methods and (adapter := self._adapted(train, told)) is not None:
+        if "lora" in methods and (adapter := self._adapted(train, remarks)) is not None:
             trained["lora"] = adapter.took
             taking_part.append(self._lent(adapter))
         evaluation = self._asked(train, test, taking_part, headed)
         if evaluation.stopped:
-            evaluation = reached(replace(evaluation, stopped=f"the time limit of {self.time_limit:g} s"), told)
+            evaluation = reached(replace(evaluation, stopped=f"the time limit of {self.time_limit:g} s"), remarks)
         here = self.evaluator.asking.catalogue.resolve(self.model).upstream == "local"
         local = frozenset(name for name in evaluation.names if here or name in ("lora", "head"))
         at_once = {name: self.evaluator.limits.concurrency for name in evaluation.names if name != "head"}
@@ -103,7 +103,7 @@ class ApproachRunner:
             len(train),
             curve,
             at_once,
-            tuple(told),
+            tuple(remarks),
         )
 
     # ── time ──────────────────────────────────────────────────────────────────────────────────────────
@@ -127,27 +127,27 @@ class ApproachRunner:
                     f"The time limit of {self.time_limit:g} s leaves none of the methods.", remedy="Give more time."
                 )
             return Evaluation(test, "classification", "label", {"head": headed}, asked=len(headed), spent=Decimal(0))
-        retrieved = any(one.name == "retrieved" for one in taking_part)
+        retrieved = any(contestant.name == "retrieved" for contestant in taking_part)
         nearest = self._nearest(train, test) if retrieved else {}
         same = one_of_each_class(train, self.shots)
 
-        def examples(one: Contestant, row: Row) -> Sequence[Row]:
-            return nearest[row.id] if one.name == "retrieved" else same
+        def examples(contestant: Contestant, row: Row) -> Sequence[Row]:
+            return nearest[row.id] if contestant.name == "retrieved" else same
 
         if self.left is not None and self.time_limit is not None:
             limits = replace(self.evaluator.limits, seconds=max(self.left, ASKING * self.time_limit))
             self.evaluator.limits = limits
         # A label that is longer than a task's usual answer must fit.
         room = max(16, max(len(label) for label in train.labels) // 2 + 4)
-        found = self.evaluator.run(
+        evaluation = self.evaluator.run(
             test,
-            [replace(one, max_tokens=room) for one in taking_part],
+            [replace(contestant, max_tokens=room) for contestant in taking_part],
             task="classification",
             pool=train,
             examples=examples,
             labels=train.labels,
         )
-        return replace(found, items={**found.items, **({"head": headed} if headed else {})})
+        return replace(evaluation, items={**evaluation.items, **({"head": headed} if headed else {})})
 
     def _nearest(self, train: DataSet, test: DataSet) -> dict[str, list[Row]]:
         """The nearest rows to learn from, nearest last: what stands closest to the question weighs most."""
@@ -158,16 +158,18 @@ class ApproachRunner:
 
     # ── the adapter ───────────────────────────────────────────────────────────────────────────────────
 
-    def _adapted(self, train: DataSet, notes: list[str]) -> adapting.Adapter | None:
+    def _adapted(self, train: DataSet, notes: list[str]) -> Adapter | None:
         room = None if self.left is None else TRAINING * self.left
-        made = adapting.adapt(train, home=self.home, steps=self.steps, seconds=room, tell=self.evaluator.progress)
-        if made is None:
+        adapter = adapt(train, home=self.home, steps=self.steps, seconds=room, tell=self.evaluator.progress)
+        if adapter is None:
             notes.append(f"The adapter was left out: {seconds(room or 0.0)} were not enough to train it.")
-        elif made.steps < self.steps:
-            notes.append(f"The adapter was trained for {made.steps} of {self.steps} steps: no more fit into its time.")
-        return made
+        elif adapter.steps < self.steps:
+            notes.append(
+                f"The adapter was trained for {adapter.steps} of {self.steps} steps: no more fit into its time."
+            )
+        return adapter
 
-    def _lent(self, adapter: adapting.Adapter) -> Contestant:
+    def _lent(self, adapter: Adapter) -> Contestant:
         options = Options(adapter=adapter.file, model=adapter.name)
         self.evaluator.asking.lend(adapter.name, Local(adapter.name, self.home, options))
         return Contestant(name="lora", model=f"{adapter.name}/{adapter.name}", template="{input}")
@@ -190,16 +192,16 @@ class ApproachRunner:
         items = []
         for row in test.rows:  # one by one, as requests come
             at = time.perf_counter()
-            answer = head.predict([row.input])[0]
+            label = head.predict([row.input])[0]
             call = self._enter(row, embeddings.MODEL, time.perf_counter() - at)
-            said = CachedAnswer(
-                text=answer,
+            answer = CachedAnswer(
+                text=label,
                 model=embeddings.MODEL,
                 input_tokens=call.input_tokens,
                 cost=call.cost,
                 latency=call.latency,
             )
-            items.append(Item(row, said, Score(float(answer in row.references), answer)))
+            items.append(Item(row, answer, Score(float(label in row.references), label)))
         asked = self.evaluator.embed([row.input for row in test.rows])
         curve = [Learning(len(train), sum(i.score.value for i in items if i.score) / len(items))]
         for share in (2, 4):
@@ -209,7 +211,7 @@ class ApproachRunner:
                     [texts[i] for i in part], [labels[i] for i in part], strength=10.0, vectors=known[part]
                 )
                 right = [less.classes[i] for i in less.of(asked).argmax(1)]
-                hits = sum(said in row.references for said, row in zip(right, test.rows, strict=True))
+                hits = sum(label in row.references for label, row in zip(right, test.rows, strict=True))
                 curve.append(Learning(len(part), hits / len(test)))
         trained = TrainedMethod(seconds=took, rows=len(train), note="logistic regression, C = 10")
         return items, trained, tuple(curve)

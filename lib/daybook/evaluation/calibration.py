@@ -20,9 +20,8 @@ from daybook.datasets import files
 from daybook.datasets.rows import some
 from daybook.errors import BadData, GateNotMet
 from daybook.evaluation.predictions import NAMES
-from daybook.reporting import tables as tabling
 from daybook.reporting.findings import finding
-from daybook.reporting.tables import TableRow
+from daybook.reporting.tables import TableRow, table, to_records
 from daybook.reporting.text import between, code, count, percent, unbroken
 from daybook.scoring import judge
 from daybook.stats.agreement import kappa
@@ -88,7 +87,7 @@ class Calibration:
         ]
         shown = [self._shown(mark) for mark in marks]
         rows = [[f"people: {name}", *row] for name, row in zip(shown, counts, strict=True)]
-        return tabling.table(["", *(f"judge: {name}" for name in shown)], rows)
+        return table(["", *(f"judge: {name}" for name in shown)], rows)
 
     def _shown(self, mark: float) -> str:
         if self.binary:
@@ -98,25 +97,27 @@ class Calibration:
     @property
     def prose(self) -> str:
         n = len(self.human)
-        told = [f"{code(self.name)} and people judged {count(n, 'answer')} alike in {percent(self.agreement.value)}"]
-        told[0] += f"{between(self.agreement.low, self.agreement.high, percent)}."
+        sentences = [
+            f"{code(self.name)} and people judged {count(n, 'answer')} alike in {percent(self.agreement.value)}"
+        ]
+        sentences[0] += f"{between(self.agreement.low, self.agreement.high, percent)}."
         k = self.kappa
         if k.value is None:
-            told.append("Agreement beyond chance cannot be told: all verdicts are the same, or there are too few.")
+            sentences.append("Agreement beyond chance cannot be told: all verdicts are the same, or there are too few.")
         else:
-            told.append(f"Beyond chance: kappa **{k.value:.2f}**{between(k.low, k.high, lambda v: f'{v:.2f}')}.")
+            sentences.append(f"Beyond chance: kappa **{k.value:.2f}**{between(k.low, k.high, lambda v: f'{v:.2f}')}.")
         if (w := self.weighted) is not None and w.value is not None:
-            told.append(f"With near misses in part: {w.value:.2f}{between(w.low, w.high, lambda v: f'{v:.2f}')}.")
+            sentences.append(f"With near misses in part: {w.value:.2f}{between(w.low, w.high, lambda v: f'{v:.2f}')}.")
         d = self.lenience
         if d.verdict != "cannot tell" and d.estimate is not None:
-            told.append(
+            sentences.append(
                 f"It is {'kinder' if d.estimate > 0 else 'stricter'} than people, by {abs(d.estimate):.2f} of 1."
             )
         if self.unread:
-            told.append(f"{count(self.unread, 'reply', 'replies')} held no verdict and are left out.")
+            sentences.append(f"{count(self.unread, 'reply', 'replies')} held no verdict and are left out.")
         if n < FEW:
-            told.append(f"So few answers give a hint, not a measurement: judge {FEW} or more.")
-        return unbroken(" ".join(told))
+            sentences.append(f"So few answers give a hint, not a measurement: judge {FEW} or more.")
+        return unbroken(" ".join(sentences))
 
     def _repr_markdown_(self) -> str:
         return self.prose
@@ -143,19 +144,19 @@ class Calibration:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        def told(one: Estimate | None) -> TableRow | None:
-            return None if one is None else {"value": one.value, "low": one.low, "high": one.high}
+        def figures(estimate: Estimate | None) -> TableRow | None:
+            return None if estimate is None else {"value": estimate.value, "low": estimate.low, "high": estimate.high}
 
         return {
             "judge": self.name,
             "n": len(self.human),
             "unread": self.unread,
             "scale": "pass or fail" if self.binary else "1 to 5",
-            "kappa": told(self.kappa),
-            "weighted_kappa": told(self.weighted),
-            "agreement": told(self.agreement),
+            "kappa": figures(self.kappa),
+            "weighted_kappa": figures(self.weighted),
+            "agreement": figures(self.agreement),
             "lenience": {"value": self.lenience.estimate, "low": self.lenience.low, "high": self.lenience.high},
-            "table": tabling.to_records(self.table),
+            "table": to_records(self.table),
         }
 
 
@@ -199,53 +200,53 @@ def _text(value: Any) -> str | None:
 
 def _people(path: Path, column: str, records: Sequence[files.Record], given: Sequence[Any]) -> tuple[list[float], bool]:
     """People's verdicts between 0 and 1, and whether they only passed and failed."""
-    told = [_told(value) for value in given]
-    binary = all(one is not None and (one.sure or one.value in (0, 1)) for one in told)
+    verdicts = [_verdict_of(value) for value in given]
+    binary = all(verdict is not None and (verdict.sure or verdict.value in (0, 1)) for verdict in verdicts)
     wanted = (0.0, 1.0) if binary else (1.0, 2.0, 3.0, 4.0, 5.0)
     if bad := [
         r.at
-        for r, one in zip(records, told, strict=True)
-        if one is None or one.value not in wanted or one.sure > binary
+        for r, verdict in zip(records, verdicts, strict=True)
+        if verdict is None or verdict.value not in wanted or verdict.sure > binary
     ]:
         raise BadData(
             f"{len(bad)} of {len(records)} verdicts in the column {column} of {path} cannot be read: rows {some(bad)}.",
             remedy="Write whole marks from 1 to 5 everywhere, or pass and fail (1 and 0) everywhere.",
         )
-    values = [one.value for one in told if one is not None]
+    values = [verdict.value for verdict in verdicts if verdict is not None]
     return (values if binary else [(value - 1) / 4 for value in values]), binary
 
 
 def _verdicts(replies: Sequence[Any], binary: bool) -> list[float | None]:
     """A judge's verdicts between 0 and 1. Bare numbers are 0 and 1 where people's are and none is larger."""
-    told = [_told(reply) for reply in replies]
-    of_one = binary and all(one is None or one.sure or one.value <= 1 for one in told)
-    made: list[float | None] = []
-    for one in told:
-        if one is None or one.sure:
-            made.append(None if one is None else one.value)
+    verdicts = [_verdict_of(reply) for reply in replies]
+    of_one = binary and all(verdict is None or verdict.sure or verdict.value <= 1 for verdict in verdicts)
+    values: list[float | None] = []
+    for verdict in verdicts:
+        if verdict is None or verdict.sure:
+            values.append(None if verdict is None else verdict.value)
         elif of_one:
-            made.append(one.value if one.value in (0, 1) else None)
+            values.append(verdict.value if verdict.value in (0, 1) else None)
         else:
-            made.append((one.value - 1) / 4 if one.value in (1, 2, 3, 4, 5) else None)
-    return made
+            values.append((verdict.value - 1) / 4 if verdict.value in (1, 2, 3, 4, 5) else None)
+    return values
 
 
-class _Verdicts(NamedTuple):
+class _Verdict(NamedTuple):
     value: float
     sure: bool
     """A verdict between 0 and 1; otherwise a bare number, of whichever scale."""
 
 
-def _told(value: Any) -> _Verdicts | None:
+def _verdict_of(value: Any) -> _Verdict | None:
     if isinstance(value, bool):
-        return _Verdicts(float(value), sure=True)
+        return _Verdict(float(value), sure=True)
     if isinstance(value, str):
         if (word := _WORDS.get(value.strip().lower())) is not None:
-            return _Verdicts(word, sure=True)
-        if (found := judge.parse(value)) is not None:
-            return _Verdicts(found, sure=True)
+            return _Verdict(word, sure=True)
+        if (mark := judge.parse(value)) is not None:
+            return _Verdict(mark, sure=True)
         try:
-            return _Verdicts(float(value), sure=False)
+            return _Verdict(float(value), sure=False)
         except ValueError:
             return None
-    return _Verdicts(float(value), sure=False) if isinstance(value, (int, float)) and value == value else None
+    return _Verdict(float(value), sure=False) if isinstance(value, (int, float)) and value == value else None

@@ -34,7 +34,7 @@ from daybook.settings import Settings
 AT_A_TIME = 16
 """Rows that one contestant is asked before the next one is: what its questions begin with stays read in the model, and
 a run that is stopped has asked all of them about nearly the same rows."""
-Place = tuple[str, str]
+Pair = tuple[str, str]
 """A contestant's name and a row's id."""
 Progress = Callable[[int, int], None]
 Examples = Callable[[Contestant, Row], Sequence[Row]]
@@ -95,7 +95,7 @@ class Evaluator:
                 ledger=self.ledger,
                 progress=self.progress,
             )
-        if any(one.shots for one in taking_part) and pool is None:
+        if any(contestant.shots for contestant in taking_part) and pool is None:
             raise BadParameter("Examples are asked for and there is nothing to take them from.", remedy="Give pool=….")
         self._disjoint(data, pool)
         took = BatchResult()
@@ -104,20 +104,22 @@ class Evaluator:
         marker.ready(data.rows)
         choose = examples or _first(pool)
         bodies = {
-            (one.name, row.id): body(chosen, one, row, labels=known, examples=choose(one, row) if one.shots else ())
+            (contestant.name, row.id): body(
+                chosen, contestant, row, labels=known, examples=choose(contestant, row) if contestant.shots else ()
+            )
             for start in range(0, len(data), AT_A_TIME)
-            for one in taking_part
+            for contestant in taking_part
             for row in data.rows[start : start + AT_A_TIME]
         }
         answers, failed = self._conversed(bodies, {row.id: row for row in data.rows}, took)
         items = {}
-        for one in taking_part:
-            places = [(one.name, row.id) for row in data.rows]
-            said = [whole(row, answers[at]) for row, at in zip(data.rows, places, strict=True)]
+        for contestant in taking_part:
+            pairs = [(contestant.name, row.id) for row in data.rows]
+            said = [whole(row, answers[at]) for row, at in zip(data.rows, pairs, strict=True)]
             marked = marker.score(
-                [row for row, _ in said], [last for _, last in said], [failed.get(at) for at in places]
+                [row for row, _ in said], [last for _, last in said], [failed.get(at) for at in pairs]
             )
-            items[one.name] = [replace(item, row=row) for item, row in zip(marked, data.rows, strict=True)]
+            items[contestant.name] = [replace(item, row=row) for item, row in zip(marked, data.rows, strict=True)]
         return Evaluation(
             data=data,
             task=chosen.name,
@@ -136,56 +138,56 @@ class Evaluator:
 
         def ask(conversations: Sequence[Sequence[Mapping[str, str]]]) -> list[str | None]:
             wanted = {
-                ("judge", str(i)): {"model": model, "messages": list(one), "max_tokens": 200, "temperature": 0.0}
-                for i, one in enumerate(conversations)
+                ("judge", str(i)): {"model": model, "messages": list(messages), "max_tokens": 200, "temperature": 0.0}
+                for i, messages in enumerate(conversations)
             }
-            keys, found = self._asked(wanted, took)
-            return [said.text if (said := found.said.get(keys[place])) else None for place in wanted]
+            keys, batch = self._asked(wanted, took)
+            return [said.text if (said := batch.said.get(keys[pair])) else None for pair in wanted]
 
         return ask
 
     # ── asking ────────────────────────────────────────────────────────────────────────────────────────
 
     def _conversed(
-        self, bodies: Mapping[Place, Mapping[str, Any]], rows: Mapping[str, Row], took: BatchResult
-    ) -> tuple[dict[Place, list[CachedAnswer]], dict[Place, str]]:
+        self, bodies: Mapping[Pair, Mapping[str, Any]], rows: Mapping[str, Row], took: BatchResult
+    ) -> tuple[dict[Pair, list[CachedAnswer]], dict[Pair, str]]:
         """What was said to each turn of each conversation, and why one failed. One that broke off was not answered."""
-        answers: dict[Place, list[CachedAnswer]] = {place: [] for place in bodies}
-        failed: dict[Place, str] = {}
-        waiting: Mapping[Place, Mapping[str, Any]] = bodies
+        answers: dict[Pair, list[CachedAnswer]] = {pair: [] for pair in bodies}
+        failed: dict[Pair, str] = {}
+        waiting: Mapping[Pair, Mapping[str, Any]] = bodies
         while waiting:
-            keys, found = self._asked(waiting, took)
-            more: dict[Place, Mapping[str, Any]] = {}
-            for place, asked_for in waiting.items():
-                if (said := found.said.get(keys[place])) is None:
-                    answers[place] = []
-                    failed |= {place: found.errors[keys[place]]} if keys[place] in found.errors else {}
+            keys, batch = self._asked(waiting, took)
+            more: dict[Pair, Mapping[str, Any]] = {}
+            for pair, asked_for in waiting.items():
+                if (said := batch.said.get(keys[pair])) is None:
+                    answers[pair] = []
+                    failed |= {pair: batch.errors[keys[pair]]} if keys[pair] in batch.errors else {}
                     continue
-                answers[place].append(said)
-                if rest := turns(rows[place[1]])[len(answers[place]) :]:
-                    more[place] = following(asked_for, said, rest[0])
+                answers[pair].append(said)
+                if rest := turns(rows[pair[1]])[len(answers[pair]) :]:
+                    more[pair] = following(asked_for, said, rest[0])
             waiting = more
         return answers, failed
 
     def _asked(
-        self, bodies: Mapping[Place, Mapping[str, Any]], took: BatchResult
-    ) -> tuple[dict[Place, str], BatchResult]:
+        self, bodies: Mapping[Pair, Mapping[str, Any]], took: BatchResult
+    ) -> tuple[dict[Pair, str], BatchResult]:
         """The key of each question, and what came of all of them; what that took is added to `took`, and what was taken
         before leaves so much less of the limits."""
 
         async def identities() -> dict[str, str | None]:
-            names = sorted({str(one["model"]) for one in bodies.values()})
+            names = sorted({str(request["model"]) for request in bodies.values()})
             known = await asyncio.gather(*(self.asking.identity(name) for name in names))
             return {n: None if i is None else i.digest or i.version for n, i in zip(names, known, strict=True)}
 
         digests = self.asking.run(identities())
-        keys = {place: key(one, digests[str(one["model"])]) for place, one in bodies.items()}
-        questions = [Request(keys[place], one) for place, one in bodies.items()]
+        keys = {pair: key(request, digests[str(request["model"])]) for pair, request in bodies.items()}
+        questions = [Request(keys[pair], request) for pair, request in bodies.items()]
         limits = self.limits.less(took)
         if self.dask is not None:
             from daybook.inference.dask import ask_on_dask
 
-            found = ask_on_dask(
+            batch = ask_on_dask(
                 self.dask,
                 questions,
                 settings=self.settings,
@@ -196,7 +198,7 @@ class Evaluator:
                 progress=self.progress,
             )
         else:
-            found = self.asking.run(
+            batch = self.asking.run(
                 ask_all(
                     questions,
                     ask=self._ask,
@@ -206,8 +208,8 @@ class Evaluator:
                     progress=self.progress,
                 )
             )
-        took.add(found)
-        return keys, found
+        took.add(batch)
+        return keys, batch
 
     async def _ask(self, question: Request) -> CachedAnswer:
         return said_by(await self.asking.ask(question.body, project=PROJECT, run_id=self.settings.run_id))
@@ -232,7 +234,7 @@ class Evaluator:
 def _first(pool: DataSet | None) -> Examples:
     """The same examples for every row: those that come first by hash, of as many classes as there are."""
 
-    def choose(one: Contestant, row: Row) -> Sequence[Row]:
+    def choose(contestant: Contestant, row: Row) -> Sequence[Row]:
         assert pool is not None
         shuffled = pool.take(len(pool) - 1).rows if len(pool) > 1 else pool.rows
         seen: dict[str | None, int] = {}
@@ -240,7 +242,7 @@ def _first(pool: DataSet | None) -> Examples:
         for at, candidate in enumerate(shuffled):
             seen[candidate.reference] = seen.get(candidate.reference, 0) + 1
             ranked.append((seen[candidate.reference], at, candidate))
-        return [candidate for _, _, candidate in sorted(ranked, key=lambda r: r[:2])[: one.shots]]
+        return [candidate for _, _, candidate in sorted(ranked, key=lambda r: r[:2])[: contestant.shots]]
 
     return choose
 

@@ -43,18 +43,18 @@ def evaluate_by_likelihood(
     items: dict[str, list[Item]] = {}
     started = asking.clock.monotonic()
     spent: Decimal | None = Decimal(0)
-    for one in taking_part:
-        items[one.name] = []
-        for row, scored in zip(data.rows, _choices(data, one, task, asking, settings, progress), strict=True):
+    for contestant in taking_part:
+        items[contestant.name] = []
+        for row, scored in zip(data.rows, _choices(data, contestant, task, asking, settings, progress), strict=True):
             best = max(range(len(row.choices)), key=lambda i, s=scored: s[i].total)  # type: ignore[misc]
-            call = _entered(one, sum(s.tokens for s in scored), asking, settings)
+            call = _entered(contestant, sum(s.tokens for s in scored), asking, settings)
             ledger.append(call)
             spent = None if call.cost is None or spent is None else spent + call.cost
             answer = CachedAnswer(
                 text=row.choices[best], input_tokens=call.input_tokens, output_tokens=0, cost=call.cost
             )
             score = Score(float(row.choices[best] in row.references), row.choices[best])
-            items[one.name].append(Item(row, answer, score))
+            items[contestant.name].append(Item(row, answer, score))
     seconds = asking.clock.monotonic() - started
     asked_for = len(data) * len(taking_part)
     return Evaluation(data, task.name, task.scorer, items, asked=asked_for, spent=spent, seconds=seconds)
@@ -62,7 +62,7 @@ def evaluate_by_likelihood(
 
 def _choices(
     data: DataSet,
-    one: Contestant,
+    contestant: Contestant,
     task: Task,
     asking: Client,
     settings: Settings,
@@ -71,28 +71,28 @@ def _choices(
     from daybook.hf import likelihood
     from daybook.hf import weights as base
 
-    if asking.catalogue.resolve(one.model).target != base.MODEL:
+    if asking.catalogue.resolve(contestant.model).target != base.MODEL:
         raise BadParameter(
-            f"{one.model} gives no likelihoods of texts it is shown.",
+            f"{contestant.model} gives no likelihoods of texts it is shown.",
             remedy=f"Use the task multiple_choice, or the embedded {base.MODEL}.",
         )
-    pairs = [(asked(task, one, row), f" {choice}") for row in data.rows for choice in row.choices]
+    pairs = [(asked(task, contestant, row), f" {choice}") for row in data.rows for choice in row.choices]
     scored = iter(likelihood.score(pairs, folder=base.weights(settings.home), progress=progress))
     return [[next(scored) for _ in row.choices] for row in data.rows]
 
 
-def _entered(one: Contestant, tokens: int, asking: Client, settings: Settings) -> Call:
+def _entered(contestant: Contestant, tokens: int, asking: Client, settings: Settings) -> Call:
     now = asking.clock.now()
-    cost = reckon(Usage(input_tokens=tokens, output_tokens=0), provider="local", model=one.model, on=now)
+    cost = reckon(Usage(input_tokens=tokens, output_tokens=0), provider="local", model=contestant.model, on=now)
     return Call(
         id=new_id(),
         request_id=new_id(),
         at=now,
         project=PROJECT,
         endpoint="library",
-        requested_model=one.model,
+        requested_model=contestant.model,
         provider="local",
-        served_model=one.model,
+        served_model=contestant.model,
         input_tokens=tokens,
         output_tokens=0,
         usage_reported=True,

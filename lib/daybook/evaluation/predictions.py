@@ -53,20 +53,20 @@ def score(paths: Sequence[Path], *, scorer: str, labels: Sequence[str] = (), emb
     BadData with the rows that cannot be meant."""
     read = [_read(path, scorer) for path in paths]
     names = _names(paths)
-    ids = [id_ for id_ in read[0].rows if all(id_ in one.rows for one in read)]
+    ids = [id_ for id_ in read[0].rows if all(id_ in file.rows for file in read)]
     if not ids:
         raise BadData(
-            f"No id is in all of the {len(paths)} files ({', '.join(str(len(one.rows)) for one in read)} rows).",
+            f"No id is in all of the {len(paths)} files ({', '.join(str(len(file.rows)) for file in read)} rows).",
             remedy="Give each row of a file the id it has in the others.",
         )
     data = DataSet(paths[0].stem, str(paths[0]), tuple(read[0].rows[id_] for id_ in ids))
     for other, path in zip(read[1:], paths[1:], strict=True):
         _same_references(data, other.rows, path)
     marker = Scorer(scorer, labels=labels or data.labels, embed=embed)
-    items = {name: _items(data.rows, one.predicted, marker) for name, one in zip(names, read, strict=True)}
-    outside = {name: len(one.rows) - len(ids) for name, one in zip(names, read, strict=True)}
-    found = Evaluation(data=data, task="stored", scorer=scorer, items=items)
-    return Stored(found, {name: n for name, n in outside.items() if n})
+    items = {name: _items(data.rows, file.predicted, marker) for name, file in zip(names, read, strict=True)}
+    outside = {name: len(file.rows) - len(ids) for name, file in zip(names, read, strict=True)}
+    evaluation = Evaluation(data=data, task="stored", scorer=scorer, items=items)
+    return Stored(evaluation, {name: n for name, n in outside.items() if n})
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -116,7 +116,7 @@ def _nothing(value: Any) -> bool:
 
 def _empty(value: Any) -> bool:
     several = value if isinstance(value, (list, tuple)) else [value]
-    return all(_nothing(one) or not str(one).strip() for one in several)
+    return all(_nothing(text) or not str(text).strip() for text in several)
 
 
 def _refuse(path: Path, what: str, at: Sequence[int]) -> None:
@@ -156,11 +156,11 @@ def _same_references(data: DataSet, known: Mapping[str, Row], path: Path) -> Non
 
 def _items(rows: Sequence[Row], predicted: Mapping[str, Any], marker: Scorer) -> list[Item]:
     if marker.scorer == GIVEN:
-        made = []
+        items = []
         for row in rows:
             value = predicted[row.id]
             known = None if value in (None, "") else Score(float(value), str(value))
-            made.append(Item(row, None, known, None if known else "no score"))
-        return made
-    said = [CachedAnswer(text="" if _nothing(predicted[row.id]) else text_of(predicted[row.id])) for row in rows]
-    return marker.score(rows, said, [None] * len(rows))
+            items.append(Item(row, None, known, None if known else "no score"))
+        return items
+    answers = [CachedAnswer(text="" if _nothing(predicted[row.id]) else text_of(predicted[row.id])) for row in rows]
+    return marker.score(rows, answers, [None] * len(rows))

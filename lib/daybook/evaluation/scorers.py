@@ -35,17 +35,17 @@ class Scorer:
     bounds: sandbox.Bounds | None = None
 
     def score(
-        self, rows: Sequence[Row], said: Sequence[CachedAnswer | None], errors: Sequence[str | None]
+        self, rows: Sequence[Row], answers: Sequence[CachedAnswer | None], errors: Sequence[str | None]
     ) -> list[Item]:
         """An item for each row; `errors` say why an answer is None."""
-        there = [i for i, one in enumerate(said) if one is not None]
-        texts = [visible(one.text) for one in said if one is not None]
+        there = [i for i, answer in enumerate(answers) if answer is not None]
+        texts = [visible(answer.text) for answer in answers if answer is not None]
         scores = dict(zip(there, self._scores([rows[i] for i in there], texts), strict=True))
         items = []
-        for i, (row, one, error) in enumerate(zip(rows, said, errors, strict=True)):
+        for i, (row, answer, error) in enumerate(zip(rows, answers, errors, strict=True)):
             score = scores.get(i)
-            why = error or ("not asked" if one is None else "no verdict" if score is None else None)
-            items.append(Item(row, one, score, why))
+            why = error or ("not asked" if answer is None else "no verdict" if score is None else None)
+            items.append(Item(row, answer, score, why))
         return items
 
     def ready(self, rows: Sequence[Row]) -> None:
@@ -60,7 +60,9 @@ class Scorer:
                 remedy="A code task needs a column `test` with assertions.",
             )
         read = {"number": number.read, "json": json_fields.read}.get(self.scorer)
-        if read and (bad := [row for row in rows if not any(read(one) is not None for one in row.references)]):
+        if read and (
+            bad := [row for row in rows if not any(read(reference) is not None for reference in row.references)]
+        ):
             raise BadData(
                 f"{len(bad)} of {len(rows)} references hold nothing that {self.scorer} reads: row {bad[0].id} has "
                 f"{(bad[0].reference or '')[:60]!r}.",

@@ -103,27 +103,29 @@ class Contestant:
             values = {name: kinds[name](value) for name, value in given.items()}
         except ValueError:
             raise BadParameter(f"{text[:80]!r} holds a figure that is none.", remedy="Write shots=3.") from None
-        made = cls(**{"name": text, "model": model.strip(), **values})
-        if made.shots < 0 or (made.max_tokens or 1) < 1 or made.temperature < 0:
+        contestant = cls(**{"name": text, "model": model.strip(), **values})
+        if contestant.shots < 0 or (contestant.max_tokens or 1) < 1 or contestant.temperature < 0:
             raise BadParameter(f"{text[:80]!r} holds a figure out of range.", remedy="Use none below 0.")
-        return made
+        return contestant
 
 
 def contestants(given: Sequence[str | Contestant]) -> list[Contestant]:
     """Those who take part, each under a name of its own. Raises BadParameter."""
-    made = [one if isinstance(one, Contestant) else Contestant.of(one) for one in given]
-    if not made:
+    taking_part = [
+        contestant if isinstance(contestant, Contestant) else Contestant.of(contestant) for contestant in given
+    ]
+    if not taking_part:
         raise BadParameter("No model takes part.", remedy="Name one or more.")
-    for one in made:
-        if one.template is not None and "{input}" not in one.template:
+    for contestant in taking_part:
+        if contestant.template is not None and "{input}" not in contestant.template:
             raise BadParameter(
-                f"The template of {one.name[:80]!r} has no {{input}}: it would ask every row the same.",
+                f"The template of {contestant.name[:80]!r} has no {{input}}: it would ask every row the same.",
                 remedy="Write {input} where the row's question belongs.",
             )
-    names = [one.name for one in made]
+    names = [contestant.name for contestant in taking_part]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise BadParameter(f"{twice[0]!r} takes part twice.", remedy="Give each a name: model?name=first.")
-    return made
+    return taking_part
 
 
 def task_of(name: str, data: DataSet) -> Task:
@@ -150,28 +152,32 @@ def scored_by(task: Task, scorer: str | None) -> Task:
 
 
 def body(
-    task: Task, one: Contestant, row: Row, *, labels: Sequence[str] = (), examples: Sequence[Row] = ()
+    task: Task, contestant: Contestant, row: Row, *, labels: Sequence[str] = (), examples: Sequence[Row] = ()
 ) -> dict[str, Any]:
-    """The chat-completions body that asks `one` about `row`."""
+    """The chat-completions body that asks `contestant` about `row`."""
     messages: list[dict[str, str]] = []
-    if one.system:
-        messages.append({"role": "system", "content": one.system})
+    if contestant.system:
+        messages.append({"role": "system", "content": contestant.system})
     for at, example in enumerate(examples):
-        messages.append({"role": "user", "content": asked(task, one, example, labels, again=at > 0)})
+        messages.append({"role": "user", "content": asked(task, contestant, example, labels, again=at > 0)})
         messages.append({"role": "assistant", "content": answered(example, task)})
-    messages.append({"role": "user", "content": asked(task, one, row, labels, again=bool(examples))})
-    made: dict[str, Any] = {"model": one.model, "messages": messages, "max_tokens": one.max_tokens or task.max_tokens}
-    made["temperature"] = one.temperature
-    if one.seed is not None:
-        made["seed"] = one.seed
-    return made
+    messages.append({"role": "user", "content": asked(task, contestant, row, labels, again=bool(examples))})
+    request: dict[str, Any] = {
+        "model": contestant.model,
+        "messages": messages,
+        "max_tokens": contestant.max_tokens or task.max_tokens,
+    }
+    request["temperature"] = contestant.temperature
+    if contestant.seed is not None:
+        request["seed"] = contestant.seed
+    return request
 
 
-def asked(task: Task, one: Contestant, row: Row, labels: Sequence[str] = (), *, again: bool = False) -> str:
+def asked(task: Task, contestant: Contestant, row: Row, labels: Sequence[str] = (), *, again: bool = False) -> str:
     """The question as it is put. What the row says is put in last, so that braces in it mean nothing."""
     lettered = "\n".join(f"{letter}. {choice}" for letter, choice in zip(ascii_uppercase, row.choices, strict=False))
     text = (
-        (one.template or (task.again if again else task.template))
+        (contestant.template or (task.again if again else task.template))
         .replace("{labels}", ", ".join(labels))
         .replace("{choices}", lettered)
     )

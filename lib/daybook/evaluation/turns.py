@@ -33,15 +33,15 @@ def whole(row: Row, answers: Sequence[CachedAnswer]) -> tuple[Row, CachedAnswer 
         return row, None
     if len(answers) == 1:
         return row, answers[0]
-    before = [f"User: {q}\n\nAssistant: {one.text}" for q, one in zip(turns(row), answers[:-1], strict=False)]
+    before = [f"User: {q}\n\nAssistant: {answer.text}" for q, answer in zip(turns(row), answers[:-1], strict=False)]
     shown = "\n\n".join([*before, f"User: {turns(row)[len(answers) - 1]}"])
-    costs = [one.cost for one in answers if one.cost is not None]
-    times = [one.latency for one in answers if one.latency is not None]
+    costs = [answer.cost for answer in answers if answer.cost is not None]
+    times = [answer.latency for answer in answers if answer.latency is not None]
     return replace(row, input=shown), replace(
         answers[-1],
-        input_tokens=sum(one.input_tokens or 0 for one in answers),
-        output_tokens=sum(one.output_tokens or 0 for one in answers),
+        input_tokens=sum(answer.input_tokens or 0 for answer in answers),
+        output_tokens=sum(answer.output_tokens or 0 for answer in answers),
         cost=sum(costs, Decimal(0)) if len(costs) == len(answers) else None,
         latency=sum(times) if len(times) == len(answers) else None,
-        truncated=any(one.truncated for one in answers) or answers[-1].truncated,
+        truncated=any(answer.truncated for answer in answers) or answers[-1].truncated,
     )
