@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import inspect
 import os
 import resource
 import shutil
@@ -345,6 +346,12 @@ def test_a_file_is_given_up_only_past_its_limit(home: Path, make: Any) -> None:
         assert len(list((home / str(less) / "journal").glob("*.jsonl"))) == 1 + less
         assert journal.state().bytes == size * (2 - less)
         journal.close()
+
+
+def test_an_entry_is_on_the_disk_within_a_twentieth_of_a_second_by_default() -> None:
+    """The bound on what a power cut can take, and the size of a file, unless told otherwise."""
+    parameters = inspect.signature(Journal).parameters
+    assert (parameters["sync_every"].default, parameters["rotate_at"].default) == (0.05, 16 * 1024 * 1024)
 
 
 def test_the_first_unsynced_entry_wakes_the_thread(home: Path, make: Any, until: Callable[..., None]) -> None:
