@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from daybook.book.journal.journal import FOLDER, Journal
 from daybook.book.stores import factory
-from daybook.book.stores.port import Result
+from daybook.book.stores.port import QueryResult
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BadParameter, BookHeld, BookLocked
 from daybook.records import Event, Record
@@ -125,7 +125,7 @@ class Book:
         known = sorted({path.name.partition(".")[0] for path in folder.iterdir() if path.name.endswith(".sql")})
         raise BadParameter(f"No query is called {name!r}.", remedy=f"There are: {', '.join(known) or 'none yet'}.")
 
-    def _fetch(self, query: str, params: Mapping[str, Any] | None) -> Result:
+    def _fetch(self, query: str, params: Mapping[str, Any] | None) -> QueryResult:
         self._look()
         with self.store.reading() as book:
             return book.fetch(query, dict(params or {}))

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow as pa
 
-from daybook.book.stores.port import Result
+from daybook.book.stores.port import QueryResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def rows(result: Result) -> list[dict[str, Any]]:
+def rows(result: QueryResult) -> list[dict[str, Any]]:
     """One mapping a row, in the query's order of columns."""
     names = _names(result)
     columns = [_values(result, i) for i in range(len(names))]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _names(result: Result) -> list[str]:
+def _names(result: QueryResult) -> list[str]:
     """The columns' names, each once: of two that are called alike the second is `name_1`, so none hides another."""
     names: list[str] = []
     for name in result.table.column_names:
@@ -37,7 +37,7 @@ def _names(result: Result) -> list[str]:
     return names
 
 
-def _values(result: Result, place: int) -> list[Any]:
+def _values(result: QueryResult, place: int) -> list[Any]:
     column = result.table.column(place)
     values: list[Any] = column.to_pylist()
     if place in result.json:
@@ -53,7 +53,7 @@ def _utc(value: datetime | None) -> datetime | None:
     return None if value is None else value.astimezone(UTC)
 
 
-def frame(result: Result) -> pd.DataFrame:
+def frame(result: QueryResult) -> pd.DataFrame:
     """The same as a DataFrame."""
     import pandas as pd
 
@@ -62,7 +62,7 @@ def frame(result: Result) -> pd.DataFrame:
     return made.set_axis(_names(result), axis=1)
 
 
-def _series(result: Result, place: int) -> pd.Series[Any]:
+def _series(result: QueryResult, place: int) -> pd.Series[Any]:
     import pandas as pd
 
     column = result.table.column(place)

@@ -46,7 +46,7 @@ def evaluate_by_likelihood(
     for contestant in taking_part:
         items[contestant.name] = []
         for row, scored in zip(data.rows, _choices(data, contestant, task, asking, settings, progress), strict=True):
-            best = max(range(len(row.choices)), key=lambda i, s=scored: s[i].total)  # type: ignore[misc]
+            best = max(range(len(row.choices)), key=lambda i, s=scored: s[i].total)  # type: ignore[misc]  # no type for s=
             call = _entered(contestant, sum(s.tokens for s in scored), asking, settings)
             ledger.append(call)
             spent = None if call.cost is None or spent is None else spent + call.cost

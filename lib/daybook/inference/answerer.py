@@ -109,7 +109,7 @@ class Answerer:
         entry = CallEntry(request, self.clock, content=self._content, stream=stream)
         try:
             try:
-                entry.weigh()
+                entry.hash_prompt()
             except (TypeError, ValueError) as error:
                 raise BadRequest(
                     f"The messages cannot be written as JSON ({type(error).__name__}).",

@@ -64,7 +64,7 @@ class CallEntry:
         self._clock = clock
         self._prompt: str | None = None
 
-    def weigh(self) -> None:
+    def hash_prompt(self) -> None:
         """Take the prompt's digest: sha256 of the messages as compact JSON, keys sorted, UTF-8.
 
         Raises TypeError or ValueError for messages that are not JSON."""

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from daybook.book import Book
-from daybook.book.stores.address import Address
+from daybook.book.stores.address import PostgresAddress
 from daybook.errors import BookUnreachable, SettingsError
 from tests.fakes.pooler import Pooler
 
@@ -44,7 +44,7 @@ from tests.fakes.pooler import Pooler
 )
 def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
     """All of the password goes, whatever stands in it; everything else stays."""
-    assert Address.of(url).shown == shown
+    assert PostgresAddress.of(url).shown == shown
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
 )
 def test_a_password_works_as_it_is_written(url: str, password: str) -> None:
     """`#` and `?` are themselves, what is written with % is decoded once; either form is struck out of a message."""
-    address = Address.of(f"postgresql://{url}")
+    address = PostgresAddress.of(f"postgresql://{url}")
     assert psycopg.conninfo.conninfo_to_dict(address.url)["password"] == password
     written = url.partition(":")[2].rpartition("@")[0]
     assert address.conceal(f"no {password}, no {written}.") == "no ***, no ***."
@@ -95,7 +95,7 @@ def test_an_address_that_cannot_be_meant_shows_nothing_of_itself(place: str, ope
 @pytest.mark.parametrize("port", [1, 5432, 65535])
 def test_every_port_is_a_port(port: int) -> None:
     """From the first to the last."""
-    assert Address.of(f"postgresql://c@db:{port}/b").shown == f"postgresql://c@db:{port}/b"
+    assert PostgresAddress.of(f"postgresql://c@db:{port}/b").shown == f"postgresql://c@db:{port}/b"
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def gaps(grouping: str, names: list[str], counts: np.ndarray, with_truth: bool, 
         if len(odds) == 2:
             wide = max(odds, key=lambda m: float(made[m]["value"]))  # type: ignore[arg-type]  # None was left out
             both, chance = (np.fmax(d["true_positive"], d["false_positive"]) for d in (draws, alike))
-            interval = _interval(float(made[wide]["value"]), both, unbias=True)  # type: ignore[arg-type]
+            interval = _interval(float(made[wide]["value"]), both, unbias=True)  # type: ignore[arg-type]  # the same
             made["equalised_odds"] = made[wide] | interval | {"chance": _chance("difference", chance)}
     return [{"grouping": grouping, "measure": m, **made[m], **more} for m in measures]
 

@@ -57,7 +57,7 @@ def read(path: Path, *, limit: int | None = None) -> list[Pair]:
     else:
         found = list(_table(path))
     seen: set[str] = set()
-    twice = sorted({pair.id for pair in found if pair.id in seen or seen.add(pair.id)})  # type: ignore[func-returns-value]
+    twice = sorted({pair.id for pair in found if pair.id in seen or seen.add(pair.id)})  # type: ignore[func-returns-value]  # add gives None
     if twice:
         raise BadData(
             f"{len(twice)} ids of {path.name} stand more than once, the first is {twice[0]!r}.",

@@ -14,7 +14,7 @@ _SECRETS = ("password", "sslpassword")
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class PostgresAddress:
     url: str
     """`postgresql://…`, for libpq: several hosts and `options` hold, `#` and `?` in a password are itself."""
     shown: str
@@ -22,7 +22,7 @@ class Address:
     secrets: tuple[str, ...]
 
     @classmethod
-    def of(cls, url: str) -> Address:
+    def of(cls, url: str) -> PostgresAddress:
         """Raises SettingsError for one that cannot be meant, and says how to write it, but nothing of what it holds.
 
         An `@` or `/` in a password ends it in the wrong place: what follows would be a host, a port or a database.

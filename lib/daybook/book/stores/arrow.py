@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from daybook.book import schema
-from daybook.book.stores.port import Result
+from daybook.book.stores.port import QueryResult
 
 JSON = frozenset({114, 3802})
 NUMERIC = 1700
@@ -25,14 +25,14 @@ _SCHEMA: dict[object, pa.DataType] = {
 }  # fmt: skip
 
 
-def table(columns: Sequence[tuple[str, int, int | None]], rows: Sequence[Sequence[Any]]) -> Result:
+def table(columns: Sequence[tuple[str, int, int | None]], rows: Sequence[Sequence[Any]]) -> QueryResult:
     """Rows, with their columns' names, type numbers (pg_type.oid) and decimal places, where declared."""
     values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
     whole = frozenset(
         i for i, (_, oid, scale) in enumerate(columns) if oid == NUMERIC and not scale and _is_whole(values[i])
     )
     arrays = [_whole(values[i]) if i in whole else _array(values[i], oid) for i, (_, oid, _) in enumerate(columns)]
-    return Result(
+    return QueryResult(
         pa.Table.from_arrays(arrays, names=[name for name, *_ in columns]),
         json=frozenset(i for i, (_, oid, _) in enumerate(columns) if oid in JSON),
         whole=whole,

@@ -20,7 +20,7 @@ import orjson
 
 from daybook.book.stores import locks, parameters
 from daybook.book.stores import upserts as moving
-from daybook.book.stores.port import Batch, OffsetMoved, Result, Row
+from daybook.book.stores.port import Batch, OffsetMoved, QueryResult, Row
 from daybook.clock import new_id
 from daybook.errors import BookUnreachable
 
@@ -199,7 +199,7 @@ class DuckReading:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
-    def fetch(self, query: str, params: Mapping[str, Any]) -> Result:
+    def fetch(self, query: str, params: Mapping[str, Any]) -> QueryResult:
         text, used = parameters.for_duckdb(query, params)
         try:
             if len(self._connection.extract_statements(text)) > 1:
@@ -211,7 +211,7 @@ class DuckReading:
             table = done.to_arrow_table()
         except duckdb.Error as error:
             raise parameters.refused(error) from error
-        return Result(
+        return QueryResult(
             table,
             json=frozenset(i for i, kind in enumerate(kinds) if kind == "JSON"),
             whole=frozenset(i for i, kind in enumerate(kinds) if kind in {"HUGEINT", "UHUGEINT", "UBIGINT"}),

@@ -96,7 +96,7 @@ class Store(Protocol):
 class ReadSession(Protocol):
     """An open book, held for one query."""
 
-    def fetch(self, query: str, params: Mapping[str, Any]) -> Result:
+    def fetch(self, query: str, params: Mapping[str, Any]) -> QueryResult:
         """Run one query, its `:name` parameters bound. Raises BadParameter where the database refuses it."""
 
     def stream(self, table: str) -> Iterator[pa.RecordBatch]:
@@ -104,7 +104,7 @@ class ReadSession(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class QueryResult:
     """A query's rows. `json` and `whole` are the places of the columns that hold JSON text, and whole
     numbers in a decimal type."""
 

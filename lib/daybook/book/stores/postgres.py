@@ -20,8 +20,8 @@ from psycopg.types.string import TextLoader
 from daybook.book.entry import Entry
 from daybook.book.stores import parameters
 from daybook.book.stores import upserts as moving
-from daybook.book.stores.address import Address
-from daybook.book.stores.port import Batch, OffsetMoved, Result, Row
+from daybook.book.stores.address import PostgresAddress
+from daybook.book.stores.port import Batch, OffsetMoved, QueryResult, Row
 from daybook.errors import BookUnreachable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class PostgresStore:
     unfit: tuple[type[Exception], ...] = (psycopg.DataError, psycopg.IntegrityError)
 
     def __init__(self, url: str, *, patience: float) -> None:
-        self._address = Address.of(url)
+        self._address = PostgresAddress.of(url)
         self.url = self._address.url
         self.shown = self._address.shown
         self._patience = patience
@@ -178,7 +178,7 @@ class PostgresReading:
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
         self._connection = connection
 
-    def fetch(self, query: str, params: Mapping[str, Any]) -> Result:
+    def fetch(self, query: str, params: Mapping[str, Any]) -> QueryResult:
         from daybook.book.stores.arrow import table
 
         if parameters.is_copy(query):
