@@ -48,6 +48,38 @@ def test_a_command_that_does_not_exist_is_a_usage_error(capsys):
     assert "Try 'daybook --help'" in said
 
 
+@pytest.mark.parametrize("word", ["traffic", "costs", "evaluation"])
+def test_a_notebook_that_is_no_command_says_how_it_is_run(word, capsys):
+    """One word a subject: who types it as a command reads the command that runs it."""
+    assert main([word]) == 2
+    assert f"There is no command {word!r}. It is a notebook: daybook run {word}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (
+            ["evaluate", "rows.csv"],
+            "daybook evaluate has no command 'rows.csv'. There are: calibrate, compare, power, run, score; "
+            "see daybook evaluate calibrate --help",
+        ),
+        (["keys", "revok", "k1"], "daybook keys has no command 'revok'. Did you mean 'revoke'? There are: "),
+        (["finetune", "hosted", "nothing"], "daybook finetune hosted has no command 'nothing'. There are: "),
+    ],
+)
+def test_a_group_names_its_commands(words, expected, capsys):
+    """A command that a group does not have is a usage error which lists those it has."""
+    assert main(words) == 2
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("prompt", ["", " ", "\n\t"])
+def test_an_empty_question_is_not_asked(prompt, capsys):
+    """A question without a word is refused before a model starts."""
+    assert main(["ask", prompt]) == 2
+    assert capsys.readouterr().err == 'daybook: The question is empty. Write it in quotes: daybook ask "…".\n'
+
+
 def test_an_error_is_one_paragraph_and_an_exit_code(tmp_path, capsys, monkeypatch):
     """A DaybookError becomes its message on stderr, no traceback."""
     monkeypatch.chdir(tmp_path)

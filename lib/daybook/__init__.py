@@ -2,7 +2,7 @@
 
 import daybook
 book = daybook.open()
-book.ask("What is the capital of France?")
+book.ask("How many days are in a week?")
 """
 
 from daybook.inference.answer import Answer

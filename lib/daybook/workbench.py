@@ -2,7 +2,7 @@
 
     import daybook
     book = daybook.open()                  # this project's book
-    book.ask("What is the capital of France?")          # a real answer from the embedded model, logged and priced
+    book.ask("How many days are in a week?")          # a real answer from the embedded model, logged and priced
     book.calls(days=7)                     # a DataFrame
     book.costs(days=30).prose              # what was spent, in words
 

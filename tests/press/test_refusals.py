@@ -62,9 +62,10 @@ def test_an_unknown_notebook(notebook, refused):
 
 
 def test_a_project_without_notebooks(refused, settings):
-    """The folder that was looked into is named."""
-    said = refused(UnknownNotebook)
-    assert said.endswith(f"There are: none: {settings.root / 'notebooks'} has no .ipynb file.")
+    """The folder that was looked into is named, and where to go."""
+    folder = settings.root / "notebooks"
+    message = f"There is no notebook 'costs'. {folder} has no .ipynb file: go to the folder of your project."
+    assert refused(UnknownNotebook) == message
 
 
 def test_an_unknown_parameter(notebook, refused):

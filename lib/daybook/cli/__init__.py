@@ -45,6 +45,21 @@ COMMANDS = {
 BOOKLESS = ("prices",)
 """Commands that need no book."""
 
+NOTEBOOKS = ("traffic", "costs", "evaluation")
+"""Words of notebooks that no command has."""
+
+
+class Group(click.Group):
+    """A group that says which commands it has where it is asked for another."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        names = self.list_commands(ctx)
+        if cmd_name not in names:
+            example = f"{ctx.command_path} {names[0]} --help"
+            hint = f"{meant(cmd_name, names)}There are: {', '.join(names)}; see {example}"
+            ctx.fail(f"{ctx.command_path} has no command {cmd_name[:60]!r}. {hint}")
+        return super().get_command(ctx, cmd_name)
+
 
 class Lazy(click.Group):
     """A group that knows its commands' names and first lines without importing them."""
@@ -54,7 +69,8 @@ class Lazy(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            ctx.fail(f"There is no command {cmd_name!r}. {meant(cmd_name, COMMANDS)}".rstrip())
+            hint = f"It is a notebook: daybook run {cmd_name}" if cmd_name in NOTEBOOKS else meant(cmd_name, COMMANDS)
+            ctx.fail(f"There is no command {cmd_name!r}. {hint}".rstrip())
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
@@ -82,10 +98,10 @@ def daybook() -> None:
 
     \b
     Start here:
-      daybook ask "What is the capital of France?"             one real answer, no key, no server
+      daybook ask "How many days are in a week?"    one real answer, no key, no server
       daybook book sql "select count(*) from calls"
-      daybook serve                               an endpoint any OpenAI client can use
-      daybook run costs --date 2026-11-20         one report
+      daybook serve                                 an endpoint any OpenAI client can use
+      daybook run costs --date 2026-11-20           one report
 
     Where things are kept is said by environment variables: DAYBOOK_HOME (journal, book, keys;
     default .daybook/ of the project), DAYBOOK_BOOK (duckdb:///… or postgresql://…),

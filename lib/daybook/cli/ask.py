@@ -3,6 +3,7 @@
 import click
 
 from daybook import workbench
+from daybook.errors import BadParameter
 from daybook.workbench import EMBEDDED
 
 
@@ -18,9 +19,11 @@ def ask(prompt: str, model: str, system: str | None, max_tokens: int, seed: int 
 
     \b
     Examples:
-      daybook ask "What is the capital of France?"
+      daybook ask "How many days are in a week?"
       daybook ask "One word: is 'I love it' positive or negative?" --max-tokens 4 --json
     """
+    if not prompt.strip():
+        raise BadParameter("The question is empty.", remedy='Write it in quotes: daybook ask "…".')
     with workbench.open() as book:
         answer = book.ask(prompt, model=model, system=system, max_tokens=max_tokens, seed=seed)
         click.echo(answer.to_json() if as_json else f"{answer.text}\n\n[{answer.facts}]")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
+from daybook.cli import Group
 from daybook.errors import BadParameter
 from daybook.reporting import text as wording
 from daybook.settings import Settings
@@ -24,7 +25,7 @@ _MANY = 12
 _COLOURS = {"ok": "green", "note": "yellow", "wrong": "red"}
 
 
-@click.group()
+@click.group(cls=Group)
 def book() -> None:
     """Look into the book: what is in it, any query, a table as a file, whether it is sound.
 

@@ -9,9 +9,10 @@ import click
 
 from daybook import prices, workbench
 from daybook.book.traces import azure_trace as enter
+from daybook.cli import Group
 
 
-@click.group("import")
+@click.group(cls=Group, name="import")
 def import_group() -> None:
     """Bring a request trace from elsewhere into the book.
 

@@ -11,10 +11,11 @@ import click
 import orjson
 
 from daybook.access.keys import Key, Keys
+from daybook.cli import Group
 from daybook.settings import Settings
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """API keys of the endpoint.
 

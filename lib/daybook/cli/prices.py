@@ -10,6 +10,7 @@ from datetime import date
 import click
 
 from daybook import prices as pricing
+from daybook.cli import Group
 from daybook.clock import SystemClock
 from daybook.errors import BadDate, UnknownModel
 from daybook.prices import UNDATED, Rate, overrides
@@ -32,7 +33,7 @@ class Day(click.ParamType[date]):
 DAY = Day()
 
 
-@click.group()
+@click.group(cls=Group)
 def prices() -> None:
     """Which rate held on which day; what a call would cost by it.
 

@@ -96,12 +96,15 @@ class Finetuning:
     def gates_prose(self) -> str:
         checked = self.plan.checked
         closed = [gate for gate in checked.gates if gate.blocks]
-        shown = [gate for gate in checked.gates if not gate.met and not gate.blocks]
+        shown = [gate for gate in checked.not_met if not gate.blocks]
         message = f"**{count(checked.rows, 'example')}** from {code(checked.source)}: "
         if closed:
             message += f"**training is blocked** by {listing([code(gate.name) for gate in closed])}."
         else:
-            message += f"{len(checked.gates) - len(shown)} of {len(checked.gates)} gates are met, and nothing blocks."
+            met = len(checked.gates) - len(shown) - len(checked.not_checked)
+            message += f"{met} of {len(checked.gates)} gates are met, and nothing blocks."
+        if unchecked := checked.not_checked:
+            message += f" Not checked: {listing([code(gate.name) for gate in unchecked])}."
         for gate in shown:
             message += f" To be seen: {code(gate.name)}, {gate.told}."
         return message
@@ -219,8 +222,8 @@ class Finetuning:
     def gates(self) -> pd.DataFrame:
         rows = []
         for gate in self.plan.checked.gates:
-            state = "met" if gate.met else "blocks" if gate.blocks else "see"
-            message = "; ".join([gate.told, *(() if gate.met else gate.examples[:2])])
+            state = "met" if gate.met else "not checked" if gate.met is None else "blocks" if gate.blocks else "see"
+            message = "; ".join([gate.told, *(gate.examples[:2] if gate.met is False else ())])
             rows.append((gate.name, state, gate.found, gate.of, message))
         return tabling.table(["gate", "state", "found", "of", "told"], rows)
 
@@ -252,7 +255,7 @@ class Finetuning:
         checked, metrics = self.plan.checked, self.done.metrics
         found = [
             finding("examples", checked.rows, "rows", n=checked.rows, note=checked.digest),
-            finding("gates_not_met", sum(not gate.met for gate in checked.gates), "gates", n=len(checked.gates)),
+            finding("gates_not_met", len(checked.not_met), "gates", n=len(checked.gates) - len(checked.not_checked)),
             finding("tokens", checked.tokens.total, "tokens", n=checked.rows),
         ]
         for name in ("accuracy_base", "accuracy_tuned", "loss_base", "loss_tuned"):

@@ -19,10 +19,10 @@ def load(root: Path, word: str) -> dict[str, Any]:
     """The notebook `notebooks/<word>.ipynb`. Raises UnknownNotebook, naming those there are."""
     known = words(root)
     if word not in known:
-        listed = ", ".join(known) or f"none: {root / 'notebooks'} has no .ipynb file"
-        raise UnknownNotebook(
-            f"There is no notebook {word[:60]!r}.", remedy=f"{meant(word, known)}There are: {listed}."
-        )
+        remedy = f"{meant(word, known)}There are: {', '.join(known)}."
+        if not known:
+            remedy = f"{root / 'notebooks'} has no .ipynb file: go to the folder of your project."
+        raise UnknownNotebook(f"There is no notebook {word[:60]!r}.", remedy=remedy)
     path = root / "notebooks" / f"{word}.ipynb"
     try:
         return parse(path.read_text(encoding="utf-8"))

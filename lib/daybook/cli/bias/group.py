@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from daybook import workbench
+from daybook.cli import Group
 from daybook.cli.bias import outcome as ending
 from daybook.cli.bias.counterfactual import counterfactual
 from daybook.errors import BadParameter
@@ -14,7 +15,7 @@ from daybook.errors import BadParameter
 FILE = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(cls=Group)
 def bias() -> None:
     """Do groups get different answers, by how much, and is it more than noise?
 

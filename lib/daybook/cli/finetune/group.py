@@ -9,6 +9,7 @@ import click
 import orjson
 
 from daybook import workbench
+from daybook.cli import Group
 from daybook.cli.finetune.hosted import hosted
 from daybook.cli.finetune.options import JSON, options, plan_of, show_gates, user
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from daybook.training.jobs import Job
 
 
-@click.group()
+@click.group(cls=Group)
 def finetune() -> None:
     """Train a model on your data, behind gates, and register it.
 

@@ -83,9 +83,9 @@ def _looking(gate: str) -> None:
 def show_gates(plan: Plan, *, to_err: bool) -> None:
     """Every gate, with examples for one that is not met, and what was left out."""
     for gate in plan.checked.gates:
-        mark = "ok " if gate.met else ("NO " if gate.blocks else "see")
+        mark = "ok " if gate.met else "-  " if gate.met is None else "NO " if gate.blocks else "see"
         click.echo(f"{mark} {gate.name:<16} {gate.told}", err=to_err)
-        for example in gate.examples if not gate.met else ():
+        for example in gate.examples if gate.met is False else ():
             click.echo(f"{'':>20} {example}", err=to_err)
     for reason, n in plan.left_out.items():
         click.echo(f"    left out: {n} {reason}", err=to_err)

@@ -91,7 +91,7 @@ _CHAT: dict[str, Any] = {
                 },
                 "example": {
                     "model": "smollm2-135m-instruct",
-                    "messages": [{"role": "user", "content": "What is the capital of France?"}],
+                    "messages": [{"role": "user", "content": "How many days are in a week?"}],
                 },
             }
         },

@@ -54,6 +54,7 @@ def _serve(asked: dict[str, Any]) -> Any:
     params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_Q8_0  # half the memory
     params.cpuparams.n_threads = asked["threads"]
     params.cache_ram_mib = 0
+    params.sampling.temp, params.sampling.top_p = 0.2, 0.9  # what its model card says to ask with
     params.ui = False
     params.endpoint_slots = False  # it shows prompts
     params.verbosity = 0

@@ -46,6 +46,8 @@ class Found:
     """Only warn, whatever the policy: nothing is known that speaks against it."""
     block: bool = False
     """Block, whatever the policy: what was asked for cannot be trained on it."""
+    checked: bool = True
+    """Whether it could be looked at: without evaluation rows nothing is known of leakage."""
 
 
 def _at(row: Row, number: int) -> str:
@@ -143,7 +145,7 @@ def contradictions(rows: Sequence[Row]) -> Found:
 
 def leakage(rows: Sequence[Row], against: Sequence[DataSet]) -> Found:
     if not against:
-        return Found(0, 0, "no evaluation set was given, so none was looked for", met=True)
+        return Found(0, 0, "no evaluation set was given, so none was looked for", checked=False)
     here: dict[str, int] = {}
     for n, row in enumerate(rows):
         here.setdefault(nearness.normal(row.input), n)
@@ -162,7 +164,7 @@ def leakage(rows: Sequence[Row], against: Sequence[DataSet]) -> Found:
 
 def near_leakage(rows: Sequence[Row], against: Sequence[DataSet]) -> Found:
     if not against:
-        return Found(0, 0, "no evaluation set was given, so none was looked for", met=True)
+        return Found(0, 0, "no evaluation set was given, so none was looked for", checked=False)
     evaluated = [(one.name, m + 1, row.input) for one in against for m, row in enumerate(one.rows)]
     pairs = nearness.near_duplicates([row.input for row in rows], [text for _, _, text in evaluated])
     pairs = [pair for pair in pairs if pair.similarity < 1]
@@ -229,7 +231,7 @@ def balance(rows: Sequence[Row], *, classifier: bool) -> Found:
         )
         return Found(len(rows), len(rows), message, details={"classes": None}, met=False, block=True)
     if not rows or (not classifier and len(counts) > max(2, len(rows) // 3)):
-        return Found(0, len(rows), "the answers are free text, not classes", details={"classes": None}, met=True)
+        return Found(0, len(rows), "the answers are free text, not classes", details={"classes": None}, checked=False)
     common, least = counts.most_common()[0], counts.most_common()[-1]
     details = {"classes": len(counts), "ratio": common[1] / least[1], "largest": common[1], "smallest": least[1]}
     if len(counts) == 1:

@@ -49,21 +49,22 @@ fewest examples for `enough`, the largest class over the smallest for `balance`.
 
 @dataclass(frozen=True, slots=True)
 class DataCheck:
-    """`found` of `of` rows. `examples`: where, with the rows' numbers; never the personal data itself."""
+    """`found` of `of` rows. `met`: None where it was not checked, which does not block and is never said to be met.
+    `examples`: where, with the rows' numbers; never the personal data itself."""
 
     name: str
     found: int
     of: int
     policy: Policy
     limit: float
-    met: bool
+    met: bool | None
     told: str
     examples: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def blocks(self) -> bool:
-        return self.policy == "block" and not self.met
+        return self.policy == "block" and self.met is False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,14 @@ class DataChecks:
     @property
     def met(self) -> bool:
         return not any(gate.blocks for gate in self.gates)
+
+    @property
+    def not_met(self) -> tuple[DataCheck, ...]:
+        return tuple(gate for gate in self.gates if gate.met is False)
+
+    @property
+    def not_checked(self) -> tuple[DataCheck, ...]:
+        return tuple(gate for gate in self.gates if gate.met is None)
 
     def __getitem__(self, name: str) -> DataCheck:
         return next(gate for gate in self.gates if gate.name == name)
@@ -154,7 +163,10 @@ def check(
 
 
 def _gate(name: str, seen: checks.Found, policy: Policy, limit: float) -> DataCheck:
-    if seen.met is not None:
+    met: bool | None
+    if not seen.checked:
+        met = None
+    elif seen.met is not None:
         met = seen.met
     elif name == "balance":
         met = seen.details.get("ratio", 0) <= limit
