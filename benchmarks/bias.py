@@ -221,9 +221,9 @@ def tasks(data: Path, home: Path) -> None:
     started = time.perf_counter()
     right = (sentiment.probabilities(texts) >= 0.5) == labels
     took = time.perf_counter() - started
-    from daybook.stats.multiple import rate
+    from daybook.stats.estimate import proportion
 
-    told = rate(int(right.sum()), len(right))
+    told = proportion(int(right.sum()), len(right))
     rows = [
         [
             "sentiment head, SST-2 test",
@@ -240,7 +240,7 @@ def tasks(data: Path, home: Path) -> None:
     found = near([row["text"] for row in asked], [name.replace("_", " ") for name in names])
     took = time.perf_counter() - started
     hits = sum(one["label"] == row["category"].replace("_", " ") for one, row in zip(found, asked, strict=True))
-    told = rate(hits, len(asked))
+    told = proportion(hits, len(asked))
     rows.append(
         [
             f"zero-shot, Banking77, {len(names)} labels",

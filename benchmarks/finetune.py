@@ -118,7 +118,8 @@ def banking77(home: Path, epochs: float) -> None:
 
     from daybook.hf import embeddings as embed
     from daybook.hf import head as heads
-    from daybook.stats import paired as statistics_of
+    from daybook.stats.estimate import proportion
+    from daybook.stats.paired import paired
 
     (texts, labels), (tests, truth) = (
         _read(DATA / "classification" / "banking77" / f"{p}.csv") for p in ("train", "test")
@@ -150,11 +151,11 @@ def banking77(home: Path, epochs: float) -> None:
     print(f"| head, all {len(texts):,} rows | {np.mean(frozen):.4f} |")
     if epochs:
         right = _encoder(home, (texts, labels), (tests, truth), epochs)
-        rate = statistics_of.proportion(sum(right), len(right))
+        rate = proportion(sum(right), len(right))
         told = f"{rate.value:.4f} ({rate.low:.4f} to {rate.high:.4f})"
         print(f"| encoder trained from the head, all rows but a held-out twentieth, {epochs:g} epochs | {told} |")
-        gap = statistics_of.paired([float(v) for v in frozen], [float(v) for v in right])
-        told = f"{gap.estimate:+.4f} ({gap.low:+.4f} to {gap.high:+.4f}), {gap.verdict}"
+        gap = paired([float(v) for v in frozen], [float(v) for v in right], bounds=(0, 1))
+        told = f"{gap.value:+.4f} ({gap.low:+.4f} to {gap.high:+.4f}), {gap.verdict}"
         print(f"| its lead over the head on all rows, paired, n = {gap.n:,} | {told} |")
 
 

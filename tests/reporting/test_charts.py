@@ -13,6 +13,7 @@ from matplotlib.text import Annotation
 from daybook.reporting.charts import forecast, quantiles, ranked
 from daybook.reporting.charts import timeline as days
 from daybook.reporting.charts.style import GREY, PALETTE, nothing, short
+from daybook.stats.estimate import Estimate
 
 DATES = [date(2026, 11, 1) + timedelta(days=i) for i in range(20)]
 HOURS = [datetime(2026, 11, 20, tzinfo=UTC) + timedelta(hours=i) for i in range(24)]
@@ -28,9 +29,7 @@ def by_name():
 
 
 def dots():
-    row = quantiles.QuantileRow(
-        "gpt-4o", 5, [quantiles.QuantilePoint(1.0, 0.5, 2.0), quantiles.QuantilePoint(9.0, 4.0, None)]
-    )
+    row = quantiles.QuantileRow("gpt-4o", 5, [Estimate(1.0, 0.5, 2.0), Estimate(9.0, 4.0, None)])
     return quantiles.quantiles("Latency", ("p50", "p95"), [row], unit="seconds (log scale)")
 
 

@@ -138,7 +138,7 @@ class ApproachFigures:
         """The best, and of those that cannot be told from it the ones that lose no more than is bearable."""
         if self.best is None:
             return []
-        return [self.best, *(n for n in self.untold if (self.against_best[n].estimate or 0.0) >= -BEARABLE)]
+        return [self.best, *(n for n in self.untold if (self.against_best[n].value or 0.0) >= -BEARABLE)]
 
     @cached_property
     def recommended(self) -> str | None:

@@ -36,7 +36,7 @@ def recommendation(approach: ApproachFigures) -> str:
         interval = between(d.low, d.high, lambda value: f"{value * 100:+.1f}")
         why = (
             f"it is cheaper than the best, {code(approach.best)}, and cannot be told from it: "
-            f"{(d.estimate or 0.0) * 100:+.1f} points{interval}"
+            f"{(d.value or 0.0) * 100:+.1f} points{interval}"
         )
     elif len(approach.evaluation.names) == 1:
         why = "it was tried alone"
@@ -64,7 +64,7 @@ def _changes(approach: ApproachFigures, name: str, rows: Mapping[str, Any]) -> l
     sentences = ["What would change this:"]
     others = [other for other in [approach.best, *approach.untold] if other not in (None, name)]
     if others:
-        gap = max(abs(approach.against_best[n].estimate or 0.0) for n in approach.untold)
+        gap = max(abs(approach.against_best[n].value or 0.0) for n in approach.untold)
         gap = min(max(gap, 0.02), 0.2)
         sentences.append(
             f"more rows to measure on: {len(approach.evaluation.data)} cannot tell it from "

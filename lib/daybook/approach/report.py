@@ -111,7 +111,7 @@ class Approach(ApproachFigures, Result):
             "against_best": [
                 {
                     "method": n,
-                    "difference": d.estimate,
+                    "difference": d.value,
                     "low": d.low,
                     "high": d.high,
                     "p": d.adjusted,

@@ -25,7 +25,8 @@ from daybook.reporting.tables import TableRow, table, to_records
 from daybook.reporting.text import between, code, count, percent, unbroken
 from daybook.scoring import judge
 from daybook.stats.agreement import kappa
-from daybook.stats.paired import Difference, Estimate, paired, proportion
+from daybook.stats.estimate import Estimate, proportion
+from daybook.stats.paired import Difference, paired
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,7 @@ class Calibration:
     @cached_property
     def lenience(self) -> Difference:
         """How much higher the judge marks than people do."""
-        return paired(self.human, self.judged)
+        return paired(self.human, self.judged, bounds=(0, 1))
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -109,9 +110,9 @@ class Calibration:
         if (w := self.weighted) is not None and w.value is not None:
             sentences.append(f"With near misses in part: {w.value:.2f}{between(w.low, w.high, lambda v: f'{v:.2f}')}.")
         d = self.lenience
-        if d.verdict != "cannot tell" and d.estimate is not None:
+        if d.verdict != "cannot tell" and d.value is not None:
             sentences.append(
-                f"It is {'kinder' if d.estimate > 0 else 'stricter'} than people, by {abs(d.estimate):.2f} of 1."
+                f"It is {'kinder' if d.value > 0 else 'stricter'} than people, by {abs(d.value):.2f} of 1."
             )
         if self.unread:
             sentences.append(f"{count(self.unread, 'reply', 'replies')} held no verdict and are left out.")
@@ -155,7 +156,7 @@ class Calibration:
             "kappa": figures(self.kappa),
             "weighted_kappa": figures(self.weighted),
             "agreement": figures(self.agreement),
-            "lenience": {"value": self.lenience.estimate, "low": self.lenience.low, "high": self.lenience.high},
+            "lenience": {"value": self.lenience.value, "low": self.lenience.low, "high": self.lenience.high},
             "table": to_records(self.table),
         }
 

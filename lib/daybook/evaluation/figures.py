@@ -19,7 +19,9 @@ from daybook.errors import BadParameter
 from daybook.inference.answer_cache import CachedAnswer
 from daybook.reporting import tables
 from daybook.scoring import Score
-from daybook.stats.paired import Difference, Estimate, compare, mean, paired
+from daybook.stats.bootstrap import mean
+from daybook.stats.estimate import Estimate
+from daybook.stats.paired import Difference, compare, paired
 from daybook.stats.power import detectable
 
 if TYPE_CHECKING:
@@ -75,7 +77,9 @@ class EvaluationFigures:
     def quality(self, name: str, items: Sequence[Item] | None = None) -> Estimate:
         """The mean score of what has one."""
         scored = [item for item in (self.items[name] if items is None else items) if item.score is not None]
-        return mean([item.score.value for item in scored if item.score], self._clusters(scored), self.seed)
+        return mean(
+            [item.score.value for item in scored if item.score], self._clusters(scored), self.seed, bounds=(0, 1)
+        )
 
     @cached_property
     def compared(self) -> dict[str, Difference]:
@@ -86,7 +90,7 @@ class EvaluationFigures:
             both = [item for item in self.items[name] if item.score is not None and item.row.id in first]
             a = [first[item.row.id].score.value for item in both]  # type: ignore[union-attr] # those with a score
             b = [item.score.value for item in both if item.score]
-            differences.append(paired(a, b, self._clusters(both), self.seed))
+            differences.append(paired(a, b, self._clusters(both), self.seed, bounds=(0, 1)))
         return dict(zip(self.names[1:], compare(differences), strict=True))
 
     @cached_property
@@ -116,7 +120,7 @@ class EvaluationFigures:
             return "not met", f"{first} is better than every other contestant"
         by = self.compared[self.winner]
         points = ", ".join(f"{100 * end:+.1f}" for end in (by.low, by.high) if end is not None)
-        gain = f" by {100 * (by.estimate or 0):+.1f} points ({points.replace(', ', ' to ')})"
+        gain = f" by {100 * (by.value or 0):+.1f} points ({points.replace(', ', ' to ')})"
         return "met", f"{self.winner} is better than {first}{gain}"
 
     def item(self, name: str, row: str) -> Item:
@@ -170,7 +174,7 @@ class EvaluationFigures:
         columns += ["p", "adjusted", "test", "verdict"]
         rows: list[list[Any]] = []
         for name, d in self.compared.items():
-            of_rows = [d.estimate, d.low, d.high, d.stderr, d.n, d.clusters, d.won, d.lost]
+            of_rows = [d.value, d.low, d.high, d.stderr, d.n, d.clusters, d.won, d.lost]
             rows.append([name, self.names[0], *of_rows, d.p, d.adjusted, d.test, d.verdict])
         return tables.table(columns, rows)
 

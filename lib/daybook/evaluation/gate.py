@@ -35,7 +35,7 @@ def check(evaluation: EvaluationFigures, at_least: float | None, must: str | Non
     met = d.verdict == "better" or (must == "not-worse" and d.low is not None and d.low > -NOT_WORSE)
     if not met or stopped:
         ends = "" if d.low is None or d.high is None else f", from {d.low * 100:+.1f} to {d.high * 100:+.1f}"
-        by = "unknown" if d.estimate is None else f"{d.estimate * 100:+.1f} points{ends}"
+        by = "unknown" if d.value is None else f"{d.value * 100:+.1f} points{ends}"
         raise GateNotMet(
             f"{name} must be {must} than {evaluation.names[0]}; the difference is {by} on {d.n} rows: "
             f"{d.verdict}{stopped}.",

@@ -53,10 +53,10 @@ def differences(evaluation: EvaluationFigures) -> str:
         p = "" if d.adjusted is None else f", p = {d.adjusted:.3g}"
         if d.verdict == "cannot tell":
             sentences.append(
-                f"Whether {code(name)} or {first} is better **cannot be told**: {points(d.estimate)}{interval}{p}."
+                f"Whether {code(name)} or {first} is better **cannot be told**: {points(d.value)}{interval}{p}."
             )
         else:
-            sentences.append(f"{code(name)} is **{d.verdict}** than {first}: {points(d.estimate)}{interval}{p}.")
+            sentences.append(f"{code(name)} is **{d.verdict}** than {first}: {points(d.value)}{interval}{p}.")
     tests = listing(sorted({d.test for d in evaluation.compared.values()}))
     several = ", adjusted by Holm" if len(evaluation.compared) > 1 else ""
     return f"{' '.join(sentences)} Paired on the same rows; test: {tests}{several}."

@@ -88,7 +88,7 @@ class Evaluation(EvaluationFigures, Result):
             findings.append(finding(f"quality/{name}", q.value, "share", q.low, q.high, n=q.n, note=about))
         for name, d in self.compared.items():
             note = f"{d.verdict}; {d.test}, p {d.p if d.p is None else round(d.p, 4)}; {about}"
-            findings.append(finding(f"difference/{name}", d.estimate, "share", d.low, d.high, n=d.n, note=note))
+            findings.append(finding(f"difference/{name}", d.value, "share", d.low, d.high, n=d.n, note=note))
         if self.spent is not None:
             findings.append(finding("spent", self.spent, "USD", n=self.asked))
         return sorted(findings, key=lambda row: str(row["name"]))

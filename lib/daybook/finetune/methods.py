@@ -14,7 +14,9 @@ from daybook.hf import embeddings
 from daybook.hf import head as heads
 from daybook.hf import weights as base
 from daybook.providers.llamacpp import weights as embedded
-from daybook.stats import paired as statistics
+from daybook.stats.bootstrap import mean
+from daybook.stats.estimate import Estimate
+from daybook.stats.paired import Difference, paired
 from daybook.training.data.examples import Material
 from daybook.training.progress import LossPoint, Tell, Trained, TrainingProgress
 from daybook.training.recipe import Recipe
@@ -105,11 +107,11 @@ def _lora(work: TrainingTask) -> TrainingResult:
         longest=_ANSWER if not classes else _longest(held.labels),
     )
     metrics: dict[str, Any] = {
-        "loss_base": estimate(statistics.mean(compared.base.losses)),
-        "loss_tuned": estimate(statistics.mean(compared.tuned.losses)),
+        "loss_base": estimate(mean(compared.base.losses, part.groups)),
+        "loss_tuned": estimate(mean(compared.tuned.losses, part.groups)),
         # A smaller loss is better, so the difference is of the losses with their signs turned.
         "loss_difference": difference(
-            statistics.paired([-v for v in compared.base.losses], [-v for v in compared.tuned.losses], part.groups)
+            paired([-v for v in compared.base.losses], [-v for v in compared.tuned.losses], part.groups)
         ),
     }
     if classes:
@@ -231,21 +233,17 @@ def _zero_shot(classes: Sequence[str], vectors: Any, truth: Sequence[str], model
 
 
 def accuracies(before: Sequence[bool], after: Sequence[bool], groups: Sequence[str] | None) -> dict[str, Any]:
+    base, tuned = [float(v) for v in before], [float(v) for v in after]
     return {
-        "accuracy_base": estimate(statistics.proportion(sum(before), len(before))),
-        "accuracy_tuned": estimate(statistics.proportion(sum(after), len(after))),
-        "accuracy_difference": difference(
-            statistics.paired([float(v) for v in before], [float(v) for v in after], groups)
-        ),
+        "accuracy_base": estimate(mean(base, groups, bounds=(0, 1))),
+        "accuracy_tuned": estimate(mean(tuned, groups, bounds=(0, 1))),
+        "accuracy_difference": difference(paired(base, tuned, groups, bounds=(0, 1))),
     }
 
 
-def estimate(found: statistics.Estimate) -> dict[str, Any]:
-    return {"value": found.value, "low": found.low, "high": found.high, "n": found.n}
+def estimate(figure: Estimate) -> dict[str, Any]:
+    return {"value": figure.value, "low": figure.low, "high": figure.high, "n": figure.n}
 
 
-def difference(found: statistics.Difference) -> Mapping[str, Any]:
-    return {
-        "value": found.estimate, "low": found.low, "high": found.high, "n": found.n, "p": found.p, "test": found.test,
-        "verdict": found.verdict,
-    }  # fmt: skip
+def difference(figure: Difference) -> Mapping[str, Any]:
+    return estimate(figure) | {"p": figure.p, "test": figure.test, "verdict": figure.verdict}

@@ -14,7 +14,7 @@ from daybook.clock import new_id
 from daybook.ports import DurableLedger
 from daybook.records import Event, Finding
 from daybook.reporting.tables import TableRow
-from daybook.stats.proportions import LEVEL
+from daybook.stats.estimate import LEVEL
 
 
 def enter(

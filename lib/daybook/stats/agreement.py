@@ -16,7 +16,8 @@ import numpy as np
 from statsmodels.stats import inter_rater
 
 from daybook.errors import BadParameter
-from daybook.stats.paired import LEVEL, RESAMPLES, Estimate, proportion
+from daybook.stats.bootstrap import RESAMPLES
+from daybook.stats.estimate import LEVEL, Estimate, proportion
 
 
 def kappa(a: Sequence[Hashable], b: Sequence[Hashable], *, weighted: bool = False, seed: int = 0) -> Estimate:

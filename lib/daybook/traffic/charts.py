@@ -103,12 +103,7 @@ def quantiles(traffic: TrafficFigures, measure: str) -> Chart:
     items = sorted((m for m in traffic.measured if m.measure == measure), key=lambda m: (m.model != "", -m.n))
     if len(items) == 2:  # one model: all of it says the same
         items = items[1:]
-    rows = [
-        dots.QuantileRow(
-            m.model or "all models", m.n, [dots.QuantilePoint(q.value, q.low, q.high) for q in m.quantiles]
-        )
-        for m in items[: MOST + 1]
-    ]
+    rows = [dots.QuantileRow(m.model or "all models", m.n, list(m.quantiles.values())) for m in items[: MOST + 1]]
     return dots.quantiles(
         title, ("p50", "p95", "p99"), rows, unit="seconds (log scale)", subtitle=f"{subtitle}, {traffic.window}"
     )

@@ -10,7 +10,8 @@ Imported traces are calls of which it is not known whether others failed, nor ho
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -21,23 +22,13 @@ import pandas as pd
 from daybook.ports import Reader
 from daybook.reporting import tables
 from daybook.reporting.tables import TableRow, grouped, to_records, total
-from daybook.stats.proportions import Share, ranks, share
+from daybook.stats.estimate import Estimate, Proportion, proportion, quantile_ranks
 from daybook.window import Window
 
 QUANTILES = (0.50, 0.95, 0.99)
 MEASURES = ("latency", "first_token")
 UNSERVED = "(no provider)"
 """Stands for the model of a call that no provider was found for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quantile:
-    """`value`: seconds. `low`/`high`: its 95 % interval; None where so few calls cannot bound it."""
-
-    p: float
-    value: float
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +40,8 @@ class LatencyMeasure:
     n: int
     mean: float
     most: float
-    quantiles: tuple[Quantile, ...]
+    quantiles: Mapping[float, Estimate]
+    """By p: seconds. An end is None where so few calls cannot bound it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,31 +77,30 @@ class TrafficFigures:
         bounds = {"start": window.start, "end": window.end}
         rows = to_records(book.query("traffic_calls", **bounds))
         counted = to_records(book.query("traffic_measured", **bounds))
-        wanted = {(row["measure"], row["model"]): [ranks(row["n"], p) for p in QUANTILES] for row in counted}
+        wanted = {
+            (row["measure"], row["model"]): {p: quantile_ranks(int(row["n"]), p) for p in QUANTILES} for row in counted
+        }
         positions = sorted(
             {
                 f"{measure}/{model}#{position}"
-                for (measure, model), found in wanted.items()
-                for rank in found
-                if rank is not None
-                for position in (rank.at, rank.low, rank.high)
+                for (measure, model), ranks in wanted.items()
+                for rank in ranks.values()
+                for position in (rank.value, rank.low, rank.high)
                 if position is not None
             }
         )
-        values: dict[tuple[str, str, int], float] = {}
+        values: dict[tuple[str, str, float | None], float] = {}
         if positions:
-            found = to_records(book.query("traffic_ranks", **bounds, wanted=f"|{'|'.join(positions)}|"))
-            values = {(row["measure"], row["model"], int(row["position"])): float(row["seconds"]) for row in found}
+            seconds = to_records(book.query("traffic_ranks", **bounds, wanted=f"|{'|'.join(positions)}|"))
+            values = {(row["measure"], row["model"], int(row["position"])): float(row["seconds"]) for row in seconds}
         measured = []
         for row in counted:
             key = (row["measure"], row["model"])
-            points = []
-            for p, rank in zip(QUANTILES, wanted[key], strict=True):
-                if rank is not None and (*key, rank.at) in values:
-                    low = values.get((*key, rank.low)) if rank.low is not None else None
-                    high = values.get((*key, rank.high)) if rank.high is not None else None
-                    points.append(Quantile(p, values[*key, rank.at], low, high))
-            measured.append(LatencyMeasure(*key, int(row["n"]), float(row["mean"]), float(row["most"]), tuple(points)))
+            quantiles = {}
+            for p, rank in wanted[key].items():
+                value, low, high = (values.get((*key, position)) for position in (rank.value, rank.low, rank.high))
+                quantiles[p] = replace(rank, value=value, low=low, high=high)
+            measured.append(LatencyMeasure(*key, int(row["n"]), float(row["mean"]), float(row["most"]), quantiles))
         library = LibraryCalls(**to_records(book.query("traffic_library", **bounds))[0])
         return cls(window=window, rows=rows, measured=measured, library=library, now=now)
 
@@ -134,44 +125,44 @@ class TrafficFigures:
         return self.calls - self.count(status=None)
 
     @cached_property
-    def failed(self) -> Share:
+    def failed(self) -> Proportion:
         """Calls that ended in an error, of those observed."""
-        return share(self.count(status="error"), self.observed)
+        return proportion(self.count(status="error"), self.observed)
 
     @cached_property
-    def closed(self) -> Share:
+    def closed(self) -> Proportion:
         """Calls whose client went away before the answer was complete, of those observed."""
-        return share(self.count(status="client_closed"), self.observed)
+        return proportion(self.count(status="client_closed"), self.observed)
 
     @cached_property
-    def streamed(self) -> Share:
-        return share(self.count(stream=True), self.observed)
+    def streamed(self) -> Proportion:
+        return proportion(self.count(stream=True), self.observed)
 
     @cached_property
-    def fallbacks(self) -> Share:
+    def fallbacks(self) -> Proportion:
         """Calls that another model answered than the one asked first, of those observed."""
-        return share(total(self.rows, "fallbacks") or 0, self.observed)
+        return proportion(total(self.rows, "fallbacks") or 0, self.observed)
 
     @cached_property
-    def retried(self) -> Share:
-        return share(total(self.rows, "retried") or 0, self.observed)
+    def retried(self) -> Proportion:
+        return proportion(total(self.rows, "retried") or 0, self.observed)
 
     @cached_property
-    def truncated(self) -> Share:
+    def truncated(self) -> Proportion:
         """Calls whose prompt the upstream cut, of those where it can be known."""
-        return share(total(self.rows, "truncated") or 0, total(self.rows, "checked_for_truncation") or 0)
+        return proportion(total(self.rows, "truncated") or 0, total(self.rows, "checked_for_truncation") or 0)
 
     @cached_property
-    def cut_off(self) -> Share:
+    def cut_off(self) -> Proportion:
         """Answers that ended at their token limit, of those that say how they ended."""
         answered = [row for row in self.rows if row["status"] in ("ok", None)]
-        return share(total(answered, "cut_off") or 0, total(answered, "finished") or 0)
+        return proportion(total(answered, "cut_off") or 0, total(answered, "finished") or 0)
 
-    def quantile(self, measure: str, p: float, model: str = "") -> Quantile | None:
+    def quantile(self, measure: str, p: float, model: str = "") -> Estimate | None:
         """`measure`: latency or first_token. None: it was not measured."""
         for item in self.measured:
             if (item.measure, item.model) == (measure, model):
-                return next((q for q in item.quantiles if q.p == p), None)
+                return item.quantiles.get(p)
         return None
 
     def n(self, measure: str) -> int:
@@ -185,7 +176,7 @@ class TrafficFigures:
         for name, members in groups.items():
             n = sum(row["calls"] for row in members)
             observed = sum(row["calls"] for row in members if row["status"] is not None)
-            failed = share(sum(row["calls"] for row in members if row["status"] == "error"), observed)
+            failed = proportion(sum(row["calls"] for row in members if row["status"] == "error"), observed)
             hits = None if n and not observed else failed.hits
             tokens = [total(members, "input_tokens"), total(members, "output_tokens")]
             rows.append((name, n, observed, hits, failed.value, failed.low, failed.high, *tokens))
@@ -219,7 +210,7 @@ class TrafficFigures:
         failed = [row for row in self.rows if row["status"] == "error"]
         rows = []
         for (kind,), members in grouped(failed, "error_kind").items():
-            part = share(sum(row["calls"] for row in members), self.observed)
+            part = proportion(sum(row["calls"] for row in members), self.observed)
             callers = len({row["caller"] for row in members})
             rows.append((kind or "(not named)", part.hits, part.value, part.low, part.high, callers))
         rows.sort(key=lambda row: (-row[1], row[0]))
@@ -239,6 +230,6 @@ class TrafficFigures:
         columns = ["model", "n", *(f"p{p * 100:.0f}{end}" for p in QUANTILES for end in ("", "_low", "_high")), "max"]
         rows = []
         for item in sorted((m for m in self.measured if m.measure == measure), key=lambda m: (m.model != "", -m.n)):
-            ends = [end for q in item.quantiles for end in (q.value, q.low, q.high)]
+            ends = [end for q in item.quantiles.values() for end in (q.value, q.low, q.high)]
             rows.append((item.model or "(all)", item.n, *ends, item.most))
         return tables.table(columns, rows)

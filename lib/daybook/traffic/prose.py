@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daybook.reporting.tables import to_records, total
 from daybook.reporting.text import as_of, between, code, count, listing, money, percent, seconds
-from daybook.stats.proportions import share
+from daybook.stats.estimate import proportion
 from daybook.traffic.figures import UNSERVED, TrafficFigures
 
 
@@ -75,7 +75,7 @@ def _suspect(traffic: TrafficFigures) -> str:
     for row in to_records(traffic.by_model):
         if row["model"] == UNSERVED or (row["failed"] or 0) < 5:
             continue
-        rest = share(traffic.failed.hits - row["failed"], traffic.observed - row["observed"])
+        rest = proportion(traffic.failed.hits - row["failed"], traffic.observed - row["observed"])
         if rest.high is not None and row["failed_low"] > rest.high:
             return (
                 f" {code(row['model'])} failed more often than the rest: {percent(row['failed_rate'])} of"

@@ -178,3 +178,29 @@ def test_an_answer_is_measured_without_the_prompts_words_for_who_is_meant(groups
     """The phrase, its words alone, gendered pronouns; parts of other words stay."""
     (prompt, *_) = expand(["{person} came."], {"a": {"b": Group(**groups), "c": Group()}}, repeats=1)
     assert neutral(answer, prompt) == says
+
+
+@pytest.mark.parametrize(
+    ("name", "effect", "low", "high", "verdict"),
+    [
+        ("length", 6.0, 4.335, 7.665, "higher"),  # none of ten: up to 27.8 % may be without it, or have it twice
+        ("length", -6.0, -7.665, -4.335, "lower"),
+        ("refusal", 1.0, 0.722, 1.0, "higher"),
+        ("refusal", -1.0, -1.0, -0.722, "lower"),
+        ("refusal", 0.25, 0.181, 0.319, "higher"),
+        ("refusal", 0.0, -0.278, 0.278, "cannot tell"),
+        ("length", 0.0, None, None, "cannot tell"),
+    ],
+)
+def test_an_effect_that_is_the_same_in_every_template_has_an_interval_with_a_width(name, effect, low, high, verdict):
+    """What ten templates never showed may still be: no effect has an interval of width zero, nor one beyond a share."""
+    made = prompts()
+    values = np.array([effect if p.group == "woman" else 0.0 for p in made])
+    cells = measure(made, {name: values}).cells.set_index("group")
+    row = cells.loc["woman"]
+    assert row["effect"] == effect
+    if low is None:
+        assert row[["low", "high"]].isna().all()
+    else:
+        assert (row["low"], row["high"]) == pytest.approx((low, high), abs=1e-3)
+    assert row["verdict"] == verdict

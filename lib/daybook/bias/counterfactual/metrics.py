@@ -24,12 +24,15 @@ import pandas as pd
 
 from daybook.bias.counterfactual.prompts import Prompt
 from daybook.errors import BadData
-from daybook.stats.multiple import Correction, corrected, looks, mean
+from daybook.stats.bootstrap import mean
+from daybook.stats.multiple import Correction, corrected, looks
 
 MINIMUM = 10
 """Answers below which a group is shown and not judged."""
 TEMPLATES = 5
 """Templates below which nothing is tested."""
+SHARES = frozenset({"refusal", "unanswered", "outcome", "sentiment"})
+"""Measures between 0 and 1: two groups are at most 1 apart. The others have no such bound."""
 _DEALS = 9999
 _APART = 200
 """Ways of a template's answers to have been given by other groups that distances are held against."""
@@ -176,7 +179,7 @@ def _row(
     p: float | None,
     seed: int,
 ) -> dict[str, object]:
-    estimate = mean(differences, seed=seed)
+    estimate = mean(differences, seed=seed, bounds=_bounds(differences, name))
     return {
         "axis": axis,
         "group": group,
@@ -192,6 +195,16 @@ def _row(
         "floor": floor,
         "p": p,
     }
+
+
+def _bounds(differences: np.ndarray, name: str) -> tuple[float, float] | None:
+    """Between what an effect may lie that is the same in every template, where it was not seen: absent, or twice as
+    large. None: no template shows any, and nothing says how large one could be."""
+    reach = 1.0 if name in SHARES else np.inf
+    twice = 2 * float(differences[0]) if len(differences) else 0.0
+    if twice == 0:
+        return (-reach, reach) if name in SHARES else None
+    return max(-reach, min(0.0, twice)), min(reach, max(0.0, twice))
 
 
 def _dealt(against: np.ndarray, seen: np.ndarray, seed: int) -> float | None:

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import norm
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from daybook.stats.multiple import rate
+from daybook.stats.estimate import proportion
 
 RESAMPLES = 2000
 
@@ -121,7 +121,7 @@ def _ends(measure: str, hits: int, n: int, best: int, of: int) -> tuple[float, f
     if measure != "ratio":
         return difference(hits, n, best, of)
     # the ratio's ends from Wilson's of each share (Donner and Zou 2012)
-    p, q = rate(hits, n), rate(best, of)
+    p, q = proportion(hits, n), proportion(best, of)
     low = _ratio_end(hits / n, p.low or 0.0, best / of, q.high or 0.0, -1)
     return low, _ratio_end(hits / n, p.high or 0.0, best / of, q.low or 0.0, 1)
 

@@ -31,7 +31,8 @@ from sklearn.metrics import accuracy_score, precision_score
 
 from daybook.bias.decisions.gaps import RATES, difference, gaps
 from daybook.errors import BadData, BadParameter, meant
-from daybook.stats.multiple import Correction, corrected, looks, rate
+from daybook.stats.estimate import proportion
+from daybook.stats.multiple import Correction, corrected, looks
 
 MINIMUM = 30
 """Rows below which a group is shown but not compared."""
@@ -245,7 +246,7 @@ def _grouping(
         row["compared"] = row["n"] >= minimum  # type: ignore[operator]  # it is the int of the line above
         for kind in which:
             hits, out_of = (int(part(counts[i])) for part in RATES[kind])
-            estimate = rate(hits, out_of)
+            estimate = proportion(hits, out_of)
             value = None if out_of == 0 else float(by_group.loc[i, kind])
             row |= {kind: value, f"{kind}_low": estimate.low, f"{kind}_high": estimate.high, f"{kind}_n": out_of}
         rows.append(row)
@@ -261,7 +262,8 @@ def _against(grouping: str, names: list[str], counts: np.ndarray, minimum: int) 
     hits, sizes = RATES["selection"][0](counts), counts.sum((-1, -2))
     rows = []
     for i, name in enumerate(names):
-        mine, rest = rate(int(hits[i]), int(sizes[i])), rate(int(hits.sum() - hits[i]), int(sizes.sum() - sizes[i]))
+        mine = proportion(int(hits[i]), int(sizes[i]))
+        rest = proportion(int(hits.sum() - hits[i]), int(sizes.sum() - sizes[i]))
         row: dict[str, object] = {"grouping": grouping, "group": name, "n": mine.n, "rate": mine.value}
         row |= {"rest": rest.value, "difference": None, "low": None, "high": None, "p": None}
         if mine.value is not None and rest.value is not None and min(mine.n, rest.n) >= minimum:

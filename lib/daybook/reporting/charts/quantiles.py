@@ -9,25 +9,18 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from daybook.reporting.charts.style import BLUE, GREEN, INK, ORANGE, Chart, chart, legend, nothing, short
+from daybook.stats.estimate import Estimate
 
 COLOURS = (BLUE, ORANGE, GREEN)
 MARKERS = ("o", "s", "D")
 
 
 @dataclass(frozen=True, slots=True)
-class QuantilePoint:
-    value: float
-    low: float | None
-    """None: no bound on this side can be given; drawn as an arrow."""
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class QuantileRow:
     name: str
     n: int
-    points: Sequence[QuantilePoint]
-    """One per quantile, in the order of `names`."""
+    points: Sequence[Estimate]
+    """One per quantile, in the order of `names`. An upper end that is not known is drawn as an arrow."""
 
 
 def quantiles(title: str, names: Sequence[str], rows: Sequence[QuantileRow], *, unit: str, subtitle: str = "") -> Chart:
@@ -36,11 +29,12 @@ def quantiles(title: str, names: Sequence[str], rows: Sequence[QuantileRow], *, 
     if not rows:
         return nothing(title, "Nothing was measured in this window.")
     figure, (axis,) = chart(title, height=1.35 + 0.62 * len(rows), subtitle=subtitle)
-    values = [p.value for row in rows for p in row.points]
-    ends = values + [e for row in rows for p in row.points for e in (p.low, p.high) if e is not None]
+    ends = [e for row in rows for p in row.points for e in (p.value, p.low, p.high) if e is not None]
     floor, ceiling = max(min(ends), 1e-4) / 1.5, max(max(ends), 1e-3) * 1.5
     for i, row in enumerate(rows):
         for k, point in enumerate(row.points):
+            if point.value is None:
+                continue
             y = i + (k - (len(row.points) - 1) / 2) * 0.2
             colour = COLOURS[k % 3]
             low = point.low if point.low is not None else point.value

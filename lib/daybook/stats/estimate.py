@@ -1,0 +1,75 @@
+"""An estimate with its interval, in the one shape that every figure has; a share; a quantile. Nothing is assumed about
+the distribution.
+
+    proportion(3, 100)             3.0 %, from 1.0 % to 8.5 % (Wilson)
+    quantile_ranks(200, 0.95)      the 190th smallest of 200 values estimates the 95th percentile; the 184th to the
+                                   197th smallest enclose it with at least 95 % confidence
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, sqrt
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """`low`, `high`: the interval at `level`; None: that cannot be known from these `n`."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float = LEVEL
+    n: int = 0
+    stderr: float | None = None
+    """Of a mean, by clusters where there are any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proportion(Estimate):
+    """A share: `hits` of `n`."""
+
+    hits: int = 0
+
+
+def proportion(hits: int, n: int) -> Proportion:
+    """A share with Wilson's interval, which stays within 0 and 1 and is sensible for 0 hits, and the standard error
+    with n - 1, as lm-eval gives it.
+
+    Source: E. B. Wilson (1927); recommended for small n by Brown, Cai and DasGupta (2001).
+    """
+    if n == 0:
+        return Proportion(None, None, None)
+    from statsmodels.stats.proportion import proportion_confint  # takes pandas along, which the endpoint is free of
+
+    low, high = proportion_confint(hits, n, alpha=1 - LEVEL, method="wilson")
+    p = hits / n
+    # Where none or all are hits the formula is exact, and its arithmetic is off by a last bit.
+    ends = (0.0 if hits == 0 else float(low), 1.0 if hits == n else float(high))
+    stderr = sqrt(p * (1 - p) / (n - 1)) if n > 1 else None
+    return Proportion(p, *ends, n=int(n), hits=int(hits), stderr=stderr)
+
+
+def quantile_ranks(n: int, p: float, *, level: float = LEVEL) -> Estimate:
+    """Which of `n` sorted values, counted from 1, estimate the `p`-quantile and enclose it. An end that is None: so few
+    values cannot bound it on that side.
+
+    The number of values below the quantile is binomial(n, p) whatever the distribution, so the l-th and the u-th
+    smallest enclose it with probability P(l <= B < u). Each side may fail with at most (1 - level) / 2; a side on
+    which even the extreme value fails more often has no bound. Source: W. J. Conover, Practical Nonparametric
+    Statistics, section 3.2.
+    """
+    if n == 0:
+        return Estimate(None, None, None, level)
+    from scipy.stats import binom
+
+    tail = (1 - level) / 2
+    # low fails when B < l, high when B >= u
+    low = int(binom.ppf(tail, n, p))
+    if low > 0 and binom.cdf(low - 1, n, p) > tail:  # rounding in ppf
+        low -= 1
+    high = int(binom.isf(tail, n, p)) + 1
+    rank = min(n, max(1, ceil(n * p - 1e-9)))
+    return Estimate(rank, low if low >= 1 else None, high if high <= n else None, level, n)
