@@ -112,7 +112,7 @@ def drain(n: int = 100_000) -> None:
 
 def _drained(name: str, url: str, home: Path, n: int) -> list[list[str]]:
     book = Book(url, home)
-    book.migrate()
+    book.drain()
     orm = _orm(book, 400)
     for _ in range(n):
         book.append(a_call())
@@ -205,7 +205,7 @@ def _run(role: str, *arguments: object) -> str:
 
 def _generate(url: str, home: str, n: str) -> None:
     book = Book(url, Path(home))
-    book.migrate()
+    book.drain()
     duck = book.store.dialect == "duckdb"
     sql = GENERATE.format(
         n=int(n),

@@ -5,7 +5,7 @@ book = daybook.open()
 book.ask("How many days are in a week?")
 """
 
-from daybook.inference.answer import Answer
+from daybook.inference.client.answer import Answer
 from daybook.workbench import Daybook, open
 
 __all__ = ["Answer", "Daybook", "open"]

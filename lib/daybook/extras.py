@@ -8,7 +8,7 @@ from typing import Any
 from daybook.errors import MissingExtra
 
 
-def need(module: str, *, package: str | None = None) -> Any:
+def require(module: str, *, package: str | None = None) -> Any:
     """Import `module`, or raise `MissingExtra` that says what to install."""
     try:
         return importlib.import_module(module)

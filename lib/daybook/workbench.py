@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BadParameter
-from daybook.inference.answer import Answer
+from daybook.inference.client.answer import Answer
 from daybook.records import Record
 from daybook.settings import Settings
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from daybook.evaluation.tasks import Contestant
     from daybook.finetune.report import Finetuning
     from daybook.finetune.tuner import Plan, Tuner
-    from daybook.inference.client import Client
-    from daybook.inference.tasks_client import TasksClient
+    from daybook.inference.client.client import Client
+    from daybook.inference.tasks.client import TasksClient
     from daybook.registry.registry import Registry
     from daybook.traffic.report import Traffic
     from daybook.training.recipe import Recipe
@@ -66,7 +66,7 @@ class Daybook:
 
     @cached_property
     def _asking(self) -> Client:
-        from daybook.inference.client import Client
+        from daybook.inference.client.client import Client
 
         asking = Client(self.settings, self.book.journal, clock=self.clock)
         atexit.register(asking.close)
@@ -147,16 +147,14 @@ class Daybook:
 
         book.bias.decisions("loans.csv", group=["sex"], prediction="granted", favourable="yes").prose
         """
-        from daybook.bias import models as auditing
+        from daybook.bias.models import build
 
-        return auditing.build(
-            lambda: self._asking, home=self.settings.home, model=EMBEDDED, run_id=self.settings.run_id
-        )
+        return build(lambda: self._asking, home=self.settings.home, model=EMBEDDED, run_id=self.settings.run_id)
 
     @cached_property
     def tasks(self) -> TasksClient:
         """Sentiment, zero-shot classes, summaries and embeddings: `book.tasks.sentiment(["What a joy."])`."""
-        from daybook.inference.tasks_client import TasksClient
+        from daybook.inference.tasks.client import TasksClient
 
         return TasksClient(
             lambda: self._asking, self.book.journal, home=self.settings.home, run_id=self.settings.run_id
@@ -249,11 +247,11 @@ class Daybook:
         on the same rows prints the same one. Under the press the findings go into the project's
         book even when the notebook reads a sample.
         """
-        from daybook.reporting import findings as concluded
+        from daybook.reporting.findings import enter
 
         book = self.book if self.settings.run_id is None else _project_book(self.settings, self.clock)
         run_id = self.settings.run_id or f"interactive-{new_id()}"
-        return concluded.enter(book.journal, findings, run_id=run_id, actor="notebook", at=self.clock.now())
+        return enter(book.journal, findings, run_id=run_id, actor="notebook", at=self.clock.now())
 
     def close(self) -> None:
         """Stop the embedded model if this workbench started it, and close the journal."""

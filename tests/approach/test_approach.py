@@ -19,7 +19,7 @@ from daybook.datasets import DataSet, Row, load
 from daybook.errors import BadData, BadParameter, GateNotMet
 from daybook.evaluation.figures import Item
 from daybook.evaluation.report import Evaluation
-from daybook.inference.answer_cache import CachedAnswer
+from daybook.inference.client.answer_cache import CachedAnswer
 from daybook.scoring import Score
 from daybook.settings import Settings
 from tests.fakes.counting import Counting

@@ -124,7 +124,7 @@ def test_a_connection_lost_at_commit_leaves_nothing_in_doubt(
     """The server ends the session in the middle of a batch: the drain fails, the book has none of it, and the next
     drain moves all of it."""
     book = open_book(postgres_url)
-    book.migrate()
+    book.drain()
     for _ in range(50):
         book.append(make.call())
 

@@ -237,7 +237,7 @@ def test_an_address_that_is_none_is_refused_without_its_password(open_book: Call
 
 def test_the_file_of_a_book_is_its_owners(duck: Book, home: Path) -> None:
     """Others on the machine cannot read what was asked and answered."""
-    duck.migrate()
+    duck.drain()
     assert [path.stat().st_mode & 0o077 for path in (home, home / "journal", home / "book.duckdb")] == [0, 0, 0]
 
 

@@ -72,7 +72,7 @@ WORDS = {
 
 def test_the_history_ends_in_the_schema(book: Book) -> None:
     """A book made by all migrations has exactly the tables, columns, types and needs that the schema states."""
-    book.migrate()
+    book.drain()
     words = WORDS[book.store.dialect]
     expected = {}
     for name, table in schema.metadata.tables.items():
@@ -106,15 +106,15 @@ def test_a_book_from_the_oldest_schema_becomes_the_newest(
     applied = [row["name"] for row in book.rows("select name from schema_migrations order by name")]
     assert applied == [migration.name for migration in migrations.MIGRATIONS]
     fresh = open_book(book.store.url)
-    fresh.migrate()
+    fresh.drain()
     assert shape(fresh) == shape(book)
 
 
 def test_migrations_are_applied_once(book: Book, open_book: Callable[..., Book]) -> None:
     """Opening the book again applies nothing: the moments stay."""
-    book.migrate()
+    book.drain()
     before = book.rows("select * from schema_migrations order by name")
-    open_book(book.store.url).migrate()
+    open_book(book.store.url).drain()
     assert book.rows("select * from schema_migrations order by name") == before
 
 
@@ -123,7 +123,7 @@ def test_a_migration_that_fails_leaves_no_trace(book: Book) -> None:
     with book.store.writing() as writer, writer.transaction():
         writer.execute("create table subjects (mine text)")
     with pytest.raises(Exception, match=r"(?i)subjects.*already exists"):
-        book.migrate()
+        book.drain()
     with engine(book).connect() as connection:
         assert inspect(connection.engine).get_table_names() == ["subjects"]
 
@@ -155,7 +155,7 @@ def test_many_may_make_the_same_book_at_once(book_url: str, tmp_path: Path, open
 
     def migrate(book: Book) -> None:
         try:
-            book.migrate()
+            book.drain()
         except BaseException as error:
             failed.append(error)
 

@@ -20,7 +20,7 @@ from daybook.evaluation.predictions import score
 from daybook.evaluation.report import Evaluation
 from daybook.evaluation.scorers import Scorer
 from daybook.evaluation.tasks import TASKS, Contestant, body, contestants, task_of
-from daybook.inference.answer_cache import CachedAnswer
+from daybook.inference.client.answer_cache import CachedAnswer
 from daybook.scoring import Score
 from daybook.settings import Settings
 from tests.fakes.counting import Counting

@@ -20,7 +20,7 @@ from openai import OpenAI
 from daybook.access.keys import Issued, Keys
 from daybook.book import Book
 from daybook.gateway.components import Components, build
-from daybook.gateway.listen import bind, url_of
+from daybook.gateway.http.listen import bind, url_of
 from daybook.gateway.server import Server
 from daybook.providers import upstream as upstreams
 from daybook.providers.catalogue import Catalogue

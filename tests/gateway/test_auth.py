@@ -3,8 +3,8 @@
 import pytest
 
 from daybook.access.keys import Keys
-from daybook.gateway.auth import Auth, project, run_id, tags
-from daybook.gateway.http import Refusal
+from daybook.gateway.auth import Auth, read_project, read_run_id, read_tags
+from daybook.gateway.http.errors import Refusal
 
 
 @pytest.fixture
@@ -136,10 +136,10 @@ def key_of(tmp_path):
 )
 def test_a_call_is_booked_on_its_keys_project_or_on_the_one_it_names(key_of, of_the_key, named, booked):
     """White space around a name is nobody's; without a key, as with one of no project, the name holds."""
-    assert project(key_of(of_the_key), {b"x-daybook-project": named}) == booked
+    assert read_project(key_of(of_the_key), {b"x-daybook-project": named}) == booked
     if of_the_key is None:
-        assert project(None, {b"x-daybook-project": named}) == booked
-        assert project(None, {}) is None
+        assert read_project(None, {b"x-daybook-project": named}) == booked
+        assert read_project(None, {}) is None
 
 
 @pytest.mark.parametrize("of_the_key", [None, "helpdesk"])
@@ -147,7 +147,7 @@ def test_a_call_is_booked_on_its_keys_project_or_on_the_one_it_names(key_of, of_
 def test_what_is_no_projects_name_is_refused(key_of, of_the_key, named):
     """400, by the header's name, whatever the key's project is."""
     with pytest.raises(Refusal) as caught:
-        project(key_of(of_the_key), {b"x-daybook-project": named})
+        read_project(key_of(of_the_key), {b"x-daybook-project": named})
     assert (caught.value.status, caught.value.param, caught.value.kind) == (400, "x-daybook-project", "bad_request")
 
 
@@ -155,36 +155,36 @@ def test_what_is_no_projects_name_is_refused(key_of, of_the_key, named):
 def test_a_key_books_on_no_other_project_than_its_own(key_of, named):
     """403: nobody pays for another team."""
     with pytest.raises(Refusal) as caught:
-        project(key_of("helpdesk"), {b"x-daybook-project": named})
+        read_project(key_of("helpdesk"), {b"x-daybook-project": named})
     assert (caught.value.status, caught.value.code, caught.value.param) == (403, "wrong_project", "x-daybook-project")
 
 
 @pytest.mark.parametrize(("value", "kept"), [("", None), ("r1", "r1"), ("a" * 64, "a" * 64), (" r.1_2-3 ", "r.1_2-3")])
 def test_a_run_is_named_by_its_id(value, kept):
     """Up to 64 characters; white space around them is nobody's."""
-    assert run_id({b"x-daybook-run": value.encode()}) == kept
+    assert read_run_id({b"x-daybook-run": value.encode()}) == kept
 
 
 @pytest.mark.parametrize("value", ["a" * 65, "-a", "a b", "a/b", "\xe9"])
 def test_what_is_no_runs_id_is_refused(value):
     """400, by the header's name."""
     with pytest.raises(Refusal) as caught:
-        run_id({b"x-daybook-run": value.encode("latin-1")})
+        read_run_id({b"x-daybook-run": value.encode("latin-1")})
     assert (caught.value.status, caught.value.param, caught.value.kind) == (400, "x-daybook-run", "bad_request")
 
 
 def test_tags_come_from_the_header_and_the_body():
     """The body wins; 16 are allowed, names of 64 and values of 512 characters."""
-    assert tags({b"x-daybook-tags": b"a=1, b = 2 ,,"}, {"b": "3"}) == {"a": "1", "b": "3"}
+    assert read_tags({b"x-daybook-tags": b"a=1, b = 2 ,,"}, {"b": "3"}) == {"a": "1", "b": "3"}
     most = {f"{i:02}".ljust(64, "n"): "v" * 512 for i in range(16)}
-    assert tags({}, most) == most
+    assert read_tags({}, most) == most
 
 
 @pytest.mark.parametrize("header", [b"a", b"a=1,b", b"=1", b" =1"])
 def test_what_is_no_list_of_tags_is_refused(header):
     """400, by the header's name."""
     with pytest.raises(Refusal) as caught:
-        tags({b"x-daybook-tags": header}, None)
+        read_tags({b"x-daybook-tags": header}, None)
     assert (caught.value.status, caught.value.param) == (400, "x-daybook-tags")
 
 
@@ -194,5 +194,5 @@ def test_what_is_no_list_of_tags_is_refused(header):
 def test_too_many_or_too_long_tags_are_refused(metadata):
     """Just above each limit, and what is no text."""
     with pytest.raises(Refusal) as caught:
-        tags({}, metadata)
+        read_tags({}, metadata)
     assert (caught.value.status, caught.value.param) == (400, "metadata")

@@ -10,7 +10,6 @@ refused from the next request on. Revoked keys stay listed: the book's calls sti
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
@@ -177,13 +176,15 @@ class Keys:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[dict[str, _Entry]]:
         """The entries as they are now, under the writers' lock; written back on leaving."""
+        from filelock import FileLock
+
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = FileLock(self.path.with_suffix(".lock"), mode=0o600)
+            lock.acquire()
         except OSError as error:
             raise self._unwritable(error) from error
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
             self._seen = ()
             self._refresh()
             entries = dict(self._entries)
@@ -193,7 +194,7 @@ class Keys:
             except OSError as error:
                 raise self._unwritable(error) from error
         finally:
-            os.close(lock)
+            lock.release()
 
     def _replace(self, entries: dict[str, _Entry]) -> None:
         keys = [asdict(entry.key) | {"hash": entry.hash} for entry in entries.values()]

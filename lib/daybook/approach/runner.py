@@ -23,9 +23,9 @@ from daybook.evaluation.evaluator import Evaluator, meter
 from daybook.evaluation.figures import Item
 from daybook.evaluation.report import Evaluation
 from daybook.evaluation.tasks import Contestant
-from daybook.inference.answer_cache import CachedAnswer
-from daybook.inference.batch import PROJECT, Limits
-from daybook.inference.client import Client
+from daybook.inference.client.answer_cache import CachedAnswer
+from daybook.inference.client.batch import PROJECT, Limits
+from daybook.inference.client.client import Client
 from daybook.inference.tokens import text_tokens
 from daybook.ports import Ledger
 from daybook.prices import reckon

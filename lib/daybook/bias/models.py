@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from daybook.bias.audit import Bias
 from daybook.bias.pairs.report import Likelihoods
 from daybook.errors import BadParameter
-from daybook.inference.answer_cache import AnswerCache, CachedAnswer, key, said_by
-from daybook.inference.batch import Limits, Request, ask_all
-from daybook.inference.client import Client
+from daybook.inference.client.answer_cache import AnswerCache, CachedAnswer, key
+from daybook.inference.client.batch import Limits, Request, ask_all
+from daybook.inference.client.client import Client
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +43,7 @@ def build(
         models = asking()
 
         async def ask(question: Request) -> CachedAnswer:
-            return said_by(await models.ask(question.body, project=PROJECT, run_id=run_id))
+            return CachedAnswer.of(await models.ask(question.body, project=PROJECT, run_id=run_id))
 
         identities = {name: models.run(models.identity(name)) for name in {str(body["model"]) for body in bodies}}
         digests = {name: known.digest if known else None for name, known in identities.items()}
@@ -58,7 +58,7 @@ def build(
                 progress=progress,
             )
         )
-        cached = [found.said.get(question.key) for question in questions]
+        cached = [found.answers.get(question.key) for question in questions]
         return [None if answer is None else answer.text for answer in cached]
 
     def likelihoods(name: str) -> Likelihoods:

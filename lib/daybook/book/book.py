@@ -87,10 +87,6 @@ class Book:
         another book's. Raises BookLocked, BookUnreachable, BookTooNew; all of it is then kept."""
         return self._drainer.drain(adopt=adopt)
 
-    def migrate(self) -> None:
-        """Make the book, or bring it up to date. Raises BookTooNew for a later Daybook's book."""
-        self._look()
-
     # ── reading ───────────────────────────────────────────────────────────────────────────────────
 
     def sql(self, query: str, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -158,22 +154,22 @@ class Book:
 
     def check(self) -> list[Check]:
         """Every question about the book's health, with its answer; look for level `wrong`."""
-        from daybook.book import checks as checking
+        from daybook.book import checks
 
-        return checking.questions(self, self.info(), self.clock.now() - timedelta(days=1))
+        return checks.questions(self, self.info(), self.clock.now() - timedelta(days=1))
 
     def export(self, table: str, path: Path, *, format: str | None = None, actor: str = "library") -> int:
         """Write a table to a Parquet or CSV file (by `format`, or the path's ending); returns the rows.
 
         Enters an event `book.exported`. Raises BadParameter for a table, format or path that cannot be.
         """
-        from daybook.book import export as exporting
+        from daybook.book import export
 
         path = Path(path)
-        chosen = exporting.check(table, path, format)
+        chosen = export.require_format(table, path, format)
         self._look()
         with self.store.reading() as book:
-            n = exporting.export(book, table, path, chosen)
+            n = export.write(book, table, path, chosen)
         details = {"path": str(path.absolute()), "format": chosen, "rows": n}
         self.append(
             Event(id=new_id(), at=self.clock.now(), actor=actor, action="book.exported", object=table, details=details)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FORMATS = ("parquet", "csv")
 
 
-def check(table: str, path: Path, format: str | None) -> str:
+def require_format(table: str, path: Path, format: str | None) -> str:
     """The format to write. Raises BadParameter for a table, format or folder there is none of."""
     tables = [one.name for one in schema.TABLES.values()]
     if table not in tables:
@@ -34,7 +34,7 @@ def check(table: str, path: Path, format: str | None) -> str:
     return format
 
 
-def export(book: ReadSession, table: str, path: Path, format: str) -> int:
+def write(book: ReadSession, table: str, path: Path, format: str) -> int:
     """Write `table` to `path`, whole or not at all, readable by its owner alone; returns the number of rows.
 
     Mappings are JSON text, money is decimal, times are UTC. Raises BadParameter where it cannot be written.

@@ -15,7 +15,7 @@ import orjson
 
 from daybook.cli import Group
 from daybook.errors import BadParameter
-from daybook.reporting import text as wording
+from daybook.reporting.text import count
 from daybook.settings import Settings
 
 if TYPE_CHECKING:
@@ -206,9 +206,9 @@ def drain(opened: Book, *, adopt: bool, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(done))
         return
-    kinds = ", ".join(wording.count(n, kind) for kind, n in sorted(done.by_kind.items()) if n)
-    moved = wording.count(done.entries, "entry", "entries") + (f" ({kinds})" if kinds else "")
-    click.echo(f"Moved {moved} from {wording.count(done.files, 'file')}.")
+    kinds = ", ".join(count(n, kind) for kind, n in sorted(done.by_kind.items()) if n)
+    moved = count(done.entries, "entry", "entries") + (f" ({kinds})" if kinds else "")
+    click.echo(f"Moved {moved} from {count(done.files, 'file')}.")
     for n, one, many, what in (
         (done.duplicates, "entry", "entries", "in the book already, or overtaken by a later one"),
         (done.corrupt, "corrupt line", None, "set aside: daybook book check"),
@@ -216,7 +216,7 @@ def drain(opened: Book, *, adopt: bool, as_json: bool) -> None:
         (len(done.newer), "file", None, "of a later Daybook, left for it"),
     ):
         if n:
-            click.echo(f"{wording.count(n, one, many)} {what}.")
+            click.echo(f"{count(n, one, many)} {what}.")
 
 
 @book.command()

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from daybook import prices, workbench
-from daybook.book.traces import azure_trace as enter
+from daybook.book import traces
 from daybook.cli import Group
 
 
@@ -48,7 +48,7 @@ def azure_trace(
         def progress(done: int, total: int) -> None:
             bar.update(min(1000, done * 1000 // total) - bar.pos)
 
-        done = enter(
+        done = traces.azure_trace(
             bench.book,
             file,
             model=model,

@@ -9,11 +9,10 @@ from datetime import date
 
 import click
 
-from daybook import prices as pricing
 from daybook.cli import Group
 from daybook.clock import SystemClock
 from daybook.errors import BadDate, UnknownModel
-from daybook.prices import UNDATED, Rate, overrides
+from daybook.prices import UNDATED, Rate, overrides, rates, reckon, similar
 from daybook.prices.rate import Step, plain
 from daybook.records import Usage
 
@@ -60,11 +59,11 @@ def show(model: str, provider: str | None, on: date | None, as_json: bool) -> No
       daybook prices show claude-sonnet-4-5 --on 2026-11-20
       daybook prices show llama-3.3-70b-versatile --provider groq --json
     """
-    rates = pricing.rates(model, provider=provider, on=on)
-    if not rates:
+    published = rates(model, provider=provider, on=on)
+    if not published:
         raise _unknown(model, provider, on)
     if as_json:
-        click.echo(json.dumps([_as_json(rate) for rate in rates], indent=2))
+        click.echo(json.dumps([_as_json(rate) for rate in published], indent=2))
         return
     head = ("provider", "model", "from", "input", "cached", "output", "reasoning", "")
     rows = [
@@ -78,12 +77,12 @@ def show(model: str, provider: str | None, on: date | None, as_json: bool) -> No
             _cell(rate.reasoning),
             "; ".join(filter(None, ("batch" if rate.batch else "", _request(rate), rate.note))),
         )
-        for rate in rates
+        for rate in published
     ]
     click.echo(_table(head, rows))
-    for source in dict.fromkeys(f"{rate.source}: {rate.origin}" if rate.origin else rate.source for rate in rates):
+    for source in dict.fromkeys(f"{rate.source}: {rate.origin}" if rate.origin else rate.source for rate in published):
         click.echo(f"\nUSD per million tokens. {source}")
-    if any(rate.since is None for rate in rates):
+    if any(rate.since is None for rate in published):
         click.echo(f"\n{UNDATED}")
 
 
@@ -123,7 +122,7 @@ def estimate(
         input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=cached, reasoning_tokens=reasoning
     )
     day = on or SystemClock().now().date()
-    cost = pricing.reckon(usage, provider=provider, model=model, on=day, batch=batch)
+    cost = reckon(usage, provider=provider, model=model, on=day, batch=batch)
     if on is not None and cost.amount is not None and cost.rate is not None and cost.rate.endswith("undated"):
         cost = replace(cost, note="; ".join(filter(None, (cost.note, UNDATED))))
     if cost.amount is None and cost.rate is None:
@@ -156,8 +155,8 @@ def seal() -> None:
 def _unknown(model: str, provider: str | None, on: date | None, note: str | None = None) -> UnknownModel:
     whose = f" of {provider}" if provider else ""
     when = f" on {on}" if on else ""
-    others = [rate.since for rate in pricing.rates(model, provider=provider) if rate.since is not None]
-    near = [name for name in pricing.similar(model) if name != model.lower()]
+    others = [rate.since for rate in rates(model, provider=provider) if rate.since is not None]
+    near = [name for name in similar(model) if name != model.lower()]
     hint = f"Similar names: {', '.join(near)}. " if near else ""
     if on is not None and others:
         hint = f"Rates for it are on record from {min(others)}. "

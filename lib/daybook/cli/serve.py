@@ -43,9 +43,9 @@ def serve(host: str, port: int, ready_file: Path | None) -> int:
       client = OpenAI(base_url="http://127.0.0.1:8000/v1", api_key="db-…")
       client.chat.completions.create(model="smollm2-135m-instruct", messages=[…])
     """
-    from daybook.gateway import serve as run
+    from daybook import gateway
 
-    return run(Settings.from_env(), host=host, port=port, ready_file=ready_file, then=_say)
+    return gateway.serve(Settings.from_env(), host=host, port=port, ready_file=ready_file, then=_say)
 
 
 def _say(url: str) -> None:

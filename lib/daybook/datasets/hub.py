@@ -15,7 +15,7 @@ from typing import Any
 
 from daybook.datasets.files import Record
 from daybook.errors import BadData, BadParameter
-from daybook.extras import need
+from daybook.extras import require
 
 _NAME = re.compile(
     r"^hf:(?P<name>[\w.-]+/[\w.-]+)(?:/(?P<config>[\w.-]+))?(?:@(?P<revision>[^#]+))?(?:#(?P<split>.+))?$"
@@ -80,7 +80,7 @@ def _folder(source: str) -> tuple[Any, Any]:
 
 
 def _library() -> Any:
-    library = need("datasets")
+    library = require("datasets")
     library.disable_progress_bars()
     return library
 

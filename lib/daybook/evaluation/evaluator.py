@@ -24,9 +24,9 @@ from daybook.evaluation.report import Evaluation
 from daybook.evaluation.scorers import Judge, Scorer
 from daybook.evaluation.tasks import Contestant, Task, body, contestants, scored_by, task_of
 from daybook.evaluation.turns import following, turns, whole
-from daybook.inference.answer_cache import AnswerCache, CachedAnswer, key, said_by
-from daybook.inference.batch import PROJECT, BatchResult, Limits, Request, ask_all
-from daybook.inference.client import Client
+from daybook.inference.client.answer_cache import AnswerCache, CachedAnswer, key
+from daybook.inference.client.batch import PROJECT, BatchResult, Limits, Request, ask_all
+from daybook.inference.client.client import Client
 from daybook.ports import Ledger
 from daybook.scoring.judge import RUBRIC
 from daybook.settings import Settings
@@ -142,7 +142,7 @@ class Evaluator:
                 for i, messages in enumerate(conversations)
             }
             keys, batch = self._asked(wanted, took)
-            return [said.text if (said := batch.said.get(keys[pair])) else None for pair in wanted]
+            return [said.text if (said := batch.answers.get(keys[pair])) else None for pair in wanted]
 
         return ask
 
@@ -159,7 +159,7 @@ class Evaluator:
             keys, batch = self._asked(waiting, took)
             more: dict[Pair, Mapping[str, Any]] = {}
             for pair, asked_for in waiting.items():
-                if (said := batch.said.get(keys[pair])) is None:
+                if (said := batch.answers.get(keys[pair])) is None:
                     answers[pair] = []
                     failed |= {pair: batch.errors[keys[pair]]} if keys[pair] in batch.errors else {}
                     continue
@@ -185,7 +185,7 @@ class Evaluator:
         questions = [Request(keys[pair], request) for pair, request in bodies.items()]
         limits = self.limits.less(took)
         if self.dask is not None:
-            from daybook.inference.dask import ask_on_dask
+            from daybook.inference.client.dask import ask_on_dask
 
             batch = ask_on_dask(
                 self.dask,
@@ -212,7 +212,7 @@ class Evaluator:
         return keys, batch
 
     async def _ask(self, question: Request) -> CachedAnswer:
-        return said_by(await self.asking.ask(question.body, project=PROJECT, run_id=self.settings.run_id))
+        return CachedAnswer.of(await self.asking.ask(question.body, project=PROJECT, run_id=self.settings.run_id))
 
     def embed(self, texts: Sequence[str]) -> Any:
         from daybook.hf.embeddings import embed

@@ -16,7 +16,7 @@ import numpy as np
 
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadParameter
-from daybook.inference.answer_cache import CachedAnswer
+from daybook.inference.client.answer_cache import CachedAnswer
 from daybook.reporting import tables
 from daybook.scoring import Score
 from daybook.stats.bootstrap import mean

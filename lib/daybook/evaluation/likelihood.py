@@ -16,9 +16,9 @@ from daybook.errors import BadData, BadParameter
 from daybook.evaluation.figures import Item
 from daybook.evaluation.report import Evaluation
 from daybook.evaluation.tasks import Contestant, Task, asked
-from daybook.inference.answer_cache import CachedAnswer
-from daybook.inference.batch import PROJECT
-from daybook.inference.client import Client
+from daybook.inference.client.answer_cache import CachedAnswer
+from daybook.inference.client.batch import PROJECT
+from daybook.inference.client.client import Client
 from daybook.ports import Ledger
 from daybook.prices import reckon
 from daybook.records import Call, Usage

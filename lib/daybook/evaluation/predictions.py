@@ -22,7 +22,7 @@ from daybook.errors import BadData
 from daybook.evaluation.figures import Item
 from daybook.evaluation.report import Evaluation
 from daybook.evaluation.scorers import Embed, Scorer
-from daybook.inference.answer_cache import CachedAnswer
+from daybook.inference.client.answer_cache import CachedAnswer
 from daybook.reporting.text import count
 from daybook.scoring import Score
 

@@ -10,7 +10,7 @@ from daybook.datasets import Row
 from daybook.errors import BadData, BadParameter
 from daybook.evaluation import sandbox
 from daybook.evaluation.figures import Item
-from daybook.inference.answer_cache import CachedAnswer
+from daybook.inference.client.answer_cache import CachedAnswer
 from daybook.scoring import MEASURES, Score, json_fields, label, measure, number, similarity
 from daybook.scoring.judge import RUBRIC, messages, parse
 from daybook.scoring.visible import visible

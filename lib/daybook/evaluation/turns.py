@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from daybook.datasets import Row
-from daybook.inference.answer_cache import CachedAnswer
+from daybook.inference.client.answer_cache import CachedAnswer
 
 
 def turns(row: Row) -> Sequence[str]:

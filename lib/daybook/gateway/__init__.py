@@ -37,7 +37,7 @@ def serve(
     """
     from daybook.access.keys import Keys
     from daybook.errors import SettingsError
-    from daybook.gateway.listen import bind, is_loopback
+    from daybook.gateway.http.listen import bind, is_loopback
 
     exposed = not is_loopback(host)
     if exposed and Keys(settings.home / "keys.json").empty():
@@ -45,11 +45,11 @@ def serve(
             f"{host} can be reached from other machines, and there is no API key yet, so anybody could use the models.",
             remedy="Make a key first: daybook keys create NAME. Or serve this machine only: --host 127.0.0.1.",
         )
-    _check_home(settings.home)
+    _require_writable(settings.home)
     sock = bind(host, port)
     with sock:
         from daybook.gateway.components import build
-        from daybook.gateway.connections import capacity, raise_file_limit
+        from daybook.gateway.http.connections import capacity, raise_file_limit
         from daybook.gateway.server import Server, announced, bridge
 
         parts = build(settings, exposed=exposed, env=os.environ if env is None else env)
@@ -60,7 +60,7 @@ def serve(
     return 0
 
 
-def _check_home(home: Path) -> None:
+def _require_writable(home: Path) -> None:
     """Raise JournalError for a home where nothing can be entered: every call would be refused."""
     from daybook.errors import JournalError
 

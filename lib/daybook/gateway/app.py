@@ -16,17 +16,18 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from daybook.errors import DaybookError
-from daybook.gateway.chat import PATH, ChatRoute
+from daybook.gateway.chat.route import PATH, ChatRoute
 from daybook.gateway.components import Components
-from daybook.gateway.http import App, Receive, Refusal, Scope, Send, shape
-from daybook.gateway.metrics import CONTENT_TYPE
-from daybook.gateway.request_log import RequestLog
+from daybook.gateway.http.asgi import App, Receive, Scope, Send
+from daybook.gateway.http.errors import Refusal, error_response
+from daybook.gateway.http.request_log import RequestLog
+from daybook.gateway.monitoring.metrics import CONTENT_TYPE
 from daybook.gateway.routes import finetune, ml
 from daybook.gateway.routes.docs import page
 from daybook.gateway.routes.openapi import describe
 
 
-def build(parts: Components) -> App:
+def build_app(parts: Components) -> App:
     """The application over `parts`."""
     chat = ChatRoute(answerer=parts.answerer, auth=parts.auth, clock=parts.clock, log=parts.log)
     rest = _rest(parts)
@@ -134,9 +135,9 @@ def _json(status: int, content: Any) -> Response:
 
 
 def _error(request: Request, error: DaybookError) -> Response:
-    shaped = shape(error, request.scope["visit"].request_id)
-    headers = {name.decode(): value.decode() for name, value in shaped.headers}
-    return Response(shaped.body, status_code=shaped.status, headers=headers, media_type="application/json")
+    response = error_response(error, request.scope["visit"].request_id)
+    headers = {name.decode(): value.decode() for name, value in response.headers}
+    return Response(response.body, status_code=response.status, headers=headers, media_type="application/json")
 
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Daybook</title>

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from daybook.access.keys import Key, Keys
 from daybook.errors import SettingsError
-from daybook.gateway.http import Refusal, bad_request
+from daybook.gateway.http.errors import Refusal, bad_request
 
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@+-]{0,63}")
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -85,7 +85,7 @@ def _unauthorised(code: str, message: str, remedy: str) -> Refusal:
     return Refusal(401, code, message, remedy=remedy, headers=[(b"www-authenticate", b"Bearer")])
 
 
-def project(key: Key | None, headers: Mapping[bytes, bytes]) -> str | None:
+def read_project(key: Key | None, headers: Mapping[bytes, bytes]) -> str | None:
     """What the call is booked on: the key's project, or the one the request names.
 
     Raises a 400 Refusal for a name that cannot be one, 403 for another project than the key's."""
@@ -109,7 +109,7 @@ def project(key: Key | None, headers: Mapping[bytes, bytes]) -> str | None:
     return key.project
 
 
-def run_id(headers: Mapping[bytes, bytes]) -> str | None:
+def read_run_id(headers: Mapping[bytes, bytes]) -> str | None:
     """The notebook run a call is part of. Raises a 400 Refusal for what is no run's id."""
     value = headers.get(b"x-daybook-run", b"").decode("latin-1").strip() or None
     if value is not None and not _RUN.fullmatch(value):
@@ -119,7 +119,7 @@ def run_id(headers: Mapping[bytes, bytes]) -> str | None:
     return value
 
 
-def tags(headers: Mapping[bytes, bytes], metadata: object) -> dict[str, str]:
+def read_tags(headers: Mapping[bytes, bytes], metadata: object) -> dict[str, str]:
     """A call's tags: `x-daybook-tags: name=value,name=value` and the body's `metadata`, which wins.
 
     Raises a 400 Refusal for what is neither, for more than 16, for names over 64 or values over 512 characters."""

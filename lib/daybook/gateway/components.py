@@ -12,12 +12,12 @@ from daybook.clock import Clock, SystemClock
 from daybook.gateway.auth import Auth
 from daybook.gateway.auth_failures import AuthFailures
 from daybook.gateway.drain_timer import Drainable, DrainTimer
-from daybook.gateway.health import Health
 from daybook.gateway.logs import Log, to_stderr
-from daybook.gateway.metrics import Metrics
 from daybook.gateway.models import Models
+from daybook.gateway.monitoring.health import Health
+from daybook.gateway.monitoring.metrics import Metrics
 from daybook.inference.answerer import Answerer
-from daybook.inference.tasks import Tasks
+from daybook.inference.tasks.tasks import Tasks
 from daybook.inference.upstreams import Upstreams
 from daybook.inference.wiring import wire
 from daybook.pii.pseudonyms import Pseudonyms

@@ -66,6 +66,6 @@ class Bridge(logging.Handler):
         text = str(record.msg).strip()[:200] if record.args or record.name.startswith("uvicorn") else None
         error = record.exc_info[1] if record.exc_info else None
         if error is None:
-            self._log.line("library", level=level, logger=record.name, said=text)
+            self._log.line("library", level=level, logger=record.name, message=text)
         else:
             self._log.fault("library", error, logger=record.name)

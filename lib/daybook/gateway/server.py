@@ -25,11 +25,11 @@ import uvicorn
 
 from daybook import atomic
 from daybook.errors import SettingsError
-from daybook.gateway.app import build as build_app
+from daybook.gateway.app import build_app
 from daybook.gateway.components import Components
-from daybook.gateway.connections import HEAD_SECONDS, MOST, Connections
-from daybook.gateway.http_protocol import Protocol
-from daybook.gateway.listen import BACKLOG, url_of
+from daybook.gateway.http.connections import HEAD_SECONDS, MOST, Connections
+from daybook.gateway.http.listen import BACKLOG, url_of
+from daybook.gateway.http.protocol import Protocol
 from daybook.gateway.logs import Bridge
 
 GRACE = 5.0

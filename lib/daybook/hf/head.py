@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 
 from daybook.errors import BadData, BadParameter
-from daybook.extras import need
+from daybook.extras import require
 from daybook.hf import embeddings
 
 OWN = "encoder"
@@ -122,7 +122,7 @@ def fit(
             f"{': ' + repr(next(iter(counts))) if counts else ''}.",
             remedy="A classifier needs at least two classes.",
         )
-    linear = need("sklearn.linear_model", package="scikit-learn")
+    linear = require("sklearn.linear_model", package="scikit-learn")
     rows = embeddings.embed(texts, model=model, cache=cache) if vectors is None else vectors
     fitted = linear.LogisticRegression(C=strength, max_iter=iterations, random_state=seed).fit(rows, list(labels))
     return ClassifierHead(

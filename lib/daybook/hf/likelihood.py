@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from daybook.errors import BadData
-from daybook.extras import need
+from daybook.extras import require
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class LogLikelihood:
 def _loaded(folder: Path) -> tuple[Any, Any]:
     from daybook.hf import weights
 
-    need("transformers").utils.logging.disable_progress_bar()  # it has its own, and ours is told by rows
+    require("transformers").utils.logging.disable_progress_bar()  # it has its own, and ours is told by rows
     model, tokenizer = weights.load(folder)
     return model.eval(), tokenizer
 
@@ -52,7 +52,7 @@ def score(
         )
     if not pairs:
         return []
-    torch = need("torch")
+    torch = require("torch")
     model, tokenizer = _loaded(folder)
     longest = int(getattr(model.config, "max_position_embeddings", 2048))
     encoded = {pair: _encode(tokenizer, *pair) for pair in dict.fromkeys(pairs)}

@@ -20,7 +20,7 @@ import numpy as np
 import orjson
 
 from daybook.errors import BadData, BadParameter
-from daybook.extras import need
+from daybook.extras import require
 from daybook.hf import embeddings
 
 LABELS = ("negative", "positive")
@@ -42,7 +42,7 @@ def probabilities(texts: Sequence[str]) -> np.ndarray:
 
 def features(texts: Sequence[str]) -> np.ndarray:
     """One row of 3,072 for each text; batched by length, equal texts once."""
-    torch = need("torch")
+    torch = require("torch")
     encoder, tokenizer = _encoder()
     ordered = sorted(dict.fromkeys(texts), key=len)
     found: dict[str, np.ndarray] = {}
@@ -61,7 +61,7 @@ def features(texts: Sequence[str]) -> np.ndarray:
 
 def fit(rows: np.ndarray, labels: Sequence[int], *, strength: float = 0.001) -> tuple[np.ndarray, float]:
     """Weights and bias of a head on `features`, standardisation folded in. `labels`: 1 is positive."""
-    linear = need("sklearn.linear_model", package="scikit-learn")
+    linear = require("sklearn.linear_model", package="scikit-learn")
     centre, spread = rows.mean(0), rows.std(0)
     spread[spread < 1e-6] = 1.0  # the same in every row: it says nothing, and is not to be divided by
     fitted = linear.LogisticRegression(C=strength, max_iter=2000).fit((rows - centre) / spread, list(labels))
@@ -102,7 +102,7 @@ def _head() -> tuple[np.ndarray, float]:
 
 @lru_cache(maxsize=1)
 def _encoder() -> tuple[Any, Any]:
-    need("transformers").utils.logging.disable_progress_bar()
+    require("transformers").utils.logging.disable_progress_bar()
     return embeddings.load()
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from daybook.errors import BadParameter, SettingsError, Unavailable, UnknownModel
-from daybook.extras import need
+from daybook.extras import require
 from daybook.hf import embeddings as embed
 from daybook.hf import sentiment
 from daybook.providers.hf.models_file import named_models
@@ -104,7 +104,7 @@ def _named(task: str, name: str, body: Mapping[str, Any], home: Path) -> dict[st
         results = list(_RUNNERS[task](folder, texts, body, home))
     except BadParameter as error:  # whoever asks can neither see nor mend what tasks.yml names
         raise SettingsError(f"{name} of tasks.yml: {error.message}", remedy=error.remedy) from error
-    tokenizer = need("transformers").AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    tokenizer = require("transformers").AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     length = embed.reading(str(folder)).length if task == "embed" else _length(*_model(_KINDS[task], folder))
     return {"results": results, "model": name, "digest": embed.digest(str(folder)), **_read(texts, tokenizer, length)}
 
@@ -115,7 +115,7 @@ def located(model: str, revision: str | None) -> Path:
     where it cannot be fetched."""
     if Path(model).is_dir():
         return Path(model)
-    hub = need("huggingface_hub")
+    hub = require("huggingface_hub")
     try:
         return Path(hub.snapshot_download(model, revision=revision))
     except Exception as error:  # by httpx, the hub or the disk, each with errors of its own
@@ -129,7 +129,7 @@ def located(model: str, revision: str | None) -> Path:
 def _model(kind: str, folder: Path) -> tuple[Any, Any]:
     from daybook.hf.weights import best_device
 
-    transformers = need("transformers")
+    transformers = require("transformers")
     transformers.utils.logging.disable_progress_bar()
     try:
         loaded = getattr(transformers, kind).from_pretrained(str(folder), local_files_only=True).eval()
@@ -160,7 +160,7 @@ def _by_length(texts: Sequence[str], forward: Callable[[list[str]], Sequence[Any
 
 
 def _sentiment(folder: Path, texts: list[str], body: Mapping[str, Any], home: Path) -> list[Any]:
-    torch = need("torch")
+    torch = require("torch")
     model, tokenizer = _model(_KINDS["sentiment"], folder)
     length = _length(model, tokenizer)
 
@@ -177,7 +177,7 @@ def _sentiment(folder: Path, texts: list[str], body: Mapping[str, Any], home: Pa
 
 def _classify(folder: Path, texts: list[str], body: Mapping[str, Any], home: Path) -> list[Any]:
     """Zero-shot by entailment (models that were trained on NLI): does the text entail `This text is about …`?"""
-    torch = need("torch")
+    torch = require("torch")
     model, tokenizer = _model(_KINDS["classify"], folder)
     length = _length(model, tokenizer)
     entails = next((i for i, name in model.config.id2label.items() if name.lower().startswith("entail")), None)
@@ -199,7 +199,7 @@ def _classify(folder: Path, texts: list[str], body: Mapping[str, Any], home: Pat
 
 def _summarize(folder: Path, texts: list[str], body: Mapping[str, Any], home: Path) -> list[Any]:
     """By a sequence-to-sequence model; transformers 5 has no pipeline for it any more, and needs none."""
-    torch = need("torch")
+    torch = require("torch")
     model, tokenizer = _model(_KINDS["summarize"], folder)
     length = _length(model, tokenizer)
 

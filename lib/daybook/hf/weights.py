@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from daybook.errors import BadParameter, DaybookError
-from daybook.extras import need
+from daybook.extras import require
 from daybook.providers.llamacpp import weights as embedded
 
 MODEL = embedded.MODEL
@@ -33,7 +33,7 @@ def weights(home: Path, *, source: Path | None = None) -> Path:
     Two processes that ask at once both make it, and the first to finish wins. `source`: another GGUF file, for a
     folder of its own. Raises DaybookError where the disk has no room for it.
     """
-    found = embedded.find(source)
+    found = embedded.find_weights(source)
     folder = home / "models" / (MODEL if source is None else found.path.stem)
     if (folder / MARK).is_file():
         return folder
@@ -52,7 +52,7 @@ def weights(home: Path, *, source: Path | None = None) -> Path:
                 {
                     "model": MODEL,
                     "version": found.version,
-                    "source": embedded.digest(found.path, home / "weights.json"),
+                    "source": embedded.hash_weights(found.path, home / "weights.json"),
                     "digest": folder_digest(made),
                 }
             )
@@ -107,7 +107,7 @@ def load(folder: Path, *, device: str | None = None, dtype: str = "float32") -> 
 
 def quiet() -> Any:
     """transformers, without the bars that it draws over everybody's output, and what it tells its own callers."""
-    transformers = need("transformers")
+    transformers = require("transformers")
     # peft asks for a property that transformers renames in its next release: nothing that a user could mend.
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
     transformers.utils.logging.disable_progress_bar()
@@ -116,13 +116,13 @@ def quiet() -> Any:
 
 def best_device() -> str:
     """`cuda` where there is one, else `cpu`."""
-    return "cuda" if need("torch").cuda.is_available() else "cpu"
+    return "cuda" if require("torch").cuda.is_available() else "cpu"
 
 
 def _dequantise(path: Path, folder: Path) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     transformers = quiet()
-    need("gguf")
+    require("gguf")
     asked = {"gguf_file": path.name, "local_files_only": True}
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(path.parent), **asked)
     loaded = transformers.AutoModelForCausalLM.from_pretrained(str(path.parent), dtype="float32", **asked)

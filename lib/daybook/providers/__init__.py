@@ -15,12 +15,12 @@ __all__ = ["make"]
 
 def make(config: Upstream) -> Provider:
     """The provider of an upstream, not yet connected to anything. Raises SettingsError for a kind there is not."""
-    from daybook.providers import factory as kinds
+    from daybook.providers import factory
 
-    factory = kinds.FACTORIES.get(config.kind)
-    if factory is None:
+    make_provider = factory.FACTORIES.get(config.kind)
+    if make_provider is None:
         raise SettingsError(
             f"The upstream {config.name!r} is of kind {config.kind!r}, which there is not.",
-            remedy=f"Use one of: {', '.join(sorted(kinds.FACTORIES))}.",
+            remedy=f"Use one of: {', '.join(sorted(factory.FACTORIES))}.",
         )
-    return factory(config)
+    return make_provider(config)

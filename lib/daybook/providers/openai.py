@@ -13,10 +13,9 @@ import aiohttp
 import orjson
 
 from daybook.errors import BadRequest, ModelNotFound, RateLimited, Unavailable
-from daybook.providers.http import errors as faults
 from daybook.providers.http.answer import is_failure, read_json, text_of
 from daybook.providers.http.client import HttpUpstream
-from daybook.providers.http.errors import Asked, AttemptFailed
+from daybook.providers.http.errors import Asked, AttemptFailed, refused_attempt
 from daybook.providers.http.sse import Events
 from daybook.providers.http.stream import open_stream
 from daybook.providers.http.usage import reported_usage
@@ -99,7 +98,7 @@ async def _answer(response: aiohttp.ClientResponse, asked: Asked) -> tuple[bytes
     answer = read_json(data)
     if isinstance(answer, dict):
         if is_failure(answer):
-            raise faults.refused(None, data, asked)
+            raise refused_attempt(None, data, asked)
         if isinstance(answer.get("choices"), list):
             return data, answer
     raise _no_answer(asked, response.status, "a chat completion")

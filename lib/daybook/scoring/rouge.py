@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from daybook.extras import need
+from daybook.extras import require
 from daybook.scoring.score import Score
 
 
 @cache
 def _scorer() -> Any:
-    return need("rouge_score.rouge_scorer", package="rouge-score").RougeScorer(["rougeL"], use_stemmer=True)
+    return require("rouge_score.rouge_scorer", package="rouge-score").RougeScorer(["rougeL"], use_stemmer=True)
 
 
 def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daybook.errors import BadData
-from daybook.extras import need
+from daybook.extras import require
 from daybook.training.data.examples import Message, templated, tools_of
 
 IGNORED = -100
@@ -80,7 +80,7 @@ def order(lengths: Sequence[int], batch: int, *, seed: int, epoch: int) -> Itera
 
 def tensors(rows: Sequence[Encoded], *, pad: int, device: Any) -> dict[str, Any]:
     """A padded batch: input_ids, attention_mask, labels."""
-    torch = need("torch")
+    torch = require("torch")
     width = max(len(row.ids) for row in rows)
     ids = torch.full((len(rows), width), pad, dtype=torch.long)
     mask = torch.zeros((len(rows), width), dtype=torch.long)
@@ -98,7 +98,7 @@ def answer_losses(model: Any, rows: Sequence[Encoded], *, pad: int) -> Any:
 
     Only the positions that are learnt go through the vocabulary, which is most of a small model's work.
     """
-    torch = need("torch")
+    torch = require("torch")
     device = model.device
     batch = tensors(rows, pad=pad, device=device)
     labels = batch.pop("labels")[:, 1:]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daybook.extras import need
+from daybook.extras import require
 from daybook.hf import weights as bases
 from daybook.training.batches import answer_losses, encode_all
 from daybook.training.data.examples import Chats, templated, tools_of
@@ -47,7 +47,7 @@ def compare(
 ) -> Compared:
     """`longest`: tokens of an answer at most. `generate`: whether answers are written at all; without, both are ""."""
     model, tokenizer = bases.load(base)
-    model = need("peft").PeftModel.from_pretrained(model, str(adapter)).eval()
+    model = require("peft").PeftModel.from_pretrained(model, str(adapter)).eval()
     sides = []
     total = 2 * len(chats)
     for turn, tuned in enumerate((False, True)):
@@ -74,7 +74,7 @@ def _side(
     generate: bool,
     show_progress: Callable[[int], None],
 ) -> Side:
-    torch = need("torch")
+    torch = require("torch")
     rows = encode_all(chats, tokenizer, max_length)
     losses, answers = [0.0] * len(rows), [""] * len(rows)
     order = sorted(range(len(rows)), key=lambda n: len(rows[n].ids))

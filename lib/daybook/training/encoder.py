@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from daybook.errors import BadData, DaybookError
-from daybook.extras import need
+from daybook.extras import require
 from daybook.hf import embeddings
 from daybook.hf import head as heads
 from daybook.hf.head import ClassifierHead
@@ -74,7 +74,7 @@ class _EncoderTraining:
         identity: dict[str, str],
         start: ClassifierHead | None,
     ) -> None:
-        torch = self.torch = need("torch")
+        torch = self.torch = require("torch")
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
         torch.manual_seed(recipe.seed)

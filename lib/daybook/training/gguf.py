@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 
 from daybook.errors import BadParameter
-from daybook.extras import need
+from daybook.extras import require
 
 FILE = "adapter.gguf"
 _NAMES = {
@@ -31,7 +31,7 @@ def to_gguf(adapter: Path, base: Path) -> Path:
     """Write `adapter`/adapter.gguf from the safetensors there. `base`: the folder it was trained on, for its heads.
 
     Raises BadParameter for a base that is no llama, or an adapter that llama.cpp cannot run."""
-    gguf = need("gguf")
+    gguf = require("gguf")
     config = orjson.loads((base / "config.json").read_bytes())
     settings = orjson.loads((adapter / "adapter_config.json").read_bytes())
     if config.get("model_type") != "llama":
@@ -70,7 +70,7 @@ def merge(adapter: Path, base: Path, folder: Path) -> Path:
     from daybook.hf import weights as bases
 
     model, tokenizer = bases.load(base, device="cpu")
-    merged = need("peft").PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    merged = require("peft").PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     merged.save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
     return folder
@@ -78,7 +78,7 @@ def merge(adapter: Path, base: Path, folder: Path) -> Path:
 
 def _tensors(adapter: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = need("safetensors.numpy").load_file(str(adapter / "adapter_model.safetensors"))
+        found: dict[str, Any] = require("safetensors.numpy").load_file(str(adapter / "adapter_model.safetensors"))
     except Exception as error:
         raise BadParameter(
             f"The adapter in {adapter} does not load: {type(error).__name__}: {str(error)[:200]}.",

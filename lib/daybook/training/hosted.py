@@ -22,7 +22,7 @@ import yaml
 from daybook import atomic
 from daybook.datasets.rows import to_bytes
 from daybook.errors import BadParameter, ProviderError, Unauthorised, Unavailable
-from daybook.extras import need
+from daybook.extras import require
 from daybook.training.data.examples import Chats, tools_of
 
 OVER = frozenset(("succeeded", "failed", "cancelled"))
@@ -240,7 +240,7 @@ class Hosted:
 
 def client(*, key: str, base_url: str | None = None) -> Any:
     """A client of the official library."""
-    return need("openai").OpenAI(api_key=key, base_url=base_url, max_retries=2, timeout=60)
+    return require("openai").OpenAI(api_key=key, base_url=base_url, max_retries=2, timeout=60)
 
 
 def uploaded(client: Any) -> list[dict[str, Any]]:
@@ -258,7 +258,7 @@ def delete(client: Any, id_: str) -> None:
 
 def _translated(call: Callable[[], Any]) -> Any:
     """The call's result, with the library's errors as ours."""
-    openai = need("openai")
+    openai = require("openai")
     try:
         return call()
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:

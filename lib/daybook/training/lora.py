@@ -17,7 +17,7 @@ from pathlib import Path
 import orjson
 
 from daybook.errors import DaybookError
-from daybook.extras import need
+from daybook.extras import require
 from daybook.hf import weights as bases
 from daybook.training.batches import Encoded, answer_losses, encode_all, order
 from daybook.training.checkpoints import Checkpoints
@@ -61,7 +61,7 @@ class _LoraTraining:
         tell: Tell,
         stop: Callable[[], bool],
     ) -> None:
-        torch, peft = need("torch"), need("peft")
+        torch, peft = require("torch"), require("peft")
         self.torch, self.recipe, self.folder, self.tell, self.stop = torch, recipe, folder, tell, stop
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
@@ -224,9 +224,9 @@ class _LoraTraining:
         if found is None:
             return
         place, state = found
-        peft, torch = need("peft"), self.torch
+        peft, torch = require("peft"), self.torch
         peft.set_peft_model_state_dict(
-            self.model, need("safetensors.torch").load_file(place / "adapter_model.safetensors")
+            self.model, require("safetensors.torch").load_file(place / "adapter_model.safetensors")
         )
         kept = torch.load(place / "optimiser.pt", weights_only=True, map_location=self.device)
         self.optimiser.load_state_dict(kept["optimiser"])

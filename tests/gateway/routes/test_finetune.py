@@ -12,7 +12,7 @@ import httpx
 import orjson
 import pytest
 
-from daybook.gateway.http import Refusal
+from daybook.gateway.http.errors import Refusal
 from daybook.gateway.routes.finetune import confined
 
 

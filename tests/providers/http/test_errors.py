@@ -23,8 +23,7 @@ from daybook.errors import (
     Unavailable,
     UpstreamTimeout,
 )
-from daybook.providers.http import errors as faults
-from daybook.providers.http.errors import Asked
+from daybook.providers.http.errors import Asked, broken_stream, lost_attempt, refused_attempt
 
 SECRET = "sk-ours-0123456789abcdef"
 PROMPT = "My card is 4111 1111 1111 1111 and my name is Ada Lovelace."
@@ -39,7 +38,7 @@ ASKED = Asked(
 
 
 def refused(status, body, **more):
-    return faults.refused(status, body if isinstance(body, bytes) else json.dumps(body).encode(), ASKED, **more)
+    return refused_attempt(status, body if isinstance(body, bytes) else json.dumps(body).encode(), ASKED, **more)
 
 
 def openai_error(message, code=None, type_="invalid_request_error", param=None):
@@ -148,7 +147,7 @@ def test_each_refusal_has_its_kind(status, body, kind, again):
 def test_every_kind_is_reached():
     """No kind of ProviderError is without a way to it; StreamBroken is what any of them becomes midway."""
     kinds = {kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, ProviderError)}
-    broken = type(faults.broken(refused(500, b""), ASKED))
+    broken = type(broken_stream(refused(500, b""), ASKED))
     assert {kind for _, _, kind, _ in CASES} | {broken} == kinds - {ProviderError}
 
 
@@ -230,7 +229,7 @@ CLIENT = sorted(
 def test_every_exception_of_the_client_is_translated(kind):
     """Each class that aiohttp can raise, present and future, becomes a ProviderError: timeouts as timeouts, the rest
     as unavailable, and asked again unless the address or the certificate is at fault. Nothing of it is quoted."""
-    fault = faults.lost(built(kind), ASKED, idle=300)
+    fault = lost_attempt(built(kind), ASKED, idle=300)
     assert type(fault.error) is (UpstreamTimeout if kind in TIMEOUTS else Unavailable)
     assert fault.again is not issubclass(kind, NEVER_AGAIN)
     said = f"{fault.error} {fault.error!r}"
@@ -251,14 +250,14 @@ def test_every_exception_of_the_client_is_translated(kind):
 )
 def test_what_the_system_raises_is_translated_too(error, kind, again):
     """Not everything that goes wrong has a class of the client's own."""
-    fault = faults.lost(error, ASKED, idle=300)
+    fault = lost_attempt(error, ASKED, idle=300)
     assert type(fault.error) is kind
     assert fault.again is again
 
 
 def test_what_breaks_midway_is_broken_whatever_it_was():
     """After the first byte there is one kind, which says what happened and is never asked again."""
-    error = faults.broken(faults.lost(aiohttp.ServerDisconnectedError(), ASKED, idle=300), ASKED)
+    error = broken_stream(lost_attempt(aiohttp.ServerDisconnectedError(), ASKED, idle=300), ASKED)
     assert type(error) is StreamBroken
     assert not error.retried
     assert "ServerDisconnectedError" in str(error)

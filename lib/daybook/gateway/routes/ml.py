@@ -7,11 +7,12 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from daybook.gateway import auth as who
+from daybook.gateway.auth import read_project, read_run_id, read_tags
 from daybook.gateway.components import Components
-from daybook.gateway.http import Refusal, RequestState, bad_request
+from daybook.gateway.http.asgi import RequestState
+from daybook.gateway.http.errors import Refusal, bad_request
 from daybook.inference.request import ChatRequest
-from daybook.inference.tasks import MOST_TEXTS, TASKS
+from daybook.inference.tasks.tasks import MOST_TEXTS, TASKS
 
 MOST_BODY = 32 * 1024 * 1024
 _FIELDS: dict[str, Any] = {
@@ -46,9 +47,9 @@ def routes(parts: Components) -> APIRouter:
                 started=visit.started,
                 caller=None if key is None else key.name,
                 key_id=None if key is None else key.id,
-                project=who.project(key, headers),
-                tags=who.tags(headers, None),
-                run_id=who.run_id(headers),
+                project=read_project(key, headers),
+                tags=read_tags(headers, None),
+                run_id=read_run_id(headers),
             )
             result = await parts.tasks.run(task, asked)
             return Response(orjson.dumps(result), media_type="application/json")

@@ -22,8 +22,14 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadRequest, ProviderError
-from daybook.providers.http import errors as faults
-from daybook.providers.http.errors import Asked, AttemptFailed
+from daybook.providers.http.errors import (
+    Asked,
+    AttemptFailed,
+    broken_stream,
+    lost_attempt,
+    rate_limits_of,
+    refused_attempt,
+)
 from daybook.providers.port import Body
 from daybook.providers.verbatim import dump
 
@@ -153,7 +159,7 @@ class HttpUpstream:
                 fault = failed
             except FAILURES as error:
                 idle = self.timeouts.quick if quick else self.timeouts.idle
-                fault = faults.lost(error, asked, idle=idle)
+                fault = lost_attempt(error, asked, idle=idle)
             wait = self._retry.wait(attempt, fault, self._rng) if retry else None
             if wait is None:
                 fault.error.attempts = attempt
@@ -192,7 +198,7 @@ class HttpUpstream:
                     return await read(response, asked)
                 except FAILURES as error:
                     idle = self.timeouts.quick if quick else self.timeouts.idle
-                    fault = faults.lost(error, asked, idle=idle)
+                    fault = lost_attempt(error, asked, idle=idle)
                     fault.again &= method == "GET" or not has_begun(response)
                     raise fault from None
             raise await self._refused(response, asked)  # noqa: TRY301 - the response is closed on either way out
@@ -212,14 +218,14 @@ class HttpUpstream:
         except FAILURES:
             pass  # the status has come and decides; what else it wanted to say is lost
         headers = response.headers
-        fault = faults.refused(
+        fault = refused_attempt(
             response.status,
             bytes(body),
             asked,
             retry_after=retry_after(headers, self._clock.now()),
             should_retry=headers.get("x-should-retry"),
         )
-        fault.error.limits = faults.limits_of(headers)
+        fault.error.limits = rate_limits_of(headers)
         return fault
 
     async def aclose(self) -> None:
@@ -292,5 +298,5 @@ async def whole(response: aiohttp.ClientResponse, _: Asked) -> bytes:
 
 def as_stream_error(error: BaseException, asked: Asked, *, idle: float) -> ProviderError:
     """What an exception is once part of the answer was handed over."""
-    fault = error if isinstance(error, AttemptFailed) else faults.lost(error, asked, idle=idle)
-    return faults.broken(fault, asked)
+    fault = error if isinstance(error, AttemptFailed) else lost_attempt(error, asked, idle=idle)
+    return broken_stream(fault, asked)

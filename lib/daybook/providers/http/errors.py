@@ -103,7 +103,7 @@ _UNREADABLE = re.compile(r"(?i)\b(?:image|audio|video) input is not supported")
 """What llama.cpp says, with a 500, of a part that the model has no eyes or ears for: it never will."""
 
 
-def refused(
+def refused_attempt(
     status: int | None,
     body: bytes,
     asked: Asked,
@@ -115,7 +115,7 @@ def refused(
 
     `should_retry`: the header `x-should-retry`, which OpenAI's service sends and which decides where it is there.
     """
-    answer = _said(body)
+    answer = _error_object(body)
     if status is not None and 300 <= status < 400:
         return _fault(Unavailable, False, asked, answer, status, f"answered with a redirect ({status})")
     code = answer.get("code")
@@ -210,13 +210,13 @@ def _word(value: object) -> str | None:
     return value if fits else None  # type: ignore[return-value]  # a str: the line above
 
 
-def limits_of(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def rate_limits_of(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """What an upstream says of its rate limits, as the clients of its own service read it."""
     named = ((name.lower(), value) for name, value in headers.items())
     return tuple((n, v) for n, v in named if _LIMITS.fullmatch(n) and len(v) <= 100 and v.isascii() and v.isprintable())
 
 
-def _said(body: bytes) -> Mapping[str, Any]:
+def _error_object(body: bytes) -> Mapping[str, Any]:
     """The error object in a body, whichever way it is wrapped; {} where there is none."""
     data = read_json(body)
     if isinstance(data, list) and data:
@@ -226,7 +226,7 @@ def _said(body: bytes) -> Mapping[str, Any]:
     data = dict(failure_of(data))
     error = data.get("error", data)
     if isinstance(error, str):
-        inner = _said(error.encode(errors="replace")) if error.startswith("{") else {}
+        inner = _error_object(error.encode(errors="replace")) if error.startswith("{") else {}
         return inner or {**data, "message": error}  # Ollama wraps what llama.cpp said as text
     if not isinstance(error, dict):
         error = data
@@ -257,7 +257,7 @@ def _sentence(detail: object) -> str | None:
     return "; ".join(faults) or None
 
 
-def lost(error: BaseException, asked: Asked, *, idle: float) -> AttemptFailed:
+def lost_attempt(error: BaseException, asked: Asked, *, idle: float) -> AttemptFailed:
     """The fault that an exception of the HTTP client is. `idle`: seconds without a byte after which it gives up."""
     who = f"{asked.upstream} ({asked.host})"
     reason = _reason(error)
@@ -299,7 +299,7 @@ def lost(error: BaseException, asked: Asked, *, idle: float) -> AttemptFailed:
     )
 
 
-def broken(fault: AttemptFailed, asked: Asked) -> StreamBroken:
+def broken_stream(fault: AttemptFailed, asked: Asked) -> StreamBroken:
     """`fault` when part of the answer was already handed over: nothing can be asked again."""
     error = StreamBroken(
         f"The answer of {asked.upstream} ({asked.host}) broke off midway. {fault.error.message}",

@@ -10,9 +10,8 @@ from typing import Protocol
 import aiohttp
 
 from daybook.errors import StreamBroken, Unavailable
-from daybook.providers.http import errors as faults
 from daybook.providers.http.client import FAILURES, HttpUpstream, as_stream_error, has_begun
-from daybook.providers.http.errors import Asked, AttemptFailed
+from daybook.providers.http.errors import Asked, AttemptFailed, refused_attempt
 from daybook.providers.port import Body, Piece
 
 _TAIL = 1.0
@@ -56,7 +55,7 @@ class OpenStream:
         while not self._ready:
             if reader.failure is not None:
                 self._response.close()
-                raise as_stream_error(faults.refused(None, reader.failure, self._asked), self._asked, idle=self._idle)
+                raise as_stream_error(refused_attempt(None, reader.failure, self._asked), self._asked, idle=self._idle)
             if reader.done:
                 await self._end()
                 raise StopAsyncIteration
@@ -113,7 +112,7 @@ async def open_stream(wire: HttpUpstream, path: str, body: Body, reader: Callabl
             if not chunk:
                 break
         if events.failure is not None:  # whatever came before it, nothing was handed on yet
-            raise faults.refused(None, events.failure, asked)
+            raise refused_attempt(None, events.failure, asked)
         if not events.begun:
             raise AttemptFailed(
                 Unavailable(f"{asked.upstream} ({asked.host}) ended its answer before it began.", remedy="Ask again."),

@@ -15,8 +15,8 @@ from typing import Any
 
 from daybook.errors import BadRequest, ModelNotFound, Unavailable
 from daybook.providers.http.client import Address, HttpUpstream, Retry, Timeouts
-from daybook.providers.llamacpp import weights as embedded
 from daybook.providers.llamacpp.process import Llama
+from daybook.providers.llamacpp.weights import CONTEXT, MODEL, SYSTEM, Weights, find_weights, hash_weights
 from daybook.providers.openai import OpenAI
 from daybook.providers.port import Body, Identity, Reply, Stream
 from daybook.providers.verbatim import changed
@@ -30,8 +30,8 @@ class Options:
     """A GGUF file; None for the installed one."""
     adapter: Path | None = None
     """A GGUF file of low-rank matrices that the weights are run with."""
-    model: str = embedded.MODEL
-    context: int = embedded.CONTEXT
+    model: str = MODEL
+    context: int = CONTEXT
     slots: int = 4
     threads: int | None = None
     """None: all processors but one, which the process that serves needs; llama.cpp's threads spin while they wait."""
@@ -72,8 +72,8 @@ class Local:
     async def identify(self, model: str) -> Identity:
         self._check(model)
         if self._identity is None:
-            found = embedded.find(self.options.weights)
-            digest = await asyncio.to_thread(embedded.digest, found.path, self._home / "weights.json")
+            found = find_weights(self.options.weights)
+            digest = await asyncio.to_thread(hash_weights, found.path, self._home / "weights.json")
             self._identity = Identity(model=model, version=found.version, digest=digest, context=self.options.context)
         return self._identity
 
@@ -134,15 +134,15 @@ class Local:
         self._llama = await Llama.start(asked, logs=self._home / "logs")
         return self._llama
 
-    def _startable(self) -> embedded.Weights:
+    def _startable(self) -> Weights:
         """The weights. Raises Unavailable where they or what runs them is missing."""
-        weights = embedded.find(self.options.weights)
+        installed = find_weights(self.options.weights)
         if importlib.util.find_spec("xllamacpp") is None:
             raise Unavailable(
                 "xllamacpp, which runs the embedded model, is not installed.",
                 remedy="Install it: pip install xllamacpp",
             )
-        return weights
+        return installed
 
     # ── the request ───────────────────────────────────────────────────────────────────────────────────
 
@@ -160,7 +160,7 @@ class Local:
             )
         if self.options.weights is not None or any(m.get("role") in ("system", "developer") for m in messages):
             return body
-        return changed(body, messages=[{"role": "system", "content": embedded.SYSTEM}, *messages])
+        return changed(body, messages=[{"role": "system", "content": SYSTEM}, *messages])
 
     def _check(self, model: str) -> None:
         if model != self.options.model:

@@ -35,7 +35,7 @@ class Weights:
     """In words; None for a file of the user's own."""
 
 
-def find(path: Path | None = None) -> Weights:
+def find_weights(path: Path | None = None) -> Weights:
     """The weights at `path`, or those that are installed. Raises Unavailable where there are none."""
     if path is not None:
         if not path.is_file():
@@ -51,7 +51,7 @@ def find(path: Path | None = None) -> Weights:
     )
 
 
-def digest(path: Path, memory: Path) -> str:
+def hash_weights(path: Path, memory: Path) -> str:
     """`sha256:…` of the file at `path`; remembered in the JSON file `memory` until the file changes.
 
     A memory that cannot be read or written costs time (about 0.2 s), never the digest.

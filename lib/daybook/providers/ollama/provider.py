@@ -17,9 +17,8 @@ import orjson
 
 from daybook.clock import Clock, SystemClock
 from daybook.errors import ContextTooLong, ModelNotFound, ProviderError, Unavailable
-from daybook.providers.http import errors as faults
 from daybook.providers.http.client import HttpUpstream
-from daybook.providers.http.errors import Asked, AttemptFailed
+from daybook.providers.http.errors import Asked, AttemptFailed, refused_attempt
 from daybook.providers.http.stream import open_stream
 from daybook.providers.ollama import request
 from daybook.providers.ollama.response import Judge, Lines, reply
@@ -198,5 +197,5 @@ async def _object(response: aiohttp.ClientResponse, asked: Asked) -> dict[str, A
         )
         raise AttemptFailed(error, again=False)
     if answer.get("error"):
-        raise faults.refused(None, data, asked)
+        raise refused_attempt(None, data, asked)
     return answer

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from daybook.errors import BadParameter
-from daybook.extras import need
+from daybook.extras import require
 from daybook.providers.llamacpp import weights as embedded
 from daybook.training.data.examples import Message
 
@@ -46,8 +46,8 @@ def folder(home: Path) -> Path:
     own = home / "models" / f"{embedded.MODEL}-tokenizer"
     if not (own / "tokenizer.json").is_file():
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        found = embedded.find().path
-        tokenizer = need("transformers").AutoTokenizer.from_pretrained(
+        found = embedded.find_weights().path
+        tokenizer = require("transformers").AutoTokenizer.from_pretrained(
             str(found.parent), gguf_file=found.name, local_files_only=True
         )
         beside = own.with_name(f".{own.name}-{os.getpid()}")
@@ -66,7 +66,7 @@ def counter(place: Path) -> Counter:
     """Counts by the tokenizer and the chat template in `place`. Raises BadParameter where it has none that loads."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
-        tokenizer = need("transformers").AutoTokenizer.from_pretrained(str(place), local_files_only=True)
+        tokenizer = require("transformers").AutoTokenizer.from_pretrained(str(place), local_files_only=True)
     except Exception as error:  # each library has its own for a file that is cut off
         raise BadParameter(
             f"The tokenizer in {place} does not load: {type(error).__name__}: {' '.join(str(error).split())[:300]}.",

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from daybook.errors import BadParameter, PortInUse
-from daybook.gateway.listen import bind, is_loopback, url_of
+from daybook.gateway.http.listen import bind, is_loopback, url_of
 
 
 def test_a_port_in_use_names_the_port_the_holder_and_another():

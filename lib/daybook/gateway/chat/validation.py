@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import orjson
 
-from daybook.gateway.http import Refusal, bad_request
+from daybook.gateway.http.errors import Refusal, bad_request
 
 ROLES = frozenset(("developer", "system", "user", "assistant", "tool", "function"))
 
@@ -101,18 +101,18 @@ def _unreadable(data: bytes, error: orjson.JSONDecodeError) -> Refusal:
     return bad_request(f"The body is not JSON {where}: {error.msg}.", remedy="Send one JSON object, in UTF-8.")
 
 
-def check(body: Mapping[str, Any]) -> None:
+def require_chat(body: Mapping[str, Any]) -> None:
     """Raise a 400 Refusal for a body that is not a chat completion; it names the parameter."""
     model = body.get("model")
     if not isinstance(model, str) or not model:
         text = "is missing" if "model" not in body else f"is {_name(model) if model != '' else 'empty'}"
         raise bad_request(f"model {text}.", remedy="Name one; GET /v1/models lists them.", param="model")
-    _check_messages(body.get("messages"), given="messages" in body)
+    _require_messages(body.get("messages"), given="messages" in body)
     for name, value in body.items():
         known = _KNOWN.get(name)
         if known is not None and value is not None:
-            _check_known(name, value, *known)
-    _check_stop(body.get("stop"))
+            _require_known(name, value, *known)
+    _require_stop(body.get("stop"))
     if body.get("stream_options") is not None and body.get("stream") is not True:
         raise bad_request(
             "stream_options is given for an answer that is not streamed.",
@@ -121,7 +121,7 @@ def check(body: Mapping[str, Any]) -> None:
         )
 
 
-def _check_known(name: str, value: Any, kind: _Kind, low: float | None, high: float | None) -> None:
+def _require_known(name: str, value: Any, kind: _Kind, low: float | None, high: float | None) -> None:
     fits = isinstance(value, _TYPES[kind]) and (kind == "switch" or not isinstance(value, bool))  # JSON's true is no 1
     if not fits:
         raise bad_request(f"{name} is {_name(value)}.", remedy=f"It must be {_ARTICLE[kind]}.", param=name)
@@ -130,7 +130,7 @@ def _check_known(name: str, value: Any, kind: _Kind, low: float | None, high: fl
         raise bad_request(f"{name} is {value}.", remedy=f"It must be {allowed}.", param=name)
 
 
-def _check_messages(messages: Any, *, given: bool) -> None:
+def _require_messages(messages: Any, *, given: bool) -> None:
     if not isinstance(messages, list):
         text = f"is {_name(messages)}" if given else "is missing"
         raise bad_request(
@@ -155,11 +155,11 @@ def _check_messages(messages: Any, *, given: bool) -> None:
                 remedy=f"It must be one of {', '.join(sorted(ROLES))}.",
                 param=f"messages[{i}].role",
             )
-        _check_content(i, role, message)
-        _check_calls(i, message.get("tool_calls"))
+        _require_content(i, role, message)
+        _require_calls(i, message.get("tool_calls"))
 
 
-def _check_calls(i: int, calls: Any) -> None:
+def _require_calls(i: int, calls: Any) -> None:
     """Tool calls in the history: what is no call would be paid for before anybody noticed."""
     if calls is None:
         return
@@ -177,7 +177,7 @@ def _check_calls(i: int, calls: Any) -> None:
             )
 
 
-def _check_content(i: int, role: str, message: Mapping[str, Any]) -> None:
+def _require_content(i: int, role: str, message: Mapping[str, Any]) -> None:
     content, param = message.get("content"), f"messages[{i}].content"
     if isinstance(content, str):
         return
@@ -207,7 +207,7 @@ def _says_without_content(message: Mapping[str, Any]) -> bool:
     )
 
 
-def _check_stop(stop: Any) -> None:
+def _require_stop(stop: Any) -> None:
     if stop is None or isinstance(stop, str):
         return
     if isinstance(stop, list) and len(stop) <= 4 and all(isinstance(text, str) for text in stop):

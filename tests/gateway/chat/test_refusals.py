@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from tests.gateway.chat.test_route import HELLO, post
 
-from daybook.gateway.request_log import route_of
-from tests.gateway.test_chat import HELLO, post
+from daybook.gateway.http.request_log import route_of
 
 CHAT = json.dumps({"model": "raw", "messages": HELLO})
 

@@ -16,7 +16,7 @@ from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.errors import JournalFull
 from daybook.gateway.auth_failures import WINDOW, AuthFailures
-from daybook.gateway.http_protocol import MOST_HEAD
+from daybook.gateway.http.protocol import MOST_HEAD
 from daybook.records import Event
 
 

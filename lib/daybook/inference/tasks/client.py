@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daybook.clock import new_id
-from daybook.inference.client import Client
+from daybook.inference.client.client import Client
 from daybook.inference.request import ChatRequest
-from daybook.inference.tasks import MOST_TEXTS, Tasks
+from daybook.inference.tasks.tasks import MOST_TEXTS, Tasks
 from daybook.ports import Ledger
 from daybook.prices import reckon
 from daybook.providers.hf.models_file import named_models

@@ -15,10 +15,10 @@ from typing import Any
 
 from daybook.clock import SystemClock
 from daybook.errors import DaybookError, ProviderError
-from daybook.extras import need
-from daybook.inference.answer_cache import AnswerCache, CachedAnswer, said_by
-from daybook.inference.batch import BatchResult, Limits, Request, ask_all
-from daybook.inference.client import Client
+from daybook.extras import require
+from daybook.inference.client.answer_cache import AnswerCache, CachedAnswer
+from daybook.inference.client.batch import BatchResult, Limits, Request, ask_all
+from daybook.inference.client.client import Client
 from daybook.settings import Settings
 
 PATIENCE = "10s"
@@ -49,7 +49,7 @@ async def _spread(
     project: str,
     progress: Callable[[int, int], None] | None,
 ) -> BatchResult:
-    distributed = need("distributed")
+    distributed = require("distributed")
     try:
         client = await distributed.Client(address, asynchronous=True, timeout=PATIENCE)
     except (OSError, TimeoutError, ValueError) as error:
@@ -83,7 +83,7 @@ def answer(settings: Settings, project: str, key: str, body: Mapping[str, Any]) 
     kept = answers.get(key)
     if kept is not None:
         return kept
-    reply = said_by(asking.chat(body, project=project, run_id=settings.run_id))
+    reply = CachedAnswer.of(asking.chat(body, project=project, run_id=settings.run_id))
     answers.put(key, reply)
     return reply
 

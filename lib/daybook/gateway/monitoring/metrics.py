@@ -15,7 +15,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from daybook.errors import JournalError
-from daybook.gateway.http import RequestState
+from daybook.gateway.http.asgi import RequestState
 from daybook.gateway.logs import Log
 from daybook.inference.ports import Observer
 from daybook.records import Call

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 import pytest
 
 from daybook.clock import FixedClock
-from daybook.gateway.connections import MOST, Connections, capacity
-from daybook.gateway.http_protocol import MOST_HEAD
+from daybook.gateway.http.connections import MOST, Connections, capacity
+from daybook.gateway.http.protocol import MOST_HEAD
 from daybook.gateway.logs import Log
 
 
@@ -230,7 +230,7 @@ def test_the_capacity_leaves_each_request_a_file_for_its_upstream():
 def test_the_endpoint_raises_its_file_limit_to_the_hard_one():
     """A soft limit of 256 becomes the hard limit."""
     program = (
-        "import resource\nfrom daybook.gateway.connections import raise_file_limit\n"
+        "import resource\nfrom daybook.gateway.http.connections import raise_file_limit\n"
         "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))\n"
         "expected = 40_000 if hard == resource.RLIM_INFINITY else hard\n"

@@ -14,8 +14,9 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from daybook.clock import new_id
-from daybook.gateway.connections import Connections
-from daybook.gateway.http import Disconnect, Refusal, shape
+from daybook.gateway.http.asgi import Disconnect
+from daybook.gateway.http.connections import Connections
+from daybook.gateway.http.errors import Refusal, error_response
 
 MOST_HEAD = 64 * 1024
 """Bytes of a request's line and headers together."""
@@ -146,7 +147,7 @@ class Protocol(HttpToolsProtocol):
             return
         self._refused = True
         request_id = new_id()
-        body = shape(Refusal(status, code, message, remedy=remedy), request_id).body
+        body = error_response(Refusal(status, code, message, remedy=remedy), request_id).body
         self.transport.write(
             b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n"
             b"connection: close\r\n\r\n%b" % (status, _REASONS[status].encode(), len(body), request_id.encode(), body)

@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from daybook import errors
-from daybook.gateway.http import Refusal, shape
+from daybook.gateway.http.errors import Refusal, error_response
 
 PROVIDER_ERRORS = [
     (errors.BadRequest, 400, "invalid_request_error", "bad_request", None),
@@ -21,9 +21,9 @@ PROVIDER_ERRORS = [
 @pytest.mark.parametrize(("kind", "status", "type_", "code", "param"), PROVIDER_ERRORS)
 def test_each_provider_error_has_its_status_type_and_code(kind, status, type_, code, param):
     """The message is the error's own, and the request id is in the body."""
-    shaped = shape(kind("The upstream said no.", remedy="Ask another."), "r1")
-    assert shaped.status == status
-    assert orjson.loads(shaped.body) == {
+    response = error_response(kind("The upstream said no.", remedy="Ask another."), "r1")
+    assert response.status == status
+    assert orjson.loads(response.body) == {
         "error": {
             "message": "The upstream said no. Ask another.",
             "type": type_,
@@ -41,7 +41,7 @@ def test_the_table_above_is_complete():
 
 def test_what_the_upstream_asks_us_to_wait_is_passed_on_in_whole_seconds():
     """2.1 seconds is 3: a client that came back after 2 would be early."""
-    assert shape(errors.RateLimited("Slow.", retry_after=2.1), "r").headers == [(b"retry-after", b"3")]
+    assert error_response(errors.RateLimited("Slow.", retry_after=2.1), "r").headers == [(b"retry-after", b"3")]
 
 
 @pytest.mark.parametrize(
@@ -55,30 +55,30 @@ def test_what_the_upstream_asks_us_to_wait_is_passed_on_in_whole_seconds():
 )
 def test_what_is_not_for_the_caller_is_not_told(error):
     """Foreign exceptions and the operator's errors: a plain 500 or 503 with the request id to look for in the log."""
-    shaped = shape(error, "r1")
-    assert shaped.status in (500, 503)
-    assert shaped.error["message"] == "The endpoint could not do this. Its log says why, under the request id r1."
+    response = error_response(error, "r1")
+    assert response.status in (500, 503)
+    assert response.error["message"] == "The endpoint could not do this. Its log says why, under the request id r1."
 
 
 def test_a_full_journal_says_what_to_do_and_not_to_retry():
     """507; the official client retries a 5xx by itself unless told not to, and each retry would be paid for."""
-    shaped = shape(errors.JournalFull("/home/ada/.daybook/journal/1.ndjson: no space left on device"), "r")
-    assert (shaped.status, shaped.error["code"]) == (507, "journal_full")
-    assert "make room" in shaped.error["message"]
-    assert "/home" not in shaped.error["message"]
-    assert (b"x-should-retry", b"false") in shaped.headers
+    response = error_response(errors.JournalFull("/home/ada/.daybook/journal/1.ndjson: no space left on device"), "r")
+    assert (response.status, response.error["code"]) == (507, "journal_full")
+    assert "make room" in response.error["message"]
+    assert "/home" not in response.error["message"]
+    assert (b"x-should-retry", b"false") in response.headers
 
 
 def test_a_journal_that_cannot_be_written_is_told_apart_from_a_full_one():
     """503, and the remedy is another."""
-    shaped = shape(errors.JournalError("/home/ada/.daybook/journal cannot be written"), "r")
-    assert (shaped.status, shaped.error["code"]) == (503, "journal_failed")
-    assert "/home" not in shaped.error["message"]
+    response = error_response(errors.JournalError("/home/ada/.daybook/journal cannot be written"), "r")
+    assert (response.status, response.error["code"]) == (503, "journal_failed")
+    assert "/home" not in response.error["message"]
 
 
 def test_an_error_under_way_is_one_server_sent_event():
     """`data: {"error": …}` and an empty line, which the official client raises as APIError."""
-    event = shape(Refusal(503, "shutting_down", "Going down."), "r").event
+    event = error_response(Refusal(503, "shutting_down", "Going down."), "r").event
     assert event.startswith(b'data: {"error":{')
     assert event.endswith(b"}}\n\n")
     assert event.count(b"\n") == 2

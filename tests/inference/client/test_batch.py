@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from daybook.errors import BadParameter, DaybookError, RateLimited, UnknownModel
-from daybook.inference.answer_cache import AnswerCache, CachedAnswer, key
-from daybook.inference.batch import BatchResult, Limits, Request, ask_all
+from daybook.inference.client.answer_cache import AnswerCache, CachedAnswer, key
+from daybook.inference.client.batch import BatchResult, Limits, Request, ask_all
 
 
 def questions(n: int) -> list[Request]:
@@ -63,9 +63,9 @@ async def test_what_was_answered_is_not_asked_again(tmp_path: Path) -> None:
     again = Asker()
     found = await run(again, 10, AnswerCache(tmp_path / "a.jsonl"))
     assert sorted(again.asked) == [8, 9]
-    assert len(found.said) == 10
+    assert len(found.answers) == 10
     assert found.asked == 2
-    assert found.said["k3"].cost == Decimal("0.01")
+    assert found.answers["k3"].cost == Decimal("0.01")
 
 
 async def test_the_cost_limit_is_never_passed_though_many_ask_at_once() -> None:
@@ -96,7 +96,7 @@ async def test_at_the_time_limit_what_had_come_is_kept() -> None:
 
     answers = AnswerCache(None)
     found = await ask_all(questions(5), ask=hang, answers=answers, limits=Limits(concurrency=2, seconds=0.05))
-    assert list(found.said) == ["k0"]
+    assert list(found.answers) == ["k0"]
     assert "time limit" in str(found.stopped)
     assert answers.get("k0") is not None
 
@@ -106,7 +106,7 @@ async def test_a_question_that_fails_is_an_error_of_its_own_and_asked_again() ->
     answers = AnswerCache(None)
     found = await run(Asker(fail={4: RateLimited("Slow down.")}), answers=answers)
     assert found.errors == {"k4": "rate_limited"}
-    assert len(found.said) == 19
+    assert len(found.answers) == 19
     again = Asker()
     await run(again, answers=answers)
     assert again.asked == [4]

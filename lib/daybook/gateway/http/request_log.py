@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Callable
 
 from daybook.clock import Clock, new_id
-from daybook.gateway.http import CLIENT_GONE, App, Message, Receive, RequestState, Scope, Send, send_error
+from daybook.gateway.http.asgi import CLIENT_GONE, App, Message, Receive, RequestState, Scope, Send
+from daybook.gateway.http.responses import send_error
 from daybook.gateway.logs import Log
 
 _FINETUNE = "/ml/finetune/"

@@ -24,7 +24,7 @@ from daybook.errors import (
     Unauthorised,
     UnknownModel,
 )
-from daybook.inference.answer_cache import AnswerCache, CachedAnswer
+from daybook.inference.client.answer_cache import AnswerCache, CachedAnswer
 
 PROJECT = "evaluation"
 """What its calls are entered under."""
@@ -80,7 +80,7 @@ class Limits:
 class BatchResult:
     """What came of the questions, by key."""
 
-    said: dict[str, CachedAnswer] = field(default_factory=dict)
+    answers: dict[str, CachedAnswer] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     """Kind of failure."""
     asked: int = 0
@@ -93,7 +93,7 @@ class BatchResult:
     seconds: float = 0.0
 
     def add(self, more: BatchResult) -> None:
-        """What another round took; what was said in it is its own."""
+        """What another round took; its answers are its own."""
         self.asked += more.asked
         self.spent += more.spent
         self.unpriced += more.unpriced
@@ -125,7 +125,7 @@ class _Batch:
         progress: Callable[[int, int], None] | None,
     ) -> None:
         self.ask, self.answers, self.limits, self.expect, self.progress = ask, answers, limits, expect, progress
-        self.found = BatchResult()
+        self.result = BatchResult()
         self.reserved = Decimal(0)
         self.last: Exception | None = None
         unique = {question.key: question for question in questions}
@@ -133,13 +133,13 @@ class _Batch:
         self.open: dict[str, Request] = {}
         for name, question in unique.items():
             if (known := answers.get(name)) is not None:
-                self.found.said[name] = known
+                self.result.answers[name] = known
             else:
                 self.open[name] = question
 
     async def all(self) -> BatchResult:
         started = time.monotonic()
-        self._tell()
+        self._report()
         waiting = iter(list(self.open.values()))
         workers = [
             asyncio.create_task(self._work(waiting)) for _ in range(min(self.limits.concurrency, len(self.open)))
@@ -150,23 +150,23 @@ class _Batch:
                     await done
         except TimeoutError:
             seconds = self.limits.stated[1] if self.limits.stated else self.limits.seconds
-            self.found.stopped = f"the time limit of {seconds:g} s"
+            self.result.stopped = f"the time limit of {seconds:g} s"
         finally:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-        self.found.seconds = time.monotonic() - started
-        return self.found
+        self.result.seconds = time.monotonic() - started
+        return self.result
 
     async def _work(self, waiting: Iterator[Request]) -> None:
         for question in waiting:
-            if self.found.stopped:
+            if self.result.stopped:
                 return
             room = self._reserve(question)
             if room is None:
                 return
             try:
-                await self._one(question)
+                await self._ask_one(question)
             finally:
                 self.reserved -= room
 
@@ -180,14 +180,14 @@ class _Batch:
                 f"{question.body['model']} has no known price, so no cost limit can be kept.",
                 remedy="Leave the limit out, or state its price in overrides.yml.",
             )
-        if self.found.spent + self.reserved + most > self.limits.cost:
+        if self.result.spent + self.reserved + most > self.limits.cost:
             cost = self.limits.stated[0] if self.limits.stated else self.limits.cost
-            self.found.stopped = f"the cost limit of ${cost}"
+            self.result.stopped = f"the cost limit of ${cost}"
             return None
         self.reserved += most
         return most
 
-    async def _one(self, question: Request) -> None:
+    async def _ask_one(self, question: Request) -> None:
         try:
             answer = await self.ask(question)
         except HOPELESS:
@@ -195,23 +195,23 @@ class _Batch:
         except DaybookError as error:
             self._failed(question, error)
             return
-        self.found.asked += 1
-        self.found.spent += answer.cost or 0
-        self.found.unpriced += answer.cost is None
+        self.result.asked += 1
+        self.result.spent += answer.cost or 0
+        self.result.unpriced += answer.cost is None
         self.answers.put(question.key, answer)
-        self.found.said[question.key] = answer
-        self._tell()
+        self.result.answers[question.key] = answer
+        self._report()
 
     def _failed(self, question: Request, error: DaybookError) -> None:
-        self.found.errors[question.key] = error.kind if isinstance(error, ProviderError) else type(error).__name__
+        self.result.errors[question.key] = error.kind if isinstance(error, ProviderError) else type(error).__name__
         self.last = error
-        self._tell()
-        if not self.found.said and len(self.found.errors) >= min(PATIENCE, self.total):
+        self._report()
+        if not self.result.answers and len(self.result.errors) >= min(PATIENCE, self.total):
             raise DaybookError(
-                f"The first {len(self.found.errors)} of {self.total} questions failed; the last: {error.message}",
+                f"The first {len(self.result.errors)} of {self.total} questions failed; the last: {error.message}",
                 remedy=error.remedy or "See that the model answers: daybook ask.",
             ) from error
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         if self.progress is not None:
-            self.progress(len(self.found.said) + len(self.found.errors), self.total)
+            self.progress(len(self.result.answers) + len(self.result.errors), self.total)

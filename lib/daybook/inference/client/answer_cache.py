@@ -37,27 +37,27 @@ class CachedAnswer:
     truncated: bool | None = None
     call_id: str | None = None
 
+    @classmethod
+    def of(cls, answered: Completion) -> CachedAnswer:
+        """What is kept of an answer."""
+        call = answered.call
+        return cls(
+            text=answered.reply.text,
+            model=call.served_model,
+            input_tokens=call.input_tokens,
+            output_tokens=call.output_tokens,
+            cost=call.cost,
+            latency=call.latency,
+            finish_reason=call.finish_reason,
+            truncated=call.truncated,
+            call_id=call.id,
+        )
+
 
 def key(body: Mapping[str, Any], identity: str | None = None, sample: int = 0) -> str:
     """What was asked of which weights: sha256 of the body and the identity. `sample`: which of several answers."""
     parts = [body, identity, sample]
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def said_by(answered: Completion) -> CachedAnswer:
-    """What is kept of an answer."""
-    call = answered.call
-    return CachedAnswer(
-        text=answered.reply.text,
-        model=call.served_model,
-        input_tokens=call.input_tokens,
-        output_tokens=call.output_tokens,
-        cost=call.cost,
-        latency=call.latency,
-        finish_reason=call.finish_reason,
-        truncated=call.truncated,
-        call_id=call.id,
-    )
 
 
 class AnswerCache:

@@ -16,22 +16,12 @@ from typing import Any
 from daybook.access.keys import Key
 from daybook.clock import Clock
 from daybook.errors import DaybookError, ProviderError, UsageError
-from daybook.gateway import auth as who
-from daybook.gateway.http import (
-    CLIENT_GONE,
-    STREAM_HEADERS,
-    Disconnect,
-    Receive,
-    Refusal,
-    RequestState,
-    Scope,
-    Send,
-    send_error,
-    send_json,
-    shape,
-)
+from daybook.gateway.auth import Auth, read_project, read_run_id, read_tags
+from daybook.gateway.chat.validation import parse, require_chat
+from daybook.gateway.http.asgi import CLIENT_GONE, Disconnect, Receive, RequestState, Scope, Send
+from daybook.gateway.http.errors import Refusal, error_response
+from daybook.gateway.http.responses import STREAM_HEADERS, send_error, send_json
 from daybook.gateway.logs import Log
-from daybook.gateway.validation import check, parse
 from daybook.inference.answerer import Answerer
 from daybook.inference.request import ChatRequest, error_kind
 from daybook.inference.stream import CompletionStream
@@ -47,9 +37,7 @@ SLOWEST_BODY = 60.0
 class ChatRoute:
     """Answers `PATH`. Raises nothing that is foreseen: every refusal is sent in OpenAI's shape."""
 
-    def __init__(
-        self, *, answerer: Answerer, auth: who.Auth, clock: Clock, log: Log, most_body: int = MOST_BODY
-    ) -> None:
+    def __init__(self, *, answerer: Answerer, auth: Auth, clock: Clock, log: Log, most_body: int = MOST_BODY) -> None:
         self._answerer = answerer
         self._auth = auth
         self._clock = clock
@@ -76,7 +64,7 @@ class ChatRoute:
                 visit.outcome = "client_closed"
         except DaybookError as error:
             if not isinstance(error, UsageError | ProviderError | Refusal):
-                self._log.line("failed", level="error", request_id=visit.request_id, said=str(error))
+                self._log.line("failed", level="error", request_id=visit.request_id, message=str(error))
             elif isinstance(error, ProviderError):
                 more = {} if error.operator is None else {"remedy": error.operator}
                 self._log.line("upstream_failed", level="warning", request_id=visit.request_id, kind=error.kind, **more)
@@ -96,15 +84,15 @@ class ChatRoute:
         run: str | None = None
         refused: Refusal | None = None
         try:
-            project, run = who.project(key, headers), who.run_id(headers)
+            project, run = read_project(key, headers), read_run_id(headers)
             _check_type(headers)
             data = await self._read(headers, receive)
             if data is None:
                 return None
             body = parse(data)
             raw = members(data)
-            tags = who.tags(headers, body.get("metadata"))
-            check(body)
+            tags = read_tags(headers, body.get("metadata"))
+            require_chat(body)
         except Refusal as error:
             refused = error
         request = ChatRequest(
@@ -201,13 +189,13 @@ class ChatRoute:
             except DaybookError as error:
                 visit.outcome = error_kind(error)
                 if not isinstance(error, ProviderError):
-                    self._log.line("failed", level="error", request_id=visit.request_id, said=str(error))
-                last = shape(error, visit.request_id).event
+                    self._log.line("failed", level="error", request_id=visit.request_id, message=str(error))
+                last = error_response(error, visit.request_id).event
             except asyncio.CancelledError:
                 if watch.gone or not self._answerer.recorder.stopping:
                     raise
                 visit.outcome = "shutdown"
-                last = shape(_going_down(), visit.request_id).event
+                last = error_response(_going_down(), visit.request_id).event
             watch.stop()
             await send({"type": "http.response.body", "body": last, "more_body": False})
             if stream.call is not None and stream.call.status == "ok":

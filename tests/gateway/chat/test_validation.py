@@ -2,15 +2,15 @@
 
 import pytest
 
-from daybook.gateway.http import Refusal
-from daybook.gateway.validation import check, parse
+from daybook.gateway.chat.validation import parse, require_chat
+from daybook.gateway.http.errors import Refusal
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
 def refused(body):
     with pytest.raises(Refusal) as caught:
-        check(body)
+        require_chat(body)
     assert caught.value.status == 400
     return caught.value
 
@@ -110,21 +110,21 @@ def test_a_body_without_a_model_is_refused(model):
 )
 def test_what_openai_takes_is_taken(more):
     """Null counts as absent, unknown parameters are the upstream's business, parts and tool calls are messages."""
-    check({"model": "m", "messages": HELLO} | more)
+    require_chat({"model": "m", "messages": HELLO} | more)
 
 
 @pytest.mark.parametrize("said", [{"audio": {"id": "a1"}}, {"refusal": "no"}, {"function_call": {"name": "f"}}])
 def test_an_assistants_turn_may_have_no_text(said):
     """Earlier audio, a refusal or a call: there is something that was said."""
-    check({"model": "m", "messages": [{"role": "assistant", **said}]})
-    check({"model": "m", "messages": [{"role": "assistant", "content": None, **said}]})
+    require_chat({"model": "m", "messages": [{"role": "assistant", **said}]})
+    require_chat({"model": "m", "messages": [{"role": "assistant", "content": None, **said}]})
 
 
 @pytest.mark.parametrize("said", [{}, {"audio": "a1"}, {"audio": None}, {"refusal": 5}, {"function_call": "f"}])
 def test_an_assistants_turn_that_says_nothing_is_refused(said):
     """And so is one that says it in the wrong shape."""
     with pytest.raises(Refusal) as caught:
-        check({"model": "m", "messages": [{"role": "assistant", **said}]})
+        require_chat({"model": "m", "messages": [{"role": "assistant", **said}]})
     assert caught.value.param == "messages[0].content"
 
 
@@ -151,4 +151,4 @@ def test_an_integer_of_any_length_is_one(seed):
     """Not a float, and not refused as one."""
     body = parse(b'{"model":"m","messages":[{"role":"user","content":"x"}],"seed":%d}' % seed)
     assert body["seed"] == seed
-    check(body)
+    require_chat(body)

@@ -1,4 +1,4 @@
-"""How the endpoint speaks HTTP: errors in OpenAI's shape, JSON answers, server-sent events.
+"""Errors in OpenAI's shape, as an answer or as an event of a stream.
 
     {"error": {"message": …, "type": …, "param": …, "code": …, "request_id": …}}
 
@@ -10,68 +10,13 @@ to the caller are quoted; the operator's are in the log, under the request id.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import orjson
 
 from daybook.errors import DaybookError, JournalError, JournalFull, ProviderError, UnknownModel, UsageError
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
-
-CLIENT_GONE = 499
-"""The status logged for a client that went away before anything was sent (nginx's number; no client ever sees it)."""
-
-
-@dataclass(slots=True)
-class RequestState:
-    """One HTTP request on its way through: in the scope under `visit`, and one line of the access log at the end."""
-
-    request_id: str
-    at: datetime
-    started: float
-    """The clock's monotonic counter when it came in."""
-    route: str
-    """One of the known routes, or `other`: a path is the caller's text and may hold anything."""
-    status: int | None = None
-    committed: bool = False
-    outcome: str | None = None
-    """Where the status does not say it: `client_closed`, or the kind of error that ended a stream under way."""
-
-
-class Disconnect:
-    """Whether the client of a connection has gone, and who is to be told when it goes: in the scope under `hangup`.
-
-    ASGI's own way is a task beside each request that waits for `http.disconnect`; this is a call."""
-
-    __slots__ = ("_listeners", "gone")
-
-    def __init__(self) -> None:
-        self.gone = False
-        self._listeners: set[Callable[[], None]] = set()
-
-    def listen(self, tell: Callable[[], None]) -> None:
-        """Call `tell` when the client goes; at once if it has gone already."""
-        if self.gone:
-            tell()
-        else:
-            self._listeners.add(tell)
-
-    def forget(self, tell: Callable[[], None]) -> None:
-        self._listeners.discard(tell)
-
-    def happened(self) -> None:
-        self.gone = True
-        listeners, self._listeners = self._listeners, set()
-        for tell in listeners:
-            tell()
+from daybook.gateway.http.asgi import Headers
 
 
 class Refusal(DaybookError):
@@ -108,7 +53,7 @@ def bad_request(message: str, *, remedy: str = "", param: str | None = None) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Shaped:
+class ErrorResponse:
     """An error ready to send."""
 
     status: int
@@ -139,7 +84,7 @@ _PROVIDER_CODES = {
 _PROVIDER_PARAMS = {"context_length": "messages", "model_not_found": "model"}
 
 
-def shape(error: BaseException, request_id: str) -> Shaped:
+def error_response(error: BaseException, request_id: str) -> ErrorResponse:
     """What a client is told of `error`."""
     param: str | None = None
     headers: Headers = []
@@ -171,29 +116,8 @@ def shape(error: BaseException, request_id: str) -> Shaped:
         code = "misconfigured" if isinstance(error, DaybookError) else "internal_error"
         message = f"The endpoint could not do this. Its log says why, under the request id {request_id}."
     kind = _TYPES.get(status) or ("invalid_request_error" if status < 500 else "server_error")
-    return Shaped(
+    return ErrorResponse(
         status,
         {"message": message, "type": kind, "param": param, "code": code, "request_id": request_id},
         headers,
     )
-
-
-async def send_json(send: Send, status: int, body: bytes, headers: Headers | None = None) -> None:
-    """A whole JSON answer."""
-    start: Headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    if headers:
-        start += headers
-    await send({"type": "http.response.start", "status": status, "headers": start})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def send_error(send: Send, error: BaseException, request_id: str) -> None:
-    shaped = shape(error, request_id)
-    await send_json(send, shaped.status, shaped.body, shaped.headers)
-
-
-STREAM_HEADERS: Headers = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),  # nginx would otherwise hold a stream back until its buffer is full
-]

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from daybook.clock import Clock, new_id
 from daybook.errors import ProviderError
-from daybook.inference.answer import Answer
 from daybook.inference.answerer import Completion
+from daybook.inference.client.answer import Answer
 from daybook.inference.request import ChatRequest
 from daybook.inference.tokens import estimated
 from daybook.inference.wiring import wire

@@ -10,7 +10,7 @@ import pytest
 from daybook.clock import SystemClock
 from daybook.errors import BadParameter, Unavailable
 from daybook.inference.request import ChatRequest
-from daybook.inference.tasks import Tasks, checked
+from daybook.inference.tasks.tasks import Tasks, checked
 from daybook.prices import reckon
 
 

@@ -1,0 +1,1 @@
+"""Whether the endpoint can do its work, and what it counts."""
