@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import openai
 import pytest
+
 from tests.gateway.chat.test_route import HELLO, post
 
 ODD_CALLS = [5, "x", [None], [5], ["x"], [{"function": "f"}], [{"function": {"name": 5}}], {}, True]

