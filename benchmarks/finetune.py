@@ -32,8 +32,8 @@ def step(home: Path, steps: int) -> None:
     import transformers
 
     from daybook.hf import weights as base
-    from daybook.training.batches import encode_all
     from daybook.training.data import examples
+    from daybook.training.lora.batches import encode_all
 
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
@@ -56,7 +56,7 @@ def step(home: Path, steps: int) -> None:
 
 def _ours(folder: Path, chats: Any, steps: int) -> tuple[float, float]:
     """Tokens a second and tokens a CPU second, the first step left out."""
-    from daybook.training import lora
+    from daybook.training.lora import adapter
     from daybook.training.recipe import Recipe
 
     recipe = Recipe(batch=BATCH, max_steps=steps + 1, evaluations=1, checkpoints=1, epochs=steps, max_length=LENGTH)
@@ -66,7 +66,7 @@ def _ours(folder: Path, chats: Any, steps: int) -> tuple[float, float]:
         stamps.append((time.perf_counter(), time.process_time(), progress.tokens))
 
     with tempfile.TemporaryDirectory() as place:
-        lora.train(chats, [], recipe=recipe, base=folder, folder=Path(place), identity={}, tell=tell)
+        adapter.train(chats, [], recipe=recipe, base=folder, folder=Path(place), identity={}, tell=tell)
     first, last = stamps[0], stamps[-2]  # the last step also writes a checkpoint
     return (last[2] - first[2]) / (last[0] - first[0]), (last[2] - first[2]) / (last[1] - first[1])
 
@@ -77,7 +77,8 @@ def _theirs(folder: Path, rows: Any, steps: int) -> tuple[float, float]:
     import transformers
 
     from daybook.hf import weights as base
-    from daybook.training.batches import order, tensors
+    from daybook.training.loop import order
+    from daybook.training.lora.batches import tensors
     from daybook.training.recipe import Recipe
 
     model, tokenizer = base.load(folder)

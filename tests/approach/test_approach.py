@@ -91,11 +91,11 @@ def test_a_machine_has_a_price_too() -> None:
 def test_a_gate_is_held_against_what_is_recommended() -> None:
     """Exit code 3 where it scores below."""
     tried = found(PRICES, head=[1.0, 0.0] * 10)
-    assert tried.check(0.4) is tried
+    assert tried.require(0.4) is tried
     with pytest.raises(GateNotMet, match=r"head, scores 0\.5000"):
-        tried.check(0.9)
+        tried.require(0.9)
     with pytest.raises(BadParameter, match="The gate is nan"):
-        tried.check(float("nan"))
+        tried.require(float("nan"))
 
 
 def test_every_table_chart_and_sentence_is_there() -> None:

@@ -124,13 +124,13 @@ def test_a_set_must_have_something_to_measure(tmp_path: Path) -> None:
     """One class, the same input everywhere and missing references are refused with the numbers."""
     one_class = load(write(tmp_path / "a.jsonl", [{"text": f"t{i}", "label": "yes"} for i in range(4)]))
     with pytest.raises(BadData, match=r"1 class in 4 rows \(yes\)"):
-        one_class.need(classes=2)
+        one_class.require(classes=2)
     same = load(write(tmp_path / "b.jsonl", [{"text": "t", "label": str(i)} for i in range(4)]))
     with pytest.raises(BadData, match="All 4 rows"):
-        same.need()
+        same.require()
     without = load(write(tmp_path / "c.jsonl", [{"text": "t", "label": "x"}, {"text": "u", "label": None}]))
     with pytest.raises(BadData, match="1 of 2 rows"):
-        without.need()
+        without.require()
 
 
 def test_the_head_of_a_large_file_costs_the_head(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_calls_of_the_book_become_rows() -> None:
 @pytest.mark.parametrize("name", builtin.names())
 def test_the_built_in_sets_can_be_measured_with(name: str) -> None:
     """Each has distinct inputs, ids and references, and can be split."""
-    rows = load(f"builtin:{name}").need(classes=2)
+    rows = load(f"builtin:{name}").require(classes=2)
     assert len({(row.input, row.choices) for row in rows.rows}) == len(rows)
     assert all(rows.split())
 

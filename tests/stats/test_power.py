@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from daybook.errors import BadParameter
-from daybook.stats.power import detectable, needed, power
+from daybook.stats.power import chance, detectable, needed
 
 
 @pytest.mark.parametrize("discordant", [0.1, 0.2, 0.5])
@@ -27,7 +27,7 @@ def test_it_is_close_to_statsmodels_paired_test_and_below_it() -> None:
     """The t-test of the same differences knows no discreteness, so it promises a little more."""
     for n in (200, 1000):
         theirs = TTestPower().power(0.06 / np.sqrt(0.2 - 0.06**2), n, 0.05)
-        assert theirs - 0.06 < power(n, 0.06) < theirs
+        assert theirs - 0.06 < chance(n, 0.06) < theirs
 
 
 def test_what_is_needed_is_what_detects() -> None:
@@ -35,14 +35,14 @@ def test_what_is_needed_is_what_detects() -> None:
     least = detectable(400)
     assert least is not None
     assert needed(least) == pytest.approx(400, abs=15)
-    assert power(400, -least) == power(400, least) == pytest.approx(0.8, abs=1e-3)
-    assert power(10_000_000, 0.001) > 0.99
+    assert chance(400, -least) == chance(400, least) == pytest.approx(0.8, abs=1e-3)
+    assert chance(10_000_000, 0.001) > 0.99
 
 
 def test_too_few_pairs_show_nothing() -> None:
     """Five pairs are never enough; a difference larger than the disagreement, or none at all, cannot be meant."""
     assert detectable(5) is None
     with pytest.raises(BadParameter, match="discordant"):
-        power(100, 0.3, 0.2)
+        chance(100, 0.3, 0.2)
     with pytest.raises(BadParameter, match="difference of 0"):
         needed(0)

@@ -50,7 +50,7 @@ def test_it_begins_as_the_head_and_is_no_less_likely(tmp_path: Path) -> None:
     assert begun.curve[0].validation == pytest.approx(own, abs=1e-4)
     made = heads.load(tmp_path / "begun" / "head")
     assert -np.log(made.probabilities(TEXTS[8:])[range(4), truth]).mean() <= own + 1e-4
-    spoilt = Recipe(**RECIPE.as_dict() | {"rate": 0.5, "epochs": 1})
+    spoilt = Recipe(**RECIPE.to_dict() | {"rate": 0.5, "epochs": 1})
     kept = encoder.train(
         TEXTS[:8], LABELS[:8], (TEXTS[8:], LABELS[8:]), recipe=spoilt, folder=tmp_path / "kept", identity={}, start=head
     )

@@ -55,7 +55,7 @@ def test_sound_data_passes_every_gate(tmp_path: Path) -> None:
     assert [gate.name for gate in checked.not_checked] == ["leakage", "near_leakage", "balance"]
     assert [gate.blocks for gate in checked.gates] == [False] * 12
     assert checked.met
-    assert checked.need() is checked
+    assert checked.require() is checked
     assert [gate.name for gate in checked.gates] == list(gates.POLICIES)
     assert (checked.rows, checked.tokens.counted) == (12, False)
 
@@ -78,7 +78,7 @@ def test_each_fault_has_the_cookbooks_name_and_its_row(tmp_path: Path) -> None:
         "encoding": 1,
     }  # fmt: skip
     assert (found.found, found.of, found.met) == (10, 20, False)
-    assert "the first is row 11" in found.told
+    assert "the first is row 11" in found.message
     assert found.examples[0] == "row 11: data_type (a list, not an object)"
 
 
@@ -118,7 +118,7 @@ def test_duplicates_near_duplicates_and_contradictions(tmp_path: Path) -> None:
     assert checked["near_duplicates"].found == 2
     assert checked["contradictions"].found == 1
     with pytest.raises(GateNotMet, match=r"1 of 12 gates are not met. duplicates: 1 of 16 examples"):
-        checked.need()
+        checked.require()
 
 
 def test_leaks_into_evaluation_are_found(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_leaks_into_evaluation_are_found(tmp_path: Path) -> None:
     assert (checked["leakage"].found, checked["leakage"].of, checked["leakage"].blocks) == (1, 3, True)
     assert checked["leakage"].examples == ("row 1 is row 1 of test",)
     assert (checked["near_leakage"].found, checked["near_leakage"].blocks) == (1, False)
-    assert "no evaluation set was given" in check(tmp_path, sound())["leakage"].told
+    assert "no evaluation set was given" in check(tmp_path, sound())["leakage"].message
 
 
 def test_personal_data_is_counted_and_not_shown(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_classes_are_weighed() -> None:
         return gates.check(examples.Material(DataSet("d", "d", rows), lines=len(rows)))["balance"]
 
     assert not of(["a"] * 20).met
-    assert "there is nothing to learn" in of(["a"] * 20).told
+    assert "there is nothing to learn" in of(["a"] * 20).message
     assert (of(["a"] * 42 + ["b"] * 2).met, of(["a"] * 40 + ["b"] * 2).met) == (False, True)
     free = of([str(n) for n in range(20)])
     assert (free.details, free.met, free.blocks) == ({"classes": None}, None, False)
@@ -180,7 +180,7 @@ def test_a_classifier_needs_classes() -> None:
 def test_too_few_examples_say_how_many_are_needed(tmp_path: Path) -> None:
     """The count and the least that was asked for."""
     gate = check(tmp_path, sound(3))["enough"]
-    assert (gate.blocks, gate.told) == (True, "3 examples; at least 10 are needed")
+    assert (gate.blocks, gate.message) == (True, "3 examples; at least 10 are needed")
 
 
 def test_policies_can_be_set_and_are_checked() -> None:
@@ -247,7 +247,7 @@ def test_calls_of_different_tools_are_neither_duplicates_nor_one_answer(tmp_path
     assert check(tmp_path, [*lines, called(0)])["duplicates"].found == 1
     balance = check(tmp_path, lines, classifier=True)["balance"]
     assert (balance.found, balance.of, balance.met, balance.blocks) == (2, 12, False, True)
-    assert "2 of 12 examples end with a tool call" in balance.told
+    assert "2 of 12 examples end with a tool call" in balance.message
 
 
 @pytest.mark.parametrize(

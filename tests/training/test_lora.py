@@ -15,11 +15,9 @@ import pytest
 
 from daybook.errors import BadData, BadParameter, DaybookError
 from daybook.hf.weights import folder_digest
-from daybook.training import compare as comparing
-from daybook.training import gguf as adapters
-from daybook.training import lora
-from daybook.training.batches import IGNORED, encode
 from daybook.training.data.examples import Chat
+from daybook.training.lora import adapter, compare, gguf
+from daybook.training.lora.batches import IGNORED, encode
 from daybook.training.progress import Trained, TrainingProgress
 from daybook.training.recipe import Recipe
 
@@ -29,7 +27,7 @@ RECIPE = Recipe(epochs=3, batch=8, rate=1e-2, rank=4, threads=1, evaluations=4, 
 
 def train(tiny: Path, chats: list[Any], folder: Path, recipe: Recipe = RECIPE, **more: Any) -> Trained:
     identity = IDENTITY | more.pop("identity", {})
-    return lora.train(chats[:32], chats[32:], recipe=recipe, base=tiny, folder=folder, identity=identity, **more)
+    return adapter.train(chats[:32], chats[32:], recipe=recipe, base=tiny, folder=folder, identity=identity, **more)
 
 
 def test_the_loss_falls_and_the_same_seed_gives_the_same_weights(tiny: Path, chats: list[Any], tmp_path: Path) -> None:
@@ -42,7 +40,7 @@ def test_the_loss_falls_and_the_same_seed_gives_the_same_weights(tiny: Path, cha
     assert told[-1].eta == 0
     assert told[0].eta is not None
     train(tiny, chats, tmp_path / "b")
-    other = Recipe(**RECIPE.as_dict() | {"seed": 1})
+    other = Recipe(**RECIPE.to_dict() | {"seed": 1})
     train(tiny, chats, tmp_path / "c", other)
     digests = [folder_digest(tmp_path / run / "adapter") for run in "abc"]
     assert digests[0] == digests[1] != digests[2]
@@ -91,7 +89,7 @@ def test_it_stops_early_and_keeps_the_best(tiny: Path, chats: list[Any], tmp_pat
     what is kept."""
     random = np.random.default_rng(0)
     noise = [[chat[0], {"role": "assistant", "content": "".join(random.choice(list("abcdef"), 6))}] for chat in chats]
-    recipe = Recipe(**RECIPE.as_dict() | {"epochs": 40, "patience": 2, "evaluations": 20, "rate": 3e-2})
+    recipe = Recipe(**RECIPE.to_dict() | {"epochs": 40, "patience": 2, "evaluations": 20, "rate": 3e-2})
     made = train(tiny, noise, tmp_path, recipe)
     assert made.ended == "early"
     assert made.best_step < made.steps < 160
@@ -160,8 +158,8 @@ def test_what_cannot_be_learnt_is_refused(tiny: Path, chats: list[Any], tmp_path
 
 def test_base_and_tuned_are_compared_on_the_same_rows(tiny: Path, chats: list[Any], tmp_path: Path) -> None:
     """Row by row: the tuned model finds the right answers likelier and says them more often; the base is untouched."""
-    train(tiny, chats, tmp_path, Recipe(**RECIPE.as_dict() | {"epochs": 25, "patience": 0}))
-    made = comparing.compare(chats[32:], base=tiny, adapter=tmp_path / "adapter", longest=8)
+    train(tiny, chats, tmp_path, Recipe(**RECIPE.to_dict() | {"epochs": 25, "patience": 0}))
+    made = compare.compare(chats[32:], base=tiny, adapter=tmp_path / "adapter", longest=8)
     assert sum(made.tuned.losses) < sum(made.base.losses)
     assert sum(made.base.right) == 0
     assert sum(made.tuned.right) >= 4
@@ -171,15 +169,15 @@ def test_an_adapter_becomes_a_gguf(tiny: Path, chats: list[Any], tmp_path: Path)
     """Every pair of matrices is there under llama.cpp's name, with alpha; the rows of q and k are interleaved."""
     from gguf import GGUFReader
 
-    train(tiny, chats, tmp_path, Recipe(**RECIPE.as_dict() | {"max_steps": 2}))
-    path = adapters.to_gguf(tmp_path / "adapter", tiny)
+    train(tiny, chats, tmp_path, Recipe(**RECIPE.to_dict() | {"max_steps": 2}))
+    path = gguf.to_gguf(tmp_path / "adapter", tiny)
     reader = GGUFReader(path)
     assert len(reader.tensors) == 2 * 7 * 2
     assert reader.fields["adapter.lora.alpha"].contents() == RECIPE.alpha
     assert {t.name for t in reader.tensors} >= {"blk.0.attn_q.weight.lora_a", "blk.1.ffn_down.weight.lora_b"}
     rows = np.arange(8)[:, None]
-    assert adapters.interleaved(rows, 2)[:, 0].tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+    assert gguf.interleaved(rows, 2)[:, 0].tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
     (tmp_path / "adapter" / "adapter_model.safetensors").write_bytes(b"cut")
     with pytest.raises(BadParameter, match="does not load"):
-        adapters.to_gguf(tmp_path / "adapter", tiny)
+        gguf.to_gguf(tmp_path / "adapter", tiny)
     assert orjson.loads((tmp_path / "adapter" / "adapter_config.json").read_bytes())["r"] == RECIPE.rank

@@ -51,5 +51,5 @@ def test_everything_else_passes_through(tmp_path: Path) -> None:
 def test_what_will_not_fit_does_not_begin(tmp_path: Path) -> None:
     """More than the disk has is refused before the first step, with both numbers."""
     with pytest.raises(DaybookError, match=r"The training takes about 1,000,000,000 MB of disk; .* has [\d,]+ MB left"):
-        resources.need(tmp_path, 10**15, "The training")
-    resources.need(tmp_path, 1, "The training")
+        resources.require(tmp_path, 10**15, "The training")
+    resources.require(tmp_path, 1, "The training")

@@ -80,7 +80,7 @@ def _folder(train: DataSet, home: Path, steps: int) -> Path:
 
 
 def _read(train: DataSet, home: Path, steps: int) -> Adapter | None:
-    from daybook.training.gguf import FILE
+    from daybook.training.lora.gguf import FILE
 
     folder = _folder(train, home, steps)
     if (record := _done(folder)) is None:
@@ -120,9 +120,8 @@ def _train(
     allowed: float | None = None,
 ) -> float | None:
     """Seconds that a step takes, where they do not all fit into `seconds`; None once the adapter is there."""
-    from daybook.hf import weights as base
-    from daybook.training import gguf as adapter
-    from daybook.training import lora
+    from daybook.hf.weights import digest, weights
+    from daybook.training.lora import adapter, gguf
 
     began = time.monotonic()
     here = 0  # steps of this process: a training that is taken up again has taken others before
@@ -141,17 +140,17 @@ def _train(
         if each * (progress.steps - progress.step if here == PILOT else LEAST) > room:
             pace = each
 
-    weights = base.weights(home)
+    base = weights(home)
     held = train.take(max(1, min(HELD, len(train) // 20)), seed="held")
     kept = {row.id for row in held.rows}
     learn = train.part("learn", (row for row in train.rows if row.id not in kept))
     folder, chosen = _folder(train, home, steps), recipe(steps)
-    identity = {"recipe": chosen.digest, "data": train.digest, "base": base.digest(weights)}
-    result = lora.train(
+    identity = {"recipe": chosen.digest, "data": train.digest, "base": digest(base)}
+    result = adapter.train(
         _chats(learn),
         _chats(held),
         recipe=chosen,
-        base=weights,
+        base=base,
         folder=folder,
         identity=identity,
         tell=follow,
@@ -159,7 +158,7 @@ def _train(
     )
     if pace is not None:
         return pace
-    adapter.to_gguf(folder / lora.ADAPTER, weights)
+    gguf.to_gguf(folder / adapter.ADAPTER, base)
     took: Mapping[str, Any] = {
         "seconds": result.seconds,
         "rows": len(learn),

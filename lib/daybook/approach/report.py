@@ -49,7 +49,7 @@ class Approach(ApproachFigures, Result):
         """Each other method against the best, in words."""
         return self.best_first.difference_prose
 
-    def check(self, at_least: float | None) -> Approach:
+    def require(self, at_least: float | None) -> Approach:
         """Itself, if the recommended method scores at least that; else raises GateNotMet. BadParameter for no share."""
         if at_least is not None and not 0 <= at_least <= 1:
             raise BadParameter(f"The gate is {at_least:g}.", remedy="Say a share from 0 to 1.")

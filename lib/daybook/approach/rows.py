@@ -15,7 +15,7 @@ from daybook.reporting.text import count
 def of_classes(train: DataSet, test: DataSet | None, classes: int | Sequence[str]) -> tuple[DataSet, DataSet | None]:
     """The rows of some classes: those named, or as many as are said, the most frequent to learn from, equal ones by
     name. Raises BadData for a class that no row has, BadParameter for fewer than two."""
-    train.need()
+    train.require()
     if isinstance(classes, int):
         there = sorted(train.balance.items(), key=lambda pair: (-pair[1], pair[0]))
         chosen = {label for label, _ in there[: max(classes, 0)]}
@@ -38,7 +38,7 @@ def of_classes(train: DataSet, test: DataSet | None, classes: int | Sequence[str
 def halves(data: DataSet, notes: list[str]) -> tuple[DataSet, DataSet]:
     """Rows to learn from, and a third or so to ask about; what says the same is one row. Raises BadData where one of
     the two would have a single class."""
-    data.need(classes=2)
+    data.require(classes=2)
     once: dict[str, Row] = {}
     for row in data.rows:
         once.setdefault(_said(row), row)
@@ -62,8 +62,8 @@ def apart(train: DataSet, test: DataSet, notes: list[str]) -> tuple[DataSet, Dat
     the first of them are a fair sample of all. What was left out is told in `notes`.
 
     Raises BadData where what remains teaches nothing or cannot be right."""
-    train.need(classes=2)
-    test.need(classes=2)
+    train.require(classes=2)
+    test.require(classes=2)
     asked: dict[str, Row] = {}
     for row in sorted(test.rows, key=lambda row: place(row, "asked")):
         asked.setdefault(_said(row), row)
@@ -79,8 +79,8 @@ def apart(train: DataSet, test: DataSet, notes: list[str]) -> tuple[DataSet, Dat
             )
         notes.append(f"{count(shared, 'row')} to learn from {_was(shared)} asked about as well, and left out.")
         train = replace(train, rows=apart)
-    train.need(classes=2)
-    test.need(classes=2)
+    train.require(classes=2)
+    test.require(classes=2)
     known = set(train.labels)
     if strange := [row for row in test.rows if known.isdisjoint(row.references)]:
         if len(strange) == len(test):

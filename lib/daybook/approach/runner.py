@@ -178,7 +178,7 @@ class ApproachRunner:
 
     def _headed(self, train: DataSet, test: DataSet) -> tuple[list[Item], TrainedMethod, tuple[Learning, ...]]:
         from daybook.hf import embeddings
-        from daybook.hf import head as heads
+        from daybook.hf.head import fit
 
         texts, labels = [row.input for row in train.rows], [row.reference or "" for row in train.rows]
         known = self.evaluator.embed(texts)
@@ -187,7 +187,7 @@ class ApproachRunner:
         embeddings.embed(some)
         embedding = (time.perf_counter() - began) / len(some) * len(texts)
         began = time.perf_counter()
-        head = heads.fit(texts, labels, strength=10.0, vectors=known)
+        head = fit(texts, labels, strength=10.0, vectors=known)
         took = embedding + time.perf_counter() - began
         items = []
         for row in test.rows:  # one by one, as requests come
@@ -207,9 +207,7 @@ class ApproachRunner:
         for share in (2, 4):
             part = [i for i, row in enumerate(train.rows) if i % share == 0]
             if len({labels[i] for i in part}) > 1:
-                less = heads.fit(
-                    [texts[i] for i in part], [labels[i] for i in part], strength=10.0, vectors=known[part]
-                )
+                less = fit([texts[i] for i in part], [labels[i] for i in part], strength=10.0, vectors=known[part])
                 right = [less.classes[i] for i in less.of(asked).argmax(1)]
                 hits = sum(label in row.references for label, row in zip(right, test.rows, strict=True))
                 curve.append(Learning(len(part), hits / len(test)))

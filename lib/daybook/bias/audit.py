@@ -31,7 +31,7 @@ from daybook.bias.questions.report import QuestionAudit
 from daybook.errors import BadParameter, DaybookError
 from daybook.reporting.findings import finding, summary
 from daybook.reporting.findings import verdict as verdict_finding
-from daybook.reporting.gates import Gate, Measured, borderline, check, judge
+from daybook.reporting.gates import Gate, Measured, borderline, judge, require
 from daybook.reporting.tables import TableRow
 from daybook.stats.multiple import Correction
 
@@ -271,7 +271,7 @@ class BiasVerdict:
 
     def check(self) -> None:
         """Raises GateNotMet where a limit is not kept."""
-        check(self.gates, self.measured)
+        require(self.gates, self.measured)
 
     def require(self, must: bool = True, /) -> None:
         """`check`, where it must pass."""

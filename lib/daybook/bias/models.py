@@ -79,15 +79,16 @@ def build(
 
 def weights_of(name: str, home: Path) -> Path:
     """The folder of plain weights that a model is: the embedded one's, made where it is not, or the folder itself."""
-    from daybook.hf import weights as base
+    from daybook.hf.weights import weights
+    from daybook.providers.llamacpp.weights import MODEL
 
-    if name == base.MODEL:
-        return base.weights(home)
+    if name == MODEL:
+        return weights(home)
     if Path(name).is_dir():
         return Path(name)
     raise BadParameter(
         f"The log-likelihoods of {name!r} cannot be had: a served model does not tell them.",
-        remedy=f"Say {base.MODEL}, or the folder of a model's weights.",
+        remedy=f"Say {MODEL}, or the folder of a model's weights.",
     )
 
 

@@ -91,7 +91,7 @@ def approach(
         click.echo(orjson.dumps(found.to_dict(), default=str))
     else:
         click.echo(plain(f"{found.prose}\n\n{found.evaluation.error_prose}"))
-    found.check(at_least)
+    found.require(at_least)
     return 0
 
 

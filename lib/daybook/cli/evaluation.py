@@ -84,7 +84,7 @@ def run(
     with workbench.open() as book:
         found = book.evaluate(data, list(models) or [EMBEDDED], columns=parts, **asked)
     _show(found, as_json)
-    found.check(at_least=at_least, must=must)
+    found.require(at_least=at_least, must=must)
     return 0
 
 
@@ -135,7 +135,7 @@ def score(
         click.echo(orjson.dumps(payload))
     else:
         click.echo(plain(f"{found.quality_prose}\n{found.error_prose}"))
-    found.check(at_least=at_least)
+    found.require(at_least=at_least)
     return 0
 
 
@@ -161,7 +161,7 @@ def compare(
     """
     stored = _scored([base, *others], scorer, labels)
     _show(stored.found, as_json, left_out=stored.left_out)
-    stored.found.check(must=must)
+    stored.found.require(must=must)
     return 0
 
 
@@ -193,7 +193,7 @@ def calibrate(
         found = book.calibrate(judged, judge=judge, rubric=rubric, cost_limit=cost_limit)
     click.echo(orjson.dumps(found.to_dict()) if as_json else plain(found.prose))
     if at_least is not None:
-        found.check(at_least)
+        found.require(at_least)
     return 0
 
 
@@ -210,13 +210,12 @@ def power(n: int, difference: float | None, discordant: float, as_json: bool) ->
       daybook evaluate power 400
       daybook evaluate power 400 --difference 0.05 --discordant 0.13 --json
     """
-    from daybook.stats.power import detectable
-    from daybook.stats.power import power as chance_of
+    from daybook.stats.power import chance, detectable
 
     if difference is not None:
-        chance = chance_of(n, difference, discordant)
-        payload: dict[str, Any] = {"n": n, "difference": difference, "discordant": discordant, "power": chance}
-        text = f"{n} rows show a difference of {difference * 100:.1f} points with {chance:.0%}."
+        shown = chance(n, difference, discordant)
+        payload: dict[str, Any] = {"n": n, "difference": difference, "discordant": discordant, "power": shown}
+        text = f"{n} rows show a difference of {difference * 100:.1f} points with {shown:.0%}."
     else:
         least = detectable(n, discordant=discordant)
         payload = {"n": n, "power": 0.8, "discordant": discordant, "detectable": least}
@@ -245,9 +244,9 @@ def _scored(paths: list[Path], scorer: str, labels: tuple[str, ...]) -> Stored:
 
 
 def _embed(texts: Sequence[str]) -> Any:
-    from daybook.hf import embeddings as embed
+    from daybook.hf.embeddings import embed
 
-    return embed.embed(texts)
+    return embed(texts)
 
 
 def _show(found: Evaluation, as_json: bool, **more: Any) -> None:

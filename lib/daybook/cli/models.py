@@ -42,7 +42,7 @@ def list_(name: str | None, as_json: bool) -> int:
     Example:
       daybook models list --json
     """
-    from daybook.registry.rows import told
+    from daybook.registry.rows import to_dict
 
     with workbench.open() as book:
         registry = book.registry
@@ -50,7 +50,7 @@ def list_(name: str | None, as_json: bool) -> int:
         aliases = {model: registry.aliases(model) for model in {version.name for version in found}}
         registry.publish()
     if as_json:
-        rows = [told(one) | {"aliases": _of(aliases[one.name], one.version)} for one in found]
+        rows = [to_dict(one) | {"aliases": _of(aliases[one.name], one.version)} for one in found]
         click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2, default=str))
         return 0
     for one in found:
@@ -72,14 +72,14 @@ def show(reference: str, as_json: bool) -> int:
     Example:
       daybook models show triage@champion
     """
-    from daybook.registry.rows import told
+    from daybook.registry.rows import to_dict
 
     with workbench.open() as book:
         one = book.registry.resolve(reference)
         marks = book.registry.marks(one.name, one.version)
         history = book.registry.history(one.name)
         aliases = _of(book.registry.aliases(one.name), one.version)
-    row = told(one) | {
+    row = to_dict(one) | {
         "aliases": aliases,
         "marks": [{"at": mark.at.isoformat(), "reason": mark.reason, "actor": mark.actor} for mark in marks],
         "history": [_move(one) for one in history],

@@ -63,10 +63,10 @@ def load(
         records, name = from_book.read(text, book, limit), text
     else:
         records, name = files.read(Path(text), limit), Path(text).stem
-    return DataSet(name, text, tuple(rows(records, text, columns)))
+    return DataSet(name, text, tuple(to_rows(records, text, columns)))
 
 
-def rows(records: Sequence[Record], source: str, columns: Mapping[str, str] | None = None) -> list[Row]:
+def to_rows(records: Sequence[Record], source: str, columns: Mapping[str, str] | None = None) -> list[Row]:
     """The records as rows. Raises BadData."""
     chosen = _columns(records, source, columns or {})
     faults: list[tuple[int, str]] = []

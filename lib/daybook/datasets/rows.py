@@ -114,7 +114,7 @@ class DataSet:
 
     # ── what a use of the rows may ask of them ────────────────────────────────────────────────────────
 
-    def need(self, *, references: bool = True, classes: int = 0, rows: int = 1) -> DataSet:
+    def require(self, *, references: bool = True, classes: int = 0, rows: int = 1) -> DataSet:
         """The set itself, if there is something to measure in it. Raises BadData with the numbers."""
         if len(self.rows) < max(rows, 1):
             raise BadData(

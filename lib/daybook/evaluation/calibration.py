@@ -123,7 +123,7 @@ class Calibration:
     def _repr_markdown_(self) -> str:
         return self.prose
 
-    def check(self, at_least: float) -> None:
+    def require(self, at_least: float) -> None:
         """Raises GateNotMet unless kappa is that high."""
         k = self.kappa
         if k.value is None or k.value < at_least:

@@ -81,7 +81,7 @@ class Evaluator:
         raise where they answer nothing at all."""
         taking_part = contestants(models)
         chosen = scored_by(task if isinstance(task, Task) else task_of(task, data), scorer)
-        data.need(references=chosen.references, classes=chosen.classes)
+        data.require(references=chosen.references, classes=chosen.classes)
         known = data.labels if labels is None else tuple(labels)
         if part is not None:
             data = data.part(f"part {part[0]} of {part[1]}", data.rows[part[0] - 1 :: part[1]])

@@ -13,7 +13,7 @@ from daybook.reporting.gates import MUST, NOT_WORSE
 _REMEDY = "Do not promote it; or state another gate, and say why."
 
 
-def check(evaluation: EvaluationFigures, at_least: float | None, must: str | None) -> None:
+def require(evaluation: EvaluationFigures, at_least: float | None, must: str | None) -> None:
     """Raises GateNotMet (exit code 3) with the figures."""
     stopped = f"; the run was stopped by {evaluation.stopped}" if evaluation.stopped else ""
     if at_least is not None:

@@ -69,15 +69,16 @@ def _choices(
     progress: Callable[[int, int], None] | None,
 ) -> list[list[Any]]:
     from daybook.hf import likelihood
-    from daybook.hf import weights as base
+    from daybook.hf.weights import weights
+    from daybook.providers.llamacpp.weights import MODEL
 
-    if asking.catalogue.resolve(contestant.model).target != base.MODEL:
+    if asking.catalogue.resolve(contestant.model).target != MODEL:
         raise BadParameter(
             f"{contestant.model} gives no likelihoods of texts it is shown.",
-            remedy=f"Use the task multiple_choice, or the embedded {base.MODEL}.",
+            remedy=f"Use the task multiple_choice, or the embedded {MODEL}.",
         )
     pairs = [(asked(task, contestant, row), f" {choice}") for row in data.rows for choice in row.choices]
-    scored = iter(likelihood.score(pairs, folder=base.weights(settings.home), progress=progress))
+    scored = iter(likelihood.score(pairs, folder=weights(settings.home), progress=progress))
     return [[next(scored) for _ in row.choices] for row in data.rows]
 
 

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from daybook.datasets import DataSet, Row, files
-from daybook.datasets.load import rows as rows_of
-from daybook.datasets.load import text_of
+from daybook.datasets.load import text_of, to_rows
 from daybook.datasets.rows import some
 from daybook.errors import BadData
 from daybook.evaluation.figures import Item
@@ -102,7 +101,7 @@ def _read(path: Path, scorer: str) -> _PredictionFile:
         predicted[id_] = values.pop(column, None)
         values["input"] = str(values.get("input") or id_)
     parts = {"id": "id", "input": "input"} | ({"reference": reference} if reference in there else {})
-    rows = {row.id: row for row in rows_of(records, str(path), parts)}
+    rows = {row.id: row for row in to_rows(records, str(path), parts)}
     if scorer in NOTHING_IS_RIGHT:
         silent = [id_ for id_, row in rows.items() if not row.references]
         rows |= {id_: replace(rows[id_], extra={**rows[id_].extra, "references": ("",)}) for id_ in silent}

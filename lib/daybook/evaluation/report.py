@@ -71,10 +71,10 @@ class Evaluation(EvaluationFigures, Result):
 
     # ── gates ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def check(self, *, at_least: float | None = None, must: str | None = None) -> None:
+    def require(self, *, at_least: float | None = None, must: str | None = None) -> None:
         """Raises GateNotMet unless the first contestant scores at least that, and the second is `better` or
         `not-worse` than the first. Not worse: the interval rules out a loss of five points."""
-        gate.check(self, at_least, must)
+        gate.require(self, at_least, must)
 
     # ── conclusions ───────────────────────────────────────────────────────────────────────────────────
 

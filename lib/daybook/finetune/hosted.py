@@ -30,7 +30,7 @@ class Hosting:
     def prepare(self, plan: Plan, *, name: str, model: str, actor: str, epochs: int | None = None) -> Job:
         """Write the files and the request; nothing is sent. Raises GateNotMet, and BadData for too few examples."""
         check_name(name)
-        plan.checked.need()
+        plan.checked.require()
         train, held = plan.split
         tariff = hosted.tariff(model)
         if len(train) < tariff.fewest:
@@ -43,7 +43,7 @@ class Hosting:
         cost = hosted.price(model, tokens, passes)
         spec = {
             "recipe": {"method": "hosted", "base": model, "seed": plan.recipe.seed, "epochs": passes},
-            "template": plan.material.template.as_dict(),
+            "template": plan.material.template.to_dict(),
             "source": plan.checked.source,
             "digest": plan.checked.digest,
             "licence": plan.licence,

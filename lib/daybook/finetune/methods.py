@@ -10,10 +10,9 @@ from typing import Any
 
 from daybook.datasets import DataSet
 from daybook.errors import BadData, BadParameter
-from daybook.hf import embeddings
-from daybook.hf import head as heads
-from daybook.hf import weights as base
-from daybook.providers.llamacpp import weights as embedded
+from daybook.hf import embeddings, weights
+from daybook.hf.head import ClassifierHead, fit, load
+from daybook.providers.llamacpp.weights import MODEL
 from daybook.stats.bootstrap import mean
 from daybook.stats.estimate import Estimate
 from daybook.stats.paired import Difference, paired
@@ -55,7 +54,7 @@ class TrainingResult:
         return str(found.get("verdict", "cannot tell"))
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         key = "accuracy" if "accuracy_difference" in self.metrics else "loss"
         found = self.metrics[f"{key}_difference"]
         return f"{key} {found['value']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f}), n = {found['n']}"
@@ -67,38 +66,36 @@ def run(work: TrainingTask) -> TrainingResult:
 
 def base_folder(home: Path, recipe: Recipe) -> Path:
     """The causal model's plain weights. Raises BadParameter for a base that is neither embedded nor a folder."""
-    if recipe.base == embedded.MODEL:
-        return base.weights(home)
+    if recipe.base == MODEL:
+        return weights.weights(home)
     if (folder := Path(recipe.base)).is_dir():
         return folder
-    raise BadParameter(f"{recipe.base[:80]!r} is no base model.", remedy=f"Say {embedded.MODEL}, or name a folder.")
+    raise BadParameter(f"{recipe.base[:80]!r} is no base model.", remedy=f"Say {MODEL}, or name a folder.")
 
 
 def _lora(work: TrainingTask) -> TrainingResult:
-    from daybook.training import compare as comparing
-    from daybook.training import gguf as adapter
-    from daybook.training import lora
+    from daybook.training.lora import adapter, compare, gguf
 
     recipe = work.recipe
     folder = base_folder(work.home, recipe)
     train, held = work.split
     chats = [work.material.messages(row) for row in train.rows]
     kept = [work.material.messages(row) for row in held.rows]
-    base_digest = base.digest(folder)
+    base_digest = weights.digest(folder)
     identity = {"recipe": recipe.digest, "data": work.material.data.digest, "base": base_digest}
-    trained = lora.train(
+    trained = adapter.train(
         chats, kept, recipe=recipe, base=folder, folder=work.place, identity=identity, tell=work.tell, stop=work.stop
     )
-    made = work.place / lora.ADAPTER
+    made = work.place / adapter.ADAPTER
     if trained.ended == "cancelled":
         return TrainingResult(trained=trained, folder=made, digest="", base_digest=base_digest, metrics={})
-    if recipe.base == embedded.MODEL:
-        adapter.to_gguf(made, folder)
+    if recipe.base == MODEL:
+        gguf.to_gguf(made, folder)
     if recipe.merge:
-        adapter.merge(made, folder, made / "merged")
+        gguf.merge(made, folder, made / "merged")
     classes = len(held.labels) <= max(2, len(train) // 3)
     part = held.take(COMPARED)
-    compared = comparing.compare(
+    compared = compare.compare(
         [work.material.messages(row) for row in part.rows],
         base=folder,
         adapter=made,
@@ -116,7 +113,7 @@ def _lora(work: TrainingTask) -> TrainingResult:
     }
     if classes:
         metrics |= accuracies(compared.base.right, compared.tuned.right, part.groups)
-    digest = base.folder_digest(made)
+    digest = weights.folder_digest(made)
     return TrainingResult(trained=trained, folder=made, digest=digest, base_digest=base_digest, metrics=metrics)
 
 
@@ -141,11 +138,11 @@ def _head(work: TrainingTask) -> TrainingResult:
     labels = [str(row.reference) for row in train.rows]
     truth = [str(row.reference) for row in held.rows]
     curve = []
-    best: tuple[float, heads.ClassifierHead] | None = None
+    best: tuple[float, ClassifierHead] | None = None
     # Strengths around the asked one, so that the curve shows whether it is a good one; the best on held-out loss is
     # not chosen, because those rows also judge it: what was asked for is what is made.
     for step, strength in enumerate((recipe.strength / 10, recipe.strength, recipe.strength * 10)):
-        head = heads.fit(texts, labels, model=recipe.base, strength=strength, seed=recipe.seed, vectors=vectors)
+        head = fit(texts, labels, model=recipe.base, strength=strength, seed=recipe.seed, vectors=vectors)
         curve.append(LossPoint(step=step, epoch=strength, train=None, validation=_loss(head, tests, truth)))
         if strength == recipe.strength:
             best = (strength, head)
@@ -177,7 +174,7 @@ def _encoder(work: TrainingTask) -> TrainingResult:
     base_digest = embeddings.digest(recipe.base)
     identity = {"recipe": recipe.digest, "data": work.material.data.digest, "base": base_digest}
     # What it begins as is what it is compared with: the head on the frozen model.
-    frozen = heads.fit(
+    frozen = fit(
         texts, labels, model=recipe.base, strength=recipe.strength, seed=recipe.seed,
         cache=work.home / "embeddings.sqlite",
     )  # fmt: skip
@@ -195,20 +192,20 @@ def _encoder(work: TrainingTask) -> TrainingResult:
     folder = work.place / "head"
     if trained.ended == "cancelled":
         return TrainingResult(trained=trained, folder=folder, digest="", base_digest=base_digest, metrics={})
-    tuned = heads.load(folder)
+    tuned = load(folder)
     metrics = accuracies(
         [a == t for a, t in zip(frozen.predict(tests), truth, strict=True)],
         [a == t for a, t in zip(tuned.predict(tests), truth, strict=True)],
         held.groups,
     )
     return TrainingResult(
-        trained=trained, folder=folder, digest=base.folder_digest(folder), base_digest=base_digest, metrics=metrics
+        trained=trained, folder=folder, digest=weights.folder_digest(folder), base_digest=base_digest, metrics=metrics
     )
 
 
 def _classes(work: TrainingTask) -> tuple[DataSet, DataSet]:
     train, held = work.split
-    train.need(classes=2)
+    train.require(classes=2)
     here = set(train.labels)
     if missing := sorted(set(held.labels) - here):
         raise BadData(
@@ -218,7 +215,7 @@ def _classes(work: TrainingTask) -> tuple[DataSet, DataSet]:
     return train, held
 
 
-def _loss(head: heads.ClassifierHead, vectors: Any, truth: Sequence[str]) -> float:
+def _loss(head: ClassifierHead, vectors: Any, truth: Sequence[str]) -> float:
     import numpy as np
 
     at = {label: n for n, label in enumerate(head.classes)}

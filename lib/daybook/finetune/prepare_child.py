@@ -48,7 +48,7 @@ def _prepared(asked: dict[str, Any]) -> dict[str, Any]:
             policies=asked["policies"],
             book=book,
         )
-        payload = plan.told() | {"id": None, "source": asked["shown"]}
+        payload = plan.to_dict() | {"id": None, "source": asked["shown"]}
         if plan.checked.met:
             tuner = Tuner(home, book)
             payload["id"] = tuner.start(plan, name=asked["name"], actor=asked["actor"], promote=asked["promote"]).id

@@ -14,7 +14,7 @@ import pandas as pd
 
 from daybook.errors import BadParameter
 from daybook.finetune.tuner import Done, Plan, Tuner
-from daybook.reporting import tables as tabling
+from daybook.reporting import tables
 from daybook.reporting.charts import curve
 from daybook.reporting.charts.style import BLUE, GREY, Chart, chart, nothing
 from daybook.reporting.findings import finding, summary
@@ -33,7 +33,7 @@ _TABLES = {
             Column("state", "state"),
             Column("found", "found", "count"),
             Column("of", "of", "count"),
-            Column("told", "what was found"),
+            Column("message", "what was found"),
         ),
     ),
     "compared": (
@@ -106,16 +106,17 @@ class Finetuning:
         if unchecked := checked.not_checked:
             message += f" Not checked: {listing([code(gate.name) for gate in unchecked])}."
         for gate in shown:
-            message += f" To be seen: {code(gate.name)}, {gate.told}."
+            message += f" To be seen: {code(gate.name)}, {gate.message}."
         return message
 
     @property
     def estimate_prose(self) -> str:
         tokens = self.plan.checked.tokens
         counted = "counted by the base's tokenizer" if tokens.counted else "estimated at four characters a token"
+        estimate = self.plan.estimate.message
         return (
-            f"{self.plan.estimate.told[:1].upper()}{self.plan.estimate.told[1:]} An example has {tokens.median} tokens "
-            f"in the middle, {tokens.p95} at the 95th percentile, {tokens.longest} at most ({counted})."
+            f"{estimate[:1].upper()}{estimate[1:]} An example has {tokens.median} tokens in the middle, "
+            f"{tokens.p95} at the 95th percentile, {tokens.longest} at most ({counted})."
         )
 
     # ── after ─────────────────────────────────────────────────────────────────────────────────────────
@@ -223,9 +224,9 @@ class Finetuning:
         rows = []
         for gate in self.plan.checked.gates:
             state = "met" if gate.met else "not checked" if gate.met is None else "blocks" if gate.blocks else "see"
-            message = "; ".join([gate.told, *(gate.examples[:2] if gate.met is False else ())])
+            message = "; ".join([gate.message, *(gate.examples[:2] if gate.met is False else ())])
             rows.append((gate.name, state, gate.found, gate.of, message))
-        return tabling.table(["gate", "state", "found", "of", "told"], rows)
+        return tables.table(["gate", "state", "found", "of", "message"], rows)
 
     @property
     def compared(self) -> pd.DataFrame:
@@ -234,7 +235,7 @@ class Finetuning:
             measure, _, side = name.partition("_")
             if side in _NAMES:
                 rows.append((measure, _NAMES[side], found["value"], found.get("low"), found.get("high"), found["n"]))
-        return tabling.table(["measure", "model", "value", "low", "high", "n"], rows)
+        return tables.table(["measure", "model", "value", "low", "high", "n"], rows)
 
     @property
     def versions(self) -> pd.DataFrame:
@@ -247,7 +248,7 @@ class Finetuning:
             pointing = ", ".join(sorted(alias for alias, to in aliases.items() if to == one.version))
             measure = "" if value is None else f"{kind} {value:.3f}"
             rows.append((f"v{one.version}", one.method, one.at, measure, pointing, str(one.weights_digest)[:19] + "…"))
-        return tabling.table(["version", "method", "registered", "measure", "aliases", "digest"], rows)
+        return tables.table(["version", "method", "registered", "measure", "aliases", "digest"], rows)
 
     # ── for the record ────────────────────────────────────────────────────────────────────────────────
 

@@ -26,7 +26,7 @@ from daybook.finetune import files, methods
 from daybook.hf import embeddings
 from daybook.inference import feedback
 from daybook.ports import Books
-from daybook.providers.llamacpp import weights as embedded
+from daybook.providers.llamacpp.weights import CONTEXT, MODEL
 from daybook.records import Event, ModelVersion
 from daybook.registry.registry import CHAMPION, Registry, check_name
 from daybook.training import estimate, model_card, resources
@@ -57,17 +57,17 @@ class Plan:
         """Trained on, and held out."""
         return self.material.data.split(1 - self.recipe.held_out, seed=f"finetune-{self.recipe.seed}")
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON-able values."""
         return {
             "met": self.checked.met,
             "source": self.checked.source,
             "digest": self.checked.digest,
             "rows": self.checked.rows,
-            "gates": [asdict(gate) | {"blocks": gate.blocks} for gate in self.checked.gates],
+            "gates": [gate.to_dict() for gate in self.checked.gates],
             "tokens": asdict(self.checked.tokens),
-            "estimate": self.estimate.as_dict(),
-            "recipe": self.recipe.as_dict(),
+            "estimate": self.estimate.to_dict(),
+            "recipe": self.recipe.to_dict(),
             "left_out": dict(self.left_out),
         }
 
@@ -90,7 +90,7 @@ def prepare(
     """Read, gate and reckon. `source`: as for data sets, a chat file, or `feedback:days=30` for the book's liked calls.
     `context`: tokens that whoever trains reads of an example; the method's own otherwise.
 
-    Raises BadData and BadParameter; a gate that is not met raises nothing here: see `plan.checked.need()`."""
+    Raises BadData and BadParameter; a gate that is not met raises nothing here: see `plan.checked.require()`."""
     subjects: tuple[str, ...] = ()
     left_out: Mapping[str, int] = {}
     if str(source).startswith("feedback:"):
@@ -126,8 +126,8 @@ def _context(home: Path, recipe: Recipe) -> int:
     """Tokens of an example that are read; what is more is cut."""
     if recipe.method != "lora":
         return embeddings.LENGTH
-    if recipe.base == embedded.MODEL:
-        return min(embedded.CONTEXT, recipe.max_length)
+    if recipe.base == MODEL:
+        return min(CONTEXT, recipe.max_length)
     config = methods.base_folder(home, recipe) / "config.json"
     try:
         own = orjson.loads(config.read_bytes()).get("max_position_embeddings")
@@ -137,7 +137,7 @@ def _context(home: Path, recipe: Recipe) -> int:
 
 
 def _tokenizer(home: Path, recipe: Recipe) -> Path:
-    return tokens.folder(home) if recipe.base == embedded.MODEL else methods.base_folder(home, recipe)
+    return tokens.folder(home) if recipe.base == MODEL else methods.base_folder(home, recipe)
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Tuner:
 
         `promote`: make the result the champion where it is better than its base beyond doubt."""
         check_name(name)
-        plan.checked.need()
+        plan.checked.require()
         train, held = plan.split
         if len(train) < 2 or len(held) < LEAST_HELD:
             raise BadData(
@@ -176,14 +176,14 @@ class Tuner:
                 remedy="Give more rows, or a larger held_out.",
             )
         spec = {
-            "recipe": plan.recipe.as_dict(),
-            "template": plan.material.template.as_dict(),
+            "recipe": plan.recipe.to_dict(),
+            "template": plan.material.template.to_dict(),
             "source": plan.checked.source,
             "digest": plan.checked.digest,
             "licence": plan.licence,
             "subjects": list(plan.subjects),
-            "gates": [asdict(gate) for gate in plan.checked.gates],
-            "estimate": plan.estimate.as_dict(),
+            "gates": [gate.to_dict() for gate in plan.checked.gates],
+            "estimate": plan.estimate.to_dict(),
             "rows": {"train": len(train), "held_out": len(held)},
             "actor": actor,
             "run_id": run_id,
@@ -224,7 +224,7 @@ class Tuner:
                     f"{recipe.accumulate * 2}.",
                     room=f"Free some room and go on from the last checkpoint: {again}.",
                 ):
-                    resources.need(self.home, int(job.spec["estimate"]["room"]), f"The training {id_}")
+                    resources.require(self.home, int(job.spec["estimate"]["room"]), f"The training {id_}")
                     job = self.jobs.begin(job)
                     self._did("finetune.started", job, str(job.spec["actor"]))
                     return self._run(job, tell or (lambda _: None))
@@ -282,7 +282,7 @@ class Tuner:
 
     def _sweep(self, job: Job) -> None:
         """What a training that is over needs no more, the rows above all."""
-        for leftover in ("checkpoints", ".best", ".best.pt", DATA, "adapter", "encoder", "head"):
+        for leftover in ("checkpoints", ".best", DATA, "adapter", "encoder", "head"):
             gone = self.jobs.place(job.id) / leftover
             shutil.rmtree(gone) if gone.is_dir() else gone.unlink(missing_ok=True)
 
@@ -293,7 +293,7 @@ class Tuner:
         self.registry.publish()
         moved = any(move.version == version.version for move in self.registry.history(job.name, CHAMPION))
         if job.spec["promote"] and made.verdict == "better" and not moved:
-            reason = f"better than its base: {made.told}"
+            reason = f"better than its base: {made.message}"
             self.registry.alias(job.name, CHAMPION, version.version, actor=str(job.spec["actor"]), reason=reason)
         return version
 
@@ -307,7 +307,7 @@ class Tuner:
             base_digest=made.base_digest,
             digest=made.digest,
             data={**spec["rows"], "source": spec["source"], "digest": spec["digest"], "licence": spec["licence"]},
-            recipe=recipe.as_dict(),
+            recipe=recipe.to_dict(),
             metrics=made.metrics,
             gates=spec["gates"],
             subjects=len(spec["subjects"]),
@@ -324,7 +324,7 @@ class Tuner:
             weights_digest=made.digest,
             place=str(folder),
             template=dict(spec["template"]),
-            parameters=recipe.as_dict(),
+            parameters=recipe.to_dict(),
             metrics=made.metrics,
             data_source=spec["source"],
             data_digest=spec["digest"],
@@ -352,7 +352,7 @@ class Tuner:
 
 
 def _with(job: Job, progress: TrainingProgress) -> Job:
-    return replace(job, progress=progress.as_dict())
+    return replace(job, progress=progress.to_dict())
 
 
 def _far(job: Job) -> str:

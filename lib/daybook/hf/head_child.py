@@ -13,9 +13,9 @@ from daybook.line_process import serve
 
 def load() -> Callable[[Any], Mapping[str, Any]]:
     from daybook.hf import embeddings
-    from daybook.hf import head as heads
+    from daybook.hf.head import load
 
-    head = heads.load(Path(sys.argv[1]), cache=Path(sys.argv[2]) / "embeddings.sqlite")
+    head = load(Path(sys.argv[1]), cache=Path(sys.argv[2]) / "embeddings.sqlite")
     _, tokenizer = embeddings.loaded(head.encoder)
     head.predict([""])
 

@@ -17,8 +17,7 @@ import numpy as np
 
 from daybook.errors import BadParameter, SettingsError, Unavailable, UnknownModel
 from daybook.extras import require
-from daybook.hf import embeddings as embed
-from daybook.hf import sentiment
+from daybook.hf import embeddings, sentiment
 from daybook.providers.hf.models_file import named_models
 
 HYPOTHESIS = "This text is about {}."
@@ -32,29 +31,34 @@ def run(task: str, body: Mapping[str, Any], *, home: Path) -> dict[str, Any]:
     `truncated`."""
     texts = list(body["texts"])
     named = body.get("model")
-    if named and named != embed.MODEL:
+    if named and named != embeddings.MODEL:
         return _named(task, str(named), body, home)
     results: list[Any]
     if task == "sentiment":
         results = [_signed(float(p)) for p in sentiment.probabilities(texts)]
         digest = f"{sentiment.card()['digest']}"
     elif task == "embed":
-        results = embed.embed(texts, cache=_cache(home)).tolist()
-        digest = embed.digest()
+        results = embeddings.embed(texts, cache=_cache(home)).tolist()
+        digest = embeddings.digest()
     elif task == "classify":
         results = near(texts, body["labels"], hypothesis=body.get("hypothesis") or HYPOTHESIS, cache=_cache(home))
-        digest = embed.digest()
+        digest = embeddings.digest()
     else:
-        raise BadParameter(f"{embed.MODEL} does not {task}.", remedy="Name a model of tasks.yml.")
-    _, tokenizer = embed.loaded()
-    return {"results": results, "model": embed.MODEL, "digest": digest, **_read(texts, tokenizer, embed.LENGTH)}
+        raise BadParameter(f"{embeddings.MODEL} does not {task}.", remedy="Name a model of tasks.yml.")
+    _, tokenizer = embeddings.loaded()
+    return {
+        "results": results,
+        "model": embeddings.MODEL,
+        "digest": digest,
+        **_read(texts, tokenizer, embeddings.LENGTH),
+    }
 
 
 def near(
     texts: Sequence[str], labels: Sequence[str], *, hypothesis: str = HYPOTHESIS, cache: Path | None = None
 ) -> list[dict[str, Any]]:
     """For each text its labels, nearest first, with shares that sum to 1."""
-    vectors = embed.embed([*texts, *(said_of(hypothesis, label) for label in labels)], cache=cache)
+    vectors = embeddings.embed([*texts, *(said_of(hypothesis, label) for label in labels)], cache=cache)
     scores = SHARPNESS * vectors[: len(texts)] @ vectors[len(texts) :].T
     shares = np.exp(scores - scores.max(1, keepdims=True))
     shares /= shares.sum(1, keepdims=True)
@@ -96,7 +100,7 @@ def _named(task: str, name: str, body: Mapping[str, Any], home: Path) -> dict[st
         fit = [n for n, asked in known.items() if asked["task"] == task]
         raise UnknownModel(
             f"No model for {task} is called {name[:80]!r}.",
-            remedy=f"There are: {', '.join([embed.MODEL, *fit])}. Others are named in tasks.yml.",
+            remedy=f"There are: {', '.join([embeddings.MODEL, *fit])}. Others are named in tasks.yml.",
         )
     texts = list(body["texts"])
     try:
@@ -105,8 +109,13 @@ def _named(task: str, name: str, body: Mapping[str, Any], home: Path) -> dict[st
     except BadParameter as error:  # whoever asks can neither see nor mend what tasks.yml names
         raise SettingsError(f"{name} of tasks.yml: {error.message}", remedy=error.remedy) from error
     tokenizer = require("transformers").AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    length = embed.reading(str(folder)).length if task == "embed" else _length(*_model(_KINDS[task], folder))
-    return {"results": results, "model": name, "digest": embed.digest(str(folder)), **_read(texts, tokenizer, length)}
+    length = embeddings.reading(str(folder)).length if task == "embed" else _length(*_model(_KINDS[task], folder))
+    return {
+        "results": results,
+        "model": name,
+        "digest": embeddings.digest(str(folder)),
+        **_read(texts, tokenizer, length),
+    }
 
 
 @lru_cache(maxsize=16)
@@ -213,7 +222,7 @@ def _summarize(folder: Path, texts: list[str], body: Mapping[str, Any], home: Pa
 
 
 def _embed(folder: Path, texts: list[str], body: Mapping[str, Any], home: Path) -> list[Any]:
-    found: list[Any] = embed.embed(texts, model=str(folder), cache=_cache(home)).tolist()
+    found: list[Any] = embeddings.embed(texts, model=str(folder), cache=_cache(home)).tolist()
     return found
 
 

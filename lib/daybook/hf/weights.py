@@ -19,9 +19,8 @@ import orjson
 
 from daybook.errors import BadParameter, DaybookError
 from daybook.extras import require
-from daybook.providers.llamacpp import weights as embedded
+from daybook.providers.llamacpp.weights import MODEL, find_weights, hash_weights
 
-MODEL = embedded.MODEL
 NEEDED_BYTES = 700_000_000
 MARK = "daybook.json"
 """Written last: a folder without it was left by a process that died, and is made again."""
@@ -33,7 +32,7 @@ def weights(home: Path, *, source: Path | None = None) -> Path:
     Two processes that ask at once both make it, and the first to finish wins. `source`: another GGUF file, for a
     folder of its own. Raises DaybookError where the disk has no room for it.
     """
-    found = embedded.find_weights(source)
+    found = find_weights(source)
     folder = home / "models" / (MODEL if source is None else found.path.stem)
     if (folder / MARK).is_file():
         return folder
@@ -52,7 +51,7 @@ def weights(home: Path, *, source: Path | None = None) -> Path:
                 {
                     "model": MODEL,
                     "version": found.version,
-                    "source": embedded.hash_weights(found.path, home / "weights.json"),
+                    "source": hash_weights(found.path, home / "weights.json"),
                     "digest": folder_digest(made),
                 }
             )

@@ -43,7 +43,7 @@ class Evidence:
     n: int | None
     failed: str | None
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 

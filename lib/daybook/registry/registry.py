@@ -28,7 +28,7 @@ from daybook.errors import BadParameter, GateNotMet, UnknownModel
 from daybook.ports import Books
 from daybook.records import Event, ModelAlias, ModelVersion
 from daybook.registry import promotion
-from daybook.registry import rows as registry_rows
+from daybook.registry.rows import move_of, served_fields, version_of
 
 CHAMPION = "champion"
 SERVED = "registered.json"
@@ -134,7 +134,7 @@ class Registry:
         evidence = [] if found is None else promotion.check_evidence(self._book.rows, found, require, surely=surely)
         asked: dict[str, Any] = {"alias": alias, "version": number, "previous": now, "reason": reason}
         if evidence:
-            asked["required"] = [one.as_dict() for one in evidence]
+            asked["required"] = [one.to_dict() for one in evidence]
         if failed := [one.failed for one in evidence if one.failed]:
             self._did("model.alias_refused", name, actor, asked)
             raise GateNotMet(
@@ -200,7 +200,7 @@ class Registry:
         )
         first: dict[str, ModelVersion] = {}
         for row in rows:
-            first.setdefault(row["id"], registry_rows.version(row))
+            first.setdefault(row["id"], version_of(row))
         return list(first.values())
 
     def names(self) -> Sequence[str]:
@@ -245,7 +245,7 @@ class Registry:
     def history(self, name: str, alias: str | None = None) -> Sequence[ModelAlias]:
         """Every move of a model's aliases, oldest first."""
         rows = self._book.rows("select * from model_aliases where model = :name order by time, id", {"name": name})
-        moves = [registry_rows.move(row) for row in rows]
+        moves = [move_of(row) for row in rows]
         return [move for move in moves if alias in (None, move.alias)]
 
     def marks(self, name: str, version: int | str) -> Sequence[Mark]:
@@ -266,7 +266,7 @@ class Registry:
             f"select * from model_aliases{where} order by time, id",  # noqa: S608 - one of two texts of ours
             {} if name is None else {"name": name},
         )
-        return {(row["model"], row["alias"]): registry_rows.move(row) for row in rows}.values()
+        return {(row["model"], row["alias"]): move_of(row) for row in rows}.values()
 
     def _aliases_told(self, name: str) -> str:
         known = self.aliases(name)
@@ -283,7 +283,7 @@ class Registry:
         served = []
         for version in self.versions():
             pointing = [alias for alias, to in moves.get(version.name, {}).items() if to == version.version]
-            served.append({**registry_rows.served(version), "aliases": sorted(pointing)})
+            served.append({**served_fields(version), "aliases": sorted(pointing)})
         path = self._book.home / SERVED
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         atomic.replace(path, orjson.dumps({"version": 1, "models": served}, option=orjson.OPT_INDENT_2))

@@ -1,4 +1,4 @@
-"""Registered models between the book's tables, records, and what people, scripts and the endpoint are told."""
+"""Registered models between the book's tables, records, and what people, scripts and the endpoint see."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 from daybook.records import ModelAlias, ModelVersion
 
 
-def told(found: ModelVersion) -> dict[str, Any]:
+def to_dict(model: ModelVersion) -> dict[str, Any]:
     """A version as JSON-able values, for people and scripts."""
-    row = asdict(found)
+    row = asdict(model)
     row.pop("claim")
-    return row | {"at": found.at.isoformat(), "subjects": list(found.subjects)}
+    return row | {"at": model.at.isoformat(), "subjects": list(model.subjects)}
 
 
-def served(found: ModelVersion) -> dict[str, Any]:
+def served_fields(model: ModelVersion) -> dict[str, Any]:
     """What the endpoint has to know of it."""
     keep = ("id", "name", "version", "method", "provider", "target", "base", "weights_digest", "place", "template")
-    return {key: getattr(found, key) for key in keep}
+    return {key: getattr(model, key) for key in keep}
 
 
-def version(row: Mapping[str, Any]) -> ModelVersion:
+def version_of(row: Mapping[str, Any]) -> ModelVersion:
     """Of a row of the table `models`."""
     values = {field.name: row.get(field.name) for field in fields(ModelVersion) if field.name in row}
     empty = {key: values[key] or {} for key in ("template", "parameters", "metrics", "tags")}
@@ -30,7 +30,7 @@ def version(row: Mapping[str, Any]) -> ModelVersion:
     return replace(made, version=int(made.version))
 
 
-def move(row: Mapping[str, Any]) -> ModelAlias:
+def move_of(row: Mapping[str, Any]) -> ModelAlias:
     """Of a row of the table `model_aliases`."""
     values = {field.name: row[field.name] for field in fields(ModelAlias) if field.name in row}
     for key in ("version", "previous"):

@@ -1,6 +1,6 @@
 """Limits that were stated before the measuring, and whether what was measured keeps them.
 
-    check([Gate("ratio", at_least=0.8)], {"ratio": Measured(0.36, 0.34, 0.38)})    raises GateNotMet: exit code 3
+    require([Gate("ratio", at_least=0.8)], {"ratio": Measured(0.36, 0.34, 0.38)})    raises GateNotMet: exit code 3
 
 A gate is judged by the value itself. Where the value keeps the limit and its interval does not, that is said. What
 could not be measured does not pass.
@@ -67,7 +67,7 @@ def borderline(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> list[
     return messages
 
 
-def check(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> None:
+def require(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> None:
     """Raises GateNotMet that names every gate that is not met."""
     if failed := judge(gates, measured):
         raise GateNotMet(

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.contingency_tables import mcnemar as mcnemar_test
+from statsmodels.stats import contingency_tables
 
 from daybook.errors import BadParameter
 from daybook.stats.bootstrap import (
@@ -105,7 +105,7 @@ def mcnemar(a: Values, b: Values) -> float:
     """Exact two-sided p of two right-or-wrong columns having the same share of right."""
     x, y = np.asarray(a) > 0.5, np.asarray(b) > 0.5
     table = [[int((x & y).sum()), int((x & ~y).sum())], [int((~x & y).sum()), int((~x & ~y).sum())]]
-    return float(mcnemar_test(table, exact=True).pvalue)
+    return float(contingency_tables.mcnemar(table, exact=True).pvalue)
 
 
 def _sign_flip(sums: Any, seed: int) -> float:

@@ -1,7 +1,7 @@
 """Before the run: what so many pairs of right-or-wrong scores can show at all.
 
     detectable(400)                 the least difference that 400 pairs show with 80 %, two disagreeing on a fifth
-    power(400, 0.05, 0.13)          the chance that a difference of five points is shown
+    chance(400, 0.05, 0.13)          the chance that a difference of five points is shown
     needed(0.05)                    how many pairs show it with 80 %
 
 The power is that of the test which is made afterwards, McNemar's exact one, and is computed exactly: the discordant
@@ -26,7 +26,7 @@ _REACH = 8.0
 _MOST = 10_000_000
 
 
-def power(n: int, difference: float, discordant: float = DISCORDANT, alpha: float = ALPHA) -> float:
+def chance(n: int, difference: float, discordant: float = DISCORDANT, alpha: float = ALPHA) -> float:
     """The chance that `n` pairs show a `difference` in their shares, where the two disagree on the share `discordant`
     of the items. Raises BadParameter for a difference that no such pairs have."""
     difference = abs(difference)
@@ -49,23 +49,23 @@ def power(n: int, difference: float, discordant: float = DISCORDANT, alpha: floa
 
 def detectable(n: int, wanted: float = 0.8, discordant: float = DISCORDANT, alpha: float = ALPHA) -> float | None:
     """The least difference that `n` pairs show with the power `wanted`; None where even the greatest is not shown."""
-    if power(n, discordant, discordant, alpha) < wanted:
+    if chance(n, discordant, discordant, alpha) < wanted:
         return None
     low, high = 0.0, discordant
     for _ in range(30):
         middle = (low + high) / 2
-        low, high = (low, middle) if power(n, middle, discordant, alpha) >= wanted else (middle, high)
+        low, high = (low, middle) if chance(n, middle, discordant, alpha) >= wanted else (middle, high)
     return high
 
 
 def needed(difference: float, wanted: float = 0.8, discordant: float = DISCORDANT, alpha: float = ALPHA) -> int:
     """About how many pairs show this difference with the power `wanted`. Exact power moves in small steps with n, so a
     few pairs fewer may do as well."""
-    power(1, difference, discordant, alpha)
+    chance(1, difference, discordant, alpha)
     if difference == 0:
         raise BadParameter("No number of pairs shows a difference of 0.", remedy="Give the least that matters.")
     high = 8
-    while power(high, difference, discordant, alpha) < wanted:
+    while chance(high, difference, discordant, alpha) < wanted:
         high *= 2
         if high > _MOST:
             raise BadParameter(
@@ -74,5 +74,5 @@ def needed(difference: float, wanted: float = 0.8, discordant: float = DISCORDAN
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if power(middle, difference, discordant, alpha) >= wanted else (middle, high)
+        low, high = (low, middle) if chance(middle, difference, discordant, alpha) >= wanted else (middle, high)
     return high

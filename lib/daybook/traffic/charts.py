@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from daybook.reporting.charts import quantiles as dots
-from daybook.reporting.charts import ranked, timeline
+from daybook.reporting.charts import quantiles, ranked, timeline
 from daybook.reporting.charts.style import BLUE, ORANGE, RED, SKY, Chart
 from daybook.reporting.tables import TableRow, to_records
 from daybook.reporting.text import count, percent
@@ -97,13 +96,13 @@ def _no_errors(traffic: TrafficFigures) -> str:
     return f"{'No call failed' if traffic.observed else 'Whether calls failed is unknown'}: {traffic.window}."
 
 
-def quantiles(traffic: TrafficFigures, measure: str) -> Chart:
+def speed(traffic: TrafficFigures, measure: str) -> Chart:
     title = {"latency": "Latency by model", "first_token": "Time to first token by model"}[measure]
     subtitle = {"latency": "answered calls, request to last byte", "first_token": "answered streams"}[measure]
     items = sorted((m for m in traffic.measured if m.measure == measure), key=lambda m: (m.model != "", -m.n))
     if len(items) == 2:  # one model: all of it says the same
         items = items[1:]
-    rows = [dots.QuantileRow(m.model or "all models", m.n, list(m.quantiles.values())) for m in items[: MOST + 1]]
-    return dots.quantiles(
+    rows = [quantiles.QuantileRow(m.model or "all models", m.n, list(m.quantiles.values())) for m in items[: MOST + 1]]
+    return quantiles.quantiles(
         title, ("p50", "p95", "p99"), rows, unit="seconds (log scale)", subtitle=f"{subtitle}, {traffic.window}"
     )

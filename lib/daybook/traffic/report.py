@@ -55,11 +55,11 @@ class Traffic(TrafficFigures, Result):
 
     def chart_latency(self) -> Chart:
         """p50, p95 and p99 of the latency per model, with intervals."""
-        return charts.quantiles(self, "latency")
+        return charts.speed(self, "latency")
 
     def chart_first_token(self) -> Chart:
         """p50, p95 and p99 of the time to first token per model, with intervals."""
-        return charts.quantiles(self, "first_token")
+        return charts.speed(self, "first_token")
 
     # ── prose ─────────────────────────────────────────────────────────────────────────────────────
 

@@ -48,11 +48,11 @@ class TrainingEstimate:
     """US dollars; None where it cannot be known."""
     cost_note: str
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"cost": None if self.cost is None else str(self.cost)}
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """In a paragraph."""
         took = "an unknown time" if self.seconds is None else f"about {_span(self.seconds)}"
         paid = "unknown cost" if self.cost is None else f"${self.cost:f}"

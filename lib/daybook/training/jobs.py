@@ -54,7 +54,7 @@ class Job:
         """Whether somebody else trains it, so that only they can stop it."""
         return str(self.spec.get("recipe", {}).get("method")) == "hosted"
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON-able values, without what only this machine cares about."""
         row = asdict(self)
         row.pop("process")

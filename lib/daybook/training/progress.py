@@ -28,7 +28,7 @@ class TrainingProgress:
     """Seconds that the remaining steps will take at the pace so far."""
     curve: tuple[LossPoint, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 

@@ -109,11 +109,11 @@ class Recipe:
             raise BadParameter(f"A recipe has no {unknown[0][:40]!r}.", remedy=f"It has {', '.join(sorted(known))}.")
         return cls(**given)
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @property
     def digest(self) -> str:
         """Of everything that changes the result; `threads` and how often the state is kept do not."""
-        kept = {k: v for k, v in self.as_dict().items() if k not in {"threads", "checkpoints", "merge"}}
+        kept = {k: v for k, v in self.to_dict().items() if k not in {"threads", "checkpoints", "merge"}}
         return "sha256:" + hashlib.sha256(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -1,6 +1,6 @@
-"""Out of memory, or out of room on the disk: two shortages that each library names in its own way, told with numbers.
+"""Out of memory, or out of room on the disk: each library has its own word for the two; explained here with numbers.
 
-    with shortage.told(lambda: "at step 40 of 300", place, memory="Halve the batch.", room="Free some room."):
+    with resources.explained(lambda: "at step 40 of 300", place, memory="Halve the batch.", room="Free some room."):
         …
 
 Everything else passes through untouched.
@@ -62,7 +62,7 @@ def explained(doing: Callable[[], str], place: Path, *, memory: str, room: str) 
         raise
 
 
-def need(place: Path, wanted: int, what: str) -> None:
+def require(place: Path, wanted: int, what: str) -> None:
     """Raises DaybookError where the disk of `place` has less than `wanted` bytes left."""
     left = shutil.disk_usage(place).free
     if left < wanted:

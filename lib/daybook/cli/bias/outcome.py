@@ -47,7 +47,7 @@ def finish(
     for line in unsure:
         click.echo(f"daybook: {line}.", err=True)
     try:
-        judging.check(gates, measured)
+        judging.require(gates, measured)
     except GateNotMet as error:
         click.echo(f"daybook: {error}", err=True)
         return error.exit_code

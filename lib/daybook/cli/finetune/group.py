@@ -46,7 +46,7 @@ def check(as_json: bool, **asked: Any) -> int:
     with workbench.open() as book:
         plan = plan_of(book, **asked)
     _show(plan, as_json)
-    plan.checked.need()
+    plan.checked.require()
     return 0
 
 
@@ -62,9 +62,9 @@ def estimate(as_json: bool, **asked: Any) -> int:
     with workbench.open() as book:
         plan = plan_of(book, **asked)
     if as_json:
-        click.echo(orjson.dumps(plan.estimate.as_dict(), option=orjson.OPT_INDENT_2))
+        click.echo(orjson.dumps(plan.estimate.to_dict(), option=orjson.OPT_INDENT_2))
     else:
-        click.echo(plan.estimate.told)
+        click.echo(plan.estimate.message)
     return 0
 
 
@@ -121,7 +121,7 @@ def status(job: str | None, as_json: bool) -> int:
             return _told(book.tuner.jobs.read(job), as_json)
         every = book.tuner.jobs.list()
     if as_json:
-        click.echo(orjson.dumps([one.told() for one in every], option=orjson.OPT_INDENT_2, default=str))
+        click.echo(orjson.dumps([one.to_dict() for one in every], option=orjson.OPT_INDENT_2, default=str))
         return 0
     for one in every:
         click.echo(_line(one))
@@ -162,7 +162,7 @@ def _run(book: workbench.Daybook, id_: str, as_json: bool) -> int:
 
 def _told(job: Job, as_json: bool) -> int:
     if as_json:
-        click.echo(orjson.dumps(job.told(), option=orjson.OPT_INDENT_2, default=str))
+        click.echo(orjson.dumps(job.to_dict(), option=orjson.OPT_INDENT_2, default=str))
         return 0
     click.echo(_line(job))
     for name, value in sorted((job.result.get("metrics") or {}).items()):
@@ -183,10 +183,10 @@ def _line(job: Job) -> str:
 
 def _show(plan: Plan, as_json: bool, to_err: bool = False) -> None:
     if as_json:
-        click.echo(orjson.dumps(plan.told(), option=orjson.OPT_INDENT_2, default=str))
+        click.echo(orjson.dumps(plan.to_dict(), option=orjson.OPT_INDENT_2, default=str))
         return
     show_gates(plan, to_err=to_err)
-    click.echo(plan.estimate.told, err=to_err)
+    click.echo(plan.estimate.message, err=to_err)
 
 
 finetune.add_command(hosted)

@@ -45,10 +45,10 @@ def start(
     Example:
       daybook finetune hosted start chats.jsonl --name triage --model gpt-4o-mini-2024-07-18 --licence own
     """
-    from daybook.training import hosted as api
+    from daybook.training import hosted
 
     with workbench.open() as book:
-        plan = plan_of(book, context=api.tariff(model).context or api.UNKNOWN_CONTEXT, **asked)
+        plan = plan_of(book, context=hosted.tariff(model).context or hosted.UNKNOWN_CONTEXT, **asked)
         hosting = _hosting(book, base_url, needed=go)
         job = hosting.prepare(plan, name=name, model=model, actor=f"cli:{user()}", epochs=epochs)
         request, reckoned = hosting.at(job.id).request(), job.spec["estimate"]
@@ -87,7 +87,7 @@ def go(job: str, base_url: str | None, as_json: bool) -> int:
         events = hosting.at(job).events() if as_json else []
         points = hosting.at(job).checkpoints() if as_json else []
     if as_json:
-        payload = found.told() | {"events": events, "checkpoints": points}
+        payload = found.to_dict() | {"events": events, "checkpoints": points}
         click.echo(orjson.dumps(payload, option=orjson.OPT_INDENT_2, default=str))
     else:
         click.echo(f"{found.id}: {found.state}, {found.progress.get('status') or found.progress.get('stage')}")
@@ -108,7 +108,7 @@ def cancel(job: str, base_url: str | None, as_json: bool) -> int:
     with workbench.open() as book:
         found = _hosting(book, base_url).cancel(job)
     click.echo(
-        orjson.dumps(found.told(), option=orjson.OPT_INDENT_2, default=str) if as_json else f"{job}: {found.state}"
+        orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2, default=str) if as_json else f"{job}: {found.state}"
     )
     return 0
 
@@ -125,12 +125,12 @@ def files(ids: tuple[str, ...], base_url: str | None, as_json: bool) -> int:
       daybook finetune hosted files
       daybook finetune hosted files --delete file-abc
     """
-    from daybook.training import hosted as api
+    from daybook.training import hosted
 
     client = _client(base_url)
     for id_ in ids:
-        api.delete(client, id_)
-    found = api.uploaded(client)
+        hosted.delete(client, id_)
+    found = hosted.uploaded(client)
     if as_json:
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
         return 0
@@ -148,9 +148,9 @@ def _hosting(book: workbench.Daybook, base_url: str | None, *, needed: bool = Tr
 
 
 def _client(base_url: str | None) -> Any:
-    from daybook.training import hosted as api
+    from daybook.training import hosted
 
     key = os.environ.get(_KEY)
     if not key:
         raise SettingsError(f"{_KEY} is not set.", remedy="Set it in the environment; it is never kept.")
-    return api.client(key=key, base_url=base_url)
+    return hosted.client(key=key, base_url=base_url)

@@ -84,7 +84,7 @@ def show_gates(plan: Plan, *, to_err: bool) -> None:
     """Every gate, with examples for one that is not met, and what was left out."""
     for gate in plan.checked.gates:
         mark = "ok " if gate.met else "-  " if gate.met is None else "NO " if gate.blocks else "see"
-        click.echo(f"{mark} {gate.name:<16} {gate.told}", err=to_err)
+        click.echo(f"{mark} {gate.name:<16} {gate.message}", err=to_err)
         for example in gate.examples if gate.met is False else ():
             click.echo(f"{'':>20} {example}", err=to_err)
     for reason, n in plan.left_out.items():

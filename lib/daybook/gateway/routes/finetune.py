@@ -96,7 +96,7 @@ def routes(settings: Settings, auth: Auth, clock: Clock) -> APIRouter:
     async def status(request: Request, id_: str) -> Response:
         """How far a training is, and what came of it."""
         admin(request)
-        return _json(200, (await asyncio.to_thread(_read, jobs, id_)).told())
+        return _json(200, (await asyncio.to_thread(_read, jobs, id_)).to_dict())
 
     @router.post("/cancel/{id_}")
     async def cancel(request: Request, id_: str) -> Response:
@@ -106,7 +106,7 @@ def routes(settings: Settings, auth: Auth, clock: Clock) -> APIRouter:
         if job.hosted or job.state in OVER:
             how = "hosted" if job.hosted else job.state
             raise Refusal(409, "over", f"The training {id_} is {how}.", remedy="There is nothing to cancel here.")
-        return _json(202, (await asyncio.to_thread(jobs.cancel, id_)).told())
+        return _json(202, (await asyncio.to_thread(jobs.cancel, id_)).to_dict())
 
     return router
 

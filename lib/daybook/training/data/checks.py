@@ -12,8 +12,8 @@ from typing import Any
 from daybook.datasets import DataSet, Row
 from daybook.datasets.rows import to_bytes
 from daybook.pii import detect
-from daybook.training.data import near_duplicates as nearness
 from daybook.training.data.examples import Material
+from daybook.training.data.near_duplicates import THRESHOLD, near_duplicates, normal
 
 FREE = frozenset(
     (
@@ -37,7 +37,7 @@ _SHOWN = 5
 class Found:
     found: int
     of: int
-    told: str
+    message: str
     examples: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     met: bool | None = None
@@ -58,7 +58,7 @@ def format(material: Material) -> Found:
     kinds = Counter(fault.error for fault in material.faults)
     rows = {fault.row for fault in material.faults}
     message = ", ".join(f"{error} {n}" for error, n in kinds.most_common()) or "every line is an example"
-    shown = tuple(f"row {f.row}: {f.error}{f' ({f.told})' if f.told else ''}" for f in material.faults[:_SHOWN])
+    shown = tuple(f"row {f.row}: {f.error}{f' ({f.message})' if f.message else ''}" for f in material.faults[:_SHOWN])
     if rows:
         message = f"{len(rows)} of {material.lines} lines are no example ({message}), the first is row {min(rows)}"
     return Found(len(rows), material.lines, message, shown, dict(kinds))
@@ -105,7 +105,7 @@ def duplicates(rows: Sequence[Row], chats: Sequence[Sequence[Mapping[str, Any]]]
     again: list[str] = []
     for n, chat in enumerate(chats):
         key = hashlib.sha256(
-            to_bytes([[m.get("role"), nearness.normal(str(m.get("content"))), m.get("tool_calls")] for m in chat])
+            to_bytes([[m.get("role"), normal(str(m.get("content"))), m.get("tool_calls")] for m in chat])
         ).digest()
         if (there := first.setdefault(key, n)) != n:
             again.append(f"{_at(rows[n], n)} is {_at(rows[there], there)} again")
@@ -113,14 +113,14 @@ def duplicates(rows: Sequence[Row], chats: Sequence[Sequence[Mapping[str, Any]]]
     return Found(len(again), len(rows), message, tuple(again[:_SHOWN]))
 
 
-def near_duplicates(rows: Sequence[Row]) -> Found:
-    pairs = [pair for pair in nearness.near_duplicates([row.input for row in rows]) if pair.similarity < 1]
+def near_duplicate_rows(rows: Sequence[Row]) -> Found:
+    pairs = [pair for pair in near_duplicates([row.input for row in rows]) if pair.similarity < 1]
     repeated = {pair.second for pair in pairs}
     shown = tuple(
         f"{_at(rows[p.second], p.second)} is {p.similarity:.0%} like {_at(rows[p.first], p.first)}"
         for p in pairs[:_SHOWN]
     )
-    message = f"{len(repeated)} of {len(rows)} questions are at least {nearness.THRESHOLD:.0%} like an earlier one"
+    message = f"{len(repeated)} of {len(rows)} questions are at least {THRESHOLD:.0%} like an earlier one"
     return Found(len(repeated), len(rows), message, shown)
 
 
@@ -136,7 +136,7 @@ def contradictions(rows: Sequence[Row]) -> Found:
     payload: dict[str, dict[str, int]] = {}
     for n, row in enumerate(rows):
         if "messages" not in row.extra or len(row.extra["messages"]) <= 3:
-            payload.setdefault(nearness.normal(row.input), {}).setdefault(_answer(row), n)
+            payload.setdefault(normal(row.input), {}).setdefault(_answer(row), n)
     split = [answers for answers in payload.values() if len(answers) > 1]
     shown = tuple(" and ".join(_at(rows[n], n) for n in list(a.values())[:3]) + " disagree" for a in split[:_SHOWN])
     message = f"{len(split)} questions have more than one answer" if split else "no question has two answers"
@@ -148,12 +148,12 @@ def leakage(rows: Sequence[Row], against: Sequence[DataSet]) -> Found:
         return Found(0, 0, "no evaluation set was given, so none was looked for", checked=False)
     here: dict[str, int] = {}
     for n, row in enumerate(rows):
-        here.setdefault(nearness.normal(row.input), n)
+        here.setdefault(normal(row.input), n)
     shown: list[str] = []
     of = sum(len(one) for one in against)
     for one in against:
         for m, row in enumerate(one.rows):
-            there = here.get(nearness.normal(row.input))
+            there = here.get(normal(row.input))
             if there is not None:
                 shown.append(f"{_at(rows[there], there)} is row {m + 1} of {one.name}")
     message = (
@@ -166,16 +166,14 @@ def near_leakage(rows: Sequence[Row], against: Sequence[DataSet]) -> Found:
     if not against:
         return Found(0, 0, "no evaluation set was given, so none was looked for", checked=False)
     evaluated = [(one.name, m + 1, row.input) for one in against for m, row in enumerate(one.rows)]
-    pairs = nearness.near_duplicates([row.input for row in rows], [text for _, _, text in evaluated])
+    pairs = near_duplicates([row.input for row in rows], [text for _, _, text in evaluated])
     pairs = [pair for pair in pairs if pair.similarity < 1]
     leaked = {pair.second for pair in pairs}
     shown = tuple(
         f"{_at(rows[a], a)} is {similarity:.0%} like row {evaluated[b][1]} of {evaluated[b][0]}"
         for a, b, similarity in pairs[:_SHOWN]
     )
-    message = (
-        f"{len(leaked)} of {len(evaluated)} evaluation rows are at least {nearness.THRESHOLD:.0%} like a training row"
-    )
+    message = f"{len(leaked)} of {len(evaluated)} evaluation rows are at least {THRESHOLD:.0%} like a training row"
     return Found(len(leaked), len(evaluated), message, shown)
 
 

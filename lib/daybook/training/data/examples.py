@@ -57,7 +57,7 @@ class BadLine:
 
     row: int
     error: str
-    told: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Template:
         asked = [{"role": "user", "content": f"{self.before}{text}{self.after}"}]
         return asked if self.system is None else [{"role": "system", "content": self.system}, *asked]
 
-    def as_dict(self) -> dict[str, str]:
+    def to_dict(self) -> dict[str, str]:
         return {k: v for k, v in (("system", self.system), ("before", self.before), ("after", self.after)) if v}
 
 

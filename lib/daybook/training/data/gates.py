@@ -17,7 +17,7 @@ A gate that blocks and is not met stops the training; one that warns is shown. P
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from daybook.datasets import DataSet
@@ -58,13 +58,17 @@ class DataCheck:
     policy: Policy
     limit: float
     met: bool | None
-    told: str
+    message: str
     examples: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def blocks(self) -> bool:
         return self.policy == "block" and self.met is False
+
+    def to_dict(self) -> dict[str, Any]:
+        row = asdict(self)
+        return {"told" if key == "message" else key: value for key, value in row.items()} | {"blocks": self.blocks}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,10 @@ class DataChecks:
     def __getitem__(self, name: str) -> DataCheck:
         return next(gate for gate in self.gates if gate.name == name)
 
-    def need(self) -> DataChecks:
+    def require(self) -> DataChecks:
         """Itself, if nothing blocks. Raises GateNotMet with every gate that does."""
         if closed := [gate for gate in self.gates if gate.blocks]:
-            message = "; ".join(f"{gate.name}: {gate.told}" for gate in closed)
+            message = "; ".join(f"{gate.name}: {gate.message}" for gate in closed)
             raise GateNotMet(
                 f"{len(closed)} of {len(self.gates)} gates are not met. {message}.",
                 remedy="Mend the data, or say that you accept it: --policy NAME=warn.",
@@ -145,7 +149,7 @@ def check(
         ("enough", lambda: checks.enough(rows, chosen["enough"][1])),
         ("length", lambda: checks.length(rows, lengths, context)),
         ("duplicates", lambda: checks.duplicates(rows, chats)),
-        ("near_duplicates", lambda: checks.near_duplicates(rows)),
+        ("near_duplicates", lambda: checks.near_duplicate_rows(rows)),
         ("contradictions", lambda: checks.contradictions(rows)),
         ("leakage", lambda: checks.leakage(rows, against)),
         ("near_leakage", lambda: checks.near_leakage(rows, against)),
@@ -173,4 +177,4 @@ def _gate(name: str, seen: checks.Found, policy: Policy, limit: float) -> DataCh
     else:
         met = seen.found <= limit * seen.of
     policy = "warn" if seen.warn else "block" if seen.block else policy
-    return DataCheck(name, seen.found, seen.of, policy, limit, met, seen.told, seen.examples, seen.details)
+    return DataCheck(name, seen.found, seen.of, policy, limit, met, seen.message, seen.examples, seen.details)

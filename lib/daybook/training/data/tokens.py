@@ -11,7 +11,7 @@ import numpy as np
 
 from daybook.errors import BadParameter
 from daybook.extras import require
-from daybook.providers.llamacpp import weights as embedded
+from daybook.providers.llamacpp.weights import MODEL, find_weights
 from daybook.training.data.examples import Message
 
 Counter = Callable[[Sequence[Message]], int]
@@ -40,13 +40,13 @@ class Counts:
 
 def folder(home: Path) -> Path:
     """A folder with the embedded model's tokenizer alone (4 s to make, the weights' folder where it is there)."""
-    whole = home / "models" / embedded.MODEL
+    whole = home / "models" / MODEL
     if (whole / "tokenizer.json").is_file():
         return whole
-    own = home / "models" / f"{embedded.MODEL}-tokenizer"
+    own = home / "models" / f"{MODEL}-tokenizer"
     if not (own / "tokenizer.json").is_file():
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        found = embedded.find_weights().path
+        found = find_weights().path
         tokenizer = require("transformers").AutoTokenizer.from_pretrained(
             str(found.parent), gguf_file=found.name, local_files_only=True
         )

@@ -1,4 +1,4 @@
-"""Chats as tokens, with the answers marked as what is to be learnt; and batches of them, in an order that a seed fixes.
+"""Chats as tokens, with the answers marked as what is to be learnt; and batches of them.
 
 A chat is written by the model's own chat template. Learnt are the assistant's words and what ends them; everything
 that the model is told is read and not learnt; so is an answer of `weight: 0`, and one that is only a tool call where
@@ -7,8 +7,7 @@ the template does not write tool calls (it would be learnt as an empty text). A 
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,6 @@ from daybook.extras import require
 from daybook.training.data.examples import Message, templated, tools_of
 
 IGNORED = -100
-_MEGA = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +61,6 @@ def encode_all(chats: Sequence[Sequence[Message]], tokenizer: Any, max_length: i
             remedy="Drop them, or raise max_length.",
         )
     return encoded
-
-
-def order(lengths: Sequence[int], batch: int, *, seed: int, epoch: int) -> Iterator[list[int]]:
-    """Batches of row numbers: shuffled, then sorted by length within a stretch, so that a batch pads little."""
-    shuffle = random.Random(f"{seed}-{epoch}")
-    rows = list(range(len(lengths)))
-    shuffle.shuffle(rows)
-    batches: list[list[int]] = []
-    for start in range(0, len(rows), batch * _MEGA):
-        stretch = sorted(rows[start : start + batch * _MEGA], key=lambda n: lengths[n])
-        batches += [stretch[i : i + batch] for i in range(0, len(stretch), batch)]
-    shuffle.shuffle(batches)
-    yield from batches
 
 
 def tensors(rows: Sequence[Encoded], *, pad: int, device: Any) -> dict[str, Any]:

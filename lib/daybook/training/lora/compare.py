@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from daybook.extras import require
-from daybook.hf import weights as bases
-from daybook.training.batches import answer_losses, encode_all
+from daybook.hf.weights import load
 from daybook.training.data.examples import Chats, templated, tools_of
 from daybook.training.data.near_duplicates import normal
+from daybook.training.lora.batches import answer_losses, encode_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def compare(
     tell: Callable[[int, int], None] | None = None,
 ) -> Compared:
     """`longest`: tokens of an answer at most. `generate`: whether answers are written at all; without, both are ""."""
-    model, tokenizer = bases.load(base)
+    model, tokenizer = load(base)
     model = require("peft").PeftModel.from_pretrained(model, str(adapter)).eval()
     sides = []
     total = 2 * len(chats)

@@ -67,9 +67,9 @@ def interleaved(rows: np.ndarray, heads: int) -> np.ndarray:
 
 def merge(adapter: Path, base: Path, folder: Path) -> Path:
     """Write the base with the adapter merged in, as plain weights that anything can load."""
-    from daybook.hf import weights as bases
+    from daybook.hf.weights import load
 
-    model, tokenizer = bases.load(base, device="cpu")
+    model, tokenizer = load(base, device="cpu")
     merged = require("peft").PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     merged.save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
