@@ -30,9 +30,11 @@ from parts.made import machine, table
 
 from daybook.bias.counterfactual import metrics, prompts
 from daybook.bias.counterfactual.prompts import Group
-from daybook.bias.decisions import report as bias_decisions
-from daybook.bias.pairs import report as bias_pairs
-from daybook.bias.questions import report as bias_questions
+from daybook.bias.decisions.report import audit_decisions
+from daybook.bias.pairs.formats import read_pairs
+from daybook.bias.pairs.report import audit_pairs
+from daybook.bias.questions import metrics as questions_metrics
+from daybook.bias.questions.formats import read_questions
 from daybook.settings import Settings
 
 TASK = """\
@@ -67,9 +69,9 @@ def pairs(data: Path, home: Path, rows: int) -> None:
 
     file = data / "bias/crows_pairs/crows_pairs_anonymized.csv"
     folder = base.weights(home)
-    found = bias_pairs.read(file, limit=rows)
+    found = read_pairs(file)[:rows]
     started = time.perf_counter()
-    audit = bias_pairs.audit(found, partial(likelihood.score, folder=folder), model="smollm2", source=file.name)
+    audit = audit_pairs(found, partial(likelihood.score, folder=folder), model="smollm2", source=file.name)
     ours = time.perf_counter() - started
 
     import lm_eval
@@ -95,10 +97,10 @@ def pairs(data: Path, home: Path, rows: int) -> None:
     results = told["results"]["crows_pairs_here"]
     samples = sorted(told["samples"]["crows_pairs_here"], key=lambda sample: sample["doc_id"])
     each = np.array([sample["likelihood_diff"] for sample in samples])
-    mine = np.abs(audit.found.rows["difference"].to_numpy())
+    mine = np.abs(audit.figures.rows["difference"].to_numpy())
     stereo = np.array([sample["pct_stereotype"] for sample in samples]) == 1.0
-    same = int((stereo == audit.found.rows["stereotyped"].to_numpy()).sum())
-    told_us = audit.to_json()
+    same = int((stereo == audit.figures.rows["stereotyped"].to_numpy()).sum())
+    told_us = audit.to_dict()
     table(
         f"Sentence pairs: CrowS-Pairs, first {len(found):,}, SmolLM2-135M-Instruct de-quantised",
         ["", "Daybook", "lm-eval"],
@@ -122,9 +124,9 @@ def decisions(data: Path) -> None:
         ("adult.csv", ["sex", "race"], "income-per-year", ">50K"),
     ):
         started = time.perf_counter()
-        found = bias_decisions.audit(data / "fairness" / name, group=group, prediction=column, favourable=value)
+        found = audit_decisions(data / "fairness" / name, group=group, prediction=column, favourable=value)
         took = time.perf_counter() - started
-        gap = found.found.gap("ratio", " × ".join(group))
+        gap = found.figures.gap("ratio", " × ".join(group))
         ends = f"{gap['low']:.3f} to {gap['high']:.3f}"
         rows.append(
             [name, " × ".join(group), f"{gap['value']:.3f}", ends, f"{gap['worst']} / {gap['best']}", f"{took:.1f}"]
@@ -144,7 +146,7 @@ def questions(data: Path) -> None:
     theirs = _module(_lm_eval("bbq") / "utils.py")
     rows = []
     for file in sorted((data / "bias/bbq").glob("*.jsonl")):
-        asked = bias_questions.read(file)
+        asked = read_questions(file)
         docs = theirs.process_docs(datasets.Dataset.from_list([json.loads(line) for line in file.open()]))
         rng, answers, told = random.Random(1), {}, []
         for question, doc in zip(asked, docs, strict=True):
@@ -153,7 +155,7 @@ def questions(data: Path) -> None:
             said = question.label if draw < 0.5 else biased if draw < 0.8 else rng.randrange(3)
             answers[question.id] = said
             told.append(theirs._process_results(doc, theirs.doc_to_choice(doc).index(question.answers[said])))
-        found = bias_questions.measuring.measure(asked, answers)
+        found = questions_metrics.measure(asked, answers)
         for condition, short in (("ambig", "amb"), ("disambig", "disamb")):
             score = found.score(condition)  # type: ignore[arg-type]  # one of the two
             right = getattr(theirs, f"agg_accuracy_{short}")([row[f"accuracy_{short}"] for row in told])

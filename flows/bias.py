@@ -14,8 +14,16 @@ def bias(
     date: dt.date | None = None,
     model: str = "smollm2-135m-instruct",
     table: str = "builtin",
+    group: list[str] | None = None,
+    prediction: str = "granted",
+    favourable: str = "yes",
+    threshold: float | None = None,
+    truth: str = "",
+    truth_favourable: str = "",
+    bands: dict[str, int | list[float]] | None = None,
     sentences: str = "builtin",
     questions: str = "builtin",
+    predictions: str = "",
     axes: list[str] | None = None,
     cross: list[list[str]] | None = None,
     templates: int = 12,
@@ -25,7 +33,9 @@ def bias(
     """Publish the bias audit.
 
     `date`: the date it is filed under, UTC; None: the date this run was scheduled for. `model`: whose answers are
-    compared. `table`, `sentences`, `questions`: a file of decisions, of sentence pairs, of questions, or "builtin".
+    compared. `table`, `sentences`, `questions`: a file of decisions, of sentence pairs, of questions, "builtin", or ""
+    for none. `group`, `prediction`, `favourable`, `threshold`, `truth`, `truth_favourable`, `bands`: the table's
+    columns, as the notebook takes them. `predictions`: stored answers to the questions.
     `axes`: whom the prompts vary; None: gender and religion.
     `cross`: axes to intersect as well. `must_pass`: fail where a stated limit is not kept. `timeout`: seconds.
     """
@@ -38,8 +48,16 @@ def bias(
             parameters={
                 "model": model,
                 "table": table,
+                "group": group or ["sex", "age"],
+                "prediction": prediction,
+                "favourable": favourable,
+                "threshold": threshold,
+                "truth": truth,
+                "truth_favourable": truth_favourable,
+                "bands": bands or {},
                 "sentences": sentences,
                 "questions": questions,
+                "predictions": predictions,
                 "axes": axes or ["gender", "religion"],
                 "cross": cross or [],
                 "templates": templates,

@@ -102,8 +102,8 @@ def test_every_table_chart_and_sentence_is_there() -> None:
     """And what a run enters has an interval where it is an estimate."""
     tried = found(PRICES, zero_shot=[1.0, 0.0] * 6, head=[1.0] * 12)
     assert "<table" in tried.table("methods").to_html()
-    assert tried.chart()._repr_png_()[0]
-    assert tried.chart_quality()._repr_png_()[0]
+    assert tried.chart().to_png()[0]
+    assert tried.chart_quality().to_png()[0]
     assert "recommended" in tried.to_dict()
     rows = {row["name"]: row for row in tried.findings()}
     assert rows["quality/zero_shot"]["low"] < 0.5 < rows["quality/zero_shot"]["high"]

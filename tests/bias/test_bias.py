@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from daybook import cli
-from daybook.bias import audit, files
+from daybook.bias import audit, verdict
 from daybook.bias.counterfactual import measures as bias_measures
-from daybook.bias.pairs import report as bias_pairs
-from daybook.bias.questions import report as bias_questions
+from daybook.bias.pairs.formats import read_pairs
+from daybook.bias.questions.formats import parse, read_predictions, read_questions
+from daybook.datasets import files
 from daybook.errors import BadData, BadParameter, DaybookError, GateNotMet
 
 
@@ -37,12 +38,12 @@ def auditor(answer=lambda body: "Yes, a nice day.", likelihoods=None, **more) ->
 def test_the_small_decisions_show_what_was_put_into_them():
     """Women and people over 60 are found to be granted less often; the gate of four fifths is not met."""
     found = auditor().decisions()
-    verdicts = {(r["grouping"], r["group"]): r["verdict"] for r in found.to_json()["against"]}
+    verdicts = {(r["grouping"], r["group"]): r["verdict"] for r in found.to_dict()["against"]}
     assert verdicts["sex", "woman"] == verdicts["age", "over 60"] == "less often favoured"
-    told = audit.verdict(audit.limits(min_ratio=0.8), decisions=found)
+    told = verdict.judged(verdict.limits(min_ratio=0.8), decisions=found)
     assert not told.passed
     with pytest.raises(GateNotMet, match=r"decisions: ratio at least 0\.8"):
-        told.check()
+        told.require()
     assert {f["name"]: f["value"] for f in told.findings()}["gate/decisions: ratio"] == 0.0
     assert "pairs: not measured at all" in told.uncovered
 
@@ -53,8 +54,8 @@ def test_pairs_are_asked_both_ways_and_told(tmp_path):
     rows = [f'"The nurse said she is number {i}.","The nurse said he is number {i}.",gender' for i in range(25)]
     path.write_text("sent_more,sent_less,bias_type\n" + "\n".join(rows))
     found = auditor().pairs(path)
-    assert found.to_json()["pct_stereotype"] == 1.0
-    assert found.to_json()["likelihood_diff"] == 5.0
+    assert found.to_dict()["pct_stereotype"] == 1.0
+    assert found.to_dict()["likelihood_diff"] == 5.0
     assert "`made-up` finds the stereotyped sentence likelier in 100\u00a0%" in found.prose
     assert found.measured()["preference"].value == 0.5
     assert "25 pairs of pairs.csv" in found.chart().alt
@@ -67,12 +68,12 @@ def test_stereoset_and_winobias_are_read(tmp_path):
     row = {"id": "a", "bias_type": "gender", "context": "The woman fell.", "sentences": []}
     row["sentences"] = [{"sentence": text, "gold_label": label} for label, text in said]
     stereo.write_text(json.dumps({"data": {"intersentence": [row], "intrasentence": []}}))
-    (pair,) = bias_pairs.read(stereo)
+    (pair,) = read_pairs(stereo)
     assert (pair.context, pair.more, pair.unrelated) == ("The woman fell. ", "She cried.", "Blue sang.")
     (tmp_path / "pro_stereotyped_type1.txt.dev").write_text("1 [The guard] came because [he] was called.\n")
     (tmp_path / "anti_stereotyped_type1.txt.dev").write_text("1 [The guard] came because [she] was called.\n")
-    assert bias_pairs.read(tmp_path / "anti_stereotyped_type1.txt.dev")
-    (pair,) = bias_pairs.read(tmp_path / "pro_stereotyped_type1.txt.dev")
+    assert read_pairs(tmp_path / "anti_stereotyped_type1.txt.dev")
+    (pair,) = read_pairs(tmp_path / "pro_stereotyped_type1.txt.dev")
     assert (pair.more, pair.less) == ("The guard came because he was called.", "The guard came because she was called.")
 
 
@@ -83,7 +84,7 @@ def test_stereoset_and_winobias_are_read(tmp_path):
         ("pairs.csv", "sent_more,sent_less\nx,\n", "Row 1 of pairs.csv lacks one"),
         ("pairs.csv", "id,sent_more,sent_less\n1,x,y\n1,z,w\n", "1 ids of pairs.csv stand more than once"),
         ("pairs.jsonl", '{"stereotype": "x"\n', "Line 1 of"),
-        ("pairs.jsonl", "[1]\n", "is a list, not an object"),
+        ("pairs.jsonl", "[1]\n", "is a list"),
         ("pairs.json", "{}", "not of StereoSet's shape"),
         ("pairs.xlsx", "x", "ends in .xlsx"),
         ("pro_stereotyped_x.txt", "1 a\n", "there is no anti_stereotyped_x.txt"),
@@ -94,7 +95,7 @@ def test_bad_pairs_are_refused_with_their_place(tmp_path, name, content, says):
     """The file, the row, what is missing."""
     (tmp_path / name).write_text(content)
     with pytest.raises(BadData) as told:
-        bias_pairs.read(tmp_path / name)
+        read_pairs(tmp_path / name)
     assert says in str(told.value)
 
 
@@ -104,13 +105,13 @@ def test_questions_are_weighed_asked_or_taken_from_a_file(tmp_path):
     scores = weighed.measured()
     assert (scores["ambiguous accuracy"].value, scores["disambiguated accuracy"].value) == (1.0, 0.0)
     asked = auditor(answer=lambda body: "A. of course").questions(by="answer")
-    assert (asked.found.n, asked.found.unanswered) == (48, 0)
+    assert (asked.figures.n, asked.figures.unanswered) == (48, 0)
     path = audit.located("builtin", "questions")
-    right = [{"id": q.id, "prediction": q.answers[q.label]} for q in bias_questions.read(path)]
+    right = [{"id": q.id, "prediction": q.answers[q.label]} for q in read_questions(path)]
     stored = tmp_path / "answers.jsonl"
     stored.write_text("\n".join(json.dumps(row) for row in right))
     found = auditor().questions(predictions=stored)
-    assert {row["accuracy"] for row in found.to_json()["scores"]} == {1.0}
+    assert {row["accuracy"] for row in found.to_dict()["scores"]} == {1.0}
     assert found.model == "answers.jsonl:prediction"
 
 
@@ -125,7 +126,7 @@ def test_questions_are_weighed_asked_or_taken_from_a_file(tmp_path):
 def test_an_answer_is_read_or_not_never_guessed(said, is_):
     """A letter, a number or one answer's words; two answers at once or none are no answer."""
     question = SimpleNamespace(answers=("The grandfather", "The grandson", "Not known"))
-    assert bias_questions.parse(said, question) == is_
+    assert parse(said, question) == is_
 
 
 def test_bad_questions_and_predictions_are_refused_with_their_line(tmp_path):
@@ -133,8 +134,8 @@ def test_bad_questions_and_predictions_are_refused_with_their_line(tmp_path):
     path = tmp_path / "bbq.jsonl"
     path.write_text('{"question": "Who?"}\n')
     with pytest.raises(BadData, match=r"Row 1 of bbq.jsonl is not of BBQ's shape: KeyError 'ans0'"):
-        bias_questions.read(path)
-    questions = bias_questions.read(audit.located("builtin", "questions"))
+        read_questions(path)
+    questions = read_questions(audit.located("builtin", "questions"))
     for content, says in [
         (
             '{"id": 0, "prediction": "A"}\n{"id": 0, "prediction": "B"}\n',
@@ -145,7 +146,7 @@ def test_bad_questions_and_predictions_are_refused_with_their_line(tmp_path):
     ]:
         (tmp_path / "p.jsonl").write_text(content)
         with pytest.raises(BadData, match=says):
-            bias_questions.predictions(tmp_path / "p.jsonl", questions)
+            read_predictions(tmp_path / "p.jsonl", questions)
 
 
 def sexist(body) -> str:
@@ -159,13 +160,13 @@ def sexist(body) -> str:
 def test_a_biased_model_is_caught_and_the_same_model_for_all_is_not():
     """Longer answers and refused loans for women stand out; a model that looks at nobody does not."""
     found = auditor(answer=sexist).counterfactual(axes=["gender"], repeats=2)
-    out = {(r["group"], r["measure"]): r["verdict"] for r in found.found.standing_out.to_dict("records")}
+    out = {(r["group"], r["measure"]): r["verdict"] for r in found.figures.standing_out.to_dict("records")}
     assert out["woman", "length"] == "higher"
     assert out["man", "length"] == "lower"
     assert "woman" in found.prose
     assert found.measured()["effects"].value >= 2
     fair = auditor(answer=lambda body: f"A story {body['seed'] % 7}").counterfactual(axes=["gender"], repeats=2)
-    assert len(fair.found.standing_out) == 0
+    assert len(fair.figures.standing_out) == 0
     assert "cannot tell" in fair.prose
 
 
@@ -225,7 +226,7 @@ def test_the_command_line_scores_stored_predictions(tmp_path, capsys, monkeypatc
     monkeypatch.setenv("DAYBOOK_HOME", str(tmp_path / "home"))
     path = audit.located("builtin", "questions")
     stored = tmp_path / "answers.jsonl"
-    stored.write_text("\n".join(json.dumps({"id": q.id, "said": q.biased}) for q in bias_questions.read(path)))
+    stored.write_text("\n".join(json.dumps({"id": q.id, "said": q.biased}) for q in read_questions(path)))
     given = ["bias", "questions", "--predictions", str(stored), "--field", "said"]
     assert cli.main([*given, "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)["scores"]
@@ -238,7 +239,7 @@ def test_files_are_read_as_text(tmp_path):
     """A million rows are read in seconds, only the columns asked for are kept, empty and NaN are unknown."""
     path = tmp_path / "big.csv"
     path.write_text("a,b,c\n" + "x, y ,1\n,NaN,2\n" * 500_000)
-    frame = files.table(path, ["a", "b"])
+    frame = files.frame(path, ["a", "b"])
     assert frame.shape == (1_000_000, 2)
     assert (frame["b"].iloc[0], frame["a"].isna().sum()) == ("y", 500_000)
 
@@ -249,7 +250,7 @@ def test_what_is_not_answered_is_a_measure_of_its_own():
         answer=lambda body: None if "woman" in body["messages"][0]["content"] else f"Fine, {body['seed'] % 5} times.",
         embed=lambda texts: np.ones((len(texts), 2)) / np.sqrt(2),
     ).counterfactual(axes=["gender"])
-    out = {(r["group"], r["measure"]): r["verdict"] for r in found.found.standing_out.to_dict("records")}
+    out = {(r["group"], r["measure"]): r["verdict"] for r in found.figures.standing_out.to_dict("records")}
     assert out == {("woman", "unanswered"): "higher", ("man", "unanswered"): "lower"}
     assert (found.failed, found.empty) == (48, 0)
     assert "48 prompts got no answer: the model failed on them" in found.prose
@@ -258,10 +259,12 @@ def test_what_is_not_answered_is_a_measure_of_its_own():
 def test_a_gate_is_not_met_by_too_few_prompts():
     """With so few prompts that nothing could stand out, no effects are no evidence."""
     found = auditor().counterfactual(axes=["gender"], templates=3)
-    assert len(found.found.standing_out) == 0
+    assert len(found.figures.standing_out) == 0
     assert found.measured()["effects"].value is None
-    assert not audit.verdict(audit.limits(max_effects=0), counterfactual=found).passed
-    assert audit.verdict(audit.limits(max_effects=0), counterfactual=auditor().counterfactual(axes=["gender"])).passed
+    assert not verdict.judged(verdict.limits(max_effects=0), counterfactual=found).passed
+    assert verdict.judged(
+        verdict.limits(max_effects=0), counterfactual=auditor().counterfactual(axes=["gender"])
+    ).passed
 
 
 def test_prompts_of_ones_own_need_no_axes(tmp_path):
@@ -269,7 +272,7 @@ def test_prompts_of_ones_own_need_no_axes(tmp_path):
     plain = tmp_path / "mine.txt"
     plain.write_text("".join(f"{{person}} rang {i} times.\n" for i in range(6)))
     found = auditor().counterfactual(plain, axes=["religion"])
-    assert set(found.found.cells["group"]) == {"Christian", "Jewish", "Muslim"}
+    assert set(found.figures.cells["group"]) == {"Christian", "Jewish", "Muslim"}
     own = tmp_path / "mine.yml"
     own.write_text("templates: ['{person} rang.']\naxes: {club: {red: {adjective: red}, blue: {adjective: blue}}}\n")
     assert {p.text for p in auditor().counterfactual(own, axes=["club"]).prompts} == {
@@ -305,7 +308,7 @@ def test_a_run_enters_what_a_promotion_is_held_against(tmp_path, capsys, monkeyp
     monkeypatch.setenv("DAYBOOK_HOME", str(tmp_path / "home"))
     path = audit.located("builtin", "questions")
     stored = tmp_path / "answers.jsonl"
-    stored.write_text("\n".join(json.dumps({"id": q.id, "prediction": q.unknown}) for q in bias_questions.read(path)))
+    stored.write_text("\n".join(json.dumps({"id": q.id, "prediction": q.unknown}) for q in read_questions(path)))
     given = ["bias", "questions", "--predictions", str(stored), "--min-accuracy", "0.9", "--max-bias", "0.1"]
     code = cli.main([*given, "--enter", "--json"])
     told = json.loads(capsys.readouterr().out)
@@ -330,7 +333,7 @@ def test_a_model_that_always_says_unknown_passes_where_unknown_is_right():
     found = auditor(likelihoods=likes("Unknown", "Not enough", "It cannot")).questions()
     told = found.measured()
     assert (told["ambiguous bias"].value, told["disambiguated bias"].value) == (0.0, None)
-    assert {row["bias"] for row in found.to_json()["scores"]} == {None}
+    assert {row["bias"] for row in found.to_dict()["scores"]} == {None}
 
 
 def test_a_model_that_repeats_the_question_is_not_biased():
@@ -344,4 +347,4 @@ def test_a_model_that_repeats_the_question_is_not_biased():
     found = auditor(
         answer=lambda body: f"{body['messages'][0]['content']} {body['seed'] % 3} times", embed=embed
     ).counterfactual(axes=["gender", "religion", "disability", "name"], cross=[("gender", "religion")])
-    assert found.found.standing_out[["group", "measure", "effect"]].to_dict("records") == []
+    assert found.figures.standing_out[["group", "measure", "effect"]].to_dict("records") == []

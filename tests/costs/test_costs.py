@@ -317,7 +317,7 @@ def test_an_empty_window_is_unknown_and_never_zero_dollars(book):
     assert "nan" not in text.lower()
     assert "$0" not in text
     for name in CHARTS:
-        assert getattr(found, name)()._repr_png_()[0].startswith(b"\x89PNG")
+        assert getattr(found, name)().to_png()[0].startswith(b"\x89PNG")
 
 
 def test_where_no_call_is_priced_the_spend_is_unknown(book):
@@ -330,7 +330,7 @@ def test_where_no_call_is_priced_the_spend_is_unknown(book):
     )
     assert found.chart_by_day().alt.endswith("No call has a known cost: 2026-11-19 to 2026-11-20 (UTC).")
     for name in CHARTS:
-        getattr(found, name)()._repr_png_()
+        getattr(found, name)().to_png()
 
 
 def test_prose_says_what_the_figures_say(filled):
@@ -367,7 +367,7 @@ def test_every_chart_of_a_full_book_draws(filled):
     found = read(filled)
     for name in CHARTS:
         chart = getattr(found, name)()
-        data, metadata = chart._repr_png_()
+        data, metadata = chart.to_png()
         assert data.startswith(b"\x89PNG")
         assert metadata["alt"] == chart.alt != ""
     assert "matplotlib.pyplot" not in sys.modules

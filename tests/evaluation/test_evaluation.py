@@ -109,8 +109,8 @@ def test_every_table_and_chart_can_be_drawn_whatever_there_is() -> None:
     for found in (evaluation([1.0, 0.0] * 10, [1.0] * 20), evaluation([1.0] * 3), evaluation([None] * 3, [None] * 3)):
         for name in ("leaderboard", "differences", "slices", "disagreements", "errors"):
             assert "<table" in found.table(name).to_html()
-        assert found.chart()._repr_png_()[0]
-        assert found.chart_differences()._repr_png_()[0]
+        assert found.chart().to_png()[0]
+        assert found.chart_differences().to_png()[0]
         assert found.prose
     with pytest.raises(BadParameter, match="leaderboard"):
         found.table("all")

@@ -51,7 +51,7 @@ def test_a_chart_has_a_title_units_and_an_alternative_text(make):
     labels = f"{axis.get_xlabel()} {axis.get_ylabel()}"
     assert title
     assert any(unit in labels for unit in ("calls", "dollars", "seconds"))
-    data, metadata = chart._repr_png_()
+    data, metadata = chart.to_png()
     assert data.startswith(b"\x89PNG")
     assert metadata["alt"].startswith(title)
     assert "\\" not in metadata["alt"]
@@ -60,7 +60,7 @@ def test_a_chart_has_a_title_units_and_an_alternative_text(make):
 @pytest.mark.parametrize("make", ALL)
 def test_the_same_values_draw_the_same_image(make):
     """Byte for byte: no date, no random part."""
-    assert make()._repr_png_() == make()._repr_png_()
+    assert make().to_png() == make().to_png()
 
 
 @pytest.mark.parametrize("make", ALL)
@@ -135,6 +135,15 @@ def test_nothing_is_said_in_words(chart):
     assert chart.alt == "T. No calls."
 
 
+def test_a_page_shows_one_sentence_for_a_chart_of_nothing():
+    """No picture: the title and why, escaped; a chart of something is its picture, and no text beside it."""
+    chart = nothing("A < B", "No calls.")
+    assert (chart._repr_png_(), chart._repr_html_()) == (None, "<p><em>A &lt; B. No calls.</em></p>")
+    drawn = ranked.ranked("A < B", [ranked.RankedPanel("", [ranked.Bar("a", 2.0, "2")])], unit="calls")
+    assert (drawn._repr_html_(), drawn._repr_png_()) == (None, drawn.to_png())
+    assert drawn.to_html().startswith('<p><img alt="A &lt; B." src="data:image/png;base64,iVBOR')
+
+
 def test_names_cannot_become_mathematics():
     """Dollar signs stay dollar signs; long names end in an ellipsis."""
     assert short("a$b$c") == r"a\$b\$c"
@@ -155,7 +164,7 @@ names = [name for name in matplotlib.rcParams if name != "backend"]  # asking fo
 before = [matplotlib.rcParams[name] for name in names]
 from datetime import date
 from daybook.reporting.charts import timeline
-timeline.stacked("T", [date(2026, 11, 20)], {"ok": [1]}, unit="calls")._repr_png_()
+timeline.stacked("T", [date(2026, 11, 20)], {"ok": [1]}, unit="calls").to_png()
 print("matplotlib.pyplot" in sys.modules, [matplotlib.rcParams[name] for name in names] == before)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -194,7 +194,7 @@ def test_an_empty_window_is_unknown_and_never_zero_per_cent(book):
     assert "nan" not in text.replace("openai", "")
     assert "0 %" not in text.replace("\u00a0", " ").replace("not 0 %", "")
     for name in CHARTS:
-        assert getattr(found, name)()._repr_png_()[0].startswith(b"\x89PNG")
+        assert getattr(found, name)().to_png()[0].startswith(b"\x89PNG")
 
 
 def test_prose_says_what_the_figures_say(filled):
@@ -249,7 +249,7 @@ def test_names_from_the_data_are_escaped(book):
     found = Traffic.read(book, logical_date=DAY, days=1)
     assert "<b>" not in found.table("by_caller").to_html()
     assert "`<b>$x$</b>'`" in found.prose
-    assert found.chart_callers()._repr_png_()[0].startswith(b"\x89PNG")
+    assert found.chart_callers().to_png()[0].startswith(b"\x89PNG")
 
 
 def test_findings_fit_the_book(filled):

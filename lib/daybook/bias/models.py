@@ -48,7 +48,7 @@ def build(
         identities = {name: models.run(models.identity(name)) for name in {str(body["model"]) for body in bodies}}
         digests = {name: known.digest if known else None for name, known in identities.items()}
         questions = [Request(key(body, digests[str(body["model"])]), body) for body in bodies]
-        found = models.run(
+        batch = models.run(
             ask_all(
                 questions,
                 ask=ask,
@@ -58,16 +58,16 @@ def build(
                 progress=progress,
             )
         )
-        cached = [found.answers.get(question.key) for question in questions]
+        cached = [batch.answers.get(question.key) for question in questions]
         return [None if answer is None else answer.text for answer in cached]
 
     def likelihoods(name: str) -> Likelihoods:
         return partial(_likelihoods, weights_of(name, home), progress)
 
     def embed(texts: Sequence[str]) -> np.ndarray:
-        from daybook.hf import embeddings as encoder
+        from daybook.hf import embeddings
 
-        return encoder.embed(texts, cache=home / "embeddings.sqlite")
+        return embeddings.embed(texts, cache=home / "embeddings.sqlite")
 
     def sentiment(texts: Sequence[str]) -> np.ndarray:
         from daybook.hf.sentiment import probabilities

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from daybook.evaluation.figures import EvaluationFigures
 from daybook.reporting.tables import to_records
-from daybook.reporting.text import between, code, count, listing, money, percent, seconds
+from daybook.reporting.text import between, code, count, listing, money, percent, points, seconds
 
 SHOWN = 4
-
-
-def points(value: float | None) -> str:
-    """A difference of two shares."""
-    return "unknown" if value is None else f"{value * 100:+.1f} points"
 
 
 def plan(evaluation: EvaluationFigures) -> str:

@@ -45,12 +45,12 @@ def judge(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> list[str]:
     """A sentence for each gate that is not met, and none for those that are."""
     failed = []
     for gate in gates:
-        found = measured.get(gate.name)
-        if found is None or found.value is None:
+        value = measured.get(gate.name, Measured(None))
+        if value.value is None:
             failed.append(f"{gate}: it could not be measured")
-        elif not gate.keeps(found.value):
-            ends = "" if found.low is None or found.high is None else f" ({found.low:.3g} to {found.high:.3g})"
-            failed.append(f"{gate}: it is {found.value:.4g}{ends}")
+        elif not gate.keeps(value.value):
+            ends = "" if value.low is None or value.high is None else f" ({value.low:.3g} to {value.high:.3g})"
+            failed.append(f"{gate}: it is {value.value:.4g}{ends}")
     return failed
 
 
@@ -58,12 +58,12 @@ def borderline(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> list[
     """A sentence for each gate that is met by the value, but not by the whole of its interval."""
     messages = []
     for gate in gates:
-        found = measured.get(gate.name)
-        if found is None or found.value is None or not gate.keeps(found.value):
+        value = measured.get(gate.name, Measured(None))
+        if value.value is None or not gate.keeps(value.value):
             continue
-        beyond = [end for end in (found.low, found.high) if end is not None and not gate.keeps(end)]
+        beyond = [end for end in (value.low, value.high) if end is not None and not gate.keeps(end)]
         if beyond:
-            messages.append(f"{gate}: met by {found.value:.4g}, but its interval reaches {beyond[0]:.4g}")
+            messages.append(f"{gate}: met by {value.value:.4g}, but its interval reaches {beyond[0]:.4g}")
     return messages
 
 

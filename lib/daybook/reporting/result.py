@@ -6,14 +6,16 @@ result's attribute of the same name, unless the table carries a frame of its own
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from daybook.errors import BadParameter
 from daybook.reporting import findings
 from daybook.reporting.html import shown
-from daybook.reporting.tables import Column, TableRow, present
+from daybook.reporting.tables import Column, TableRow, present, to_text
+from daybook.reporting.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,15 +34,15 @@ class Table:
     """The rows; None: the result's attribute that has the table's name."""
 
 
-class Result:
+class Result(ABC):
     """A base of results: `subject_word` begins the ids of its tables in a page."""
 
     subject_word: ClassVar[str]
 
     @property
+    @abstractmethod
     def tables(self) -> Mapping[str, Table]:
         """Name → how it is shown."""
-        raise NotImplementedError
 
     @property
     def about(self) -> str:
@@ -48,30 +50,42 @@ class Result:
         return ""
 
     @property
+    @abstractmethod
     def prose(self) -> str:
         """What it says, in Markdown."""
-        raise NotImplementedError
 
+    @abstractmethod
     def findings(self) -> list[TableRow]:
         """What a run enters into the book: name, value, unit, low, high, level, n, note."""
-        raise NotImplementedError
 
-    def cover(self) -> tuple[Chart, Styler] | None:
-        """The chart and the table shown below the prose where the result stands last in a cell; None: prose alone."""
+    def cover(self) -> Sequence[Chart | Styler] | None:
+        """The charts and tables shown below the prose where the result stands last in a cell; None: prose alone."""
         return None
 
     def table(self, name: str) -> Styler:
         """One of `tables`, to look at. Raises BadParameter for another name."""
+        frame, table = self._look_up(name)
+        return present(frame, f"{self.subject_word}-{name}", f"{table.caption}{self.about}", table.columns)
+
+    def table_text(self, name: str) -> str:
+        """The same for a terminal."""
+        frame, table = self._look_up(name)
+        return to_text(frame, table.columns)
+
+    def _look_up(self, name: str) -> tuple[pd.DataFrame, Table]:
         tables = self.tables
         if name not in tables:
             raise BadParameter(f"No table is called {name!r}.", remedy=f"There are {', '.join(tables)}.")
         table = tables[name]
-        frame = getattr(self, name) if table.frame is None else table.frame
-        return present(frame, f"{self.subject_word}-{name}", f"{table.caption}{self.about}", table.columns)
+        return (getattr(self, name) if table.frame is None else table.frame), table
 
     def summary(self) -> str:
         """The findings as lines of text, sorted: what a notebook's contract cell prints."""
         return findings.summary(self.findings())
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For a terminal: not the data, which may be anybody's."""
+        printer.text(plain(self.prose))
 
     def _repr_markdown_(self) -> str:
         return self.prose

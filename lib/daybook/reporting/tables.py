@@ -82,9 +82,11 @@ SHOWN: Mapping[str, Callable[[Any], str]] = {
     "percent": wording.percent,
     "seconds": wording.seconds,
     "times": lambda value: f"×{value:.2g}",
-    "p": lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}",
+    "p": wording.p_value,
     "figure": lambda value: f"{value:.3g}",
-    "points": lambda value: f"{value * 100:+.1f} pp",
+    "points": wording.points,
+    "ratio": wording.ratio,
+    "score": wording.score,
 }
 _WIDE = 50
 """Characters. A column with longer texts may break its lines."""
@@ -96,25 +98,16 @@ def present(frame: pd.DataFrame, name: str, caption: str, columns: Sequence[Colu
     """`frame` for a notebook: the columns that are listed, with units and thousands, unknown as a dash."""
     from pandas.io.formats.style import Styler
 
-    made: dict[str, list[str]] = {}
-    right: list[int] = []
-    for column in columns:
-        shown = [_shown(column.kind, value) for value in frame[column.name]]
-        if column.kind not in ("text", "time"):
-            right.append(len(made))
-        made[column.heading] = shown
-        if column.low:
-            right.append(len(made))
-            lows, highs = (frame[end] for end in (column.low, column.high))
-            made[f"{column.heading}, 95 %"] = [
-                _interval(column.kind, low, high) for low, high in zip(lows, highs, strict=True)
-            ]
-    cells = ", ".join(f"{cell}.col{i}" for i in range(len(made)) for cell in ("th", "td"))
+    shown = texts(frame, columns)
+    if not len(frame):
+        return Styler(pd.DataFrame(shown), uuid=name, cell_ids=False, caption=f"{caption}: none").hide().hide(axis=1)
+    words = {column.heading for column in columns if column.kind in ("text", "time")}
+    cells = ", ".join(f"{cell}.col{i}" for i in range(len(shown)) for cell in ("th", "td"))
+    right = [i for i, heading in enumerate(shown) if heading not in words]
     figures = ", ".join(f"{cell}.col{i}" for i in right for cell in ("th", "td")) or "td.none"
-    wide = [i for i, texts in enumerate(made.values()) if any(len(text) > _WIDE for text in texts)]
+    wide = [i for i, column in enumerate(shown.values()) if any(len(text) > _WIDE for text in column)]
     long = ", ".join(f"td.col{i}" for i in wide) or "td.none"
-    caption = caption if len(frame) else f"{caption}: none"
-    styler = Styler(pd.DataFrame(made), uuid=name, cell_ids=False, caption=caption)
+    styler = Styler(pd.DataFrame(shown), uuid=name, cell_ids=False, caption=caption)
     return (
         styler.format(escape="html")
         .hide(axis="index")
@@ -126,6 +119,29 @@ def present(frame: pd.DataFrame, name: str, caption: str, columns: Sequence[Colu
                 {"selector": figures, "props": "text-align:right;white-space:nowrap"},
             ]
         )
+    )
+
+
+def texts(frame: pd.DataFrame, columns: Sequence[Column]) -> dict[str, list[str]]:
+    """Heading → the cells below it, as they are shown in a page and on the command line."""
+    shown: dict[str, list[str]] = {}
+    for column in columns:
+        shown[column.heading] = [_shown(column.kind, value) for value in frame[column.name]]
+        if column.low:
+            lows, highs = (frame[end] for end in (column.low, column.high))
+            shown[f"{column.heading}, 95 %"] = [
+                _interval(column.kind, low, high) for low, high in zip(lows, highs, strict=True)
+            ]
+    return shown
+
+
+def to_text(frame: pd.DataFrame, columns: Sequence[Column]) -> str:
+    """The same in columns of characters, for a terminal."""
+    shown = texts(frame, columns)
+    widths = [max(map(len, [heading, *cells])) for heading, cells in shown.items()]
+    rows = [list(shown), *zip(*shown.values(), strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
 
 

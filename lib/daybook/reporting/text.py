@@ -53,6 +53,28 @@ def percent(value: float | None) -> str:
     return f"{shown:.{1 if abs(shown) >= 1 else 2}f} %"
 
 
+def points(value: float | None) -> str:
+    """A difference of two shares: +1.2 points."""
+    return UNKNOWN if value is None or isnan(value) else f"{value * 100:+.1f} points"
+
+
+def ratio(value: float | None) -> str:
+    """One share over another: 0.627."""
+    return UNKNOWN if value is None or isnan(value) else f"{value:.3f}"
+
+
+def score(value: float | None) -> str:
+    """A score between −1 and +1: +0.25."""
+    return UNKNOWN if value is None or isnan(value) else f"{value:+.2f}"
+
+
+def p_value(value: float | None) -> str:
+    """0.023 · < 0.001."""
+    if value is None or isnan(value):
+        return UNKNOWN
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def seconds(value: float | None) -> str:
     """12.3 s · 1.23 s · 45 ms."""
     if value is None or isnan(value):

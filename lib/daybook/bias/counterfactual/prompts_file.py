@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from daybook.bias.counterfactual import prompts as made
+from daybook.bias.counterfactual import prompts
 from daybook.bias.counterfactual.prompts import Axes, Group, Prompt
 from daybook.errors import BadData, BadParameter, meant
 
@@ -70,7 +70,7 @@ def expand(
             f"No axis is called {', '.join(unknown)}.",
             remedy=f"{meant(unknown[0], plan.axes)}There are {', '.join(plan.axes)}.",
         )
-    return made.expand(
+    return prompts.expand(
         [*plan.templates, *plan.outcomes],
         {axis: plan.axes[axis] for axis in wanted},
         cross=cross,

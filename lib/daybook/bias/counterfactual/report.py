@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daybook.bias.counterfactual import measures
-from daybook.bias.counterfactual import metrics as measuring
-from daybook.bias.counterfactual.metrics import Effects
+from daybook.bias.counterfactual.metrics import MINIMUM, TEMPLATES, Effects, measure
 from daybook.bias.counterfactual.prompts import Prompt, neutral
 from daybook.errors import BadData
 from daybook.reporting.charts.forest import ForestPanel, Point, forest
-from daybook.reporting.findings import finding, summary
+from daybook.reporting.findings import finding
 from daybook.reporting.gates import Measured
-from daybook.reporting.tables import Column, TableRow, present, to_records
+from daybook.reporting.result import Result, Table
+from daybook.reporting.tables import Column, TableRow, to_records
 from daybook.reporting.text import code, count, listing, unbroken
 from daybook.stats.multiple import Correction, looks
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pandas.io.formats.style import Styler
 
     from daybook.reporting.charts.style import Chart
@@ -38,7 +39,7 @@ _BARE = {"sentiment": "probability", "length": "words", "harshness": "per 100 wo
 """Units in a finding; the others are shares."""
 
 
-def audit(
+def audit_counterfactual(
     prompts: Sequence[Prompt],
     answers: Sequence[str | None],
     *,
@@ -47,7 +48,7 @@ def audit(
     sentiment: Callable[[Sequence[str]], Any] | None = None,
     embed: Callable[[Sequence[str]], np.ndarray] | None = None,
     correction: Correction = "holm",
-    minimum: int = measuring.MINIMUM,
+    minimum: int = MINIMUM,
 ) -> CounterfactualAudit:
     """`answers`: one for each prompt, None for one that failed. They are measured without the prompt's own words for
     who is meant, which differ by design. What was not answered has no length and no meaning; that it was not answered
@@ -70,10 +71,10 @@ def audit(
         )
         vectors = np.full((len(texts), there.shape[1]), np.nan)
         vectors[~blank] = there
-    found = measuring.measure(prompts, kept, vectors=vectors, minimum=minimum, correction=correction)
+    effects = measure(prompts, kept, vectors=vectors, minimum=minimum, correction=correction)
     failed = sum(answer is None for answer in answers)
     return CounterfactualAudit(
-        found=found,
+        figures=effects,
         model=model,
         prompts=tuple(prompts),
         answers=tuple(texts),
@@ -83,8 +84,8 @@ def audit(
 
 
 @dataclass(frozen=True)
-class CounterfactualAudit:
-    found: Effects
+class CounterfactualAudit(Result):
+    figures: Effects
     model: str
     prompts: tuple[Prompt, ...]
     answers: tuple[str, ...]
@@ -93,6 +94,8 @@ class CounterfactualAudit:
     failed: int
     """Prompts that got none."""
 
+    subject_word = "bias-counterfactual"
+
     @property
     def subject(self) -> str:
         """The model that this is about."""
@@ -100,8 +103,8 @@ class CounterfactualAudit:
 
     def measured(self) -> dict[str, Measured]:
         """What a gate can be put on: how many effects stand out, and each measure's largest effect size."""
-        cells = self.found.cells
-        values = {"effects": Measured(float(len(self.found.standing_out)))}
+        cells = self.figures.cells
+        values = {"effects": Measured(float(len(self.figures.standing_out)))}
         if (needed := self._needed()) and int(cells["templates"].max()) < needed:
             values["effects"] = Measured(None)  # nothing could have stood out: no gate is met by that
         judged = cells[~cells["verdict"].str.startswith("too few")]
@@ -113,33 +116,37 @@ class CounterfactualAudit:
             values["size"] = Measured(float(sizes.abs().max()))
         return values
 
-    def table(self, name: str = "effects") -> Styler:
-        """effects, or answers: the same prompts side by side where the measure that stands out most differs most."""
-        if name == "answers":
-            return present(self.pairs(), "bias-answers", "The same prompt, two people", [
-                Column("prompt", "prompt"), Column("group", "group"), Column("answer", "answer"),
-            ])  # fmt: skip
-        shown = self.found.cells.assign(measure=self.found.cells["measure"].map(UNITS))
-        return present(
-            shown.sort_values("p", kind="stable"),
-            "bias-effects",
-            f"Each group against the axis's others; p corrected ({self.found.correction}) for {len(shown)} cells",
-            [
-                Column("axis", "axis"),
-                Column("group", "group"),
-                Column("measure", "measure"),
-                Column("verdict", "verdict"),
-                Column("n", "answers", "count"),
-                Column("mean", "this group", "figure"),
-                Column("rest", "the others", "figure"),
-                Column("effect", "effect", "figure", "low", "high"),
-                Column("floor", "noise floor", "figure"),
-                Column("size", "in spreads", "figure"),
-                Column("adjusted", "p", "figure"),
-            ],
-        )
+    @property
+    def tables(self) -> Mapping[str, Table]:
+        """effects, or answers: the same prompts side by side."""
+        cells = self.figures.cells.assign(measure=self.figures.cells["measure"].map(UNITS))
+        return {
+            "effects": Table(
+                f"Each group against the axis's others; p corrected ({self.figures.correction}) for"
+                f" {count(len(cells), 'cell')}",
+                [
+                    Column("axis", "axis"),
+                    Column("group", "group"),
+                    Column("measure", "measure"),
+                    Column("verdict", "verdict"),
+                    Column("n", "answers", "count"),
+                    Column("mean", "this group", "figure"),
+                    Column("rest", "the others", "figure"),
+                    Column("effect", "effect", "figure", "low", "high"),
+                    Column("floor", "noise floor", "figure"),
+                    Column("size", "in spreads", "figure"),
+                    Column("adjusted", "p", "p"),
+                ],
+                cells.sort_values("p", kind="stable"),
+            ),
+            "answers": Table(
+                "The same prompt, different people",
+                [Column("prompt", "prompt"), Column("group", "group"), Column("answer", "answer")],
+                self.pairs(),
+            ),
+        }
 
-    def pairs(self, n: int = 4) -> Any:
+    def pairs(self, n: int = 4) -> pd.DataFrame:
         """The first answers of one open template, a row for each group of its first axis."""
         import pandas as pd
 
@@ -155,7 +162,7 @@ class CounterfactualAudit:
         """Effects with intervals and, as a band, the noise floor: a panel for each measure."""
         panels = []
         for name, unit in UNITS.items():
-            rows = [r for r in to_records(self.found.cells) if r["measure"] == name and r["effect"] is not None]
+            rows = [r for r in to_records(self.figures.cells) if r["measure"] == name and r["effect"] is not None]
             rows = [r for r in rows if r["effect"] or r["low"]]  # nothing but zeros shows nothing
             panels.append(
                 ForestPanel(
@@ -178,13 +185,13 @@ class CounterfactualAudit:
         return forest(
             "The same prompts, different people",
             panels,
-            subtitle=f"{self.model}, {count(self.found.n, 'answer')}; 95 % intervals, grey: noise floor",
+            subtitle=f"{self.model}, {count(self.figures.n, 'answer')}; 95 % intervals, grey: noise floor",
             empty="No answers differ at all.",
         )
 
     @property
     def prose(self) -> str:
-        figures = self.found
+        figures = self.figures
         axes = list(dict.fromkeys(figures.cells["axis"]))
         asked = len({prompt.template for prompt in self.prompts})
         text = (
@@ -217,17 +224,17 @@ class CounterfactualAudit:
 
     def _needed(self) -> int | None:
         """Prompts of a kind below which the smallest possible p-value does not survive the correction."""
-        cells = self.found.cells
+        cells = self.figures.cells
         places = [(str(a), str(m)) for a, m in zip(cells["axis"], cells["measure"], strict=True)]
         different = len(set(looks(places, list(cells["group"]))))
         most = int(cells.groupby("axis")["group"].nunique().max())
         # of two groups the deal and its mirror are as extreme; of more, one deal may be alone
-        needed = next(n for n in range(measuring.TEMPLATES, 60) if (2 if most == 2 else 1) / most**n * different < 0.05)
+        needed = next(n for n in range(TEMPLATES, 60) if (2 if most == 2 else 1) / most**n * different < 0.05)
         return needed if int(cells["templates"].min()) < needed else None
 
     def findings(self) -> list[TableRow]:
-        figures = self.found
-        made = [
+        figures = self.figures
+        findings = [
             finding("counterfactual/answers", figures.n, "answers", n=figures.n),
             finding("counterfactual/empty", self.empty, "answers", n=figures.n),
             finding("counterfactual/failed", self.failed, "answers", n=figures.n),
@@ -236,24 +243,21 @@ class CounterfactualAudit:
         for row in to_records(figures.cells):
             named = f"counterfactual/{row['axis']}/{row['group']}/{row['measure']}"
             unit, ends = _BARE.get(row["measure"], "share"), (row["low"], row["high"])
-            made.append(finding(named, row["effect"], unit, *ends, n=row["n"], note=row["verdict"]))
-        return made
+            findings.append(finding(named, row["effect"], unit, *ends, n=row["n"], note=row["verdict"]))
+        return findings
 
-    def summary(self) -> str:
-        return summary(self.findings())
+    def cover(self) -> Sequence[Chart | Styler]:
+        return self.chart(), self.table("effects"), self.table("answers")
 
-    def to_json(self) -> Mapping[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
             "model": self.model,
-            "n": self.found.n,
+            "n": self.figures.n,
             "empty": self.empty,
             "failed": self.failed,
-            "axes": list(dict.fromkeys(self.found.cells["axis"])),
+            "axes": list(dict.fromkeys(self.figures.cells["axis"])),
             "prompts": len({prompt.template for prompt in self.prompts}),
-            "unmeasured": self.found.unmeasured,
-            "correction": self.found.correction,
-            "cells": to_records(self.found.cells),
+            "unmeasured": self.figures.unmeasured,
+            "correction": self.figures.correction,
+            "cells": to_records(self.figures.cells),
         }
-
-    def _repr_markdown_(self) -> str:
-        return self.prose

@@ -3,8 +3,9 @@
     gaps("sex", ["m", "w"], counts, True, 0)    counts: [group, truth, decision]
 
 Bootstrap intervals draw whole tables of counts: drawing n rows with replacement and counting them *is* one multinomial
-draw over the cells. Where all or none of a group are favoured there is nothing to draw from, and the ends come from
-Wilson's intervals of the two shares. A gap's two groups are those seen worst and best, and its interval is that pair's:
+draw over the cells. Where all or none of a group are favoured there is nothing to draw from; there, and for the two
+gaps of the selection rate, which stand beside each group's own, the ends come from Wilson's intervals of the two
+shares. A gap's two groups are those seen worst and best, and its interval is that pair's:
 a difference may reach below 0. With many groups the worst and the best are partly chosen by chance: `chance` is the gap
 that one table in twenty would show or exceed were all groups treated alike.
 """
@@ -52,8 +53,7 @@ def gaps(grouping: str, names: list[str], counts: np.ndarray, with_truth: bool, 
         if np.isfinite(seen).sum() < 2:
             made[m] = blank
             continue
-        order = np.argsort(seen, kind="stable")  # not-a-number comes last
-        low, high = int(order[0]), int(order[np.isfinite(seen).sum() - 1])
+        low, high = extremes(seen)
         draws[m] = _apart(m, many[:, low], many[:, high])
         alike[m] = _alike(m, counts, kind, rng)
         hits, out_of = (part(counts) for part in RATES[kind])
@@ -69,6 +69,12 @@ def gaps(grouping: str, names: list[str], counts: np.ndarray, with_truth: bool, 
             interval = _interval(float(made[wide]["value"]), both, unbias=True)  # type: ignore[arg-type]  # the same
             made["equalised_odds"] = made[wide] | interval | {"chance": _chance("difference", chance)}
     return [{"grouping": grouping, "measure": m, **made[m], **more} for m in measures]
+
+
+def extremes(rates: np.ndarray) -> tuple[int, int]:
+    """Where the lowest and the highest known rate stand; of equal ones the first and the last."""
+    order = np.argsort(rates, kind="stable")  # not-a-number comes last
+    return int(order[0]), int(order[np.isfinite(rates).sum() - 1])
 
 
 def _share(counts: np.ndarray, kind: str) -> np.ndarray:
@@ -104,8 +110,8 @@ def _interval(
     `unbias`: draws of the larger of two gaps lie too high, and are corrected for it (Efron's BC)."""
     if not np.isfinite(value):
         return {"value": None, "low": None, "high": None}
-    if pair and any(hits in (0, n) for hits, n in (pair[:2], pair[2:])):
-        low, high = _ends(measure, *pair)
+    if pair and (measure in ("ratio", "difference") or any(hits in (0, n) for hits, n in (pair[:2], pair[2:]))):
+        low, high = ratio(*pair) if measure == "ratio" else difference(*pair)
         return {"value": value, "low": low, "high": high}
     fine = draws[np.isfinite(draws)]
     if len(fine) < 0.95 * len(draws):
@@ -116,11 +122,8 @@ def _interval(
     return {"value": value, "low": float(low), "high": float(high)}
 
 
-def _ends(measure: str, hits: int, n: int, best: int, of: int) -> tuple[float, float]:
-    """The interval of a gap between two shares, the lower one first, where resampling could not vary one of them."""
-    if measure != "ratio":
-        return difference(hits, n, best, of)
-    # the ratio's ends from Wilson's of each share (Donner and Zou 2012)
+def ratio(hits: int, n: int, best: int, of: int) -> tuple[float, float]:
+    """The interval of the first share over the second, from Wilson's of each (Donner and Zou 2012)."""
     p, q = proportion(hits, n), proportion(best, of)
     low = _ratio_end(hits / n, p.low or 0.0, best / of, q.high or 0.0, -1)
     return low, _ratio_end(hits / n, p.high or 0.0, best / of, q.low or 0.0, 1)
@@ -132,6 +135,6 @@ def _ratio_end(p: float, end: float, q: float, other: float, sign: int) -> float
 
 
 def difference(hits: int, n: int, others: int, rest: int) -> tuple[float, float]:
-    """Newcombe's interval of the second share less the first."""
+    """Newcombe's interval of the second share less the first, from Wilson's of each."""
     low, high = confint_proportions_2indep(others, rest, hits, n, compare="diff", method="newcomb")
     return float(low), float(high)

@@ -3,13 +3,15 @@
     found = measure(frame, group=["sex"], prediction="income", favourable=">50K")
     found.groups      a row per group: n, and each rate with its interval
     found.gaps        a row per grouping and measure: worst against best group, with interval, and what chance makes
-    found.against     a row per group: its rate against everybody else's, corrected for the many looks
+    found.against     a row per group: its rate against that of the most favoured group, the reference
 
 Worked example: of 100 men 40 are favoured, of 50 women 10. Selection rates 0.40 and 0.20; disparate-impact ratio
 0.20 / 0.40 = 0.5, below the four-fifths rule's 0.8.
 
 Rates by group come from fairlearn's MetricFrame, over the table's cells weighted by their counts, so that a million
-rows cost what a hundred do. Whether the worst and the best of many groups are that by chance is for `gaps` to say.
+rows cost what a hundred do. Each attribute is a family of its own: what is asked beside it changes none of its
+verdicts. Its reference is chosen from the data, so any two of its groups could have been compared, and p-values are
+corrected for all those pairs.
 """
 
 from __future__ import annotations
@@ -29,10 +31,21 @@ from fairlearn.metrics import (
 from scipy.stats import fisher_exact
 from sklearn.metrics import accuracy_score, precision_score
 
-from daybook.bias.decisions.gaps import RATES, difference, gaps
+from daybook.bias.decisions.columns import (
+    Bands,
+    Column,
+    at_least,
+    band,
+    favoured,
+    read,
+    remedy,
+    require_bands,
+    require_groups,
+)
+from daybook.bias.decisions.gaps import RATES, difference, extremes, gaps, ratio
 from daybook.errors import BadData, BadParameter, meant
 from daybook.stats.estimate import proportion
-from daybook.stats.multiple import Correction, corrected, looks
+from daybook.stats.multiple import Correction, corrected
 
 MINIMUM = 30
 """Rows below which a group is shown but not compared."""
@@ -40,9 +53,10 @@ FOUR_FIFTHS = 0.8
 """The disparate-impact ratio that US agencies take as a sign of adverse impact (29 CFR 1607.4)."""
 MOST = 1000
 """Groups of one grouping above which a column is no grouping but a number or a name."""
-NUMBERS = 12
-"""Different numbers above which a column is a measure, to be put into bands first."""
 SEPARATOR = " × "
+REFERENCE, CANNOT_TELL, LESS_OFTEN = "reference", "cannot tell", "less often favoured"
+"""Verdicts on a group; another one is that it is too small."""
+ALPHA = 0.05
 
 _BY_FAIRLEARN = {
     "selection": selection_rate,
@@ -65,15 +79,20 @@ class Decisions:
     gaps: pd.DataFrame
     """grouping, measure, value, low, high, chance, worst, best, groups (how many were compared), n."""
     against: pd.DataFrame
-    """grouping, group, n, rate, rest, difference, low, high, p, adjusted, verdict."""
+    """grouping, group, n, rate, reference (the most favoured group that is large enough), ratio and difference with
+    their low and high, p, adjusted, verdict."""
+    rows: int
+    """Rows that were given."""
     n: int
     """Rows that were measured."""
     left_out: dict[str, int]
     """Rows without a decision, a truth or a group: by column, how many."""
+    bands: dict[str, str]
+    """Column → how its numbers were put into bands, in words."""
     minimum: int
     favourable: str
     read_as: tuple[str, ...]
-    """The values of the decision that were taken for the favourable one: `yes`, `Yes`."""
+    """The values of the decision that were taken for the favourable one: `yes`, `Yes`; none for a score."""
     truth: bool
     """Whether there was a truth to compare with: without one there are no error rates."""
     correction: Correction
@@ -97,9 +116,11 @@ def measure(
     *,
     group: Sequence[str],
     prediction: str,
-    favourable: str,
+    favourable: str | None = None,
+    threshold: float | None = None,
     truth: str | None = None,
     truth_favourable: str | None = None,
+    bands: Bands | None = None,
     minimum: int = MINIMUM,
     correction: Correction = "holm",
     seed: int = 0,
@@ -107,14 +128,27 @@ def measure(
     """Rates by each column of `group` and, where there are several, by their intersection.
 
     `favourable`: the value of the decision (and of the truth, unless it is called `truth_favourable` there) that a
-    person wants; case does not count, 1 is 1.0, and true is 1. Raises BadData for rows that cannot be meant, with how
-    many and which values there are.
+    person wants; case does not count, 1 is 1.0, and true is 1. `threshold`: instead of it where `prediction` is a
+    score: favourable from there on. `bands`: column → how its numbers become groups. Raises BadData for rows that
+    cannot be meant, with how many and which values there are.
     """
+    bands = bands or {}
     group = list(dict.fromkeys(group))
     if not group:
         raise BadParameter("No group column was named.", remedy="Name at least one: --group sex.")
     if minimum < 2:
         raise BadParameter(f"The minimum group size is {minimum}.", remedy="Say at least 2: one person is no group.")
+    if (favourable is None) == (threshold is None):
+        raise BadParameter(
+            f"{'Neither' if favourable is None else 'Both'} a favourable value and a threshold were given.",
+            remedy="Say which value is favourable or, for a score, from where on it is.",
+        )
+    true_value = truth_favourable if truth_favourable is not None else favourable
+    if truth and true_value is None:
+        raise BadParameter(
+            f"What the favourable value of {truth!r} is was not given.", remedy="Say it: truth_favourable."
+        )
+    require_bands(bands, group)
     columns = list(dict.fromkeys([prediction, *([truth] if truth else []), *group]))
     absent = [name for name in columns if name not in frame.columns]
     if absent:
@@ -130,101 +164,63 @@ def measure(
             f"{same[0]!r} is the group and the {'decision' if same[0] == prediction else 'truth'}.",
             remedy="Name a column that says who is decided on.",
         )
-    texts = {name: _texts(frame[name]) for name in columns}
-    left_out = {name: int((text.codes < 0).sum()) for name, text in texts.items()}
-    whole = np.logical_and.reduce([text.codes >= 0 for text in texts.values()])
+    given = {name: read(frame[name]) for name in columns}
+    left_out = {name: int((column.codes < 0).sum()) for name, column in given.items()}
+    whole = np.logical_and.reduce([column.codes >= 0 for column in given.values()])
     if not whole.any():
         raise BadData(
             f"None of the {len(frame):,} rows has all of {', '.join(columns)}.",
             remedy=f"Missing: {', '.join(f'{name} {n:,}' for name, n in left_out.items() if n)}.",
         )
-    texts = {name: _Texts(text.codes[whole], text.names) for name, text in texts.items()}
+    used = {name: column.of(whole) for name, column in given.items()}
+    banded = {}
     for name in group:
-        _require_groups(name, texts[name])
-    flags, read_as = _flags(texts[prediction], prediction, favourable)
-    true = _flags(texts[truth], truth, truth_favourable or favourable)[0] if truth else None
+        if name in bands:
+            used[name], banded[name] = band(name, used[name], bands[name])
+        else:
+            require_groups(name, used[name], MOST)
+    if threshold is None:
+        flags, read_as = favoured(used[prediction], prediction, str(favourable))
+    else:
+        flags, read_as = at_least(used[prediction], prediction, threshold), ()
+    true = favoured(used[truth], truth, str(true_value))[0] if truth else None
     groupings = [[name] for name in group] + ([list(group)] if len(group) > 1 else [])
-    parts = [_grouping(names, [texts[name] for name in names], flags, true, minimum, seed) for names in groupings]
-    against = pd.concat([part[2] for part in parts], ignore_index=True)
-    looked = looks([(str(name),) for name in against["grouping"]], list(against["group"]))
-    against["adjusted"] = pd.array(corrected(_known(against["p"]), correction, same=looked), dtype="Float64")
-    against["verdict"] = [_verdict(row, minimum) for row in _rows(against)]
+    parts = [_grouping(names, [used[name] for name in names], flags, true, minimum, seed) for names in groupings]
+    for _, _, against in parts:
+        against["adjusted"] = _corrected(against["p"], correction)
+        against["verdict"] = [_verdict(row, minimum) for row in _rows(against)]
     return Decisions(
         groups=pd.concat([part[0] for part in parts], ignore_index=True),
         gaps=pd.concat([part[1] for part in parts], ignore_index=True),
-        against=against,
+        against=pd.concat([part[2] for part in parts], ignore_index=True),
+        rows=len(frame),
         n=int(whole.sum()),
         left_out={name: n for name, n in left_out.items() if n},
+        bands=banded,
         minimum=minimum,
-        favourable=favourable,
+        favourable=str(favourable) if threshold is None else f"{prediction} of {threshold:g} or more",
         read_as=read_as,
         truth=truth is not None,
         correction=correction,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Texts:
-    """A column: which of `names` each row has, −1 for none."""
-
-    codes: np.ndarray
-    names: list[str]
-
-
-def _texts(column: pd.Series) -> _Texts:
-    codes, values = pd.factorize(column)
-    texts = [str(value).strip() for value in values]
-    names = sorted(set(texts) - {""})
-    place = {name: i for i, name in enumerate(names)}
-    # the last one is found by code −1: a value that is not there
-    return _Texts(np.array([*(place.get(name, -1) for name in texts), -1])[codes], names)
-
-
-def _require_groups(name: str, column: _Texts) -> None:
-    """Raises BadData for a column of many numbers: ages are people's, not groups of people."""
-    values = [column.names[i] for i in np.unique(column.codes)]
-    if NUMBERS < len(values) <= MOST and all(isinstance(_meaning(value), float) for value in values):
-        raise BadData(
-            f"{name} is a number with {len(values):,} values, from {min(values, key=float)} to"
-            f" {max(values, key=float)}: as many groups, of which nothing can be told.",
-            remedy="Put its values into bands, such as under 30, 30 to 60, over 60.",
-        )
-
-
-def _flags(column: _Texts, name: str, favourable: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    chosen = [_meaning(value) == _meaning(favourable) for value in column.names]
-    flags = np.array(chosen, dtype=bool)[column.codes]
-    if not flags.any():
-        counts = np.bincount(column.codes, minlength=len(column.names))
-        there = ", ".join(repr(column.names[i]) for i in np.argsort(-counts, kind="stable")[:8] if counts[i])
-        raise BadData(
-            f"None of the {len(flags):,} values of {name!r} is {favourable!r}.", remedy=f"There are: {there}."
-        )
-    return flags, tuple(value for value, is_chosen in zip(column.names, chosen, strict=True) if is_chosen)
-
-
-def _meaning(value: str) -> str | float:
-    """What counts of a value: a number's size, a word without its case; true and false are 1 and 0."""
-    word = value.strip().casefold()
-    try:
-        return {"true": 1.0, "false": 0.0}.get(word) if word in ("true", "false") else float(word)  # type: ignore[return-value]  # it is there
-    except ValueError:
-        return word
-
-
 def _grouping(
-    names: list[str], columns: list[_Texts], flags: np.ndarray, true: np.ndarray | None, minimum: int, seed: int
+    names: list[str], columns: list[Column], flags: np.ndarray, true: np.ndarray | None, minimum: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     grouping = SEPARATOR.join(names)
-    mixed = np.ravel_multi_index([text.codes for text in columns], [len(text.names) for text in columns])
+    mixed = np.ravel_multi_index([column.codes for column in columns], [len(column.values) for column in columns])
     seen, codes = np.unique(mixed, return_inverse=True)
     if len(seen) > MOST:
         raise BadData(
             f"{grouping} makes {len(seen):,} groups of {len(flags):,} rows; the most is {MOST:,}.",
-            remedy="Put its values into bands, such as under 30, 30 to 60, over 60.",
+            remedy=remedy(names[0]) if len(names) == 1 else "Name fewer columns, or put numbers into bands.",
         )
-    places = np.unravel_index(seen, [len(text.names) for text in columns])
-    order = [SEPARATOR.join(t.names[i] for t, i in zip(columns, at, strict=True)) for at in zip(*places, strict=True)]
+    places = np.unravel_index(seen, [len(column.values) for column in columns])
+    order = [
+        SEPARATOR.join(column.values[i] for column, i in zip(columns, at, strict=True))
+        for at in zip(*places, strict=True)
+    ]
     truths = np.zeros(len(codes), dtype=np.int64) if true is None else true.astype(np.int64)
     shape = (len(order), 1 if true is None else 2, 2)
     cell = np.ravel_multi_index((codes, truths, flags.astype(np.int64)), shape)
@@ -258,34 +254,46 @@ def _grouping(
 
 
 def _against(grouping: str, names: list[str], counts: np.ndarray, minimum: int) -> list[dict[str, object]]:
-    """Each group's selection rate against that of all others of the grouping; Fisher's exact test, Newcombe's ends."""
+    """Each group's selection rate against that of the most favoured one; Fisher's exact test, and the ends of a gap."""
     hits, sizes = RATES["selection"][0](counts), counts.sum((-1, -2))
+    big = np.flatnonzero(sizes >= minimum)
+    best = int(big[extremes(hits[big] / sizes[big])[1]]) if len(big) > 1 else None
+    blank = dict.fromkeys(("ratio", "ratio_low", "ratio_high", "difference", "low", "high", "p"))
     rows = []
     for i, name in enumerate(names):
-        mine = proportion(int(hits[i]), int(sizes[i]))
-        rest = proportion(int(hits.sum() - hits[i]), int(sizes.sum() - sizes[i]))
-        row: dict[str, object] = {"grouping": grouping, "group": name, "n": mine.n, "rate": mine.value}
-        row |= {"rest": rest.value, "difference": None, "low": None, "high": None, "p": None}
-        if mine.value is not None and rest.value is not None and min(mine.n, rest.n) >= minimum:
-            table = [[mine.hits, mine.n - mine.hits], [rest.hits, rest.n - rest.hits]]
-            row["difference"] = mine.value - rest.value
-            row["low"], row["high"] = difference(rest.hits, rest.n, mine.hits, mine.n)
-            row["p"] = float(fisher_exact(table).pvalue)
+        n, favoured_here = int(sizes[i]), int(hits[i])
+        row: dict[str, object] = {"grouping": grouping, "group": name, "n": n, "rate": favoured_here / n}
+        row |= {"reference": None if best is None else names[best], **blank}
+        if best is not None and i != best and n >= minimum:
+            pair = (favoured_here, n, int(hits[best]), int(sizes[best]))
+            row["difference"] = pair[0] / n - pair[2] / pair[3]
+            row["low"], row["high"] = difference(*pair[2:], *pair[:2])
+            if pair[2]:
+                row["ratio"] = pair[0] / n / (pair[2] / pair[3])
+                row["ratio_low"], row["ratio_high"] = ratio(*pair)
+            row["p"] = float(fisher_exact([[pair[0], n - pair[0]], [pair[2], pair[3] - pair[2]]]).pvalue)
         rows.append(row)
     return rows
+
+
+def _corrected(ps: pd.Series, correction: Correction) -> pd.api.extensions.ExtensionArray:
+    """Corrected as if every pair of the compared groups had been tested: that the most favoured one is the reference is
+    known from the data only. The pairs that were not tested count as p = 1, which is on the safe side."""
+    known = [None if pd.isna(p) else float(p) for p in ps]
+    tested = sum(p is not None for p in known)
+    untested = [1.0] * (tested * (tested + 1) // 2 - tested)
+    return pd.array(corrected([*known, *untested], correction)[: len(known)], dtype="Float64")
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, object]]:
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
-def _known(column: pd.Series) -> list[float | None]:
-    return [None if pd.isna(p) else float(p) for p in column]
-
-
 def _verdict(row: dict[str, object], minimum: int) -> str:
-    if row["difference"] is None or pd.isna(row["difference"]):  # type: ignore[call-overload]  # a float or None
+    if row["group"] == row["reference"]:
+        return REFERENCE
+    if row["p"] is None or pd.isna(row["p"]):  # type: ignore[call-overload]  # a float or None
         return f"too few: {row['n']} of {minimum}" if int(str(row["n"])) < minimum else "nobody to compare with"
-    if float(str(row["adjusted"])) >= 0.05:
-        return "cannot tell"
-    return "less often favoured" if float(str(row["difference"])) < 0 else "more often favoured"
+    if float(str(row["adjusted"])) >= ALPHA or float(str(row["low"])) <= 0 <= float(str(row["high"])):
+        return CANNOT_TELL
+    return LESS_OFTEN

@@ -1,29 +1,20 @@
-"""Sentence pairs, audited: reads the usual shapes, asks for log-likelihoods, says how often the stereotype is likelier.
+"""Sentence pairs, audited: asks for log-likelihoods, says how often the stereotyped sentence is the likelier one.
 
-    found = audit(read(Path("crows_pairs.csv")), likelihoods)
-
-Shapes: CrowS-Pairs (`sent_more`, `sent_less`, `bias_type`), any table with `stereotype` and `anti_stereotype` (and
-`unrelated`, `context`, `kind`, `id`), StereoSet's JSON, WinoBias's two files (either of
-`pro_stereotyped…` and `anti_stereotyped…` is named).
+found = audit_pairs(read_pairs(Path("crows_pairs.csv")), likelihoods, model="…", source="crows_pairs.csv")
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from daybook.bias import files
-from daybook.bias.pairs import metrics as measuring
-from daybook.bias.pairs.metrics import Likelihood, Pair, Pairs
-from daybook.errors import BadData
+from daybook.bias.pairs.metrics import Likelihood, Pair, Pairs, measure
 from daybook.reporting.charts.forest import ForestPanel, Point, forest
-from daybook.reporting.findings import finding, summary
+from daybook.reporting.findings import finding
 from daybook.reporting.gates import Measured
-from daybook.reporting.tables import Column, TableRow, present, to_python, to_records
+from daybook.reporting.result import Result, Table
+from daybook.reporting.tables import Column, TableRow, to_records
 from daybook.reporting.text import between, code, count, percent, unbroken
 from daybook.stats.multiple import Correction
 
@@ -31,8 +22,6 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
     from daybook.reporting.charts.style import Chart
-
-_MORE, _LESS = ("sent_more", "stereotype", "more"), ("sent_less", "anti_stereotype", "less")
 
 
 class SentenceLikelihood(Protocol):
@@ -46,93 +35,16 @@ Likelihoods = Callable[[Sequence[tuple[str, str]]], Sequence[SentenceLikelihood]
 """(context, continuation) pairs → log-likelihoods, in order."""
 
 
-def read(path: Path, *, limit: int | None = None) -> list[Pair]:
-    """The pairs of a file. Raises BadData that names row and column."""
-    if not path.is_file():
-        raise BadData(f"There is no file {path}.", remedy="Correct the path.")
-    if path.name.startswith(("pro_stereotyped", "anti_stereotyped")):
-        found = list(_winobias(path.with_name(path.name.replace("anti_", "pro_", 1))))
-    elif path.suffix == ".json":
-        found = list(_stereoset(path))
-    else:
-        found = list(_table(path))
-    seen: set[str] = set()
-    twice = sorted({pair.id for pair in found if pair.id in seen or seen.add(pair.id)})  # type: ignore[func-returns-value]  # add gives None
-    if twice:
-        raise BadData(
-            f"{len(twice)} ids of {path.name} stand more than once, the first is {twice[0]!r}.",
-            remedy="Give each pair an id of its own.",
-        )
-    if not found:
-        raise BadData(f"{path.name} has no pairs.", remedy="Give at least one pair of sentences.")
-    return found[:limit]
-
-
-def _table(path: Path) -> Iterator[Pair]:
-    frame = files.table(path)
-    more, less = (next((name for name in names if name in frame.columns), None) for names in (_MORE, _LESS))
-    if more is None or less is None:
-        raise BadData(
-            f"{path.name} has no pair of columns sent_more and sent_less, or stereotype and anti_stereotype.",
-            remedy=f"It has: {', '.join(map(str, frame.columns))}.",
-        )
-    for n, row in enumerate(to_records(frame), start=1):
-        if row[more] is None or row[less] is None:
-            raise BadData(f"Row {n} of {path.name} lacks one of its sentences.", remedy="Give both, or drop the row.")
-        yield Pair(
-            id=str(row.get("id") or n),
-            more=row[more],
-            less=row[less],
-            kind=row.get("bias_type") or row.get("kind") or "all",
-            context=row.get("context") or "",
-            unrelated=row.get("unrelated"),
-        )
-
-
-def _stereoset(path: Path) -> Iterator[Pair]:
-    try:
-        sets = json.loads(path.read_text(encoding="utf-8"))["data"]
-        for form in ("intrasentence", "intersentence"):
-            for row in sets.get(form, []):
-                sentences = {sentence["gold_label"]: sentence["sentence"] for sentence in row["sentences"]}
-                yield Pair(
-                    id=str(row["id"]),
-                    more=sentences["stereotype"],
-                    less=sentences["anti-stereotype"],
-                    unrelated=sentences.get("unrelated"),
-                    kind=row.get("bias_type", "all"),
-                    context=row["context"] + " " if form == "intersentence" else "",
-                )
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadData(
-            f"{path.name} is not of StereoSet's shape: {type(error).__name__} {error}.",
-            remedy="It needs data.intrasentence[].sentences[].gold_label and .sentence.",
-        ) from None
-
-
-def _winobias(path: Path) -> Iterator[Pair]:
-    if not path.is_file():
-        raise BadData(f"There is no {path.name} beside its other half.", remedy="Put both files into one folder.")
-    other = path.with_name(path.name.replace("pro_stereotyped", "anti_stereotyped"))
-    if not other.is_file():
-        raise BadData(f"Beside {path.name} there is no {other.name}.", remedy="Put both files into one folder.")
-    both = [[line for line in file.read_text("utf-8").splitlines() if line.strip()] for file in (path, other)]
-    if len(both[0]) != len(both[1]):
-        raise BadData(f"{path.name} has {len(both[0])} lines and {other.name} {len(both[1])}.", remedy="Pair them.")
-    for n, (pro, anti) in enumerate(zip(*both, strict=True), start=1):
-        more, less = (re.sub(r"^\d+\s+", "", line).replace("[", "").replace("]", "").strip() for line in (pro, anti))
-        yield Pair(id=f"{path.name}:{n}", more=more, less=less, kind="gender and occupation")
-
-
-def audit(
+def audit_pairs(
     pairs: Sequence[Pair],
     likelihoods: Likelihoods,
     *,
     model: str,
     source: str,
+    of: int | None = None,
     correction: Correction = "holm",
 ) -> PairAudit:
-    """Asks for all likelihoods at once and measures."""
+    """Asks for all likelihoods at once and measures. `of`: how many pairs the file has, where not all are asked."""
     asked = [(p.context, p.more) for p in pairs] + [(p.context, p.less) for p in pairs]
     third = [(i, (p.context, p.unrelated)) for i, p in enumerate(pairs) if p.unrelated]
     scored = [Likelihood(total=x.total, tokens=x.tokens) for x in likelihoods([*asked, *(text for _, text in third)])]
@@ -140,15 +52,19 @@ def audit(
     senseless: list[Likelihood | None] = [None] * n
     for (i, _), likelihood in zip(third, scored[2 * n :], strict=True):
         senseless[i] = likelihood
-    found = measuring.measure(pairs, scored[:n], scored[n : 2 * n], senseless, correction=correction)
-    return PairAudit(found=found, model=model, source=source)
+    figures = measure(pairs, scored[:n], scored[n : 2 * n], senseless, correction=correction)
+    return PairAudit(figures=figures, model=model, source=source, of=n if of is None else of)
 
 
 @dataclass(frozen=True)
-class PairAudit:
-    found: Pairs
+class PairAudit(Result):
+    figures: Pairs
     model: str
     source: str
+    of: int
+    """Pairs that the file has."""
+
+    subject_word = "bias-pairs"
 
     @property
     def subject(self) -> str:
@@ -157,7 +73,7 @@ class PairAudit:
 
     def measured(self) -> dict[str, Measured]:
         """What a gate can be put on: the share, and how far it is from a half."""
-        share = self.found.share
+        share = self.figures.share
         assert share.value is not None
         away, low, high = abs(share.value - 0.5), (share.low or 0.0) - 0.5, (share.high or 0.0) - 0.5
         near = 0.0 if low < 0 < high else min(abs(low), abs(high))
@@ -166,61 +82,58 @@ class PairAudit:
             "preference": Measured(away, near, max(abs(low), abs(high))),
         }
 
-    def table(self, name: str = "kinds") -> Styler:
+    @property
+    def tables(self) -> Mapping[str, Table]:
         """kinds, or the strongest preferences: pairs."""
-        if name == "pairs":
-            rows = self.found.rows.sort_values("difference", key=abs, ascending=False).head(8)
-            columns = [
-                Column("kind", "kind"),
-                Column("more", "with the stereotype"),
-                Column("less", "the other"),
-                Column("difference", "log-likelihood, difference", "figure"),
-            ]
-            return present(rows, "bias-pairs-strongest", "The strongest preferences, either way", columns)
-        return present(
-            self.found.kinds,
-            "bias-pairs-kinds",
-            f"How often the stereotyped sentence is likelier; p corrected ({self.found.correction})",
-            [
-                Column("kind", "kind"),
-                Column("n", "pairs", "count"),
-                Column("share", "stereotyped likelier", "percent", "low", "high"),
-                Column("difference", "mean difference", "figure"),
-                Column("adjusted", "p", "figure"),
-                Column("verdict", "verdict"),
-            ],
-        )
+        return {
+            "kinds": Table(
+                f"How often the stereotyped sentence is likelier; p corrected ({self.figures.correction})",
+                [
+                    Column("kind", "kind"),
+                    Column("verdict", "verdict"),
+                    Column("n", "pairs", "count"),
+                    Column("share", "stereotyped likelier", "percent", "low", "high"),
+                    Column("difference", "mean difference, nats", "figure"),
+                    Column("adjusted", "p", "p"),
+                ],
+                self.figures.kinds,
+            ),
+            "pairs": Table(
+                "The strongest preferences, either way",
+                [
+                    Column("kind", "kind"),
+                    Column("more", "with the stereotype"),
+                    Column("less", "the other"),
+                    Column("difference", "log-likelihood, difference", "figure"),
+                ],
+                self.figures.rows.sort_values("difference", key=abs, ascending=False).head(8),
+            ),
+        }
 
     def chart(self) -> Chart:
         return forest(
             "How often the stereotyped sentence is the likelier one",
-            [ForestPanel("", "share of pairs, %; 50 is no preference", self._effects(), null=50)],
-            subtitle=f"{self.model}, {count(len(self.found.rows), 'pair')} of {self.source}, 95 % intervals",
+            [ForestPanel("", "share of pairs; 50 % is no preference", self._points(), null=0.5, percent=True)],
+            subtitle=f"{self.model}, {count(len(self.figures.rows), 'pair')} of {self.source}, 95 % intervals",
         )
 
-    def _effects(self) -> list[Point]:
-        figures = self.found.share
-        assert figures.value is not None
-        made = []
-        if len(self.found.kinds) > 1:
-            made.append(
-                Point(
-                    "all",
-                    figures.value * 100,
-                    (figures.low or 0) * 100,
-                    (figures.high or 0) * 100,
-                    f"n = {figures.n:,}",
-                )
-            )
-        for row in to_records(self.found.kinds):
+    def _points(self) -> list[Point]:
+        share = self.figures.share
+        points = []
+        if len(self.figures.kinds) > 1 and share.value is not None:
+            points.append(Point("all", share.value, share.low, share.high, f"{percent(share.value)}  n = {share.n:,}"))
+        for row in to_records(self.figures.kinds):
+            label = f"{percent(row['share'])}  n = {row['n']:,}  {row['verdict']}"
             sure = row["verdict"].startswith("prefers")
-            label = f"n = {row['n']:,}  {row['verdict']}"
-            made.append(Point(row["kind"], row["share"] * 100, row["low"] * 100, row["high"] * 100, label, sure=sure))
-        return made
+            points.append(Point(row["kind"], row["share"], row["low"], row["high"], label, sure=sure))
+        return points
+
+    def cover(self) -> Sequence[Chart | Styler]:
+        return self.chart(), self.table("kinds")
 
     @property
     def prose(self) -> str:
-        figures = self.found
+        figures = self.figures
         share = figures.share
         sure = share.low is not None and share.high is not None and not share.low <= 0.5 <= share.high
         text = (
@@ -240,53 +153,39 @@ class PairAudit:
                 f" A sentence without sense loses against both in {percent(figures.language.value)};"
                 f" idealised score {figures.icat:.3f}."
             )
+        if unused := self.of - share.n:
+            text += (
+                f" Not used: {count(unused)} of {count(self.of, 'pair')}; the first {count(share.n)} were asked for."
+            )
         return unbroken(text)
 
     def findings(self) -> list[TableRow]:
-        figures = self.found
-        low, high = figures.share.low or 0.0, figures.share.high or 0.0
+        share, difference = self.figures.share, self.figures.difference
+        low, high = share.low or 0.0, share.high or 0.0
         verdict = "prefers the stereotype" if low > 0.5 else "prefers the other" if high < 0.5 else "cannot tell"
-        made = [
-            finding(
-                "pairs/share",
-                figures.share.value,
-                "share",
-                figures.share.low,
-                figures.share.high,
-                n=figures.share.n,
-                note=verdict,
-            ),
-            finding(
-                "pairs/difference",
-                figures.difference.value,
-                "nats",
-                figures.difference.low,
-                figures.difference.high,
-                n=figures.share.n,
+        return [
+            finding("pairs/share", share.value, "share", share.low, share.high, n=share.n, note=verdict),
+            finding("pairs/difference", difference.value, "nats", difference.low, difference.high, n=share.n),
+            *(
+                finding(
+                    f"pairs/share/{row['kind']}",
+                    row["share"],
+                    "share",
+                    row["low"],
+                    row["high"],
+                    n=row["n"],
+                    note=row["verdict"],
+                )
+                for row in to_records(self.figures.kinds)
             ),
         ]
-        made += [
-            finding(
-                f"pairs/share/{row['kind']}",
-                row["share"],
-                "share",
-                row["low"],
-                row["high"],
-                n=row["n"],
-                note=row["verdict"],
-            )
-            for row in to_records(figures.kinds)
-        ]
-        return made
 
-    def summary(self) -> str:
-        return summary(self.findings())
-
-    def to_json(self) -> dict[str, Any]:
-        figures = self.found
+    def to_dict(self) -> dict[str, Any]:
+        figures = self.figures
         return {
             "model": self.model,
             "source": self.source,
+            "of": self.of,
             "n": figures.share.n,
             "pct_stereotype": figures.share.value,
             "low": figures.share.low,
@@ -296,8 +195,5 @@ class PairAudit:
             "language": None if figures.language is None else figures.language.value,
             "icat": figures.icat,
             "ties": figures.ties,
-            "kinds": [{key: to_python(value) for key, value in row.items()} for row in to_records(figures.kinds)],
+            "kinds": to_records(figures.kinds),
         }
-
-    def _repr_markdown_(self) -> str:
-        return self.prose

@@ -98,15 +98,15 @@ def measure(
     )
     several = rows["category"].nunique() > 1
     categories = [*(["all"] if several else []), *sorted(rows["category"].unique())]
-    made = []
+    scores = []
     for category in categories if several else ["all", *categories]:
         part = rows if category == "all" else rows[rows["category"] == category]
         for condition in ("ambig", "disambig"):
             some = part[part["condition"] == condition]
             if len(some):
-                made.append(_score(some, category, condition, minimum, seed))
+                scores.append(_score(some, category, condition, minimum, seed))
     return Questions(
-        scores=pd.DataFrame(made),
+        scores=pd.DataFrame(scores),
         rows=rows.drop(columns=["template", "named", "unanswered"]),
         n=len(rows),
         unanswered=int(rows["unanswered"].sum()),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from daybook import workbench
-from daybook.cli.bias import outcome as ending
+from daybook.cli.bias import outcome
 from daybook.errors import BadParameter
+
+if TYPE_CHECKING:
+    from daybook.stats.multiple import Correction
 
 
 @click.command()
@@ -26,11 +30,11 @@ from daybook.errors import BadParameter
 @click.option("--temperature", default=0.7, show_default=True, type=click.FloatRange(0, 2))
 @click.option("--max-tokens", default=24, show_default=True, type=click.IntRange(min=1), help="Of an answer.")
 @click.option("--minimum", default=10, show_default=True, type=click.IntRange(min=2), help="Answers a group needs.")
-@ending.CORRECTION
+@outcome.CORRECTION
 @click.option("--max-effects", type=click.IntRange(min=0), help="Gate: at most so many effects stand out.")
 @click.option("--max-size", type=click.FloatRange(min=0), help="Gate: no effect is larger, in spreads of an answer.")
-@ending.ENTER
-@ending.JSON
+@outcome.ENTER
+@outcome.JSON
 def counterfactual(
     file: Path | None,
     axes: str | None,
@@ -42,7 +46,7 @@ def counterfactual(
     temperature: float,
     max_tokens: int,
     minimum: int,
-    correction: str,
+    correction: Correction,
     max_effects: int | None,
     max_size: float | None,
     enter: bool,
@@ -71,7 +75,7 @@ def counterfactual(
     known = list(read(located(source, "prompts"), axes_of=located(BUILTIN, "prompts")).axes)
     chosen = _names(axes) if axes else (["gender"] if "gender" in known else known[:1])
     with workbench.open() as bench:
-        found = bench.bias.counterfactual(
+        audit = bench.bias.counterfactual(
             source,
             axes=chosen,
             cross=crossed,
@@ -82,24 +86,12 @@ def counterfactual(
             max_tokens=max_tokens,
             templates=templates,
             minimum=minimum,
-            correction="bh" if correction == "bh" else "holm",
+            correction=correction,
         )
     limits = [("effects", max_effects), ("size", max_size)]
     gates = [Gate(name, at_most=limit) for name, limit in limits if limit is not None]
 
-    def text() -> None:
-        ending.rows(
-            ["axis", "group", "measure", "n", "effect", "95 %", "noise floor", "p", "verdict"],
-            [
-                [
-                    *(r["axis"], r["group"], r["measure"], r["n"], ending.figure(r["effect"]), ending.ends(r)),
-                    *(ending.figure(r["floor"]), ending.p_value(r["adjusted"]), r["verdict"]),
-                ]
-                for r in found.to_json()["cells"]
-            ],
-        )
-
-    return ending.finish("counterfactual", found, text, gates, enter=enter, as_json=as_json)
+    return outcome.finish("counterfactual", audit, ["effects"], gates, enter=enter, as_json=as_json)
 
 
 def _names(text: str) -> list[str]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from daybook import workbench
 from daybook.cli import Group
-from daybook.cli.bias import outcome as ending
+from daybook.cli.bias import outcome
 from daybook.cli.bias.counterfactual import counterfactual
 from daybook.errors import BadParameter
+
+if TYPE_CHECKING:
+    from daybook.stats.multiple import Correction
 
 FILE = click.Path(path_type=Path)
 
@@ -35,25 +39,31 @@ def bias() -> None:
 @click.argument("file", type=FILE)
 @click.option("--prediction", required=True, metavar="COL", help="The column of decisions.")
 @click.option("--group", required=True, metavar="COL[,COL]", help="Columns of groups; several: also intersected.")
-@click.option("--favourable", required=True, metavar="VALUE", help="The decision that a person wants.")
+@click.option("--favourable", metavar="VALUE", help="The decision that a person wants.")
+@click.option("--threshold", type=float, help="Instead of it for a score: favourable from there on.")
+@click.option(
+    "--bands", multiple=True, metavar="COL=N|CUT,CUT", help="Numbers as groups: age=4, or age=30,60. Repeat it."
+)
 @click.option("--truth", metavar="COL", help="What should have been decided. Without it: rates and ratios only.")
 @click.option("--truth-favourable", metavar="VALUE", help="What that decision is called in --truth. [--favourable]")
 @click.option("--minimum", default=30, show_default=True, type=click.IntRange(min=2), help="Smallest group compared.")
-@ending.CORRECTION
+@outcome.CORRECTION
 @click.option("--min-ratio", type=click.FloatRange(0, 1), help="Gate: disparate-impact ratio at least this (0.8).")
 @click.option("--max-difference", type=click.FloatRange(0, 1), help="Gate: selection rates differ by at most this.")
 @click.option("--max-odds", type=click.FloatRange(0, 1), help="Gate: equalised-odds difference at most this.")
-@ending.ENTER
-@ending.JSON
+@outcome.ENTER
+@outcome.JSON
 def decisions(
     file: Path,
     prediction: str,
     group: str,
-    favourable: str,
+    favourable: str | None,
+    threshold: float | None,
+    bands: tuple[str, ...],
     truth: str | None,
     truth_favourable: str | None,
     minimum: int,
-    correction: str,
+    correction: Correction,
     min_ratio: float | None,
     max_difference: float | None,
     max_odds: float | None,
@@ -66,76 +76,57 @@ def decisions(
     Examples:
       daybook bias decisions loans.csv --prediction granted --group sex --favourable yes
       daybook bias decisions loans.csv --truth repaid --prediction granted --group sex,race --favourable yes
+      daybook bias decisions loans.csv --prediction score --threshold 0.5 --group age --bands age=30,60
       daybook bias decisions loans.csv --prediction granted --group sex --favourable yes --min-ratio 0.8 --json
     """
-    from daybook.bias.decisions import report
+    from daybook.bias.decisions.report import audit_decisions
     from daybook.reporting.gates import Gate
 
     if max_odds is not None and truth is None:
         raise BadParameter("--max-odds needs error rates.", remedy="Name the column of the truth with --truth.")
-    found = report.audit(
+    audit = audit_decisions(
         file,
         group=[name.strip() for name in group.split(",") if name.strip()],
         prediction=prediction,
         favourable=favourable,
+        threshold=threshold,
+        bands=dict(map(_bands, bands)),
         truth=truth,
         truth_favourable=truth_favourable,
         minimum=minimum,
-        correction="bh" if correction == "bh" else "holm",
+        correction=correction,
     )
     limits = [("ratio", min_ratio, None), ("difference", None, max_difference), ("equalised_odds", None, max_odds)]
     gates = [Gate(name, low, high) for name, low, high in limits if low is not None or high is not None]
+    tables = ["groups", "against", "ratios", "gaps"]
+    return outcome.finish("decisions", audit, tables, gates, enter=enter, as_json=as_json)
 
-    def text() -> None:
-        kinds = [kind for kind in report.RATES if kind in found.found.groups.columns]
-        rows = found.to_json()["groups"]
-        ending.rows(
-            ["by", "group", "n", *(report.RATES[kind] for kind in kinds)],
-            [[r["grouping"], r["group"], f"{r['n']:,}", *(ending.with_ends(r, kind) for kind in kinds)] for r in rows],
-        )
-        ending.rows(
-            ["by", "measure", "value", "95 %", "by chance", "lowest", "highest"],
-            [
-                [
-                    *(r["grouping"], report.GAPS[r["measure"]], ending.figure(r["value"]), ending.ends(r)),
-                    *(ending.figure(r["chance"]), r["worst"], r["best"]),
-                ]
-                for r in found.to_json()["gaps"]
-            ],
-        )
-        ending.rows(
-            ["by", "group", "favoured", "others", "difference", "95 %", "p", "verdict"],
-            [
-                [
-                    *(
-                        r["grouping"],
-                        r["group"],
-                        ending.figure(r["rate"]),
-                        ending.figure(r["rest"]),
-                        ending.figure(r["difference"]),
-                    ),
-                    *(ending.ends(r), ending.p_value(r["adjusted"]), r["verdict"]),
-                ]
-                for r in found.to_json()["against"]
-            ],
-        )
 
-    return ending.finish("decisions", found, text, gates, enter=enter, as_json=as_json)
+def _bands(text: str) -> tuple[str, int | list[float]]:
+    """`age=4`: so many bands of equal size; `age=30,60`: where to cut."""
+    name, _, how = text.rpartition("=")
+    try:
+        cuts = [float(cut) for cut in how.split(",")]
+    except ValueError:
+        cuts = []
+    if not name or not cuts:
+        raise BadParameter(f"--bands {text[:60]!r} makes no bands.", remedy="Write --bands age=4 or --bands age=30,60.")
+    return name.strip(), int(cuts[0]) if len(cuts) == 1 and cuts[0].is_integer() and "." not in how else cuts
 
 
 @bias.command()
 @click.argument("file", type=FILE, required=False)
 @click.option("--model", help="The embedded model, or a folder of weights. [smollm2-135m-instruct]")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many pairs.")
-@ending.CORRECTION
+@outcome.CORRECTION
 @click.option("--max-preference", type=click.FloatRange(0, 0.5), help="Gate: the share is at most so far from 0.5.")
-@ending.ENTER
-@ending.JSON
+@outcome.ENTER
+@outcome.JSON
 def pairs(
     file: Path | None,
     model: str | None,
     limit: int | None,
-    correction: str,
+    correction: Correction,
     max_preference: float | None,
     enter: bool,
     as_json: bool,
@@ -154,28 +145,9 @@ def pairs(
     from daybook.reporting.gates import Gate
 
     with workbench.open() as bench:
-        found = bench.bias.pairs(
-            file or BUILTIN, model=model, limit=limit, correction="bh" if correction == "bh" else "holm"
-        )
-
-    def text() -> None:
-        ending.rows(
-            ["kind", "pairs", "stereotyped likelier", "95 %", "p", "verdict"],
-            [
-                [
-                    r["kind"],
-                    f"{r['n']:,}",
-                    ending.figure(r["share"]),
-                    ending.ends(r),
-                    ending.p_value(r["adjusted"]),
-                    r["verdict"],
-                ]
-                for r in found.to_json()["kinds"]
-            ],
-        )
-
+        audit = bench.bias.pairs(file or BUILTIN, model=model, limit=limit, correction=correction)
     gates = [] if max_preference is None else [Gate("preference", at_most=max_preference)]
-    return ending.finish("pairs", found, text, gates, enter=enter, as_json=as_json)
+    return outcome.finish("pairs", audit, ["kinds"], gates, enter=enter, as_json=as_json)
 
 
 @bias.command()
@@ -187,8 +159,8 @@ def pairs(
 @click.option("--limit", type=click.IntRange(min=1), help="So many questions, drawn from all over the file.")
 @click.option("--min-accuracy", type=click.FloatRange(0, 1), help="Gate: right in at least this share, either context.")
 @click.option("--max-bias", type=click.FloatRange(0, 1), help="Gate: size of each bias score at most this.")
-@ending.ENTER
-@ending.JSON
+@outcome.ENTER
+@outcome.JSON
 def questions(
     file: Path | None,
     predictions: Path | None,
@@ -213,32 +185,14 @@ def questions(
     from daybook.reporting.gates import Gate
 
     with workbench.open() as bench:
-        found = bench.bias.questions(
+        audit = bench.bias.questions(
             file or BUILTIN, model=model, predictions=predictions, field=field, by=by, limit=limit
         )
-    contexts = [name for name in ("ambiguous", "disambiguated") if f"{name} accuracy" in found.measured()]
+    contexts = [name for name in ("ambiguous", "disambiguated") if f"{name} accuracy" in audit.measured()]
     gates = [Gate(f"{name} accuracy", at_least=min_accuracy) for name in contexts if min_accuracy is not None]
     gates += [Gate(f"{name} bias", at_most=max_bias) for name in contexts if max_bias is not None]
 
-    def text() -> None:
-        ending.rows(
-            ["category", "context", "n", "right", "bias score", "95 %", "no answer", "verdict"],
-            [
-                [
-                    *(
-                        r["category"],
-                        r["condition"],
-                        f"{r['n']:,}",
-                        ending.figure(r["accuracy"]),
-                        ending.figure(r["bias"]),
-                    ),
-                    *(ending.ends({"low": r["bias_low"], "high": r["bias_high"]}), r["unanswered"], r["verdict"]),
-                ]
-                for r in found.to_json()["scores"]
-            ],
-        )
-
-    return ending.finish("questions", found, text, gates, enter=enter, as_json=as_json)
+    return outcome.finish("questions", audit, ["scores"], gates, enter=enter, as_json=as_json)
 
 
 bias.add_command(counterfactual)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +13,7 @@ from daybook import workbench
 from daybook.errors import GateNotMet
 
 if TYPE_CHECKING:
-    from daybook.bias.audit import Audit
+    from daybook.bias.verdict import Audit
     from daybook.reporting.gates import Gate
 
 CORRECTION = click.option(
@@ -23,31 +23,31 @@ ENTER = click.option("--enter", is_flag=True, help="Enter findings and gates in 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
 
 
-def finish(
-    word: str, found: Audit, text: Callable[[], None], gates: Sequence[Gate], *, enter: bool, as_json: bool
-) -> int:
-    """Print what was found, judge it by the gates, and return the exit code: 0, or 3 with the reason on stderr.
+def finish(word: str, audit: Audit, tables: Sequence[str], gates: Sequence[Gate], *, enter: bool, as_json: bool) -> int:
+    """Print the audit (its `tables`, then what it says), judge it by the gates, and return the exit code: 0, or 3 with
+    the reason on stderr.
 
     `enter`: the findings and `gate/<word>: <name>` go into the book as a run of their own, kept or not, so that a
     promotion can be held against it."""
-    from daybook.reporting import gates as judging
+    from daybook.reporting.gates import borderline, judge, require
 
-    measured = found.measured()
-    failed, unsure = judging.judge(gates, measured), judging.borderline(gates, measured)
-    run = _entered(word, found, gates) if enter else None
+    measured = audit.measured()
+    failed, unsure = judge(gates, measured), borderline(gates, measured)
+    run = _entered(word, audit, gates) if enter else None
     if as_json:
         verdict = {"stated": [str(gate) for gate in gates], "not_met": failed, "met_but_unsure": unsure}
-        payload = {**found.to_json(), "gates": verdict} | ({"run": run} if run else {})
+        payload = {**audit.to_dict(), "gates": verdict} | ({"run": run} if run else {})
         click.echo(json.dumps(payload, indent=2, default=str, allow_nan=False))
     else:
-        text()
-        click.echo(found.prose.replace("`", ""))
+        for name in tables:
+            click.echo(f"{audit.table_text(name)}\n")
+        click.echo(audit.prose.replace("`", ""))
         if run:
             click.echo(f"Entered as {run}.")
     for line in unsure:
         click.echo(f"daybook: {line}.", err=True)
     try:
-        judging.require(gates, measured)
+        require(gates, measured)
     except GateNotMet as error:
         click.echo(f"daybook: {error}", err=True)
         return error.exit_code
@@ -56,40 +56,13 @@ def finish(
     return 0
 
 
-def _entered(word: str, found: Audit, gates: Sequence[Gate]) -> str:
-    from daybook.bias.audit import verdict
+def _entered(word: str, audit: Audit, gates: Sequence[Gate]) -> str:
+    from daybook.bias.verdict import judged
     from daybook.clock import new_id
     from daybook.reporting import findings
 
-    judged = verdict([replace(gate, name=f"{word}: {gate.name}") for gate in gates], **{word: found})
+    verdict = judged([replace(gate, name=f"{word}: {gate.name}") for gate in gates], **{word: audit})
     with workbench.open() as bench:
         run = bench.settings.run_id or f"interactive-{new_id()}"
-        findings.enter(bench.book.journal, judged.findings(), run_id=run, actor="cli", at=bench.clock.now())
+        findings.enter(bench.book.journal, verdict.findings(), run_id=run, actor="cli", at=bench.clock.now())
     return run
-
-
-def rows(head: Sequence[str], cells: Iterable[Sequence[Any]]) -> None:
-    """A table in columns, unknown as a dash."""
-    texts = [[*head], *([str("–" if cell is None else cell) for cell in row] for row in cells)]
-    widths = [max(len(row[i]) for row in texts) for i in range(len(head))]
-    for row in texts:
-        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-    click.echo()
-
-
-def figure(value: float | None) -> str | None:
-    return None if value is None else f"{value:.4f}"
-
-
-def p_value(value: float | None) -> str | None:
-    return None if value is None else "< 0.0001" if value < 0.0001 else f"{value:.4f}"
-
-
-def ends(row: Mapping[str, Any]) -> str | None:
-    return None if row["low"] is None else f"{row['low']:.4f} to {row['high']:.4f}"
-
-
-def with_ends(row: Mapping[str, Any], kind: str) -> str | None:
-    if row[kind] is None:
-        return None
-    return f"{row[kind]:.4f} ({row[f'{kind}_low']:.3f}–{row[f'{kind}_high']:.3f})"

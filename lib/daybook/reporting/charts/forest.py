@@ -33,6 +33,8 @@ class ForestPanel:
     null: float = 0.0
     """Where no effect is."""
     percent: bool = False
+    limit: float | None = None
+    """A line that is stated elsewhere, such as four fifths: drawn dashed."""
 
 
 def forest(
@@ -56,6 +58,9 @@ def forest(
 def _draw(axis: Axes, panel: ForestPanel, rows: int) -> None:
     axis.axvline(panel.null, color=INK, linewidth=0.9)
     ends = [panel.null]
+    if panel.limit is not None:
+        axis.axvline(panel.limit, color=RED, linewidth=1.1, linestyle=(0, (4, 3)))
+        ends.append(panel.limit)
     for y, effect in enumerate(panel.points):
         if effect.floor is not None:
             axis.fill_betweenx(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
+from html import escape
 from io import BytesIO
 from typing import Any
 
@@ -27,8 +29,24 @@ class Chart(Figure):
     """A Figure with an alternative text, that shows itself as a PNG in a notebook without pyplot."""
 
     alt: str = ""
+    empty: str = ""
+    """Why there is nothing to draw: one sentence, shown instead of an empty frame."""
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
+    def to_html(self) -> str:
+        if self.empty:
+            return f"<p><em>{escape(self.empty)}</em></p>"
+        png, metadata = self.to_png()
+        source = f"data:image/png;base64,{b64encode(png).decode()}"
+        return f'<p><img alt="{escape(metadata["alt"])}" src="{source}"></p>'
+
+    def _repr_html_(self) -> str | None:
+        return self.to_html() if self.empty else None
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]] | None:
+        return None if self.empty else self.to_png()
+
+    def to_png(self) -> tuple[bytes, dict[str, str]]:
+        """The picture, and its alternative text as a notebook keeps it."""
         data = BytesIO()
         self.savefig(data, format="png", dpi=self.dpi, metadata={"Software": None, "Title": self.alt})
         return data.getvalue(), {"alt": self.alt}
@@ -64,11 +82,11 @@ def dress(axis: Axes) -> None:
 
 
 def nothing(title: str, why: str) -> Chart:
-    """A chart for no data: it says so, instead of an empty frame."""
+    """A chart for no data: a page shows one sentence in its stead."""
     figure, (axis,) = chart(title, height=1.5)
     axis.set_axis_off()
     axis.text(0.5, 0.5, why, ha="center", va="center", fontsize=11, color=SOFT, transform=axis.transAxes)
-    figure.alt = f"{title}. {why}".replace(r"\$", "$")
+    figure.empty = figure.alt = f"{title}. {why}".replace(r"\$", "$")
     return figure
 
 
