@@ -1,5 +1,6 @@
 """Ids and time."""
 
+import os
 from datetime import UTC
 
 from hypothesis import given
@@ -20,6 +21,22 @@ def test_an_id_is_a_version_7_uuid():
 def test_ids_do_not_repeat(n):
     """74 random bits: ids made in the same millisecond differ."""
     assert len({new_id() for _ in range(n)}) == n
+
+
+def test_a_child_process_makes_ids_of_its_own():
+    """What a fork inherits is not used again: parent and child have nothing but the time in common."""
+    new_id()  # there is random data to inherit
+    read, write = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(write, "".join(new_id()[13:] for _ in range(20)).encode())
+        os._exit(0)
+    os.close(write)
+    theirs = os.read(read, 1000).decode()
+    os.close(read)
+    os.waitpid(child, 0)
+    assert len(theirs) == 20 * 19
+    mine = {new_id()[13:] for _ in range(300)}
+    assert mine.isdisjoint(theirs[start : start + 19] for start in range(0, len(theirs), 19))
 
 
 def test_the_time_is_aware_and_in_utc():

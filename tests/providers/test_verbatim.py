@@ -14,13 +14,17 @@ SPACED = b'{ "model" : "m", "tools" :[ {"b": 1.0,\t"a": "\\u00e9,}]"} ] , "n":1e
 
 def test_members_are_the_bytes_between_name_and_comma():
     """White space around them is nobody's; what stands in a text is no mark."""
-    assert members(SPACED) == {"model": b'"m"', "tools": b'[ {"b": 1.0,\t"a": "\\u00e9,}]"} ]', "n": b"1e5"}
+    assert members(SPACED, orjson.loads(SPACED)) == {
+        "model": b'"m"',
+        "tools": b'[ {"b": 1.0,\t"a": "\\u00e9,}]"} ]',
+        "n": b"1e5",
+    }
 
 
 @pytest.mark.parametrize("body", [b'{"model":"m","messages":[]}', b'{"temperature":0.123456789012}', b"{}"])
 def test_a_body_with_nothing_at_risk_is_not_looked_through(body):
     """What is written as it was read needs no second look."""
-    assert members(body) is None
+    assert members(body, orjson.loads(body)) is None
 
 
 def test_what_is_changed_is_written_anew_and_the_rest_as_it_came():
@@ -35,7 +39,7 @@ def test_integers_of_any_length_are_written():
     long = 10**40
     assert dump({"seed": long}) == b'{"seed":%d}' % long
     data = b'{"seed":%d,"n":1}' % long
-    assert dump(Verbatim(json.loads(data), members(data))) == data
+    assert dump(Verbatim(json.loads(data), members(data, json.loads(data)))) == data
 
 
 @given(
@@ -54,6 +58,6 @@ def test_integers_of_any_length_are_written():
 def test_members_put_together_are_the_body(body):
     """Whatever the body: each member's bytes mean its value."""
     data = json.dumps({**body, "tools": 1}, indent=1).encode()
-    found = members(data)
+    found = members(data, json.loads(data))
     assert {name: json.loads(raw) for name, raw in found.items()} == {**body, "tools": 1}
     assert orjson.loads(data).keys() == found.keys()

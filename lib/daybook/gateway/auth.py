@@ -123,6 +123,8 @@ def read_tags(headers: Mapping[bytes, bytes], metadata: object) -> dict[str, str
     """A call's tags: `x-daybook-tags: name=value,name=value` and the body's `metadata`, which wins.
 
     Raises a 400 Refusal for what is neither, for more than 16, for names over 64 or values over 512 characters."""
+    if metadata is None and b"x-daybook-tags" not in headers:
+        return {}
     found: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in _text(headers.get(b"x-daybook-tags", b"")).split(","))):
         name, equals, value = part.partition("=")

@@ -11,10 +11,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import orjson
 
-_AT_RISK = re.compile(rb'[0-9][0-9.eE+-]{15}|"(?:tools|functions|response_format)"')
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\],:]', re.DOTALL)
+_SCHEMAS = ("tools", "functions", "response_format")
+_NUMBER = re.compile(rb"[0-9][0-9.eE+-]{15}")
+_RUN = b"0" * 16
+_NUMERIC = bytes(0x30 if byte in b"0123456789.eE+-" else 0x20 for byte in range(256))
+"""Translates whatever may be part of a number into a 0, all else into a space."""
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Verbatim(dict[str, Any]):
@@ -25,27 +30,19 @@ class Verbatim(dict[str, Any]):
         self.raw = {name: data for name, data in raw.items() if name in values}
 
 
-def members(data: bytes) -> Mapping[str, bytes] | None:
-    """The bytes of each member of the JSON object `data`; None where nothing in it is at risk."""
-    if not _AT_RISK.search(data):
+def has_long_number(data: bytes) -> bool:
+    """Whether there may be a number in the JSON `data` of which reading keeps less than was written."""
+    return _RUN in data.translate(_NUMERIC) and _NUMBER.search(data) is not None  # the first is five times as fast
+
+
+def members(data: bytes, body: Mapping[str, Any]) -> Mapping[str, bytes] | None:
+    """The bytes of each member of the JSON object `data`, which was read as `body`; None where nothing is at risk."""
+    if not (any(map(body.__contains__, _SCHEMAS)) or has_long_number(data)):
         return None
-    found: dict[str, bytes] = {}
-    depth = start = 0
-    name: str | None = None
-    for token in _TOKEN.finditer(data):
-        mark = token[0]
-        if depth == 1 and name is None and mark.startswith(b'"'):
-            name = orjson.loads(mark)
-        elif depth == 1 and mark == b":":
-            start = token.end()
-        elif depth == 1 and mark in b",}" and name is not None:
-            found[name] = data[start : token.start()].strip()
-            name = None
-        if mark in (b"{", b"["):
-            depth += 1
-        elif mark in (b"}", b"]"):
-            depth -= 1
-    return found
+    try:
+        return {name: bytes(value) for name, value in _MEMBERS.decode(data).items()}
+    except (msgspec.MsgspecError, RecursionError):  # nested almost as deeply as can be: it is written as it was read
+        return None
 
 
 def changed(body: Mapping[str, Any], **values: Any) -> Mapping[str, Any]:

@@ -90,9 +90,9 @@ class ChatRoute:
             if data is None:
                 return None
             body = parse(data)
-            raw = members(data)
             tags = read_tags(headers, body.get("metadata"))
             require_chat(body)
+            raw = members(data, body)
         except Refusal as error:
             refused = error
         request = ChatRequest(

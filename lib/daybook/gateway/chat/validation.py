@@ -15,6 +15,7 @@ from typing import Any, Literal
 import orjson
 
 from daybook.gateway.http.errors import Refusal, bad_request
+from daybook.providers.verbatim import has_long_number
 
 ROLES = frozenset(("developer", "system", "user", "assistant", "tool", "function"))
 
@@ -70,7 +71,7 @@ def parse(data: bytes) -> dict[str, Any]:
         raise _unreadable(data, error) from None
     if not isinstance(body, dict):
         raise bad_request(f"The body is {_name(body)}.", remedy="Send a JSON object with model and messages.")
-    if _LONG.search(data):  # orjson makes a float of an integer over 64 bits
+    if has_long_number(data) and _LONG.search(data):  # orjson makes a float of an integer over 64 bits
         with contextlib.suppress(ValueError, RecursionError):
             whole: dict[str, Any] = json.loads(data)
             return whole

@@ -28,6 +28,38 @@ _PROBES = (0.02, 0.1, 0.5, 1.0)
 _REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Unavailable"}
 
 
+class HeadWithBody:
+    """A connection as one answer writes to it: its head goes out with the first of its body, which costs one system
+    call instead of two. An interim response (`100 Continue`) waits for nothing."""
+
+    __slots__ = ("_head", "_open", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+        self._open = False
+        """Whether the head was written, or waits to be."""
+
+    def write(self, data: bytes) -> None:
+        if self._open:
+            self._transport.write(self._head + data if self._head else data)
+            self._head = b""
+        elif data.startswith(b"HTTP/1.1 1"):
+            self._transport.write(data)
+        else:
+            self._head, self._open = data, True
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close; a head whose body never came is written first."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+        self._transport.close()
+
+
 class Protocol(HttpToolsProtocol):
     _head: int | None = 0
     """Bytes of a head not yet complete; None while a body arrives."""
@@ -81,6 +113,7 @@ class Protocol(HttpToolsProtocol):
         self._connections.busy(self)
         self.scope["hangup"] = self._hangup  # type: ignore[typeddict-unknown-key]  # ASGI lets a server add its own
         super().on_headers_complete()
+        self.cycle.transport = HeadWithBody(self.transport)  # type: ignore[assignment]  # all that a cycle asks of one
         return None
 
     def on_body(self, body: bytes) -> None:

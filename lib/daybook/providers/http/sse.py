@@ -6,6 +6,9 @@ two exceptions: the usage chunk that only we asked for is left out, and `[DONE]`
 forwards can tell the last bytes. What is odd but readable (half an emoji, content in parts, a choice that is null) is
 forwarded as it came.
 
+Most events of a stream differ in nothing but their text. Once one of them was read, those that follow are told by what
+stands around it (`event_frame`).
+
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 """
 
@@ -19,6 +22,7 @@ from typing import Any
 import orjson
 
 from daybook.providers.http.answer import as_chunk, is_failure, listed, read_json, text_of
+from daybook.providers.http.event_frame import EventFrame
 from daybook.providers.http.usage import reported_usage
 from daybook.providers.port import Piece
 from daybook.records import Usage
@@ -29,9 +33,11 @@ LIMIT = 16 * 1024 * 1024
 
 _BORDER = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE = re.compile(rb"\r\n|\n|\r")
+_MOST_FRAMES = 4
+"""Frames that are taken from one stream at most: events that all differ are parsed one by one."""
 
 
-_BESIDE_TEXT = ("reasoning_content", "reasoning", "content", "tool_calls", "refusal")
+_BESIDE_CONTENT = ("reasoning_content", "reasoning", "tool_calls", "refusal")
 """What a delta may carry that is no text of the answer: it took tokens all the same."""
 
 
@@ -63,10 +69,13 @@ class Events:
         self._open: set[int] = set()
         """Choices that have begun, and (below) those that gave a reason to finish."""
         self._finished: set[int] = set()
+        self._frame: EventFrame | None = None
+        self._frames = 0
         self._clear()
 
     def _clear(self) -> None:
-        self._texts: list[tuple[int, str]] = []
+        self._texts: list[str] = []
+        self._others: list[tuple[int, str]] = []
         self._deltas = 0
         self._usage: Usage | None = None
         self._model: str | None = None
@@ -143,8 +152,8 @@ class Events:
             return None
         piece = Piece(
             data=data,
-            text="".join(text for index, text in self._texts if index == 0),
-            others=tuple((index, text) for index, text in self._texts if index != 0),
+            text=self._texts[0] if len(self._texts) == 1 else "".join(self._texts),
+            others=tuple(self._others),
             deltas=self._deltas,
             usage=self._usage,
             served_model=self._model,
@@ -155,6 +164,14 @@ class Events:
 
     def _look(self, event: bytes) -> _Seen:
         """Take from a whole event what is to be known of it."""
+        frame = self._frame
+        if frame is not None and (text := frame.text_of(event)) is not None:
+            if self._model is None:
+                self._model = frame.model
+            if text:
+                self._texts.append(text)
+                self._deltas += 1
+            return _Seen.THEIRS
         name, data = _read(event)
         if not data:
             return _Seen.THEIRS
@@ -175,14 +192,26 @@ class Events:
         if self._model is None and isinstance(model := chunk.get("model"), str) and model:  # Azure's first names none
             self._model = model
         choices = listed(chunk.get("choices"))
-        if b'"usage"' in data and (usage := reported_usage(chunk, data)) is not None:
+        usage = reported_usage(chunk, data) if b'"usage"' in data else None
+        if usage is not None:
             self._usage = usage
             if self._drop_usage and not choices:
                 return _Seen.OURS
         for choice in choices:
             if isinstance(choice, dict):
                 self._choice(choice)
+        if not odd and usage is None and len(choices) == 1 and self._frames < _MOST_FRAMES and b"\n" not in event:
+            self._learn(event, chunk, choices[0])
         return _Seen.THEIRS
+
+    def _learn(self, event: bytes, chunk: Mapping[str, Any], choice: object) -> None:
+        """Take the frame of an event that brings a text for the first choice, and nothing else."""
+        if not isinstance(choice, dict) or choice.get("index") or choice.get("finish_reason"):
+            return
+        delta, model = choice.get("delta"), chunk.get("model")
+        if isinstance(delta, dict) and delta.get("content") and not any(map(delta.get, _BESIDE_CONTENT)):
+            self._frames += 1
+            self._frame = EventFrame.of(event, model if isinstance(model, str) and model else None)
 
     def _choice(self, choice: Mapping[str, Any]) -> None:
         index = choice.get("index")
@@ -201,9 +230,12 @@ class Events:
         content = delta.get("content")
         text = content if isinstance(content, str) else text_of(content)
         if text:
-            self._texts.append((index, text))
+            if index == 0:
+                self._texts.append(text)
+            else:
+                self._others.append((index, text))
             self._deltas += 1
-        elif any(map(delta.get, _BESIDE_TEXT)):
+        elif content or any(map(delta.get, _BESIDE_CONTENT)):
             self._deltas += 1
 
 

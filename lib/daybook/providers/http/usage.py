@@ -21,7 +21,7 @@ def reported_usage(answer: Mapping[str, Any], data: bytes) -> Usage | None:
                 usage = choice["usage"]
         if not usage and isinstance(more := answer.get("x_groq"), dict):
             usage = more.get("usage")
-    if not usage or not isinstance(usage, Mapping):
+    if not usage or not isinstance(usage, dict):
         return None
     tier = answer.get("service_tier")
     cost = None
@@ -30,23 +30,38 @@ def reported_usage(answer: Mapping[str, Any], data: bytes) -> Usage | None:
     return usage_of(usage, tier=tier if isinstance(tier, str) and tier else None, cost=cost)
 
 
+_INPUTS = {
+    "cached_tokens": "cached_tokens",
+    "cache_creation_tokens": "cache_write_tokens",
+    "cache_write_tokens": "cache_write_tokens",
+    "audio_tokens": "input_audio_tokens",
+    "image_tokens": "input_image_tokens",
+    "video_tokens": "input_video_tokens",
+}
+_OUTPUTS = {
+    "reasoning_tokens": "reasoning_tokens",
+    "audio_tokens": "output_audio_tokens",
+    "image_tokens": "output_image_tokens",
+}
+"""Classes of token as upstreams name them in the details of a side → as a Usage does; of two names the later wins."""
+
+
 def usage_of(usage: object, *, tier: str | None = None, cost: Decimal | None = None) -> Usage | None:
     """The tokens that a `usage` object reports; None where it reports neither input nor output.
 
     Some upstreams count what a model thought beside the output instead of in it; the total tells, and here it is
     always in it. Counts that cannot be made to add up are kept as they came, with what is wrong under `problem`.
     """
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return None
     given, made = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     if given is None and made is None:
         return None
     before, after = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    cached = _count(before, "cached_tokens")
-    cached = _count(usage, "prompt_cache_hit_tokens") if cached is None else cached
-    written = _count(before, "cache_write_tokens")
-    written = _count(before, "cache_creation_tokens") if written is None else written
-    reasoning, total = _count(after, "reasoning_tokens"), _count(usage, "total_tokens")
+    counts: dict[str, Any] = _counts(before, _INPUTS) | _counts(after, _OUTPUTS)
+    if "cached_tokens" not in counts and (cached := _count(usage, "prompt_cache_hit_tokens")) is not None:
+        counts["cached_tokens"] = cached
+    reasoning, total = counts.pop("reasoning_tokens", None), _count(usage, "total_tokens")
     problem = remark = None
     if total is not None and given is not None and made is not None and total != given + made:
         apart = total - given - made
@@ -60,14 +75,8 @@ def usage_of(usage: object, *, tier: str | None = None, cost: Decimal | None = N
     return Usage(
         input_tokens=given,
         output_tokens=made,
-        cached_tokens=cached,
         reasoning_tokens=reasoning,
-        cache_write_tokens=written,
-        input_audio_tokens=_count(before, "audio_tokens"),
-        output_audio_tokens=_count(after, "audio_tokens"),
-        input_image_tokens=_count(before, "image_tokens"),
-        output_image_tokens=_count(after, "image_tokens"),
-        input_video_tokens=_count(before, "video_tokens"),
+        **counts,
         tier=tier,
         cost=cost,
         problem=problem,
@@ -95,6 +104,13 @@ def _own_cost(data: bytes) -> Decimal | None:
     return cost if cost.is_finite() and 0 <= cost < 10**12 else None
 
 
+def _counts(details: object, names: Mapping[str, str]) -> dict[str, int]:
+    """The counts that are there."""
+    if not details or not isinstance(details, dict):
+        return {}
+    return {ours: count for name, ours in names.items() if (count := _count(details, name)) is not None}
+
+
 def _count(counts: object, name: str) -> int | None:
-    value = counts.get(name) if isinstance(counts, Mapping) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_COUNT else None
+    value = counts.get(name) if counts.__class__ is dict else None
+    return value if value.__class__ is int and 0 <= value <= MOST_COUNT else None
