@@ -236,3 +236,93 @@ def test_many_numbers_are_no_groups(years, refused):
     says = f"age is a number with {years} values, from 18 to {17 + years}.*bands: bands=.*--bands age=4 or age=30,60"
     with pytest.raises(BadData, match=says):
         measure(frame, group=["age"], prediction="granted", favourable="yes")
+
+
+# ── limits, families, one baseline ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(29, "too few: 29 of 30"), (30, "cannot tell"), (31, "cannot tell")])
+def test_a_group_is_compared_from_the_minimum_on(n, verdict):
+    """Just below, at it, just above."""
+    frame = table({"m": (60, 60), "w": (14, n - 14)})
+    found = measure(frame, group=["sex"], prediction="granted", favourable="yes")
+    row = found.against.set_index("group").loc["w"]
+    assert (row["verdict"], bool(found.groups.set_index("group").loc["w", "compared"])) == (verdict, n >= 30)
+    assert found.gaps["value"].notna().all() == (n >= 30)
+
+
+def test_each_group_is_held_against_the_most_favoured():
+    """Every field of a row: rates 0.6, 0.45 and 0.3; the reference is named, and is compared with nobody."""
+    frame = table({"a": (45, 55), "b": (60, 40), "c": (30, 70), "d": (1, 1)})
+    rows = measure(frame, group=["sex"], prediction="granted", favourable="yes").against.set_index("group")
+    assert list(rows["reference"]) == ["b"] * 4
+    assert list(rows["n"]) == [100, 100, 100, 2]
+    assert list(rows["rate"]) == [0.45, 0.6, 0.3, 0.5]
+    assert rows.loc["a", ["ratio", "difference"]].to_list() == pytest.approx([0.75, -0.15])
+    assert rows.loc["c", ["ratio", "difference"]].to_list() == pytest.approx([0.5, -0.3])
+    assert rows.loc[["b", "d"], ["ratio", "ratio_low", "difference", "low", "high", "p", "adjusted"]].isna().all().all()
+    assert rows.loc["c", ["low", "high"]].to_list() == pytest.approx([-0.4216, -0.1629], abs=1e-4)
+    assert rows.loc["c", ["ratio_low", "ratio_high"]].to_list() == pytest.approx([0.3547, 0.6961], abs=1e-4)
+    assert list(rows["verdict"]) == ["cannot tell", "reference", "less often favoured", "too few: 2 of 30"]
+
+
+def test_p_values_are_corrected_for_all_pairs_of_the_attribute():
+    """Three groups have three pairs: the smaller p counts three times, the larger twice, as Holm has it."""
+    frame = table({"a": (45, 55), "b": (60, 40), "c": (30, 70)})
+    rows = measure(frame, group=["sex"], prediction="granted", favourable="yes").against.set_index("group")
+    assert rows.loc["c", "adjusted"] == pytest.approx(3 * rows.loc["c", "p"])
+    assert rows.loc["a", "adjusted"] == pytest.approx(2 * rows.loc["a", "p"])
+    two = measure(table({"a": (45, 55), "b": (60, 40)}), group=["sex"], prediction="granted", favourable="yes").against
+    assert two.loc[0, "adjusted"] == two.loc[0, "p"]
+
+
+def test_each_attribute_is_a_family_of_its_own():
+    """What is asked beside an attribute changes none of its figures."""
+    frame = drawn(600, 4, {"a": 0.8, "b": 0.6, "c": 0.7})
+    alone = measure(frame, group=["sex"], prediction="granted", favourable="yes").against
+    beside = measure(frame, group=["age", "sex"], prediction="granted", favourable="yes").against
+    beside = beside[beside["grouping"] == "sex"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, beside)
+
+
+@pytest.mark.parametrize(
+    "counts", [{"m": (26, 4), "w": (32, 0)}, {"m": (182, 18), "w": (40, 0)}, {"m": (36, 4), "w": (43, 0)}]
+)
+def test_nothing_stands_out_with_an_interval_that_holds_0(counts):
+    """A small p alone is not enough: Fisher's test and the interval disagree here, and then it cannot be told."""
+    row = measure(table(counts), group=["sex"], prediction="granted", favourable="yes").against.iloc[0]
+    assert row["adjusted"] < 0.05
+    assert row["low"] < 0 < row["high"]
+    assert row["verdict"] == "cannot tell"
+
+
+def test_the_widest_gap_is_the_tables_row():
+    """One interval for one gap: the lowest group's row and the attribute's gap are the same figures."""
+    found = measure(
+        table({"a": (45, 55), "b": (60, 40), "c": (30, 70)}), group=["sex"], prediction="granted", favourable="yes"
+    )
+    row = found.against.set_index("group").loc["c"]
+    ratio, difference = found.gap("ratio"), found.gap("difference")
+    assert (ratio["worst"], ratio["best"]) == ("c", row["reference"])
+    assert [ratio[k] for k in ("value", "low", "high")] == [row[k] for k in ("ratio", "ratio_low", "ratio_high")]
+    assert [difference[k] for k in ("value", "low", "high")] == pytest.approx(
+        [-row[k] for k in ("difference", "high", "low")]
+    )
+
+
+def test_nobody_favoured_at_all_has_no_ratio():
+    """Two groups of which nobody is favoured, and a small one that is: 0 of 0 is no ratio, the difference is 0."""
+    frame = table({"a": (0, 40), "b": (0, 50), "c": (3, 0)})
+    rows = measure(frame, group=["sex"], prediction="granted", favourable="yes").against.set_index("group")
+    assert rows.loc["a", "difference"] == 0
+    assert pd.isna(rows.loc["a", "ratio"])
+    assert rows.loc["a", "verdict"] == "cannot tell"
+
+
+def test_rows_that_were_not_used_are_counted():
+    """Given, measured, and why not: a row that lacks both is one row."""
+    frame = table({"m": (40, 60), "w": (10, 40)})
+    frame.loc[0, ["sex", "granted"]] = None
+    frame.loc[1, "granted"] = ""
+    found = measure(frame, group=["sex"], prediction="granted", favourable="yes")
+    assert (found.rows, found.n, found.left_out) == (150, 148, {"granted": 2, "sex": 1})

@@ -58,7 +58,7 @@ def gaps(grouping: str, names: list[str], counts: np.ndarray, with_truth: bool, 
         alike[m] = _alike(m, counts, kind, rng)
         hits, out_of = (part(counts) for part in RATES[kind])
         pair = [int(hits[low]), int(out_of[low]), int(hits[high]), int(out_of[high])]
-        made[m] = _interval(float(_apart(m, seen[low], seen[high])), draws[m], m, pair)
+        made[m] = _interval(gap(m, *pair), draws[m], m, pair)
         made[m] |= {"chance": _chance(m, alike[m]), "worst": names[low], "best": names[high]}
     if with_truth:
         odds = [m for m in ("true_positive", "false_positive") if made[m]["value"] is not None]
@@ -75,6 +75,13 @@ def extremes(rates: np.ndarray) -> tuple[int, int]:
     """Where the lowest and the highest known rate stand; of equal ones the first and the last."""
     order = np.argsort(rates, kind="stable")  # not-a-number comes last
     return int(order[0]), int(order[np.isfinite(rates).sum() - 1])
+
+
+def gap(measure: str, hits: int, n: int, others: int, rest: int) -> float:
+    """The ratio of two shares, or the second less the first: one division of integers, so that what is exactly 0.8 is
+    not a little less. Not-a-number for 0 / 0."""
+    above, below = (hits * rest, n * others) if measure == "ratio" else (others * n - hits * rest, n * rest)
+    return above / below if below else float("nan")
 
 
 def _share(counts: np.ndarray, kind: str) -> np.ndarray:

@@ -42,7 +42,7 @@ from daybook.bias.decisions.columns import (
     require_bands,
     require_groups,
 )
-from daybook.bias.decisions.gaps import RATES, difference, extremes, gaps, ratio
+from daybook.bias.decisions.gaps import RATES, difference, extremes, gap, gaps, ratio
 from daybook.errors import BadData, BadParameter, meant
 from daybook.stats.estimate import proportion
 from daybook.stats.multiple import Correction, corrected
@@ -140,7 +140,9 @@ def measure(
         raise BadParameter(f"The minimum group size is {minimum}.", remedy="Say at least 2: one person is no group.")
     if (favourable is None) == (threshold is None):
         raise BadParameter(
-            f"{'Neither' if favourable is None else 'Both'} a favourable value and a threshold were given.",
+            "Neither a favourable value nor a threshold was given."
+            if favourable is None
+            else "Both a favourable value and a threshold were given.",
             remedy="Say which value is favourable or, for a score, from where on it is.",
         )
     true_value = truth_favourable if truth_favourable is not None else favourable
@@ -266,10 +268,10 @@ def _against(grouping: str, names: list[str], counts: np.ndarray, minimum: int) 
         row |= {"reference": None if best is None else names[best], **blank}
         if best is not None and i != best and n >= minimum:
             pair = (favoured_here, n, int(hits[best]), int(sizes[best]))
-            row["difference"] = pair[0] / n - pair[2] / pair[3]
+            row["difference"] = gap("difference", *pair[2:], *pair[:2])
             row["low"], row["high"] = difference(*pair[2:], *pair[:2])
             if pair[2]:
-                row["ratio"] = pair[0] / n / (pair[2] / pair[3])
+                row["ratio"] = gap("ratio", *pair)
                 row["ratio_low"], row["ratio_high"] = ratio(*pair)
             row["p"] = float(fisher_exact([[pair[0], n - pair[0]], [pair[2], pair[3] - pair[2]]]).pvalue)
         rows.append(row)
