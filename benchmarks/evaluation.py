@@ -31,8 +31,8 @@ from parts.made import machine, table
 
 import daybook
 from daybook.datasets import DataSet, Row, load
+from daybook.evaluation.ask.tasks import TASKS, Contestant, asked
 from daybook.evaluation.report import Evaluation
-from daybook.evaluation.tasks import TASKS, Contestant, asked
 from daybook.settings import Settings
 
 MODEL = "smollm2-135m-instruct"

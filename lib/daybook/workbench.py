@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from daybook.book import Book
     from daybook.costs.report import Costs
     from daybook.datasets import DataSet
+    from daybook.evaluation.ask.tasks import Contestant
     from daybook.evaluation.calibration import Calibration
     from daybook.evaluation.report import Evaluation
-    from daybook.evaluation.tasks import Contestant
     from daybook.finetune.report import Finetuning
     from daybook.finetune.tuner import Plan, Tuner
     from daybook.inference.client.client import Client
@@ -107,8 +107,8 @@ class Daybook:
         costs nothing, unless `fresh`.
 
         `options`: task, rows, scorer, judge, rubric, concurrency (4), cost_limit in US dollars, time_limit in seconds,
-        dask, fresh, part: as `evaluation.evaluator.evaluate` takes them."""
-        from daybook.evaluation.evaluator import evaluate
+        dask, fresh, part: as `evaluation.ask.evaluator.evaluate` takes them."""
+        from daybook.evaluation.ask.evaluator import evaluate
 
         return evaluate(
             self._asking, self.settings, self.book.journal, self.dataset(data, columns=columns), models, **options
@@ -119,7 +119,7 @@ class Daybook:
         `verdict`; with `judge`, that model is asked now, about `input` and `prediction`.
 
         `options`: judge, rubric, cost_limit in US dollars."""
-        from daybook.evaluation.evaluator import calibrate
+        from daybook.evaluation.ask.evaluator import calibrate
 
         return calibrate(lambda: self._asking, self.settings, self.book.journal, Path(path), **options)
 
@@ -209,7 +209,8 @@ class Daybook:
         from daybook.training.recipe import Recipe
 
         plan = self.finetune(data, Recipe.of(dict(recipe)), against=tuple(against), licence=licence or None)
-        return Finetuning(self.tuner, plan, name=name, actor="notebook", run_id=self.settings.run_id)
+        commands = {"sample": None, "url": f"DAYBOOK_BOOK={self.book.url_shown} "}.get(self.source, "")
+        return Finetuning(self.tuner, plan, name=name, actor="notebook", run_id=self.settings.run_id, commands=commands)
 
     @cached_property
     def tuner(self) -> Tuner:

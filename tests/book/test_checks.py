@@ -72,6 +72,9 @@ def test_findings_of_a_run_that_is_not_there_are_wrong(book_url, home):
         ["prices", "show", "gpt-4o-mini"],
         ["book", "info"],
         ["models", "list"],
+        ["finetune", "train", "builtin:requests", "--method", "head", "--name", "r", "--promote", "--json"],
+        ["finetune", "train", "builtin:requests", "--method", "head", "--name", "r", "--dry-run", "--json"],
+        ["finetune", "check", "builtin:requests", "--method", "head", "--json"],
     ],
 )
 def test_ordinary_use_of_a_command_leaves_a_sound_book(tmp_path, monkeypatch, capsys, command):

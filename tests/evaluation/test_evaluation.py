@@ -14,12 +14,12 @@ from daybook import workbench
 from daybook.cli import main
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadData, BadParameter, DaybookError
-from daybook.evaluation.evaluator import Evaluator
+from daybook.evaluation.ask.evaluator import Evaluator
+from daybook.evaluation.ask.tasks import TASKS, Contestant, body, contestants, task_of
 from daybook.evaluation.figures import Item
 from daybook.evaluation.predictions import score
 from daybook.evaluation.report import Evaluation
 from daybook.evaluation.scorers import Scorer
-from daybook.evaluation.tasks import TASKS, Contestant, body, contestants, task_of
 from daybook.inference.client.answer_cache import CachedAnswer
 from daybook.scoring import Score
 from daybook.settings import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daybook.evaluation.sandbox import Bounds, code_of, run
+from daybook.evaluation.sandbox.run import Bounds, code_of, run
 
 TIGHT = Bounds(seconds=0.5, megabytes=256)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from daybook.errors import BadParameter
-from daybook.scoring import MEASURES, judge, measure, number, similarity
-from daybook.scoring.bleu import corpus
+from daybook.scoring import MEASURES, judge, measure, number
+from daybook.scoring.text import similarity
 
 
 @pytest.mark.parametrize(
@@ -136,11 +136,6 @@ def test_an_unknown_scorer_names_those_that_there_are() -> None:
     """Usage error."""
     with pytest.raises(BadParameter, match="exact"):
         measure("best")
-
-
-def test_corpus_bleu_takes_rows_with_different_numbers_of_references() -> None:
-    """As sacrebleu gives it for the same text."""
-    assert corpus(["the cat sat on the mat"] * 2, [["the cat sat on the mat"], ["a", "the cat sat on the mat"]]) > 99
 
 
 def test_similarity_takes_the_nearest_reference() -> None:

@@ -299,8 +299,8 @@ def test_what_the_library_asked_is_not_the_endpoints_traffic(filled):
     ]
     assert [row for row in found.findings() if row not in extra] == before.findings()
     assert found.volume_prose.endswith(
-        "Not part of this: 754 calls by Daybook itself, from notebooks and evaluations, for $0.75 (2 of them unpriced),"
-        " 1 of which failed."
+        r"Not part of this: 754 calls by Daybook itself, from notebooks and evaluations, for *\$0.75* (2 of them"
+        " unpriced), 1 of which failed."
     )
 
 

@@ -11,6 +11,7 @@ from daybook.reporting.tables import to_records
 
 
 def against_price(approach: ApproachFigures) -> Chart:
+    """Quality with its interval against the price of 1,000 requests."""
     title = "Quality against price"
     rows = [row for row in to_records(approach.methods) if row["quality"] is not None and row["per_1000"]]
     if not rows:

@@ -6,15 +6,18 @@ an assumption of the reader's, and stated as one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
+from typing import Literal
 
 import pandas as pd
 
 from daybook.evaluation.report import Evaluation
 from daybook.reporting.tables import table, to_records
+from daybook.reporting.text import between, count, listing, percent
 from daybook.stats.paired import Difference
 
 BEARABLE = 0.05
@@ -63,6 +66,8 @@ class ApproachFigures:
     """Questions that were answered side by side: their latency is longer than their share of the machine."""
     notes: tuple[str, ...] = ()
     """What was left out of the measurement, and why."""
+    unused: Mapping[str, int] = field(default_factory=dict)
+    """Rows that were neither learnt from nor asked about: which → how many."""
 
     @cached_property
     def methods(self) -> pd.DataFrame:
@@ -139,6 +144,33 @@ class ApproachFigures:
         if self.best is None:
             return []
         return [self.best, *(n for n in self.untold if (self.against_best[n].value or 0.0) >= -BEARABLE)]
+
+    @cached_property
+    def most_frequent(self) -> tuple[str, float]:
+        """The right answer of most held-out rows, and their share: what always saying the same would score."""
+        counts = Counter(row.reference or "" for row in self.evaluation.data.rows)
+        label, n = min(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        return label, n / len(self.evaluation.data)
+
+    @cached_property
+    def verdict(self) -> tuple[Literal["met", "not met", "cannot tell", "not checked"], str]:
+        """Can it be told which one is to be used? `not met`: none is better than always saying the same."""
+        name = self.recommended
+        if name is None:
+            return "not checked", "nothing was scored"
+        q = self.evaluation.quality(name)
+        score = f"{name} scores {percent(q.value)}{between(q.low, q.high, percent)} on {count(q.n, 'row')}"
+        label, share = self.most_frequent
+        always = f"always answering {label!r} scores {percent(share)}"
+        if q.high is not None and q.high < share:
+            return "not met", f"{score}; {always}"
+        if q.low is None or q.low <= share:
+            return "cannot tell", f"{score}, which may be chance: {always}"
+        if len(self.evaluation.names) == 1:
+            return "not checked", f"{score}; nothing else was tried"
+        if others := [other for other in self.rivals if other != name]:
+            return "cannot tell", f"{score}, and cannot be told from {listing(others)}; it is the cheapest of them"
+        return "met", f"{score}, more than every other"
 
     @cached_property
     def recommended(self) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from daybook.approach.figures import BEARABLE, METHODS, ApproachFigures
 from daybook.reporting.tables import to_records
-from daybook.reporting.text import between, code, count, listing, money, percent, seconds
+from daybook.reporting.text import between, code, count, difference, listing, money, percent, seconds
 from daybook.stats.power import needed
 
 
@@ -33,11 +33,8 @@ def recommendation(approach: ApproachFigures) -> str:
     row = rows[name]
     if name != approach.best:
         d = approach.against_best[name]
-        interval = between(d.low, d.high, lambda value: f"{value * 100:+.1f}")
-        why = (
-            f"it is cheaper than the best, {code(approach.best)}, and cannot be told from it: "
-            f"{(d.value or 0.0) * 100:+.1f} points{interval}"
-        )
+        gain = difference(d.value, d.low, d.high, d.adjusted)
+        why = f"it is cheaper than the best, {code(approach.best)}, and cannot be told from it: {gain}"
     elif len(approach.evaluation.names) == 1:
         why = "it was tried alone"
     elif not approach.untold:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from daybook.approach import charts, prose, tables
 from daybook.approach.figures import ApproachFigures
 from daybook.errors import BadParameter, GateNotMet
-from daybook.reporting.findings import finding
-from daybook.reporting.result import Result, Table
+from daybook.reporting.findings import finding, verdict
+from daybook.reporting.result import Prose, Result, Table
 from daybook.reporting.tables import TableRow, to_records
-from daybook.reporting.text import amounts, plain, unbroken
+from daybook.reporting.text import plain
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
@@ -31,18 +31,14 @@ class Approach(ApproachFigures, Result):
 
     subject_word = "approach"
 
+    chart = charts.against_price
+
+    measured_prose = Prose(prose.measured)
+    recommendation = Prose(prose.recommendation)
+
     @property
     def prose(self) -> str:
         return f"{self.measured_prose}\n\n{self.recommendation}"
-
-    @property
-    def measured_prose(self) -> str:
-        return unbroken(prose.measured(self))
-
-    @property
-    def recommendation(self) -> str:
-        """What to use and why, then what would change it."""
-        return unbroken(amounts(prose.recommendation(self)))
 
     @property
     def difference_prose(self) -> str:
@@ -63,12 +59,6 @@ class Approach(ApproachFigures, Result):
             )
         return self
 
-    # ── shown ─────────────────────────────────────────────────────────────────────────────────────────
-
-    def chart(self) -> Chart:
-        """Quality with its interval against the price of 1,000 requests."""
-        return charts.against_price(self)
-
     def chart_quality(self) -> Chart:
         return self.evaluation.chart()
 
@@ -83,7 +73,11 @@ class Approach(ApproachFigures, Result):
 
     def findings(self) -> list[TableRow]:
         about = f"{self.evaluation.data.name}, {self.evaluation.data.digest}"
-        findings = [finding("rows", len(self.evaluation.data), "rows", n=len(self.evaluation.data), note=about)]
+        findings = [verdict(*self.verdict)]
+        findings.append(finding("rows", len(self.evaluation.data), "rows", n=len(self.evaluation.data), note=about))
+        if self.unused:
+            why = ", ".join(f"{n} {which}" for which, n in self.unused.items())
+            findings.append(finding("rows_not_used", sum(self.unused.values()), "rows", note=why))
         for row in to_records(self.methods):
             name, n = row["method"], row["n"]
             findings.append(
@@ -119,6 +113,7 @@ class Approach(ApproachFigures, Result):
                 }
                 for n, d in self.against_best.items()
             ],
+            "not_used": dict(self.unused),
             "best": self.best,
             "recommended": self.recommended,
             "notes": list(self.notes),

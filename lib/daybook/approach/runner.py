@@ -19,10 +19,10 @@ from daybook.approach.rows import apart, halves, of_classes, one_of_each_class, 
 from daybook.clock import new_id
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadParameter
-from daybook.evaluation.evaluator import Evaluator, meter
+from daybook.evaluation.ask.evaluator import Evaluator
+from daybook.evaluation.ask.tasks import Contestant
 from daybook.evaluation.figures import Item
 from daybook.evaluation.report import Evaluation
-from daybook.evaluation.tasks import Contestant
 from daybook.inference.client.answer_cache import CachedAnswer
 from daybook.inference.client.batch import PROJECT, Limits
 from daybook.inference.client.client import Client
@@ -31,7 +31,8 @@ from daybook.ports import Ledger
 from daybook.prices import reckon
 from daybook.providers.llamacpp.provider import Local, Options
 from daybook.records import Call, Usage
-from daybook.reporting.text import seconds
+from daybook.reporting.progress import meter
+from daybook.reporting.text import count, seconds
 from daybook.scoring import Score
 from daybook.settings import Settings
 
@@ -270,6 +271,13 @@ def compare(
     notes: list[str] = []
     if held is None:
         learn, held = halves(learn, notes)
+    train, test = learn.take(train_rows), held.take(rows)
+    left_out = {"held out": len(held) - len(test), "to learn from": len(learn) - len(train)}
+    for which, part, whole, wanted in (("held-out", test, held, rows), ("training", train, learn, train_rows)):
+        if len(part) < len(whole):
+            notes.append(f"{len(part):,} of {count(len(whole), f'{which} row')} were taken, by hash.")
+        elif wanted is not None and wanted > len(whole):
+            notes.append(f"{count(wanted, f'{which} row')} were asked for; there are {len(whole):,}.")
     with meter("approach", shown=settings.run_id is None) as progress:
         evaluator = Evaluator(client, settings, ledger, limits=Limits(concurrency=concurrency), progress=progress)
         runner = ApproachRunner(
@@ -280,4 +288,5 @@ def compare(
             steps=steps,
             time_limit=time_limit,
         )
-        return runner.run(learn.take(train_rows), held.take(rows), list(methods), notes=notes)
+        found = runner.run(train, test, list(methods), notes=notes)
+    return replace(found, unused={which: n for which, n in left_out.items() if n})

@@ -18,12 +18,12 @@ from daybook.errors import BadParameter
 from daybook.inference.client.answer_cache import AnswerCache, CachedAnswer, key
 from daybook.inference.client.batch import Limits, Request, ask_all
 from daybook.inference.client.client import Client
+from daybook.reporting.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np
 
 PROJECT = "bias"
-Progress = Callable[[int, int], None]
 
 
 def build(

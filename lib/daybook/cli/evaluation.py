@@ -256,6 +256,4 @@ def _show(found: Evaluation, as_json: bool, **more: Any) -> None:
             payload |= payload["differences"][0]
         click.echo(orjson.dumps(payload, default=str))
         return
-    for name, n in more.get("left_out", {}).items():
-        click.echo(f"{n} rows of {name} are not in all of the files and are left out.")
     click.echo(plain(f"{found.prose}\n\n{found.error_prose}"))

@@ -14,6 +14,7 @@ MOST = 6
 
 
 def by_day(costs: CostsFigures) -> Chart:
+    """Spend per day, stacked by model."""
     order = [row["model"] for row in to_records(costs.by_model) if row["spend"]]
     own = order if len(order) <= MOST + 1 else order[:MOST]
     layers = {name: [0.0] * costs.window.days for name in own}
@@ -44,6 +45,7 @@ def _empty(costs: CostsFigures) -> str:
 
 
 def who(costs: CostsFigures) -> Chart:
+    """Spend by model, caller and project."""
     left_out = f"; {count(costs.unpriced_calls, 'unpriced call')} left out" if costs.unpriced_calls else ""
     return ranked.ranked(
         f"Who spent it, and on what: {costs.window}",
@@ -68,6 +70,7 @@ def _bars(costs: CostsFigures, rows: list[TableRow], key: str, colour: str) -> l
 
 
 def offers(costs: CostsFigures) -> Chart:
+    """The same tokens on other models, beside what they really cost."""
     title = "The same tokens on other models"
     known = [(f"{o.provider}/{o.model}", float(o.amount)) for o in costs.offers if o.amount is not None]
     if costs.compared is None or not known:
@@ -87,6 +90,7 @@ def offers(costs: CostsFigures) -> Chart:
 
 
 def expected(costs: CostsFigures) -> Chart:
+    """Spend per day, and what is expected of the next 30, with its interval."""
     title = "Spend per day, and the next 30 days"
     if isinstance(costs.forecast, str):
         return nothing(title, f"Cannot be told: {costs.forecast}.")

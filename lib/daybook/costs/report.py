@@ -9,16 +9,14 @@ What is computed is in `figures`; `charts`, `prose` and `tables` are functions o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from daybook.costs import charts, prose
 from daybook.costs.figures import CostsFigures
 from daybook.costs.tables import TABLES
 from daybook.reporting.findings import finding
-from daybook.reporting.result import Result, Table
+from daybook.reporting.result import Prose, Result
 from daybook.reporting.tables import TableRow
-from daybook.reporting.text import amounts, unbroken
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
@@ -31,61 +29,28 @@ class Costs(CostsFigures, Result):
 
     subject_word = "costs"
 
-    @property
-    def tables(self) -> Mapping[str, Table]:
-        return TABLES
+    tables = TABLES
+
+    chart_by_day = charts.by_day
+    chart_who = charts.who
+    chart_elsewhere = charts.offers
+    chart_forecast = charts.expected
+
+    spend_prose = Prose(prose.spend)
+    unpriced_prose = Prose(prose.unpriced)
+    elsewhere_prose = Prose(prose.offers)
+    forecast_prose = Prose(prose.expected)
+    dearest_prose = Prose(prose.dearest)
 
     @property
     def about(self) -> str:
         return f", {self.window}"
-
-    # ── charts ────────────────────────────────────────────────────────────────────────────────────
-
-    def chart_by_day(self) -> Chart:
-        """Spend per day, stacked by model."""
-        return charts.by_day(self)
-
-    def chart_who(self) -> Chart:
-        """Spend by model, caller and project."""
-        return charts.who(self)
-
-    def chart_elsewhere(self) -> Chart:
-        """The same tokens on other models, beside what they really cost."""
-        return charts.offers(self)
-
-    def chart_forecast(self) -> Chart:
-        """Spend per day, and what is expected of the next 30, with its interval."""
-        return charts.expected(self)
-
-    # ── prose ─────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def prose(self) -> str:
         """All of it, in Markdown."""
         parts = (self.spend_prose, self.unpriced_prose, self.elsewhere_prose, self.forecast_prose, self.dearest_prose)
         return "\n\n".join(parts if self.calls else parts[:1])
-
-    @property
-    def spend_prose(self) -> str:
-        return unbroken(amounts(prose.spend(self)))
-
-    @property
-    def unpriced_prose(self) -> str:
-        return unbroken(amounts(prose.unpriced(self)))
-
-    @property
-    def elsewhere_prose(self) -> str:
-        return unbroken(amounts(prose.offers(self)))
-
-    @property
-    def forecast_prose(self) -> str:
-        return unbroken(amounts(prose.expected(self)))
-
-    @property
-    def dearest_prose(self) -> str:
-        return unbroken(amounts(prose.dearest(self)))
-
-    # ── conclusions ───────────────────────────────────────────────────────────────────────────────
 
     def findings(self) -> list[TableRow]:
         """What a run enters into the book: name, value, unit, low, high, level, n, note."""

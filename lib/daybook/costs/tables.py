@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from daybook.reporting.result import Table
-from daybook.reporting.tables import Column
+from daybook.reporting.result import Table, tables_by
+from daybook.reporting.tables import TOKENS, Column
 
 _SPEND = (
     Column("calls", "calls", "count"),
     Column("unpriced", "unpriced", "count"),
     Column("spend", "spend", "money"),
     Column("share", "share", "percent"),
-    Column("input_tokens", "tokens in", "count"),
-    Column("output_tokens", "tokens out", "count"),
+    *TOKENS,
 )
 TABLES = {
-    "by_day": Table("Spend by day (UTC)", (Column("day", "day"), *_SPEND)),
-    "by_model": Table("Spend by provider and served model", (Column("model", "model"), *_SPEND)),
-    "by_caller": Table("Spend by caller", (Column("caller", "caller"), *_SPEND)),
-    "by_project": Table("Spend by project", (Column("project", "project"), *_SPEND)),
+    **tables_by(
+        {
+            "day": "Spend by day (UTC)",
+            "model": "Spend by provider and served model",
+            "caller": "Spend by caller",
+            "project": "Spend by project",
+        },
+        _SPEND,
+    ),
     "unpriced": Table(
         "Calls without a known cost, by reason",
         (
             Column("reason", "reason"),
             Column("model", "model"),
             Column("calls", "calls", "count"),
-            Column("input_tokens", "tokens in", "count"),
-            Column("output_tokens", "tokens out", "count"),
+            *TOKENS,
         ),
     ),
     "elsewhere": Table(
@@ -44,8 +47,7 @@ TABLES = {
             Column("time", "time", "time"),
             Column("caller", "caller"),
             Column("model", "model"),
-            Column("input_tokens", "tokens in", "count"),
-            Column("output_tokens", "tokens out", "count"),
+            *TOKENS,
             Column("cost", "cost", "money"),
         ),
     ),

@@ -5,7 +5,7 @@
     load("book:days=30", book=book)                    calls of the book, where their content was kept
     load("builtin:requests")                           what the project wrote itself
 
-It knows what a row is. It does not know what a row is used for: a task says that (`evaluation.tasks`).
+It knows what a row is. It does not know what a row is used for: a task says that (`evaluation.ask.tasks`).
 """
 
 from daybook.datasets.load import load

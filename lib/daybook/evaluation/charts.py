@@ -14,6 +14,7 @@ from daybook.reporting.text import percent
 
 
 def quality(evaluation: EvaluationFigures) -> Chart:
+    """Quality with its interval."""
     rows = [row for row in to_records(evaluation.leaderboard) if row["quality"] is not None]
     title = "Quality, with its 95 % interval"
     if not rows:
@@ -32,6 +33,7 @@ def quality(evaluation: EvaluationFigures) -> Chart:
 
 
 def differences(evaluation: EvaluationFigures) -> Chart:
+    """Each against the first, with its interval and the line of no difference."""
     rows = [row for row in to_records(evaluation.differences) if row["difference"] is not None]
     title = "Difference on the same rows, with its 95 % interval"
     if not rows:

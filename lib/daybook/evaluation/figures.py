@@ -18,6 +18,7 @@ from daybook.datasets import DataSet, Row
 from daybook.errors import BadParameter
 from daybook.inference.client.answer_cache import CachedAnswer
 from daybook.reporting import tables
+from daybook.reporting.text import difference
 from daybook.scoring import Score
 from daybook.stats.bootstrap import mean
 from daybook.stats.estimate import Estimate
@@ -57,6 +58,10 @@ class EvaluationFigures:
     spent: Decimal | None = None
     """US dollars for those; None where one of them has no price."""
     stopped: str | None = None
+    wanted: int | None = None
+    """Rows that were asked for; None: all there are."""
+    unused: Mapping[str, int] = field(default_factory=dict)
+    """Rows that nobody was asked about: why → how many."""
     seconds: float = 0.0
     seed: int = 0
 
@@ -102,10 +107,10 @@ class EvaluationFigures:
     @cached_property
     def winner(self) -> str | None:
         """The contestant that is better than the first and than which none looks better; None: cannot tell."""
-        better = [name for name, difference in self.compared.items() if difference.verdict == "better"]
+        better = [name for name, d in self.compared.items() if d.verdict == "better"]
         if better:
             return max(better, key=lambda name: self.quality(name).value or 0.0)
-        if self.compared and all(difference.verdict == "worse" for difference in self.compared.values()):
+        if self.compared and all(d.verdict == "worse" for d in self.compared.values()):
             return self.names[0]
         return None
 
@@ -119,9 +124,8 @@ class EvaluationFigures:
         if self.winner == first:
             return "not met", f"{first} is better than every other contestant"
         by = self.compared[self.winner]
-        points = ", ".join(f"{100 * end:+.1f}" for end in (by.low, by.high) if end is not None)
-        gain = f" by {100 * (by.value or 0):+.1f} points ({points.replace(', ', ' to ')})"
-        return "met", f"{self.winner} is better than {first}{gain}"
+        gain = difference(by.value, by.low, by.high, by.adjusted)
+        return "met", f"{self.winner} is better than {first}: {gain}, on {by.n} rows"
 
     def item(self, name: str, row: str) -> Item:
         """One contestant's item, by the row's id. Raises BadParameter."""

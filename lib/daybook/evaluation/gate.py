@@ -9,6 +9,7 @@ from __future__ import annotations
 from daybook.errors import BadParameter, GateNotMet
 from daybook.evaluation.figures import EvaluationFigures
 from daybook.reporting.gates import MUST, NOT_WORSE
+from daybook.reporting.text import difference
 
 _REMEDY = "Do not promote it; or state another gate, and say why."
 
@@ -34,10 +35,9 @@ def require(evaluation: EvaluationFigures, at_least: float | None, must: str | N
     d = evaluation.compared[name]
     met = d.verdict == "better" or (must == "not-worse" and d.low is not None and d.low > -NOT_WORSE)
     if not met or stopped:
-        ends = "" if d.low is None or d.high is None else f", from {d.low * 100:+.1f} to {d.high * 100:+.1f}"
-        by = "unknown" if d.value is None else f"{d.value * 100:+.1f} points{ends}"
         raise GateNotMet(
-            f"{name} must be {must} than {evaluation.names[0]}; the difference is {by} on {d.n} rows: "
+            f"{name} must be {must} than {evaluation.names[0]}; the difference is "
+            f"{difference(d.value, d.low, d.high, d.adjusted)}, on {d.n} rows: "
             f"{d.verdict}{stopped}.",
             remedy=_REMEDY,
         )

@@ -64,8 +64,9 @@ def score(paths: Sequence[Path], *, scorer: str, labels: Sequence[str] = (), emb
     marker = Scorer(scorer, labels=labels or data.labels, embed=embed)
     items = {name: _items(data.rows, file.predicted, marker) for name, file in zip(names, read, strict=True)}
     outside = {name: len(file.rows) - len(ids) for name, file in zip(names, read, strict=True)}
-    evaluation = Evaluation(data=data, task="stored", scorer=scorer, items=items)
-    return Stored(evaluation, {name: n for name, n in outside.items() if n})
+    left_out = {name: n for name, n in outside.items() if n}
+    unused = {f"of {name}, which are not in every file": n for name, n in left_out.items()}
+    return Stored(Evaluation(data=data, task="stored", scorer=scorer, items=items, unused=unused), left_out)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

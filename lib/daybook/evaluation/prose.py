@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from daybook.evaluation.figures import EvaluationFigures
 from daybook.reporting.tables import to_records
-from daybook.reporting.text import between, code, count, listing, money, percent, points, seconds
+from daybook.reporting.text import between, code, count, difference, listing, money, percent, seconds
 
 SHOWN = 4
 
 
 def plan(evaluation: EvaluationFigures) -> str:
+    """What these rows can show at all."""
     n = len(evaluation.data)
     clusters = len(set(evaluation.data.groups)) if evaluation.data.groups else None
     shared = f" from {count(clusters, 'source')}" if clusters not in (None, n) else ""
     rows = f"{count(n, 'row')}{shared} of {code(evaluation.data.name)}, scored by {code(evaluation.scorer)}."
+    rows += _unused(evaluation)
     if evaluation.least is None:
         return (
             f"{rows} Unless two contestants disagree on far more than a fifth of them, so few show no difference with "
@@ -23,6 +25,15 @@ def plan(evaluation: EvaluationFigures) -> str:
         f"{rows} Where two contestants disagree on a fifth of the rows, this many show a difference of "
         f"**{evaluation.least * 100:.1f} points** with 80 %; a smaller one may well stay unseen."
     )
+
+
+def _unused(evaluation: EvaluationFigures) -> str:
+    """How many rows were asked for, and which were not asked about."""
+    n, wanted = len(evaluation.data), evaluation.wanted
+    text = f" {count(wanted, 'row')} {'was' if wanted == 1 else 'were'} asked for." if wanted and wanted > n else ""
+    if evaluation.unused:
+        text += f" Not asked about: {listing([f'{n:,} {why}' for why, n in evaluation.unused.items()])}."
+    return text
 
 
 def quality(evaluation: EvaluationFigures) -> str:
@@ -44,14 +55,11 @@ def differences(evaluation: EvaluationFigures) -> str:
     first = code(evaluation.names[0])
     sentences = []
     for name, d in evaluation.compared.items():
-        interval = between(d.low, d.high, lambda value: f"{value * 100:+.1f}")
-        p = "" if d.adjusted is None else f", p = {d.adjusted:.3g}"
+        gain = difference(d.value, d.low, d.high, d.adjusted)
         if d.verdict == "cannot tell":
-            sentences.append(
-                f"Whether {code(name)} or {first} is better **cannot be told**: {points(d.value)}{interval}{p}."
-            )
+            sentences.append(f"Whether {code(name)} or {first} is better **cannot be told**: {gain}.")
         else:
-            sentences.append(f"{code(name)} is **{d.verdict}** than {first}: {points(d.value)}{interval}{p}.")
+            sentences.append(f"{code(name)} is **{d.verdict}** than {first}: {gain}.")
     tests = listing(sorted({d.test for d in evaluation.compared.values()}))
     several = ", adjusted by Holm" if len(evaluation.compared) > 1 else ""
     return f"{' '.join(sentences)} Paired on the same rows; test: {tests}{several}."

@@ -11,17 +11,14 @@ What is computed is in `figures`; `charts`, `prose` and `tables` are functions o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from daybook.evaluation import charts, gate, prose, tables
 from daybook.evaluation.figures import EvaluationFigures
 from daybook.reporting.findings import finding, verdict
-from daybook.reporting.result import Result, Table
+from daybook.reporting.result import Prose, Result, Table
 from daybook.reporting.tables import TableRow, to_records
-from daybook.reporting.text import amounts, unbroken
-
-if TYPE_CHECKING:
-    from daybook.reporting.charts.style import Chart
+from daybook.reporting.text import p_value
 
 
 class Evaluation(EvaluationFigures, Result):
@@ -29,66 +26,45 @@ class Evaluation(EvaluationFigures, Result):
 
     subject_word = "evaluation"
 
+    chart = charts.quality
+    chart_differences = charts.differences
+
+    plan_prose = Prose(prose.plan)
+    quality_prose = Prose(prose.quality)
+    difference_prose = Prose(prose.differences)
+    cost_prose = Prose(prose.cost)
+    error_prose = Prose(prose.errors)
+
     @property
     def tables(self) -> Mapping[str, Table]:
         return tables.tables(self)
-
-    # ── charts and prose ──────────────────────────────────────────────────────────────────────────────
-
-    def chart(self) -> Chart:
-        """Quality with its interval."""
-        return charts.quality(self)
-
-    def chart_differences(self) -> Chart:
-        """Each against the first, with its interval and the line of no difference."""
-        return charts.differences(self)
 
     @property
     def prose(self) -> str:
         parts = [self.plan_prose, self.quality_prose, self.difference_prose]
         return "\n\n".join(parts if self.task == "stored" else [*parts, self.cost_prose])
 
-    @property
-    def plan_prose(self) -> str:
-        """What these rows can show at all."""
-        return unbroken(prose.plan(self))
-
-    @property
-    def quality_prose(self) -> str:
-        return unbroken(prose.quality(self))
-
-    @property
-    def difference_prose(self) -> str:
-        return unbroken(prose.differences(self))
-
-    @property
-    def cost_prose(self) -> str:
-        return unbroken(amounts(prose.cost(self)))
-
-    @property
-    def error_prose(self) -> str:
-        return unbroken(prose.errors(self))
-
-    # ── gates ─────────────────────────────────────────────────────────────────────────────────────────
-
     def require(self, *, at_least: float | None = None, must: str | None = None) -> None:
         """Raises GateNotMet unless the first contestant scores at least that, and the second is `better` or
         `not-worse` than the first. Not worse: the interval rules out a loss of five points."""
         gate.require(self, at_least, must)
-
-    # ── conclusions ───────────────────────────────────────────────────────────────────────────────────
 
     def findings(self) -> list[TableRow]:
         """What a run enters into the book. Each names the rows it is about."""
         about = f"{self.data.name}, {self.scorer}, {self.data.digest}"
         findings = [verdict(*self.verdict)] if self.compared else []
         findings += [finding("rows", len(self.data), "rows", n=len(self.data), note=about)]
+        if self.unused:
+            why = ", ".join(f"{n} {reason}" for reason, n in self.unused.items())
+            findings.append(finding("rows_not_used", sum(self.unused.values()), "rows", note=why))
         for name in self.names:
             q = self.quality(name)
             findings.append(finding(f"quality/{name}", q.value, "share", q.low, q.high, n=q.n, note=about))
         for name, d in self.compared.items():
-            note = f"{d.verdict}; {d.test}, p {d.p if d.p is None else round(d.p, 4)}; {about}"
-            findings.append(finding(f"difference/{name}", d.value, "share", d.low, d.high, n=d.n, note=note))
+            p = "" if d.adjusted is None else f", p {p_value(d.adjusted)}"
+            ends = [None if end is None else end * 100 for end in (d.value, d.low, d.high)]
+            note = f"{d.verdict}; {d.test}{p}; {about}"
+            findings.append(finding(f"difference/{name}", ends[0], "points", *ends[1:], n=d.n, note=note))
         if self.spent is not None:
             findings.append(finding("spent", self.spent, "USD", n=self.asked))
         return sorted(findings, key=lambda row: str(row["name"]))
@@ -111,6 +87,7 @@ class Evaluation(EvaluationFigures, Result):
         return {
             "data": {"name": self.data.name, "source": self.data.source, "rows": len(self.data)}
             | {"digest": self.data.digest},
+            "not_used": dict(self.unused),
             "task": self.task,
             "scorer": self.scorer,
             "leaderboard": to_records(self.leaderboard),

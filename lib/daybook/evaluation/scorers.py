@@ -8,11 +8,12 @@ from typing import Any
 
 from daybook.datasets import Row
 from daybook.errors import BadData, BadParameter
-from daybook.evaluation import sandbox
 from daybook.evaluation.figures import Item
+from daybook.evaluation.sandbox.run import Bounds, code_of, run
 from daybook.inference.client.answer_cache import CachedAnswer
-from daybook.scoring import MEASURES, Score, json_fields, label, measure, number, similarity
+from daybook.scoring import MEASURES, Score, json_fields, label, measure, number
 from daybook.scoring.judge import RUBRIC, messages, parse
+from daybook.scoring.text import similarity
 from daybook.scoring.visible import visible
 
 SCORERS = (*MEASURES, "similarity", "judge", "code")
@@ -32,7 +33,7 @@ class Scorer:
     embed: Embed | None = None
     judge: Judge | None = None
     rubric: str = RUBRIC
-    bounds: sandbox.Bounds | None = None
+    bounds: Bounds | None = None
 
     def score(
         self, rows: Sequence[Row], answers: Sequence[CachedAnswer | None], errors: Sequence[str | None]
@@ -89,7 +90,7 @@ class Scorer:
         return [None if value is None else Score(value, f"{value:.2f}") for value in verdicts]
 
     def _checked(self, row: Row, text: str) -> Score:
-        outcome = sandbox.run(f"{sandbox.code_of(text)}\n\n{_test(row)}", self.bounds)
+        outcome = run(f"{code_of(text)}\n\n{_test(row)}", self.bounds)
         return Score(float(outcome.passed), None if outcome.said == "no code" else outcome.said)
 
 

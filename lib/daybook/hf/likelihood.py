@@ -23,8 +23,6 @@ class LogLikelihood:
     total: float
     """Sum of the log-probabilities (natural logarithm) of the continuation's tokens."""
     tokens: int
-    greedy: bool
-    """Whether each of them is the model's first choice."""
 
 
 @lru_cache(maxsize=2)
@@ -74,7 +72,7 @@ def score(
             mine = torch.log_softmax(logits[i, len(ids) - 1 - n : len(ids) - 1].float(), dim=-1)
             wanted = torch.tensor(ids[-n:], device=mine.device)
             total = mine.gather(1, wanted[:, None]).sum().item()
-            found[part[i]] = LogLikelihood(float(total), n, bool((mine.argmax(-1) == wanted).all()))
+            found[part[i]] = LogLikelihood(float(total), n)
         if progress is not None:
             progress(min(start + batch, len(order)), len(order))
     return [found[pair] for pair in pairs]

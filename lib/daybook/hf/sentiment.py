@@ -23,7 +23,6 @@ from daybook.errors import BadData, BadParameter
 from daybook.extras import require
 from daybook.hf import embeddings
 
-LABELS = ("negative", "positive")
 _HERE = Path(__file__).parent
 BATCH = 64
 

@@ -71,6 +71,8 @@ def summary(findings: list[TableRow]) -> str:
 
 def _figure(row: TableRow) -> str:
     value = row["value"]
+    if row["unit"] == "verdict":
+        return str(row["note"]).partition(":")[0]
     if value is None:
         return "unknown"
     return f"{value:.0f}" if row["unit"] in ("calls", "tokens") else f"{value:.4g}"

@@ -1,13 +1,14 @@
 """What every result can do: its tables to look at, its findings as text, itself at the end of a cell.
 
-A result has `tables` (name → Table), `findings()` and `prose`; the rest is written here, once. A table's rows are the
-result's attribute of the same name, unless the table carries a frame of its own.
+A result says which `tables` it has (name → Table), what its `findings()` are, and its `prose`; the rest is written
+here, once. A table's rows are the result's attribute of the same name, unless the table carries a frame of its own. A
+chart of a result is a function of its figures, assigned in the class; a paragraph is one in `Prose`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +16,7 @@ from daybook.errors import BadParameter
 from daybook.reporting import findings
 from daybook.reporting.html import shown
 from daybook.reporting.tables import Column, TableRow, present, to_text
-from daybook.reporting.text import plain
+from daybook.reporting.text import amounts, plain, unbroken
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,23 @@ class Table:
     columns: Sequence[Column]
     frame: pd.DataFrame | None = None
     """The rows; None: the result's attribute that has the table's name."""
+
+
+def tables_by(captions: Mapping[str, str], columns: Sequence[Column]) -> dict[str, Table]:
+    """Tables that differ in what their rows are by: `{"day": "Calls by day"}` is the table `by_day`, with a column
+    `day` before the others."""
+    return {f"by_{key}": Table(caption, (Column(key, key), *columns)) for key, caption in captions.items()}
+
+
+class Prose:
+    """A paragraph, written by a function of the result; its amounts and figures stay whole."""
+
+    def __init__(self, write: Callable[[Any], str]) -> None:
+        self._write = write
+        self.__doc__ = write.__doc__
+
+    def __get__(self, result: Any, owner: type | None = None) -> str:
+        return str(self.__doc__) if result is None else unbroken(amounts(self._write(result)))
 
 
 class Result(ABC):

@@ -64,8 +64,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> pd.DataFrame
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How one column of a frame is shown: under which heading, and as what. `low`, `high`: columns whose interval is
-    shown beside it."""
+    """How one column of a frame is shown: under which heading, and as what: a name of `SHOWN`, or `unit`, where the
+    row's column `unit` says it. `low`, `high`: columns whose interval is shown beside it."""
 
     name: str
     heading: str
@@ -88,6 +88,7 @@ SHOWN: Mapping[str, Callable[[Any], str]] = {
     "ratio": wording.ratio,
     "score": wording.score,
 }
+TOKENS = (Column("input_tokens", "tokens in", "count"), Column("output_tokens", "tokens out", "count"))
 _WIDE = 50
 """Characters. A column with longer texts may break its lines."""
 DASH = "–"
@@ -126,11 +127,12 @@ def texts(frame: pd.DataFrame, columns: Sequence[Column]) -> dict[str, list[str]
     """Heading → the cells below it, as they are shown in a page and on the command line."""
     shown: dict[str, list[str]] = {}
     for column in columns:
-        shown[column.heading] = [_shown(column.kind, value) for value in frame[column.name]]
+        kinds = list(frame["unit"]) if column.kind == "unit" else [column.kind] * len(frame)
+        shown[column.heading] = [_shown(kind, value) for kind, value in zip(kinds, frame[column.name], strict=True)]
         if column.low:
             lows, highs = (frame[end] for end in (column.low, column.high))
             shown[f"{column.heading}, 95 %"] = [
-                _interval(column.kind, low, high) for low, high in zip(lows, highs, strict=True)
+                _interval(kind, low, high) for kind, low, high in zip(kinds, lows, highs, strict=True)
             ]
     return shown
 

@@ -95,6 +95,17 @@ def between(low: Any, high: Any, shown: Any) -> str:
     return f" (95 % interval {shown(low)} to {shown(high)})"
 
 
+def difference(value: float | None, low: float | None, high: float | None, p: float | None = None) -> str:
+    """+4.2 points (95 % interval +1.0 to +7.4), p = 0.034."""
+    interval = between(low, high, lambda end: f"{end * 100:+.1f}")
+    return f"{points(value)}{interval}{'' if p is None else f', p {equals(p)}'}"
+
+
+def equals(p: float) -> str:
+    """`= 0.034`, `< 0.001`: what stands behind a p in a sentence."""
+    return p_value(p) if p < 0.001 else f"= {p_value(p)}"
+
+
 def code(text: object) -> str:
     """A name from the data as Markdown that cannot become anything else."""
     clean = " ".join(str(text).replace("`", "'").split())[:80]

@@ -38,7 +38,7 @@ def measure(name: str) -> Measure:
     """The measure of that name. Raises BadParameter."""
     if name not in MEASURES:
         raise BadParameter(f"There is no scorer {name[:40]!r}.", remedy=f"There are {', '.join(MEASURES)}.")
-    measured: Measure = importlib.import_module(f"daybook.scoring.{_FILES.get(name, name)}").score
+    measured: Measure = importlib.import_module(f"daybook.scoring.{_FILES.get(name, f'text.{name}')}").score
 
     def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
         return measured(visible(answer), references, choices)
@@ -46,4 +46,5 @@ def measure(name: str) -> Measure:
     return score
 
 
-_FILES = {"json": "json_fields"}
+_FILES = {"number": "number", "choice": "choice", "label": "label", "json": "json_fields"}
+"""Measures that are not in `text` under their own name."""

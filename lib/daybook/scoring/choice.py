@@ -11,9 +11,9 @@ import re
 from collections.abc import Sequence
 from string import ascii_uppercase
 
-from daybook.scoring.contains import occurs
-from daybook.scoring.normalised import plain
 from daybook.scoring.score import Score
+from daybook.scoring.text.contains import occurs
+from daybook.scoring.text.normalised import plain
 from daybook.scoring.visible import boxed, undressed
 
 _OPENS = re.compile(r"^\W*(?:option|choice|answer)?\W*([A-Z])(?:\s*[).:\]\-–,*]|\s*$|\s*\n)", re.IGNORECASE)

@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from daybook.scoring.normalised import plain
 from daybook.scoring.score import Score
+from daybook.scoring.text.normalised import plain
 
 
 def read(answer: str) -> dict[str, Any] | None:

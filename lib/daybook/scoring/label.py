@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from daybook.scoring.contains import occurs
-from daybook.scoring.normalised import plain, words
 from daybook.scoring.score import Score
+from daybook.scoring.text.contains import occurs
+from daybook.scoring.text.normalised import plain, words
 
 
 def read(answer: str, labels: Sequence[str]) -> str | None:

@@ -23,6 +23,7 @@ _OUTCOMES: dict[str | None, tuple[str, str]] = {
 
 
 def volume(traffic: TrafficFigures) -> Chart:
+    """Calls per hour (up to a week) or day, by outcome."""
     hourly = traffic.window.days <= 7
     if hourly:
         start = traffic.window.start
@@ -50,6 +51,8 @@ def volume(traffic: TrafficFigures) -> Chart:
 
 
 def callers(traffic: TrafficFigures) -> Chart:
+    """Calls by caller and by model."""
+
     def label(calls: float) -> str:
         return f"{calls:,.0f}  ({percent(calls / traffic.calls)})"
 
@@ -69,6 +72,7 @@ def callers(traffic: TrafficFigures) -> Chart:
 
 
 def errors(traffic: TrafficFigures) -> Chart:
+    """Failed calls by kind, as shares with intervals."""
     rows = to_records(traffic.errors)
     bars = [
         ranked.Bar(
@@ -96,7 +100,17 @@ def _no_errors(traffic: TrafficFigures) -> str:
     return f"{'No call failed' if traffic.observed else 'Whether calls failed is unknown'}: {traffic.window}."
 
 
-def speed(traffic: TrafficFigures, measure: str) -> Chart:
+def latency(traffic: TrafficFigures) -> Chart:
+    """p50, p95 and p99 of the latency per model, with intervals."""
+    return _speed(traffic, "latency")
+
+
+def first_token(traffic: TrafficFigures) -> Chart:
+    """p50, p95 and p99 of the time to first token per model, with intervals."""
+    return _speed(traffic, "first_token")
+
+
+def _speed(traffic: TrafficFigures, measure: str) -> Chart:
     title = {"latency": "Latency by model", "first_token": "Time to first token by model"}[measure]
     subtitle = {"latency": "answered calls, request to last byte", "first_token": "answered streams"}[measure]
     items = sorted((m for m in traffic.measured if m.measure == measure), key=lambda m: (m.model != "", -m.n))

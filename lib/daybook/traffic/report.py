@@ -9,13 +9,11 @@ What is computed is in `figures`; `charts`, `prose` and `tables` are functions o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from daybook.reporting.findings import finding
-from daybook.reporting.result import Result, Table
+from daybook.reporting.result import Prose, Result
 from daybook.reporting.tables import TableRow, total
-from daybook.reporting.text import unbroken
 from daybook.traffic import charts, prose
 from daybook.traffic.figures import MEASURES, QUANTILES, TrafficFigures
 from daybook.traffic.tables import TABLES
@@ -31,65 +29,29 @@ class Traffic(TrafficFigures, Result):
 
     subject_word = "traffic"
 
-    @property
-    def tables(self) -> Mapping[str, Table]:
-        return TABLES
+    tables = TABLES
+
+    chart_volume = charts.volume
+    chart_callers = charts.callers
+    chart_errors = charts.errors
+    chart_latency = charts.latency
+    chart_first_token = charts.first_token
+
+    volume_prose = Prose(prose.volume)
+    errors_prose = Prose(prose.errors)
+    latency_prose = Prose(prose.latency)
+    paths_prose = Prose(prose.paths)
+    tokens_prose = Prose(prose.tokens)
 
     @property
     def about(self) -> str:
         return f", {self.window}"
-
-    # ── charts ────────────────────────────────────────────────────────────────────────────────────
-
-    def chart_volume(self) -> Chart:
-        """Calls per hour (up to a week) or day, by outcome."""
-        return charts.volume(self)
-
-    def chart_callers(self) -> Chart:
-        """Calls by caller and by model."""
-        return charts.callers(self)
-
-    def chart_errors(self) -> Chart:
-        """Failed calls by kind, as shares with intervals."""
-        return charts.errors(self)
-
-    def chart_latency(self) -> Chart:
-        """p50, p95 and p99 of the latency per model, with intervals."""
-        return charts.speed(self, "latency")
-
-    def chart_first_token(self) -> Chart:
-        """p50, p95 and p99 of the time to first token per model, with intervals."""
-        return charts.speed(self, "first_token")
-
-    # ── prose ─────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def prose(self) -> str:
         """All of it, in Markdown."""
         parts = (self.volume_prose, self.errors_prose, self.latency_prose, self.paths_prose, self.tokens_prose)
         return "\n\n".join(parts if self.calls else parts[:1])
-
-    @property
-    def volume_prose(self) -> str:
-        return unbroken(prose.volume(self))
-
-    @property
-    def errors_prose(self) -> str:
-        return unbroken(prose.errors(self))
-
-    @property
-    def latency_prose(self) -> str:
-        return unbroken(prose.latency(self))
-
-    @property
-    def paths_prose(self) -> str:
-        return unbroken(prose.paths(self))
-
-    @property
-    def tokens_prose(self) -> str:
-        return unbroken(prose.tokens(self))
-
-    # ── conclusions ───────────────────────────────────────────────────────────────────────────────
 
     def findings(self) -> list[TableRow]:
         """What a run enters into the book: name, value, unit, low, high, level, n, note."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from daybook.reporting.result import Table
-from daybook.reporting.tables import Column
+from daybook.reporting.result import Table, tables_by
+from daybook.reporting.tables import TOKENS, Column
 
 _CALLS = (
     Column("calls", "calls", "count"),
     Column("failed", "failed", "count"),
     Column("failed_rate", "rate", "percent", "failed_low", "failed_high"),
-    Column("input_tokens", "tokens in", "count"),
-    Column("output_tokens", "tokens out", "count"),
+    *TOKENS,
 )
 _SECONDS = (
     Column("model", "model"),
@@ -19,9 +18,14 @@ _SECONDS = (
     Column("max", "longest", "seconds"),
 )
 TABLES = {
-    "by_day": Table("Calls by day (UTC)", (Column("day", "day"), *_CALLS)),
-    "by_caller": Table("Calls by caller", (Column("caller", "caller"), *_CALLS)),
-    "by_model": Table("Calls by provider and model asked for", (Column("model", "model"), *_CALLS)),
+    **tables_by(
+        {
+            "day": "Calls by day (UTC)",
+            "caller": "Calls by caller",
+            "model": "Calls by provider and model asked for",
+        },
+        _CALLS,
+    ),
     "errors": Table(
         "Failed calls by kind, as a share of all calls",
         (

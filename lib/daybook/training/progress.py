@@ -28,6 +28,12 @@ class TrainingProgress:
     """Seconds that the remaining steps will take at the pace so far."""
     curve: tuple[LossPoint, ...] = ()
 
+    @property
+    def losses(self) -> dict[str, str]:
+        """The latest ones, as a progress bar shows them."""
+        latest = {"loss": self.loss, "held-out": self.curve[-1].validation if self.curve else None}
+        return {name: f"{value:.3f}" for name, value in latest.items() if value is not None}
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 

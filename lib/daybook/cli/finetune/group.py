@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +15,7 @@ from daybook.cli.finetune.options import JSON, options, plan_of, show_gates, use
 if TYPE_CHECKING:
     from daybook.finetune.tuner import Plan
     from daybook.training.jobs import Job
+    from daybook.training.progress import TrainingProgress
 
 
 @click.group(cls=Group)
@@ -88,7 +88,7 @@ def train(name: str, promote: bool, dry_run: bool, as_json: bool, **asked: Any) 
         _show(plan, as_json=False, to_err=as_json)
         job = book.tuner.start(plan, name=name, actor=f"cli:{user()}", promote=promote)
         click.echo(f"Training {job.id}", err=True)
-        return _told(job, as_json) if dry_run else _run(book, job.id, as_json)
+        return _show_job(job, as_json) if dry_run else _run(book, job.id, as_json)
 
 
 @finetune.command()
@@ -118,7 +118,7 @@ def status(job: str | None, as_json: bool) -> int:
     """
     with workbench.open() as book:
         if job is not None:
-            return _told(book.tuner.jobs.read(job), as_json)
+            return _show_job(book.tuner.jobs.read(job), as_json)
         every = book.tuner.jobs.list()
     if as_json:
         click.echo(orjson.dumps([one.to_dict() for one in every], option=orjson.OPT_INDENT_2, default=str))
@@ -141,26 +141,24 @@ def cancel(job: str, as_json: bool) -> int:
       daybook finetune cancel ft-0123456789ab
     """
     with workbench.open() as book:
-        return _told(book.tuner.cancel(job, actor=f"cli:{user()}"), as_json)
+        return _show_job(book.tuner.cancel(job, actor=f"cli:{user()}"), as_json)
 
 
 def _run(book: workbench.Daybook, id_: str, as_json: bool) -> int:
-    from tqdm import tqdm
+    from daybook.reporting.progress import meter
 
-    with tqdm(total=None, unit=" steps", file=sys.stderr, disable=not sys.stderr.isatty(), dynamic_ncols=True) as bar:
+    losses: dict[str, str] = {}
+    with meter("training", unit="step", figures=losses) as move:
 
-        def tell(progress: Any) -> None:
-            bar.total = progress.steps
-            last = progress.curve[-1].validation if progress.curve else None
-            loss = {"loss": progress.loss, "held-out": last}
-            bar.set_postfix({k: f"{v:.3f}" for k, v in loss.items() if v is not None}, refresh=False)
-            bar.update(progress.step - bar.n)
+        def follow(progress: TrainingProgress) -> None:
+            losses.update(progress.losses)
+            move(progress.step, progress.steps)
 
-        done = book.tuner.run(id_, tell=tell)
-    return _told(done.job, as_json)
+        done = book.tuner.run(id_, tell=follow)
+    return _show_job(done.job, as_json)
 
 
-def _told(job: Job, as_json: bool) -> int:
+def _show_job(job: Job, as_json: bool) -> int:
     if as_json:
         click.echo(orjson.dumps(job.to_dict(), option=orjson.OPT_INDENT_2, default=str))
         return 0

@@ -15,10 +15,12 @@ def losses(
     *,
     kept: int | None,
     unit: str,
+    loss: str = "loss, nats a token",
     subtitle: str = "",
     log: bool = False,
 ) -> Chart:
-    """`kept`: which of the points is the one that was kept. `log`: x grows by factors."""
+    """`kept`: which of the points is the one that was kept. `unit`, `loss`: of x and of the loss. `log`: x grows by
+    factors."""
     if not held_out:
         return nothing(title, "Nothing was measured on held-out rows.")
     figure, (axis,) = chart(title, subtitle=subtitle)
@@ -38,7 +40,7 @@ def losses(
         axis.minorticks_off()
     axis.set_ylim(0, max([*held_out, *(b for _, b in known)]) * 1.15)
     axis.set_xlabel(unit)
-    axis.set_ylabel("loss, nats a token" if not log else "loss, nats a row")
+    axis.set_ylabel(loss)
     if known:
         legend(axis)
     return figure

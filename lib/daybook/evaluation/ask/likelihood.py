@@ -13,9 +13,9 @@ from typing import Any
 from daybook.clock import new_id
 from daybook.datasets import DataSet
 from daybook.errors import BadData, BadParameter
+from daybook.evaluation.ask.tasks import Contestant, Task, asked
 from daybook.evaluation.figures import Item
 from daybook.evaluation.report import Evaluation
-from daybook.evaluation.tasks import Contestant, Task, asked
 from daybook.inference.client.answer_cache import CachedAnswer
 from daybook.inference.client.batch import PROJECT
 from daybook.inference.client.client import Client

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from daybook.scoring.normalised import words
 from daybook.scoring.score import Score
+from daybook.scoring.text.normalised import words
 
 
 def occurs(part: str, text: str) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from daybook.scoring.normalised import plain, same
 from daybook.scoring.score import Score
+from daybook.scoring.text.normalised import plain, same
 
 
 def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:

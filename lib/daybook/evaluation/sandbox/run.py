@@ -23,7 +23,7 @@ from pathlib import Path
 
 from daybook.errors import DaybookError
 
-_CHILD = Path(__file__).with_name("sandbox_child.py")
+_CHILD = Path(__file__).with_name("child.py")
 _FENCED = re.compile(r"```(?:python|py)?[ \t]*\r?\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 REFUSED = 97
 """Exit code of a child that could not lock itself in."""

@@ -1,4 +1,4 @@
-"""The process that runs foreign code. Started by `sandbox`, never imported by it; knows nothing of Daybook.
+"""The process that runs foreign code. Started by `run`, never imported by it; knows nothing of Daybook.
 
 Reads a token and the code from stdin, locks itself in, runs the code, and ends: 0 it ran to its end (the token is on
 stderr), 1 it raised (the error's name is), 97 it could not lock itself in and has run nothing.

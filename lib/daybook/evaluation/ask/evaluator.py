@@ -7,9 +7,7 @@ project `evaluation`. What was answered before, by the same weights to the same 
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -18,16 +16,17 @@ from typing import Any
 from daybook.datasets import DataSet, Row
 from daybook.errors import BadData, BadParameter
 from daybook.evaluation import calibration
+from daybook.evaluation.ask.likelihood import evaluate_by_likelihood
+from daybook.evaluation.ask.tasks import Contestant, Task, body, contestants, scored_by, task_of
+from daybook.evaluation.ask.turns import following, turns, whole
 from daybook.evaluation.calibration import Calibration
-from daybook.evaluation.likelihood import evaluate_by_likelihood
 from daybook.evaluation.report import Evaluation
 from daybook.evaluation.scorers import Judge, Scorer
-from daybook.evaluation.tasks import Contestant, Task, body, contestants, scored_by, task_of
-from daybook.evaluation.turns import following, turns, whole
 from daybook.inference.client.answer_cache import AnswerCache, CachedAnswer, key
 from daybook.inference.client.batch import PROJECT, BatchResult, Limits, Request, ask_all
 from daybook.inference.client.client import Client
 from daybook.ports import Ledger
+from daybook.reporting.progress import Progress, meter
 from daybook.scoring.judge import RUBRIC
 from daybook.settings import Settings
 
@@ -36,7 +35,6 @@ AT_A_TIME = 16
 a run that is stopped has asked all of them about nearly the same rows."""
 Pair = tuple[str, str]
 """A contestant's name and a row's id."""
-Progress = Callable[[int, int], None]
 Examples = Callable[[Contestant, Row], Sequence[Row]]
 
 
@@ -270,12 +268,16 @@ def evaluate(
     data, by hash, and the other half is asked about. `judge`: the model that marks free text by the `rubric`. Limits:
     US dollars and seconds. `part`: only the i-th of n parts of the rows, for one of several who ask at once."""
     taking_part, pool = contestants(models), None
+    unused: dict[str, int] = {}
     if any(contestant.shots for contestant in taking_part):
         pool, data = data.split(0.5)
+        unused["kept for examples"] = len(pool)
+    if rows is not None and rows < len(data):
+        unused["beyond those asked for"] = len(data) - rows
     limits = Limits(concurrency=concurrency, cost=_dollars(cost_limit), seconds=time_limit)
     with meter("evaluation", shown=settings.run_id is None) as progress:
         evaluator = Evaluator(client, settings, ledger, limits=limits, dask=dask, progress=progress, fresh=fresh)
-        return evaluator.run(
+        evaluation = evaluator.run(
             data.take(rows),
             taking_part,
             task=task,
@@ -285,6 +287,7 @@ def evaluate(
             pool=pool,
             part=part,
         )
+    return replace(evaluation, wanted=rows, unused=unused)
 
 
 def calibrate(
@@ -309,19 +312,3 @@ def calibrate(
 
 def _dollars(amount: float | str | None) -> Decimal | None:
     return None if amount is None else Decimal(str(amount))
-
-
-@contextmanager
-def meter(what: str, *, shown: bool) -> Iterator[Progress]:
-    """A progress bar: on a terminal, and in a notebook that somebody looks at; otherwise nothing is drawn."""
-    from tqdm.auto import tqdm
-
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    watched = shown and (sys.stderr.isatty() or shell is not None)
-    with tqdm(total=0, desc=what, unit="answer", disable=not watched, leave=False) as bar:
-
-        def move(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield move
