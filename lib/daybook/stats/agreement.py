@@ -28,8 +28,6 @@ def kappa(a: Sequence[Hashable], b: Sequence[Hashable], *, weighted: bool = Fals
     if len(a) != len(b):
         raise BadParameter(f"{len(a)} ratings against {len(b)}.", remedy="Rate the same items.")
     names: list[Any] = list(dict.fromkeys([*a, *b]))
-    if weighted:
-        names.sort()
     classes = {name: i for i, name in enumerate(names)}
     k, n = len(classes), len(a)
     if n < 2 or k < 2:
