@@ -30,6 +30,13 @@ class Usage:
     reasoning_tokens: int | None = None
     cache_write_tokens: int | None = None
     """Part of `input_tokens`, written to the provider's cache; none of them was read from it."""
+    cache_write_1h_tokens: int | None = None
+    """Part of `cache_write_tokens`, to be kept for an hour instead of minutes."""
+    cached_audio_tokens: int | None = None
+    """Part of `cached_tokens` and of `input_audio_tokens`; None: what kind of tokens were cached is not known."""
+    cached_image_tokens: int | None = None
+    """The same of images."""
+    web_searches: int | None = None
     input_audio_tokens: int | None = None
     output_audio_tokens: int | None = None
     input_image_tokens: int | None = None

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _BATCH = {"processing": "batch"}
 _CLASSES = {
     "cache_write_mtok": "cache write",
+    "cache_write_1h_mtok": "cache write 1h",
+    "cache_audio_read_mtok": "cached audio",
+    "cache_image_read_mtok": "cached image",
     "input_audio_mtok": "input audio",
     "input_image_mtok": "input image",
     "input_video_mtok": "input video",
@@ -115,7 +118,7 @@ class Published:
             since = max((day for day in (since, begun) if day is not None), default=None)
         if not {"input_mtok", "output_mtok", "requests_kcount"} & set(keys):
             return None
-        request = keys.get("requests_kcount")
+        request, search = keys.get("requests_kcount"), keys.get("web_searches_kcount")
         return Rate(
             provider=self.provider.id,
             model=self.model.id,
@@ -124,6 +127,7 @@ class Published:
             output=_steps(keys.get("output_mtok")),
             reasoning=_steps(keys.get("output_reasoning_mtok")),
             request=request / 1000 if isinstance(request, Decimal) else Decimal(0),
+            search=search / 1000 if isinstance(search, Decimal) else None,
             others={name: steps for key, name in _CLASSES.items() if (steps := _steps(keys.get(key))) is not None},
             batch=batch,
             tier=tier,

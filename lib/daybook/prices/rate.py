@@ -64,10 +64,12 @@ class Rate:
     reasoning: Steps | None = None
     """None: reasoning tokens cost what other output costs."""
     others: Mapping[str, Steps] = field(default_factory=dict, hash=False)
-    """Rates of other classes of token: `cache write`, and `input` or `output` `audio`, `image`, `video`. One that is
-    not there costs what other tokens of its side cost."""
+    """Rates of other classes of token: `cache write` (and `1h`), `input` or `output` `audio`, `image`, `video`, and
+    `cached` `audio`, `image`. One that is not there costs what other tokens of its side cost."""
     request: Decimal = Decimal(0)
     """US dollars per call, on top of its tokens."""
+    search: Decimal | None = None
+    """US dollars per web search; None: no such rate is published."""
     batch: bool = False
     tier: str | None = None
     """The service tier that it is for; None: the ordinary one."""
@@ -110,12 +112,16 @@ class Rate:
         for steps, tokens in counts:
             if tokens and steps is not None:
                 millionths = _EXACT.fma(_price(steps, usage.input_tokens or 0), Decimal(tokens), millionths)
-        amount = _settle(_EXACT.add(_EXACT.scaleb(millionths, -6), self.request))
+        searches = _EXACT.multiply(self.search or Decimal(0), Decimal(usage.web_searches or 0))
+        amount = _settle(_EXACT.add(_EXACT.add(_EXACT.scaleb(millionths, -6), self.request), searches))
         if amount >= _TOO_MUCH:
             reason = f"so many tokens cannot be meant: {usage.input_tokens} input, {usage.output_tokens} output"
             return Cost(amount=None, source=self.source, rate=self.words, note=reason)
         estimated = None if usage.reported else "the token counts are estimates"
-        note = "; ".join(part for part in (estimated, usage.remark, self.note) if part)
+        searched = (
+            f"{usage.web_searches} web searches at {plain(self.search)} USD" if searches and self.search else None
+        )
+        note = "; ".join(part for part in (estimated, usage.remark, self.note, searched) if part)
         return Cost(amount=amount, source=self.source, rate=self.words, note=note or None)
 
     def reckon_many(self, usage: Usage, calls: int) -> Cost:
@@ -152,43 +158,68 @@ class Rate:
                 return "the output tokens are not known"
             out = 0
         cached, reasoning = usage.cached_tokens or 0, usage.reasoning_tokens or 0
-        inputs = {
-            "cache write": usage.cache_write_tokens or 0,
-            "input audio": usage.input_audio_tokens or 0,
-            "input image": usage.input_image_tokens or 0,
-            "input video": usage.input_video_tokens or 0,
-        }
         outputs = {"output audio": usage.output_audio_tokens or 0, "output image": usage.output_image_tokens or 0}
-        if min(into, out, cached, reasoning, *inputs.values(), *outputs.values()) < 0:
+        classes = self._classes_of_input(usage)
+        if isinstance(classes, str):
+            return classes
+        inputs, of_cached = classes
+        if min(into, out, cached, reasoning, *inputs.values(), *of_cached.values(), *outputs.values()) < 0:
             return "a token count is negative"
         if cached > into:
             return f"{cached} cached tokens cannot be part of {into} input tokens"
         if reasoning > out:
             return f"{reasoning} reasoning tokens cannot be part of {out} output tokens"
-        inputs = {name: count for name, count in inputs.items() if name in self.others}
         outputs = {name: count for name, count in outputs.items() if name in self.others}
-        fresh, spoken = into - cached - sum(inputs.values()), out - reasoning - sum(outputs.values())
+        fresh, read = into - cached - sum(inputs.values()), cached - sum(of_cached.values())
+        spoken = out - reasoning - sum(outputs.values())
         if fresh < 0:
-            counts = _listed(inputs | {"cached": cached})
-            return f"the classes of input tokens are more than all: {counts} of {into}"
+            return f"the classes of input tokens are more than all: {_listed(inputs | {'cached': cached})} of {into}"
+        if read < 0:
+            return f"the classes of cached tokens are more than all: {_listed(of_cached)} of {cached}"
         if spoken < 0:
             counts = _listed(outputs | {"reasoning": reasoning})
             return f"the classes of output tokens are more than all: {counts} of {out}"
-        if cached and any(inputs[name] for name in ("input audio", "input image", "input video") if name in inputs):
-            return f"it is not known what kind of tokens were cached: {cached} of {into}"
         if self.input is None and into:
             return "no rate for input tokens is published"
         if self.output is None and out:
             return "no rate for output tokens is published"
         if self.reasoning is not None and usage.reasoning_tokens is None and out:
             return "reasoning tokens have a rate of their own and were not counted"
+        if usage.web_searches and self.search is None and not self.request:
+            return f"no rate for web searches is published, and there were {usage.web_searches}"
         return [
             (self.input, fresh),
-            (self.cached or self.input, cached),
+            (self.cached or self.input, read),
             (self.output, spoken),
             (self.reasoning or self.output, reasoning),
-            *((self.others[name], count) for name, count in (inputs | outputs).items()),
+            *((self.others[name], count) for name, count in (inputs | of_cached | outputs).items()),
         ]
+
+    def _classes_of_input(self, usage: Usage) -> tuple[dict[str, int], dict[str, int]] | str:
+        """The classes of input tokens with rates of their own, those of cached tokens apart; or why they cannot be
+        known. A class whose side has a rate of its own must have one too: it never costs what other input costs."""
+        rates = self.others
+        hour = usage.cache_write_1h_tokens or 0
+        writes = {"cache write": (usage.cache_write_tokens or 0) - hour, "cache write 1h": hour}
+        if hour and "cache write" in rates and "cache write 1h" not in rates:
+            return "no rate for cache writes that last an hour is published"
+        inputs = {name: count for name, count in writes.items() if name in rates}
+        of_cached: dict[str, int] = {}
+        for kind, count, cached in (
+            ("audio", usage.input_audio_tokens, usage.cached_audio_tokens),
+            ("image", usage.input_image_tokens, usage.cached_image_tokens),
+            ("video", usage.input_video_tokens, None),
+        ):
+            if f"input {kind}" not in rates:
+                continue
+            if count and cached is None and usage.cached_tokens:
+                return f"it is not known what kind of tokens were cached: {usage.cached_tokens} of {usage.input_tokens}"
+            if cached and f"cached {kind}" not in rates:
+                return f"no rate for cached {kind} is published"
+            inputs[f"input {kind}"] = (count or 0) - (cached or 0)
+            if cached:
+                of_cached[f"cached {kind}"] = cached
+        return inputs, of_cached
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -67,6 +67,30 @@ def test_every_class_is_read():
     assert usage_of({**usage, "prompt_tokens_details": {"cache_creation_tokens": 9}}).cache_write_tokens == 9
 
 
+@pytest.mark.parametrize(
+    ("reported", "read"),
+    [
+        ({"cache_creation": {"ephemeral_1h_input_tokens": 7}}, {"cache_write_1h_tokens": 7}),
+        (
+            {"prompt_tokens_details": {"cache_creation_token_details": {"ephemeral_1h_input_tokens": 7}}},
+            {"cache_write_1h_tokens": 7},
+        ),
+        (
+            {"prompt_tokens_details": {"cached_tokens_details": {"audio_tokens": 1, "image_tokens": 2}}},
+            {"cached_audio_tokens": 1, "cached_image_tokens": 2},
+        ),
+        ({"server_tool_use": {"web_search_requests": 3}}, {"web_searches": 3}),
+        ({"num_search_queries": 4}, {"web_searches": 4}),
+        ({"num_search_queries": "4", "server_tool_use": 5, "cache_creation": None, "prompt_tokens_details": []}, {}),
+    ],
+)
+def test_what_is_counted_beside_the_tokens_is_read(reported, read):
+    """Cache writes of an hour, kinds of cached tokens, web searches, where upstreams put them; no count is None."""
+    assert usage_of({"prompt_tokens": 90, "completion_tokens": 8, **reported}) == Usage(
+        input_tokens=90, output_tokens=8, **read
+    )
+
+
 COUNTS = {"prompt_tokens": 3, "completion_tokens": 4}
 
 

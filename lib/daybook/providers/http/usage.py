@@ -38,6 +38,9 @@ _INPUTS = {
     "image_tokens": "input_image_tokens",
     "video_tokens": "input_video_tokens",
 }
+_WRITES = {"ephemeral_1h_input_tokens": "cache_write_1h_tokens"}
+_CACHED = {"audio_tokens": "cached_audio_tokens", "image_tokens": "cached_image_tokens"}
+_SEARCHES = {"num_search_queries": "web_searches", "web_search_requests": "web_searches"}
 _OUTPUTS = {
     "reasoning_tokens": "reasoning_tokens",
     "audio_tokens": "output_audio_tokens",
@@ -58,7 +61,7 @@ def usage_of(usage: object, *, tier: str | None = None, cost: Decimal | None = N
     if given is None and made is None:
         return None
     before, after = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    counts: dict[str, Any] = _counts(before, _INPUTS) | _counts(after, _OUTPUTS)
+    counts: dict[str, Any] = _counts(before, _INPUTS) | _counts(after, _OUTPUTS) | _counted_beside(usage, before)
     if "cached_tokens" not in counts and (cached := _count(usage, "prompt_cache_hit_tokens")) is not None:
         counts["cached_tokens"] = cached
     reasoning, total = counts.pop("reasoning_tokens", None), _count(usage, "total_tokens")
@@ -102,6 +105,18 @@ def _own_cost(data: bytes) -> Decimal | None:
     except (ValueError, TypeError, KeyError, ArithmeticError, AttributeError, RecursionError):
         return None
     return cost if cost.is_finite() and 0 <= cost < 10**12 else None
+
+
+def _counted_beside(usage: Mapping[str, Any], before: object) -> dict[str, int]:
+    """What some upstreams count in objects of their own: cache writes by how long they last (Anthropic, LiteLLM), the
+    kinds of cached tokens (OpenAI), web searches (Anthropic, OpenRouter, Perplexity)."""
+    counts = _counts(usage.get("cache_creation"), _WRITES) | _counts(usage.get("server_tool_use"), _SEARCHES)
+    if "num_search_queries" in usage:
+        counts |= _counts(usage, _SEARCHES)
+    if before and isinstance(before, dict):
+        counts |= _counts(before.get("cache_creation_token_details"), _WRITES)
+        counts |= _counts(before.get("cached_tokens_details"), _CACHED)
+    return counts
 
 
 def _counts(details: object, names: Mapping[str, str]) -> dict[str, int]:
