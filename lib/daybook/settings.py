@@ -6,6 +6,7 @@ down as a value. Nothing below the workbench reads the environment.
     DAYBOOK_HOME      folder for the journal, the book and the keys   (<project>/.daybook)
     DAYBOOK_BOOK      duckdb:///path or postgresql://…                (duckdb:///<home>/book.duckdb)
     DAYBOOK_REPORTS   folder that reports are published to            (<project>/reports)
+    DAYBOOK_PAGES     who may read reports: owner, group or all       (owner)
     DAYBOOK_MODELS    YAML file that names models and upstreams       (<home>/models.yml, if there)
     DAYBOOK_CONTENT   1: also keep prompts and answers in the book    (off)
     DAYBOOK_RUN       id of the notebook run this process belongs to  (set by the press)
@@ -17,8 +18,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast, get_args
 
 from daybook.errors import SettingsError
+
+Readers = Literal["owner", "group", "all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Settings:
     content: bool = False
     """Whether prompts and answers are kept. Off: only their digests and counts are."""
     run_id: str | None = None
+    readers: Readers = "owner"
+    """Who may read the published reports and their index, apart from the owner."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Settings:
@@ -52,6 +58,9 @@ class Settings:
             raise SettingsError(
                 f"DAYBOOK_CONTENT is {content!r}.", remedy="Write 1 to keep prompts and answers, 0 not to."
             )
+        readers = env.get("DAYBOOK_PAGES", "").strip().lower() or "owner"
+        if readers not in get_args(Readers):
+            raise SettingsError(f"DAYBOOK_PAGES is {readers[:40]!r}.", remedy=f"Write {', '.join(get_args(Readers))}.")
         return cls(
             root=root,
             home=home,
@@ -60,6 +69,7 @@ class Settings:
             models=Path(env.get("DAYBOOK_MODELS") or home / "models.yml").expanduser().absolute(),
             content=content in {"1", "true"},
             run_id=env.get("DAYBOOK_RUN") or None,
+            readers=cast("Readers", readers),
         )
 
 

@@ -149,7 +149,13 @@ class Daybook:
         """
         from daybook.bias.models import build
 
-        return build(lambda: self._asking, home=self.settings.home, model=EMBEDDED, run_id=self.settings.run_id)
+        return build(
+            lambda: self._asking,
+            home=self.settings.home,
+            model=EMBEDDED,
+            run_id=self.settings.run_id,
+            content=self.settings.content,
+        )
 
     @cached_property
     def tasks(self) -> TasksClient:

@@ -35,9 +35,11 @@ def build(
     limits: Limits | None = None,
     progress: Progress | None = None,
     fresh: bool = False,
+    content: bool = False,
 ) -> Bias:
-    """`asking`: called when a model is first asked. `fresh`: ask again what was answered before."""
-    answers = AnswerCache(None if fresh else home / "bias" / "answers.jsonl")
+    """`asking`: called when a model is first asked. `fresh`: ask again what was answered before. `content`: whether the
+    texts of answers may be kept as they are."""
+    answers = AnswerCache(None if fresh else home / "bias" / "answers.jsonl", content=content)
 
     def answers_to(bodies: Sequence[Mapping[str, Any]]) -> list[str | None]:
         models = asking()

@@ -122,7 +122,7 @@ def reports(word: str | None, limit: int, as_json: bool, opened: bool) -> int:
     settings = Settings.from_env()
     with workbench.open(settings=settings) as bench:
         press.recover(settings, bench.book)
-        page = index.write(settings.reports, bench.book, home=settings.home)
+        page = index.write(settings.reports, bench.book, home=settings.home, readers=settings.readers)
         found = index.entries(settings.reports, bench.book, home=settings.home)
     known = {entry.run.notebook for entry in found} | set(notebooks.words(settings.root))
     if word is not None and word not in known:

@@ -207,7 +207,7 @@ def _close(settings: Settings, console: Console, day: date, ended: list[Ended], 
 
     with workbench.open(settings=settings) as book:
         book.book.drain()
-        page = index.write(settings.reports, book.book)
+        page = index.write(settings.reports, book.book, readers=settings.readers)
         calls = book.book.rows(
             "select count(*) as n, sum(case when status = 'ok' then 1 else 0 end) as ok,"
             " sum(case when cost is null then 1 else 0 end) as unpriced from calls"

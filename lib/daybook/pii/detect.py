@@ -36,10 +36,19 @@ def _card(text: str) -> bool:
     return sum(doubled) % 10 == 0
 
 
+_IBANS = {
+    15: "NO", 16: "BE", 18: "DK FI FK FO GL NL SD", 19: "MK SI", 20: "AT BA EE KZ LT LU MN XK",
+    21: "CH CR HR LI LV OM", 22: "BG BH DE GB GE IE ME RS VA", 23: "AE GI IL IQ SO TL",
+    24: "AD CZ DZ ES MD PK RO SA SE SK TN VG YE", 25: "PT ST", 26: "IR IS TR", 27: "BI DJ FR GR IT MC MR SM",
+    28: "AL AZ BY CY DO GT HN HU LB NI PL SV", 29: "BR EG LY PS QA UA", 30: "JO KW MU", 31: "MT SC", 32: "LC",
+    33: "RU",
+}  # fmt: skip
+"""Length → the countries whose account numbers are that long (SWIFT's register, release 99)."""
+
+
 def _iban(text: str) -> bool:
     plain = text.replace(" ", "").upper()
-    moved = plain[4:] + plain[:4]
-    return 15 <= len(plain) <= 34 and int("".join(str(int(c, 36)) for c in moved)) % 97 == 1
+    return int("".join(str(int(character, 36)) for character in plain[4:] + plain[:4])) % 97 == 1
 
 
 def _ssn(text: str) -> bool:
@@ -73,11 +82,20 @@ _KINDS: dict[str, tuple[str, Callable[[str], bool] | None]] = {
         None,
     ),
     "secret": (
+        # A token in dots begins where its word does: else each `eyJ` within it would be searched to its end.
         r"\b(?:sk-[A-Za-z0-9_-]{20,}|db-[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{30,}|AKIA[0-9A-Z]{16}|"
-        r"xox[abpr]-[A-Za-z0-9-]{10,}|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,})",
+        r"xox[abpr]-[A-Za-z0-9-]{10,}|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,})",
         None,
     ),
-    "iban": (r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", _iban),
+    # In groups of four, as it is printed, or in one piece; a country's are all of one length.
+    "iban": (
+        "|".join(
+            rf"\b(?:{countries.replace(' ', '|')})\d\d(?: ?[A-Z0-9]{{4}}){{{n // 4 - 1}}}"
+            + (rf" ?[A-Z0-9]{{{n % 4}}}\b" if n % 4 else r"\b")
+            for n, countries in _IBANS.items()
+        ),
+        _iban,
+    ),
     "card": (
         r"\b(?:\d{13,19}|\d{4}([ \u00a0.-])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ \u00a0.-])\d{6}\2\d{4,5})\b",
         _card,
@@ -95,12 +113,15 @@ _KINDS: dict[str, tuple[str, Callable[[str], bool] | None]] = {
     # is an order number or a moment in seconds as often.
     "phone": (
         r"(?<![\w.])\+\d{1,3}[ .-]?(?:\(\d{1,5}\)[ .-]?)?\d(?:[ .-]?\d){5,12}\b"
-        r"|(?<![\w.])(?<!\d )\(\d{2,5}\)[ .-]?\d{3,4}[ .-]?\d{3,4}\b"
-        r"|(?<![\w.-])(?<!\d )\d{3}[ .-]\d{3}[ .-]\d{4}\b|(?<![\w.-])(?<!\d )0\d{2,4}[ -]\d{3,4}[ -]?\d{3,4}\b",
+        r"|(?<![\w.])(?<!\d )(?:(?:1|00\d{1,3})[ .-]?)?\(\d{2,5}\)[ .-]?\d{3,4}[ .-]?\d{3,4}\b"
+        r"|(?<![\w.-])(?<!\d )(?:1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}\b"
+        r"|(?<![\w.-])(?<!\d )0\d{2,4}[ -]\d{3,4}[ -]?\d{3,4}\b",
         _phone,
     ),
 }
 KINDS = tuple(_KINDS)
+_ONE_LENGTH = {"iban", "ssn"}
+"""Kinds of which no shorter part can be one."""
 _PATTERNS = {kind: (re.compile(pattern), rule) for kind, (pattern, rule) in _KINDS.items()}
 
 
@@ -126,7 +147,10 @@ def _spans(kind: str, text: str) -> Iterator[Span]:
     at = 0
     while (match := pattern.search(text, at)) is not None:
         start, end = match.span()
-        passed = end if rule is None else _longest(pattern, rule, text, start, end)
+        if rule is None or kind in _ONE_LENGTH:
+            passed = end if rule is None or rule(match[0]) else None
+        else:
+            passed = _longest(pattern, rule, text, start, end)
         if passed is not None:
             yield Span(kind, start, passed)
         at = passed or start + 1

@@ -181,7 +181,7 @@ class ScrubbedFile:
         self.scrubber = scrubber
 
     def write(self, text: str, path: str) -> None:
-        clean = notebooks.text_of(self.scrubber.tree(notebooks.parse(text)))
+        clean = notebooks.text_of(self.scrubber.notebook(notebooks.parse(text)))
         atomic.replace(Path(path.removeprefix(SCHEME)), clean.encode())
 
     def pretty_path(self, path: str) -> str:

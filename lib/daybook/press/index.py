@@ -22,8 +22,10 @@ from daybook.errors import BookError, ReportUnwritable
 from daybook.ports import Books
 from daybook.press import publish, render, reports, standing, workdir
 from daybook.press import sidecar as rows
+from daybook.press.scrub import Scrubber
 from daybook.press.standing import Verdict, as_of, made_up, verdict
 from daybook.records import Run
+from daybook.settings import Readers
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +56,7 @@ class ReportEntry:
         return as_of(self.run)
 
 
-def write(folder: Path, book: Books, *, home: Path | None = None) -> Path:
+def write(folder: Path, book: Books, *, home: Path | None = None, readers: Readers = "owner") -> Path:
     """Renew the index of the reports in `folder`; returns its path.
 
     `home`: where runs under way are; given it, a run whose process is gone is shown as interrupted.
@@ -62,10 +64,10 @@ def write(folder: Path, book: Books, *, home: Path | None = None) -> Path:
     """
     target = folder / NAME
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        publish.open_folder(folder, readers)
         with _alone(folder):
             page = html(entries(folder, book, home=home))
-            publish.write(target, page.encode(), mode=0o600)
+            publish.write(target, page.encode(), readers=readers, mode=0o600)
     except OSError as error:
         raise ReportUnwritable(
             f"The index {target} can't be written: {error.strerror or error}.",
@@ -148,6 +150,7 @@ def _entry(folder: Path, run: Run, findings: tuple[Mapping[str, Any], ...], home
         state = "interrupted"
     page = Path(run.report).with_suffix(".html") if run.report else None
     link = quote(page.as_posix()) if page is not None and (folder / page).is_file() else None
+    shown = [Scrubber().finding(finding) for finding in findings]
     return ReportEntry(
-        run=run, state=state, link=link, findings=standing.headlines(run.notebook, findings), verdict=verdict(findings)
+        run=run, state=state, link=link, findings=standing.headlines(run.notebook, shown), verdict=verdict(shown)
     )

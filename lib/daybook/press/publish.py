@@ -22,8 +22,10 @@ from daybook.press.parameters import INJECTED, tags
 from daybook.press.runner import RunOutcome
 from daybook.press.scrub import REMOVED, Scrubber
 from daybook.records import Run
+from daybook.settings import Readers
 
 FAILURE = "daybook-failure"
+_READ: Mapping[Readers, int] = {"owner": 0, "group": 0o040, "all": 0o044}
 
 
 def folder_of(reports: Path, run: Run) -> Path:
@@ -57,8 +59,9 @@ def publish(
     reports: Path,
     findings: Sequence[Mapping[str, Any]],
     scrubber: Scrubber,
+    readers: Readers = "owner",
 ) -> Run:
-    """Write the three files; returns the run with its report's path and digest.
+    """Write the three files, for `readers`; returns the run with its report's path and digest.
 
     The sidecar comes last: where it is, the other two are. Raises ReportUnwritable, and leaves no file
     that is only partly written.
@@ -68,8 +71,8 @@ def publish(
     folder = folder_of(reports, run)
     stem = f"{run.notebook}/{run.logical_date.isoformat()}/{run.id}"
     run = replace(run, report=f"{stem}.ipynb")
-    findings = [scrubber.tree(dict(finding)) for finding in findings]
-    executed = scrubber.tree(_stamped(notebook, run, outcome))
+    findings = [scrubber.finding(finding) for finding in findings]
+    executed = scrubber.notebook(_stamped(notebook, run, outcome))
     text = notebooks.text_of(executed)
     run = replace(run, output_digest=digests.of_bytes(text.encode()))
     page = render.page(executed, run, findings, outcome)
@@ -89,18 +92,28 @@ def publish(
         "secrets_removed": text.count(REMOVED),
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write(folder / f"{run.id}.ipynb", text.encode())
-        write(folder / f"{run.id}.html", page.encode())
-        write(folder / f"{run.id}.json", (json.dumps(sidecar, indent=1, ensure_ascii=False) + "\n").encode())
+        for at in (reports, reports / run.notebook, folder):
+            open_folder(at, readers)
+        write(folder / f"{run.id}.ipynb", text.encode(), readers=readers)
+        write(folder / f"{run.id}.html", page.encode(), readers=readers)
+        record = json.dumps(sidecar, indent=1, ensure_ascii=False) + "\n"
+        write(folder / f"{run.id}.json", record.encode(), readers=readers)
     except OSError as error:
         raise _unwritable(folder, error, before=False) from error
     return run
 
 
-def write(path: Path, data: bytes, *, mode: int = 0o400) -> None:
-    """The file, whole or not at all, on the disk when this returns; for its owner's eyes, unless `mode` says else."""
-    atomic.replace(path, data, mode)
+def write(path: Path, data: bytes, *, readers: Readers = "owner", mode: int = 0o400) -> None:
+    """The file, whole or not at all, on the disk when this returns; `mode`: its owner's."""
+    atomic.replace(path, data, mode | _READ[readers])
+
+
+def open_folder(folder: Path, readers: Readers) -> None:
+    """The folder, made if need be; others get in where they may read what is in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    search = _READ[readers] | _READ[readers] >> 2
+    if (mode := folder.stat().st_mode & 0o777) & search != search:
+        folder.chmod(mode | search)
 
 
 def _stamped(notebook: dict[str, Any], run: Run, outcome: RunOutcome) -> dict[str, Any]:

@@ -191,10 +191,10 @@ def _conclude(
         state=outcome.state,
         ended_at=ended_at or context.clock.now(),
         seconds=round(seconds, 3),
-        error=context.scrubber.text(_said(begun, outcome)) if outcome.state != "completed" else None,
+        error=context.scrubber.shown(_said(begun, outcome)) if outcome.state != "completed" else None,
     )
     folder.note(begun, outcome)
-    findings = _findings(context.book, begun.id)
+    findings = [context.scrubber.finding(finding) for finding in _findings(context.book, begun.id)]
     try:
         ended = publish.publish(
             folder.notebook(),
@@ -203,6 +203,7 @@ def _conclude(
             reports=context.settings.reports,
             findings=findings,
             scrubber=context.scrubber,
+            readers=context.settings.readers,
         )
     except PressError as error:  # the folder stays: the next run publishes it
         context.book.append(replace(ended, state="failed", error=str(error)))
@@ -211,7 +212,9 @@ def _conclude(
     context.book.append(_event(ended, f"run.{ended.state}", context.clock))
     folder.done()
     try:
-        index.write(context.settings.reports, context.book, home=context.settings.home)
+        index.write(
+            context.settings.reports, context.book, home=context.settings.home, readers=context.settings.readers
+        )
     except PressError as error:
         logger.warning("%s", error)
     assert ended.report is not None

@@ -1,10 +1,13 @@
-"""Takes secrets out of text before it reaches a disk.
+"""Takes secrets, and the personal data in what a notebook shows, out before it reaches a disk.
 
 Two kinds are found: values known to be secret (environment variables and parameters whose names say
 so, passwords in URLs), in the spellings that notebooks give them (repr, JSON, HTML, URL, base64); and
 text that looks like a secret whoever knows it (API keys of the usual makers and of our own endpoint,
 bearer tokens, URL passwords, private keys). It cannot find a secret in a picture, or one that the
 notebook has transformed.
+
+Personal data is looked for where rows are shown: in the outputs of cells, in findings, in the message of an error.
+Sources and parameters are the author's own words.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
+
+from daybook.pii import masked, masked_html
 
 REMOVED = "[secret removed]"
 
@@ -113,12 +118,46 @@ class Scrubber:
             out = type(value)(self.tree(v) for v in value)
         return out  # type: ignore[no-any-return]  # of the type that came in, which mypy cannot follow
 
+    def shown(self, text: str) -> str:
+        """The text without secrets and without personal data."""
+        return masked(self.text(text))
+
+    def finding(self, finding: Mapping[str, Any]) -> dict[str, Any]:
+        """A finding as it may be shown: its name and note may hold what is in a row."""
+        return {key: self.shown(value) if isinstance(value, str) else value for key, value in finding.items()}
+
+    def notebook(self, notebook: dict[str, Any]) -> dict[str, Any]:
+        """The notebook without secrets anywhere, and without personal data in what its cells show."""
+        clean = self.tree(notebook)
+        for cell in clean["cells"]:
+            for output in cell.get("outputs", []):
+                for name in ("text", "ename", "evalue", "traceback"):
+                    if name in output:
+                        output[name] = _masked(output[name])
+                for kind, value in output.get("data", {}).items():
+                    if kind in ("text/html", "image/svg+xml"):
+                        output["data"][kind] = masked_html(value)
+                    elif not kind.startswith("image/"):
+                        output["data"][kind] = _masked(value)
+        return clean
+
     def parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters as they may be recorded: those with a secret's name lose their value."""
         return {
             name: REMOVED if secret_name(name) and isinstance(value, str) and value else self.tree(value)
             for name, value in values.items()
         }
+
+
+def _masked(value: Any) -> Any:
+    """Every text in it without personal data."""
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    return value
 
 
 def _spellings(secret: str) -> set[str]:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from math import floor, isnan, log10
 from typing import Any
 
+from daybook.pii import masked
+
 UNKNOWN = "unknown"
 
 
@@ -108,7 +110,7 @@ def equals(p: float) -> str:
 
 def code(text: object) -> str:
     """A name from the data as Markdown that cannot become anything else."""
-    clean = " ".join(str(text).replace("`", "'").split())[:80]
+    clean = masked(" ".join(str(text).replace("`", "'").split()))[:80]
     return f"`{clean}`" if clean else "(empty)"
 
 

@@ -58,7 +58,7 @@ class Evaluator:
     ) -> None:
         self.asking, self.settings, self.ledger = asking, settings, ledger
         self.limits, self.dask, self.progress = limits or Limits(), dask, progress
-        self.answers = AnswerCache(None) if fresh else AnswerCache.of(settings.home)
+        self.answers = AnswerCache(None) if fresh else AnswerCache.of(settings)
 
     def run(
         self,

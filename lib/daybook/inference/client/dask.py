@@ -95,4 +95,4 @@ def _models(settings: Settings) -> tuple[Client, AnswerCache]:
 
     clock = SystemClock()
     book = Book(settings.book_url, settings.home, clock=clock)
-    return Client(settings, book.journal, clock=clock), AnswerCache.of(settings.home)
+    return Client(settings, book.journal, clock=clock), AnswerCache.of(settings)

@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from daybook.pii import masked
+
 # Okabe and Ito (2008): distinguishable with every common kind of colour vision, and in print.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW = PALETTE
@@ -96,8 +98,9 @@ def legend(axis: Axes, **kwargs: Any) -> None:
 
 
 def short(name: object, width: int = 30) -> str:
-    """A name that fits beside an axis; its end is cut, because the beginning tells provider and family. Dollar signs
+    """A name that fits beside an axis, without personal data, which nobody would find in a picture later; its end is
+    cut, because the beginning tells provider and family. Dollar signs
     are escaped, because matplotlib would read mathematics between two of them."""
-    text = " ".join(str(name).split())
+    text = masked(" ".join(str(name).split()))
     text = text if len(text) <= width else text[: width - 1] + "…"
     return text.replace("$", r"\$")
