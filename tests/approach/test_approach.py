@@ -98,6 +98,70 @@ def test_a_gate_is_held_against_what_is_recommended() -> None:
         tried.require(float("nan"))
 
 
+@pytest.mark.parametrize(
+    ("scores", "state", "text"),
+    [
+        ({"few_shot": [1.0] * 40, "head": [0.0] * 30 + [1.0] * 10}, "met",
+         "few_shot scores 100 % (95 % interval 91.2 % to 100 %) on 40 rows, more than every other"),
+        ({"few_shot": [1.0] * 38 + [0.0] * 2, "head": [0.0, 1.0, 0.0] + [1.0] * 37}, "cannot tell",
+         "head scores 95.0 % (95 % interval 83.5 % to 98.6 %) on 40 rows, and cannot be told from few_shot; it is the "
+         "cheapest of them"),
+        ({"head": [1.0, 0.0] * 10}, "cannot tell",
+         "head scores 50.0 % (95 % interval 29.9 % to 70.1 %) on 20 rows, which may be chance: always answering 'x' "
+         "scores 50.0 %"),
+        ({"head": [1.0] * 40}, "not checked",
+         "head scores 100 % (95 % interval 91.2 % to 100 %) on 40 rows; nothing else was tried"),
+        ({"head": [0.0] * 38 + [1.0] * 2, "few_shot": [0.0] * 40}, "not met",
+         "head scores 5.0 % (95 % interval 1.4 % to 16.5 %) on 40 rows; always answering 'x' scores 50.0 %"),
+    ],
+)  # fmt: skip
+def test_the_verdict_says_whether_it_can_be_told_which_to_use(
+    scores: dict[str, list[float]], state: str, text: str
+) -> None:
+    """One of four states with the figures: better than the others, not to be told from them or from chance, alone,
+    worse than always saying the same."""
+    tried = found(PRICES, **scores)
+    assert tried.verdict == (state, text)
+    (row,) = [row for row in tried.findings() if row["name"] == "verdict"]
+    assert (row["note"], row["unit"], row["value"]) == (f"{state}: {text}", "verdict", None)
+
+
+def test_nothing_scored_is_not_checked() -> None:
+    """No figure, no recommendation, no verdict on the methods."""
+    tried = found(PRICES, head=[1.0] * 4)
+    none = replace(tried.evaluation, items={"head": [replace(i, score=None) for i in tried.evaluation.items["head"]]})
+    tried = replace(tried, evaluation=none)
+    assert (tried.best, tried.recommended, tried.verdict) == (None, None, ("not checked", "nothing was scored"))
+    assert tried.recommendation == "Nothing can be recommended: nothing was scored."
+    assert tried.measured_prose == "Nothing could be scored."
+
+
+def test_rows_that_were_not_used_are_among_the_findings() -> None:
+    """How many and which; nothing where all were."""
+    tried = replace(found(PRICES, head=[1.0] * 10), unused={"held out": 30, "to learn from": 12})
+    (row,) = [row for row in tried.findings() if row["name"] == "rows_not_used"]
+    assert (row["value"], row["unit"], row["note"]) == (42.0, "rows", "30 held out, 12 to learn from")
+    assert tried.to_dict()["not_used"] == {"held out": 30, "to learn from": 12}
+    assert "rows_not_used" not in {row["name"] for row in found(PRICES, head=[1.0] * 10).findings()}
+
+
+def test_the_chart_has_each_priced_method_with_its_interval() -> None:
+    """Price against score; bars are the intervals, the recommended one is named so; one without a price is left out."""
+    tried = found(PRICES, zero_shot=[1.0, 0.0] * 6, head=[1.0] * 12)
+    (axis,) = tried.chart().axes
+    rows = {row["method"]: row for row in tried.methods.to_dict("records")}
+    drawn = [line.get_xydata().tolist() for line in axis.lines]
+    for name in ("head", "zero_shot"):
+        x = float(rows[name]["per_1000"])
+        assert [[x, rows[name]["low"]], [x, rows[name]["high"]]] in drawn
+        assert [[x, rows[name]["quality"]]] in drawn
+    assert len(drawn) == 4
+    assert [text.get_text() for text in axis.texts] == ["head (recommended)", "zero_shot"]
+    assert (axis.get_xscale(), axis.get_ylim()) == ("log", (0, 1.05))
+    free = replace(found({"head": "0", "zero_shot": "0.001"}, zero_shot=[1.0] * 6, head=[1.0] * 6))
+    assert [text.get_text() for text in free.chart().axes[0].texts] == ["zero_shot"]
+
+
 def test_every_table_chart_and_sentence_is_there() -> None:
     """And what a run enters has an interval where it is an estimate."""
     tried = found(PRICES, zero_shot=[1.0, 0.0] * 6, head=[1.0] * 12)

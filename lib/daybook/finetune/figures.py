@@ -36,6 +36,7 @@ class FinetuningFigures:
         actor: str,
         run_id: str | None = None,
         commands: str | None = "",
+        done: Done | None = None,
     ) -> None:
         self.plan = plan
         self.name = name
@@ -43,7 +44,7 @@ class FinetuningFigures:
         self._tuner = tuner
         self._actor = actor
         self._run_id = run_id
-        self._done: Done | None = None
+        self._done = done
 
     def train(self, *, promote: bool = False, tell: Tell | None = None) -> Done:
         """Train, compare, register; with a progress bar where somebody looks. Raises GateNotMet where a gate blocks."""

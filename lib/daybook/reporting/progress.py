@@ -19,12 +19,14 @@ def meter(
 
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     watched = shown and (sys.stderr.isatty() or shell is not None)
-    with tqdm(total=0, desc=what, unit=unit, disable=not watched, leave=False, dynamic_ncols=True) as bar:
+    with tqdm(total=0, desc=what, unit=f" {unit}", disable=not watched, leave=False, dynamic_ncols=True) as bar:
 
         def move(done: int, total: int) -> None:
             bar.total = total
             if figures:
                 bar.set_postfix(dict(figures), refresh=False)
             bar.update(done - bar.n)
+            if done >= total:  # the end is drawn, however soon after the last drawing
+                bar.refresh()
 
         yield move
