@@ -53,27 +53,47 @@ def plan_of(home: Path, rows: Path, **more: Any) -> Plan:
 
 
 def test_from_rows_to_a_registered_model(home: Path, rows: Path, tuner: Tuner, book: Book) -> None:
-    """Trained, compared on held-out rows, registered with digests, card and metrics, promoted because it is better;
-    nothing of the training data is left behind; each step is in the audit trail."""
+    """Trained, compared on held-out rows, registered with digests, card and metrics, promoted because it is better: the
+    classes' names say nothing, so that before it was a coin. Nothing of the training data is left behind; each step is
+    in the audit trail."""
+    rows.write_text(rows.read_text().replace(",refund", ",k1").replace(",delivery", ",k2"))
     plan = plan_of(home, rows)
     assert (plan.checked.met, plan.estimate.examples + plan.estimate.held_out) == (True, 80)
     job = tuner.start(plan, name="triage", actor="ada", promote=True)
     assert job.state == "prepared"
     done = tuner.run(job.id)
     assert done.model is not None
-    assert done.model.metrics["accuracy_tuned"]["value"] >= 0.9
+    assert done.model.metrics["accuracy_tuned"]["value"] == 1.0
+    assert done.model.metrics["accuracy_base"]["value"] < 0.75
+    assert done.metrics["accuracy_difference"]["verdict"] == "better"
+    assert tuner.registry.aliases("triage") == {"champion": 1}
+    (move,) = tuner.registry.history("triage")
+    assert (move.reason or "").startswith("better than its base: accuracy +0.")
     place = home / str(done.model.place)
     head = heads.load(place)
-    assert (head.digest, head.predict(["give me my money back"])) == (done.model.weights_digest, ["refund"])
+    assert (head.digest, head.predict(["give me my money back"])) == (done.model.weights_digest, ["k1"])
     assert plan.checked.digest in (place / "card.md").read_text()
     assert (done.model.data_digest, done.model.tags) == (plan.checked.digest, {"job": job.id})
-    verdict = done.metrics["accuracy_difference"]["verdict"]
-    assert tuner.registry.aliases("triage") == ({"champion": 1} if verdict == "better" else {})
     assert sorted(path.name for path in tuner.jobs.place(job.id).iterdir()) == ["job.json", "lock"]
     did = [
         row["action"] for row in book.rows("select action from events where object = :id order by id", {"id": job.id})
     ]
     assert did == ["finetune.prepared", "finetune.started", "finetune.completed"]
+
+
+def test_what_was_as_good_before_is_registered_and_not_promoted(home: Path, rows: Path, tuner: Tuner) -> None:
+    """The classes' names say it all, so the untrained model is right already: no difference, no champion."""
+    text = (
+        rows.read_text()
+        .replace(",refund", ",I want my money back for the")
+        .replace(",delivery", ",When will it arrive")
+    )
+    rows.write_text(text)
+    done = tuner.run(tuner.start(plan_of(home, rows), name="triage", actor="ada", promote=True).id)
+    assert (done.metrics["accuracy_base"]["value"], done.metrics["accuracy_tuned"]["value"]) == (1.0, 1.0)
+    assert done.metrics["accuracy_difference"]["verdict"] == "cannot tell"
+    assert [version.id for version in tuner.registry.versions()] == ["triage:v1"]
+    assert tuner.registry.aliases("triage") == {}
 
 
 def test_run_again_registers_nothing_twice(home: Path, rows: Path, tuner: Tuner) -> None:

@@ -146,8 +146,8 @@ def test_prose_table_and_findings_say_the_same_in_the_same_units(tuned: Callable
     tuning = tuned(accuracy("better"))
     assert plain(tuning.compared_prose).replace("\u00a0", " ") == (
         "Accuracy 50.0 % before (95 % interval 30.0 % to 70.0 %), 75.0 % after (95 % interval 55.0 % to 90.0 %), on"
-        " the same 24 held-out rows. It is better than it was, beyond what chance explains: accuracy +25.0 points (95 % "
-        "interval +5.0 to +45.0), p = 0.031. Before means without training: the class whose name is nearest to"
+        " the same 24 held-out rows. It is better than it was, beyond what chance explains: accuracy +25.0 points (95 %"
+        " interval +5.0 to +45.0), p = 0.031. Before means without training: the class whose name is nearest to"
         " the text."
     )
     shown = plain(tuning.table("compared").to_html())
