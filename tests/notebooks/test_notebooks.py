@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from daybook.press import notebook_rules
+from daybook.press.notebook import rules
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -18,7 +18,7 @@ WORDS = [path.stem for path in NOTEBOOKS]
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=WORDS)
 def test_a_notebook_keeps_the_rules(path):
     """Ten cells, typed parameters, no logic, executed in order, findings entered, one contract."""
-    assert notebook_rules.check(path) == []
+    assert rules.check(path) == []
 
 
 @pytest.mark.slow

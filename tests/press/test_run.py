@@ -11,7 +11,8 @@ import pytest
 
 from daybook import prices
 from daybook.errors import ReportUnwritable, RunFailed, RunTimedOut
-from daybook.press import digests, recover
+from daybook.press import recover
+from daybook.press.notebook import digests
 
 pytestmark = pytest.mark.slow
 

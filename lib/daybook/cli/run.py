@@ -12,8 +12,10 @@ import click
 
 from daybook import press, workbench
 from daybook.errors import BadDate, BadParameter, UnknownNotebook, meant
-from daybook.press import index, notebooks, parameters, render, sidecar, standing
-from daybook.press import reports as report_files
+from daybook.press import sidecar
+from daybook.press.notebook import notebooks, parameters
+from daybook.press.publishing import index, render, standing
+from daybook.press.publishing.reports import completed
 from daybook.settings import Settings
 
 
@@ -53,7 +55,7 @@ def run(word: str, day: str | None, given: tuple[str, ...], source: str, timeout
     with workbench.open(settings=settings) as bench:
         if not again:
             wanted = press.plan(word, settings=settings, logical_date=logical_date, parameters=values)
-            done = report_files.completed(settings.reports, word, logical_date, parameters=wanted)
+            done = completed(settings.reports, word, logical_date, parameters=wanted)
             if done is not None:
                 click.echo(f"{word} for {logical_date} was done on {render.moment(done.run.started_at)}: {done.html}")
                 click.echo("To run it again beside that one: --again")

@@ -203,7 +203,7 @@ def _report_sample(settings: Settings, bar: Progress) -> None:
 def _close(settings: Settings, console: Console, day: date, ended: list[Ended], sent: workload.SentCalls) -> Path:
     """Renew the index and show what came of the day; returns the page to open."""
     from daybook.book.sample.fill import LAST
-    from daybook.press import index, reports, standing
+    from daybook.press.publishing import index, reports, standing
 
     with workbench.open(settings=settings) as book:
         book.book.drain()
@@ -237,7 +237,7 @@ def _close(settings: Settings, console: Console, day: date, ended: list[Ended], 
 
 def _sentence(finding: Mapping[str, Any]) -> str:
     """A finding in one line, with its verdict where it has one: what stands before the test that says so."""
-    from daybook.press import render
+    from daybook.press.publishing import render
 
     text = f"{str(finding['name']).replace('_', ' ')}: {render.figure(finding)}"
     verdict, test, _ = str(finding.get("note") or "").partition(";")

@@ -20,27 +20,16 @@ from typing import Any
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BookError, KernelMissing, PressError, RunFailed, RunTimedOut
 from daybook.ports import Books
-from daybook.press import (
-    digests,
-    index,
-    notebooks,
-    publish,
-    reports,
-    runner,
-    workdir,
-)
-from daybook.press import (
-    sidecar as rows,
-)
-from daybook.press import (
-    terminate as ending,
-)
-from daybook.press.execute import Spec
-from daybook.press.parameters import effective, to_date
-from daybook.press.reports import Report
-from daybook.press.runner import Progress, RunOutcome
+from daybook.press import sidecar
+from daybook.press.execution import runner, terminate, workdir
+from daybook.press.execution.execute import Spec
+from daybook.press.execution.runner import Progress, RunOutcome
+from daybook.press.execution.terminate import MARK
+from daybook.press.notebook import digests, notebooks
+from daybook.press.notebook.parameters import effective, to_date
+from daybook.press.publishing import index, publish, reports
+from daybook.press.publishing.reports import Report
 from daybook.press.scrub import Scrubber, secrets_of
-from daybook.press.terminate import MARK
 from daybook.records import Event, Run
 from daybook.settings import Settings
 from daybook.window import Window
@@ -239,7 +228,7 @@ def recover(settings: Settings, book: Books, *, clock: Clock | None = None) -> l
             folder.done()
             continue
         begun, outcome = noted
-        ending.end(begun.id)
+        terminate.end(begun.id)
         last = folder.last_sign()
         if outcome is None:
             outcome = RunOutcome(
@@ -275,7 +264,7 @@ def _price_book() -> str:
 
 
 def _findings(book: Books, run_id: str) -> list[dict[str, Any]]:
-    columns = ", ".join(rows.FINDING)
+    columns = ", ".join(sidecar.FINDING)
     try:
         return book.rows(f"select {columns} from findings where run_id = :run order by name", {"run": run_id})  # noqa: S608 - our own column names
     except BookError as error:

@@ -20,7 +20,7 @@ from daybook import press
 from daybook.book import Book
 from daybook.cli import main
 from daybook.errors import BadDate
-from daybook.press.reports import completed
+from daybook.press.publishing.reports import completed
 from daybook.press.schedule.report_flow import describe, occasion
 from daybook.settings import Settings
 
@@ -103,8 +103,8 @@ def test_every_schedule_is_after_midnight_and_on_the_book_or_switched_off() -> N
 def test_a_report_made_before_its_day_was_over_is_not_what_done_means(settings: Settings) -> None:
     """The same parameters: a run at 23:59:59 is not the report of the day, one from midnight on is; and what is not
     about days, or about the sample, is done whenever it was made."""
-    from daybook.press import publish
-    from daybook.press.runner import RunOutcome
+    from daybook.press.execution.runner import RunOutcome
+    from daybook.press.publishing import publish
     from daybook.press.scrub import Scrubber
     from daybook.records import Run
 
@@ -151,7 +151,7 @@ def test_outside_a_flow_run_a_date_has_to_be_said() -> None:
 @pytest.mark.parametrize("word", ["traffic", "costs"])
 def test_a_flow_has_the_name_and_parameters_of_its_notebook(flows: Callable[[str], Flow[..., Any]], word: str) -> None:
     """Whatever a flow can be given its notebook can be told, but for the date, which is the run's, and the limit."""
-    from daybook.press import notebooks, parameters
+    from daybook.press.notebook import notebooks, parameters
 
     flow = flows(word)
     assert flow.name == word

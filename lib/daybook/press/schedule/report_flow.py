@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from daybook.errors import BadDate, DaybookError, PressError
 from daybook.ports import Books
-from daybook.press import render, standing
-from daybook.press.reports import Report
+from daybook.press.publishing import render, standing
+from daybook.press.publishing.reports import Report
 from daybook.press.run import TIMEOUT, run
 from daybook.settings import Settings
 

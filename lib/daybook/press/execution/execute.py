@@ -1,4 +1,4 @@
-"""One run, in a process of its own: `python -m daybook.press.execute`. The only papermill call.
+"""One run, in a process of its own: `python -m daybook.press.execution.execute`. The only papermill call.
 
 The first line on stdin says what to run (JSON, see `Spec`); stdin then stays open, and its end means
 that the press is gone: the run ends too. On stdout goes one JSON object a line: a cell started, and
@@ -21,7 +21,8 @@ from types import FrameType
 from typing import Any, TextIO
 
 from daybook import atomic
-from daybook.press import notebooks, output_limits, terminate
+from daybook.press.execution import output_limits, terminate
+from daybook.press.notebook import notebooks
 from daybook.press.scrub import Scrubber
 
 SCHEME = "scrubbed:"

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from daybook.errors import BadParameter
-from daybook.press import notebooks
-from daybook.press.digests import ADDED
-from daybook.press.parameters import TAG, declared, tags
+from daybook.press.notebook import notebooks
+from daybook.press.notebook.digests import ADDED
+from daybook.press.notebook.parameters import TAG, declared, tags
 
 CELLS = 10
 """Code cells, the parameters not counted."""

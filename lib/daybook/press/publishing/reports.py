@@ -9,8 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from daybook.press import sidecar as rows
-from daybook.press import standing
+from daybook.press import sidecar
+from daybook.press.publishing import standing
 from daybook.records import Run
 
 
@@ -28,24 +28,24 @@ class Report:
     """True: an earlier run had done this already, and it is that one's report."""
 
 
-def load(sidecar: Path) -> Report | None:
+def load(path: Path) -> Report | None:
     """The report a sidecar belongs to; None where it cannot be read or its notebook is gone."""
     try:
-        data = json.loads(sidecar.read_bytes())
-        run = rows.run_from_json(data["run"])
+        data = json.loads(path.read_bytes())
+        run = sidecar.run_from_json(data["run"])
         findings = tuple(finding for finding in data.get("findings", []) if isinstance(finding, dict))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    notebook = sidecar.with_suffix(".ipynb")
+    notebook = path.with_suffix(".ipynb")
     if not notebook.is_file():
         return None
-    return Report(run=run, notebook=notebook, html=sidecar.with_suffix(".html"), sidecar=sidecar, findings=findings)
+    return Report(run=run, notebook=notebook, html=path.with_suffix(".html"), sidecar=path, findings=findings)
 
 
 def of_day(reports: Path, word: str, logical_date: date) -> Iterator[Report]:
     """Reports of one notebook for one date, newest first (ids sort by time)."""
-    for sidecar in sorted((reports / word / logical_date.isoformat()).glob("*.json"), reverse=True):
-        if report := load(sidecar):
+    for path in sorted((reports / word / logical_date.isoformat()).glob("*.json"), reverse=True):
+        if report := load(path):
             yield report
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from daybook.press import index, recover
+from daybook.press import recover
+from daybook.press.publishing import index
 
 pytestmark = pytest.mark.slow
 

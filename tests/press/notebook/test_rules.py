@@ -6,9 +6,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from daybook.press import notebook_rules
+from daybook.press.notebook import rules
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PARAMETERS = 'logical_date: str = "2026-11-20"  # the last day\ndays: int = 7  # length of the window'
 
 
@@ -45,7 +45,7 @@ def breaches(tmp_path):
             change(notebook)
         path = tmp_path / "costs.ipynb"
         nbformat.write(notebook, path)
-        return notebook_rules.check(path)
+        return rules.check(path)
 
     return check
 
@@ -58,7 +58,7 @@ def test_a_sound_notebook_has_no_breach(breaches):
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_our_own_notebooks_keep_the_rules(path):
     """What is committed under notebooks/ has the shape that it teaches."""
-    assert notebook_rules.check(path) == []
+    assert rules.check(path) == []
 
 
 def cell(n, **changes):
@@ -217,7 +217,7 @@ def test_a_file_that_is_no_notebook_is_a_breach_and_no_traceback(tmp_path, text)
     """Whatever lies there, a sentence says that it can't be read."""
     path = tmp_path / "costs.ipynb"
     path.write_text(text)
-    (said,) = notebook_rules.check(path)
+    (said,) = rules.check(path)
     assert said.startswith("It can't be read as a notebook: ")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from daybook import press
 from daybook.errors import SettingsError
-from daybook.press import index
+from daybook.press.publishing import index
 from daybook.settings import Settings
 
 

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from daybook.press import standing
-from daybook.press.parameters import INJECTED, TAG, tags
-from daybook.press.runner import RunOutcome
+from daybook.press.execution.runner import RunOutcome
+from daybook.press.notebook.parameters import INJECTED, TAG, tags
+from daybook.press.publishing import standing
 from daybook.records import Run
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
-        loader=PackageLoader("daybook.press", "templates"),
+        loader=PackageLoader("daybook.press.publishing", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -16,10 +16,10 @@ from typing import Any
 
 from daybook import atomic
 from daybook.errors import ReportUnwritable
-from daybook.press import digests, notebooks
-from daybook.press import sidecar as rows
-from daybook.press.parameters import INJECTED, tags
-from daybook.press.runner import RunOutcome
+from daybook.press import sidecar
+from daybook.press.execution.runner import RunOutcome
+from daybook.press.notebook import digests, notebooks
+from daybook.press.notebook.parameters import INJECTED, tags
 from daybook.press.scrub import REMOVED, Scrubber
 from daybook.records import Run
 from daybook.settings import Readers
@@ -66,7 +66,7 @@ def publish(
     The sidecar comes last: where it is, the other two are. Raises ReportUnwritable, and leaves no file
     that is only partly written.
     """
-    from daybook.press import render
+    from daybook.press.publishing import render
 
     folder = folder_of(reports, run)
     stem = f"{run.notebook}/{run.logical_date.isoformat()}/{run.id}"
@@ -76,9 +76,9 @@ def publish(
     text = notebooks.text_of(executed)
     run = replace(run, output_digest=digests.of_bytes(text.encode()))
     page = render.page(executed, run, findings, outcome)
-    sidecar = {
+    record = {
         "daybook": 1,
-        "run": rows.to_json(run),
+        "run": sidecar.to_json(run),
         "digests": {
             "notebook": run.output_digest,
             "page": digests.of_bytes(page.encode()),
@@ -96,8 +96,8 @@ def publish(
             open_folder(at, readers)
         write(folder / f"{run.id}.ipynb", text.encode(), readers=readers)
         write(folder / f"{run.id}.html", page.encode(), readers=readers)
-        record = json.dumps(sidecar, indent=1, ensure_ascii=False) + "\n"
-        write(folder / f"{run.id}.json", record.encode(), readers=readers)
+        text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+        write(folder / f"{run.id}.json", text.encode(), readers=readers)
     except OSError as error:
         raise _unwritable(folder, error, before=False) from error
     return run

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from daybook.press import terminate
-from daybook.press.execute import Spec
+from daybook.press.execution import terminate
+from daybook.press.execution.execute import Spec
 
 Progress = Callable[[int, int], None]
 """Called with the number of the code cell that starts, and of how many."""
@@ -47,7 +47,7 @@ def execute(
     deadline = time.monotonic() + timeout
     with Path(spec.log).open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "daybook.press.execute"],
+            [sys.executable, "-P", "-m", "daybook.press.execution.execute"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from daybook.errors import BadDate, BadParameter
-from daybook.press import notebooks
-from daybook.press.parameters import Parameter, declared, effective, fits, read, to_date
+from daybook.press.notebook import notebooks
+from daybook.press.notebook.parameters import Parameter, declared, effective, fits, read, to_date
 
 DAY = date(2026, 11, 20)
 

@@ -22,8 +22,9 @@ from types import TracebackType
 from typing import Any
 
 from daybook import atomic
-from daybook.press import notebooks, sidecar
-from daybook.press.runner import RunOutcome
+from daybook.press import sidecar
+from daybook.press.execution.runner import RunOutcome
+from daybook.press.notebook import notebooks
 from daybook.records import Run
 
 

@@ -11,8 +11,9 @@ import pytest
 from daybook.book import Book
 from daybook.clock import new_id
 from daybook.errors import ReportUnwritable
-from daybook.press import index, publish, reports, standing, workdir
-from daybook.press.runner import RunOutcome
+from daybook.press.execution import workdir
+from daybook.press.execution.runner import RunOutcome
+from daybook.press.publishing import index, publish, reports, standing
 from daybook.press.scrub import Scrubber
 from daybook.records import Finding, Run
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from daybook.press.parameters import INJECTED, tags
+from daybook.press.notebook.parameters import INJECTED, tags
 
 ADDED = frozenset({INJECTED, "papermill-error-cell-tag", "daybook-failure"})
 """Tags of cells that running puts in: they are no part of the source."""

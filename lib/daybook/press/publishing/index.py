@@ -20,10 +20,11 @@ from urllib.parse import quote
 
 from daybook.errors import BookError, ReportUnwritable
 from daybook.ports import Books
-from daybook.press import publish, render, reports, standing, workdir
-from daybook.press import sidecar as rows
+from daybook.press import sidecar
+from daybook.press.execution import workdir
+from daybook.press.publishing import publish, render, reports, standing
+from daybook.press.publishing.standing import Verdict, as_of, made_up, verdict
 from daybook.press.scrub import Scrubber
-from daybook.press.standing import Verdict, as_of, made_up, verdict
 from daybook.records import Run
 from daybook.settings import Readers
 
@@ -120,8 +121,8 @@ def entries(folder: Path, book: Books, *, home: Path | None = None) -> list[Repo
     """Every run, the one started last first."""
     runs, findings = _from_book(book)
     found = {run.id: _entry(folder, run, tuple(findings.get(run.id, ())), home) for run in runs}
-    for sidecar in folder.glob("*/*/*.json"):
-        if sidecar.stem not in found and (report := reports.load(sidecar)):
+    for path in folder.glob("*/*/*.json"):
+        if path.stem not in found and (report := reports.load(path)):
             found[report.run.id] = _entry(folder, report.run, report.findings, home)
     return sorted(found.values(), key=lambda e: (e.run.started_at, e.run.id), reverse=True)
 
@@ -130,7 +131,7 @@ def _from_book(book: Books) -> tuple[list[Run], dict[str, list[dict[str, Any]]]]
     try:
         runs = [_run(row) for row in book.rows("select * from runs")]
         concluded: dict[str, list[dict[str, Any]]] = {}
-        for row in book.rows(f"select run_id, {', '.join(rows.FINDING)} from findings order by id"):  # noqa: S608 - our own column names
+        for row in book.rows(f"select run_id, {', '.join(sidecar.FINDING)} from findings order by id"):  # noqa: S608 - our own column names
             concluded.setdefault(row["run_id"], []).append(row)
     except BookError as error:
         logger.warning("The index is made without the book: %s", error)
@@ -139,7 +140,7 @@ def _from_book(book: Books) -> tuple[list[Run], dict[str, list[dict[str, Any]]]]
 
 
 def _run(row: Mapping[str, Any]) -> Run:
-    run = rows.run_from_json(row)
+    run = sidecar.run_from_json(row)
     aware = run.started_at if run.started_at.tzinfo else run.started_at.replace(tzinfo=UTC)
     return replace(run, started_at=aware)
 

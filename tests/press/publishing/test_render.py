@@ -10,8 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from daybook.press import render
-from daybook.press.runner import RunOutcome
+from daybook.press.execution.runner import RunOutcome
+from daybook.press.publishing import render
 from daybook.records import Run
 
 EVIL = "<script>document.title = 'ran'</script>"
