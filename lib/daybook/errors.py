@@ -30,6 +30,7 @@
         ├── Unauthorised         kind auth             HTTP 502   never retried: *our* key was refused
         ├── ModelNotFound        kind model_not_found  HTTP 404   never retried
         ├── RateLimited          kind rate_limited     HTTP 429   retried, after what the upstream asks
+        ├── Conflict             kind conflict         HTTP 409   retried before the first byte
         ├── UpstreamTimeout      kind timeout          HTTP 504   retried before the first byte
         ├── Unavailable          kind unavailable      HTTP 503   retried before the first byte
         └── StreamBroken         kind stream_broken    HTTP 502   never retried: bytes were already sent
@@ -234,6 +235,12 @@ class RateLimited(ProviderError):
     kind = "rate_limited"
     retried = True
     http_status = 429
+
+
+class Conflict(ProviderError):
+    kind = "conflict"
+    retried = True
+    http_status = 409
 
 
 class UpstreamTimeout(ProviderError):

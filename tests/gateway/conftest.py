@@ -66,6 +66,8 @@ class Upstream:
         """What the model `raw` answers, whether a stream was asked for or not."""
         self.refusal: tuple[int, dict[str, str]] | None = None
         """The status and headers of that answer, where it is a refusal."""
+        self.limits: dict[str, str] = {}
+        """Headers of the answers of the model `good`."""
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._up = threading.Event()
@@ -133,11 +135,13 @@ class Upstream:
             message = {"role": "assistant", "content": "".join(WORDS), "refusal": None}
             choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
             answer = {"id": "c1", "object": "chat.completion", "created": 1, "model": f"{model}-1", "choices": [choice]}
-            return web.json_response(answer | ({} if model == "uncounted" else {"usage": usage}))
+            counted = {} if model == "uncounted" else {"usage": usage}
+            return web.json_response(answer | counted, headers=self.limits if model == "good" else {})
         return await self._stream(model, body, request, usage)
 
     async def _stream(self, model: str, body: dict[str, Any], request: web.Request, usage: Any) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        limits = self.limits if model == "good" else {}
+        response = web.StreamResponse(headers={"content-type": "text/event-stream", **limits})
         await response.prepare(request)
 
         async def say(choices: list[Any], **more: Any) -> None:

@@ -66,7 +66,7 @@ def neighbourly(tmp_path, refused):
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "LocalHost", "localhost:8080", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8080", "", None],
+    ["localhost", "LocalHost", "localhost:8080", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8080", "", ":8080", None],
 )
 def test_an_endpoint_without_keys_answers_to_its_own_names(neighbourly, refused, host):
     """With a port or without; nobody is counted as refused."""
@@ -85,7 +85,8 @@ def test_an_endpoint_without_keys_answers_to_its_own_names(neighbourly, refused,
         "[::1",
         "::1",
         "[fe80::1]:1",
-        ":8080",
+        "evil.example:",
+        "a:b:localhost",
     ],
 )
 def test_an_endpoint_without_keys_answers_to_no_other_name(neighbourly, refused, host):

@@ -29,6 +29,7 @@ class ScriptedStream:
     pieces: list[Piece | Exception | float]
     clock: FixedClock
     attempts: int = 1
+    limits: tuple[tuple[str, str], ...] = ()
     closed: bool = False
     hang: asyncio.Event | None = None
 

@@ -70,7 +70,7 @@ class Auth:
 
     def _check_neighbour(self, headers: Mapping[bytes, bytes]) -> None:
         host = headers.get(b"host", b"").decode("latin-1").lower()
-        name = host if host.endswith("]") else host.rpartition(":")[0] or host
+        name = host if host.endswith("]") or ":" not in host else host.rpartition(":")[0]
         if name not in _OWN_NAMES:
             self._refused("host_not_allowed", None)
             raise Refusal(

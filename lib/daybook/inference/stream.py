@@ -26,6 +26,7 @@ class CompletionStream:
     def __init__(self, recorder: Recorder, entry: CallEntry, stream: Stream) -> None:
         self.call: Call | None = None
         """The entry; None until the stream ended, and where it could not be entered."""
+        self.limits = stream.limits
         self._recorder = recorder
         self._entry = entry
         self._stream = stream

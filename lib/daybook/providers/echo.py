@@ -18,7 +18,7 @@ import orjson
 from daybook.errors import ProviderError
 from daybook.providers.http.sse import DONE
 from daybook.providers.http.usage import usage_of
-from daybook.providers.port import Body, Identity, Piece, Reply, Stream
+from daybook.providers.port import Body, Identity, Limits, Piece, Reply, Stream
 from daybook.records import Usage
 
 REPORT = Usage()
@@ -135,6 +135,7 @@ class Echo:
 class _Script:
     def __init__(self, echo: Echo, turn: Turn, body: Body, id_: str) -> None:
         self.attempts = 1
+        self.limits: Limits = ()
         self._echo = echo
         self._pieces = _pieces(turn, body, id_)
         self._closed = False

@@ -15,11 +15,11 @@ import orjson
 from daybook.errors import BadRequest, ModelNotFound, RateLimited, Unavailable
 from daybook.providers.http.answer import is_failure, read_json, text_of
 from daybook.providers.http.client import HttpUpstream
-from daybook.providers.http.errors import Asked, AttemptFailed, refused_attempt
+from daybook.providers.http.errors import Asked, AttemptFailed, rate_limits_of, refused_attempt
 from daybook.providers.http.sse import Events
 from daybook.providers.http.stream import open_stream
 from daybook.providers.http.usage import reported_usage
-from daybook.providers.port import Body, Identity, Reply, Stream
+from daybook.providers.port import Body, Identity, Limits, Reply, Stream
 from daybook.providers.verbatim import changed
 
 _STREAM_OPTIONS = re.compile(r"stream_options|include_usage")
@@ -44,7 +44,7 @@ class OpenAI:
         if body.get("stream"):
             body = changed(body, stream=False)
         got = await self._wire.ask("POST", "/chat/completions", body, _answer)
-        data, answer = got.value
+        data, answer, limits = got.value
         choices = [choice if isinstance(choice, dict) else {} for choice in answer["choices"]]
         texts = [_text(choice) for choice in choices]
         model, reason = answer.get("model"), choices[0].get("finish_reason") if choices else None
@@ -56,6 +56,7 @@ class OpenAI:
             served_model=model if isinstance(model, str) and model else None,
             finish_reason=reason if isinstance(reason, str) else None,
             attempts=got.attempts,
+            limits=limits,
         )
 
     async def stream(self, body: Body) -> Stream:
@@ -92,15 +93,16 @@ class OpenAI:
         await self._wire.aclose()
 
 
-async def _answer(response: aiohttp.ClientResponse, asked: Asked) -> tuple[bytes, dict[str, Any]]:
-    """The bytes and the JSON of a chat completion. An error inside a 200 is raised as what it is."""
+async def _answer(response: aiohttp.ClientResponse, asked: Asked) -> tuple[bytes, dict[str, Any], Limits]:
+    """The bytes and the JSON of a chat completion, and the rate limits that came with it. An error inside a 200 is
+    raised as what it is."""
     data = await response.read()
     answer = read_json(data)
     if isinstance(answer, dict):
         if is_failure(answer):
             raise refused_attempt(None, data, asked)
         if isinstance(answer.get("choices"), list):
-            return data, answer
+            return data, answer, rate_limits_of(response.headers)
     raise _no_answer(asked, response.status, "a chat completion")
 
 

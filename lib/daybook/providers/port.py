@@ -19,6 +19,10 @@ Body = Mapping[str, Any]
 """A chat-completions request body, already checked by the endpoint; `model` is the upstream's name."""
 
 
+Limits = tuple[tuple[str, str], ...]
+"""What an upstream says of its rate limits, as the headers that clients read: (name in lower case, value)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Which weights answer under a name, and how much they can read."""
@@ -45,6 +49,7 @@ class Reply:
     """The texts of the other choices, where `n` asked for several."""
     attempts: int = 1
     truncated: bool | None = None
+    limits: Limits = ()
 
 
 class Piece(Struct, frozen=True, kw_only=True):  # one is made for every read of a stream: a dataclass costs 1 µs more
@@ -72,6 +77,7 @@ class Stream(Protocol):
     error with nothing committed. Iterate once; `aclose` cancels the upstream and is safe to repeat."""
 
     attempts: int
+    limits: Limits
 
     def __aiter__(self) -> AsyncIterator[Piece]: ...
 

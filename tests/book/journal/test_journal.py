@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import inspect
+import json
 import os
 import resource
 import shutil
@@ -346,6 +348,70 @@ def test_a_file_is_given_up_only_past_its_limit(home: Path, make: Any) -> None:
         assert len(list((home / str(less) / "journal").glob("*.jsonl"))) == 1 + less
         assert journal.state().bytes == size * (2 - less)
         journal.close()
+
+
+UNWRITABLE = "JournalError: The journal in {home}/journal cannot be written: Input/output error."
+
+
+def refused_by_the_kernel(home: Path, call: str, errno_: int) -> list[dict[str, Any]]:
+    """What two appends (and syncs) did in a process whose kernel refuses this system call."""
+    script = Path(__file__).parents[1] / "processes" / "refusing.py"
+    done = subprocess.run(
+        [sys.executable, str(script), str(home), call, str(errno_)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("call", ["flock", "rename"])
+@pytest.mark.parametrize(
+    ("errno_", "raised", "failed"),
+    [
+        (
+            errno.EIO,
+            "JournalError: The journal in {home}/journal cannot be written: Input/output error.",
+            "Input/output",
+        ),
+        (errno.ENOSPC, "JournalFull: The journal {home}/journal has no room for an entry of 0 bytes", "no room"),
+    ],
+)
+def test_a_file_that_cannot_be_locked_or_named_is_taken_away(
+    home: Path, call: str, errno_: int, raised: str, failed: str
+) -> None:
+    """Nothing is acknowledged, and nothing is left in the folder, however often it is tried."""
+    for step in refused_by_the_kernel(home, call, errno_):
+        assert step["raised"].startswith(raised.format(home=home))
+        assert step["failed"].startswith(failed)
+        assert (step["entries"], step["unsynced"], step["writing"], step["files"]) == (0, 0, None, [])
+
+
+@pytest.mark.parametrize(
+    ("errno_", "raised", "failed"),
+    [
+        (
+            errno.EIO,
+            "JournalError: The journal in {home}/journal cannot be written: Input/output error.",
+            "Input/output",
+        ),
+        (errno.EDQUOT, "JournalFull: The journal {home}/journal", "no room: Disk quota exceeded"),
+    ],
+)
+def test_what_the_disk_does_not_take_is_said_and_its_file_used_no_more(
+    home: Path, errno_: int, raised: str, failed: str
+) -> None:
+    """After a failed sync the kernel may have dropped what it held: sync raises, the state says why, the entries count
+    as not on the disk, and the next one goes into a file of its own."""
+    steps = refused_by_the_kernel(home, "fdatasync", errno_)
+    for n, step in enumerate(steps, start=1):
+        assert step["raised"].startswith(raised.format(home=home))
+        assert step["failed"].startswith(failed)
+        assert (step["entries"], step["unsynced"], step["writing"]) == (n + 1, n, None)
+        assert len(step["files"]) == n
+    written = [entry for path in sorted((home / "journal").glob("*.jsonl")) for entry in entries(path)]
+    assert len(written) == 3
 
 
 def test_an_entry_is_on_the_disk_within_a_twentieth_of_a_second_by_default() -> None:

@@ -66,15 +66,28 @@ def test_the_upstreams_word_reaches_the_client(refused, status, body, expected):
 @pytest.mark.parametrize(
     ("upstreams", "status", "code", "asked"),
     [
+        (301, 503, "upstream_unavailable", 1),
+        (402, 429, "rate_limit_exceeded", 1),
+        (403, 502, "upstream_refused_our_key", 1),
+        (404, 404, "model_not_found", 1),
+        (405, 400, "bad_request", 1),
         (408, 504, "upstream_timeout", 2),
-        (409, 503, "upstream_unavailable", 2),
+        (409, 409, "upstream_conflict", 2),
+        (413, 400, "context_length_exceeded", 1),
+        (415, 400, "bad_request", 1),
+        (418, 400, "bad_request", 1),
+        (422, 400, "bad_request", 1),
         (425, 503, "upstream_unavailable", 2),
+        (429, 429, "rate_limit_exceeded", 2),
+        (451, 400, "bad_request", 1),
         (500, 503, "upstream_unavailable", 2),
         (501, 503, "upstream_unavailable", 1),
         (502, 503, "upstream_unavailable", 2),
         (503, 503, "upstream_unavailable", 2),
         (504, 504, "upstream_timeout", 2),
         (524, 504, "upstream_timeout", 2),
+        (529, 503, "upstream_unavailable", 2),
+        (599, 503, "upstream_unavailable", 2),
         (410, 400, "bad_request", 1),
     ],
 )
@@ -112,6 +125,28 @@ def test_rate_limit_headers_reach_the_client(refused):
     assert headers["x-ratelimit-reset-requests"] == "1s"
     assert headers["retry-after"] == "0"
     assert headers.get("server") is None
+
+
+def test_a_conflict_is_told_in_the_upstreams_words(refused):
+    """409 with its code and sentence: another request is in the way, and the client may decide."""
+    status, _, answer = refused(409, {"error": {"message": "Run in progress", "code": "lock_timeout"}}, retry_after="0")
+    assert (status, answer["error"]["type"], answer["error"]["code"]) == (409, "invalid_request_error", "lock_timeout")
+    assert 'another request is in its way: "Run in progress"' in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_rate_limit_headers_of_an_answer_reach_the_client(endpoint, upstream, stream):
+    """OpenAI documents them for every answer, not for refusals alone; no other header of the upstream goes on."""
+    ask = endpoint.client().chat.completions.with_raw_response.create
+    upstream.limits = {"x-ratelimit-remaining-requests": "59", "X-RateLimit-Limit-Tokens": "150", "x-other": "secret"}
+    try:
+        headers = ask(model="good", messages=HELLO, stream=stream).headers
+    finally:
+        upstream.limits = {}
+    assert headers["x-ratelimit-remaining-requests"] == "59"
+    assert headers["x-ratelimit-limit-tokens"] == "150"
+    assert "x-other" not in headers
+    assert not [name for name in ask(model="good", messages=HELLO, stream=stream).headers if "ratelimit" in name]
 
 
 def test_an_upstream_that_refuses_what_we_added_says_so_to_the_operator(refused, endpoint):

@@ -14,6 +14,7 @@ from yarl import URL
 from daybook import errors
 from daybook.errors import (
     BadRequest,
+    Conflict,
     ContextTooLong,
     ModelNotFound,
     ProviderError,
@@ -77,6 +78,8 @@ CASES = [
         BadRequest,
         False,
     ),
+    (409, openai_error("Run in progress", "lock_timeout"), Conflict, True),
+    (409, {}, Conflict, True),
     (401, openai_error("Incorrect API key provided: sk-ab***yz", "invalid_api_key"), Unauthorised, False),
     (403, openai_error("Country not supported", "unsupported_country_region_territory"), Unauthorised, False),
     (403, openai_error("Project has no access to model `gpt-4o`", "model_not_found"), ModelNotFound, False),

@@ -149,6 +149,8 @@ class Journal:
         except OSError as error:
             if fd >= 0:
                 os.close(fd)
+                with contextlib.suppress(OSError):
+                    hidden.unlink()
             raise self._failure(error, 0) from error
         self._fd, self._path, self._size, self._new_names = fd, self.folder / name, 0, True
         return fd

@@ -18,7 +18,7 @@ from daybook.clock import Clock
 from daybook.errors import DaybookError, ProviderError, UsageError
 from daybook.gateway.auth import Auth, read_project, read_run_id, read_tags
 from daybook.gateway.chat.validation import parse, require_chat
-from daybook.gateway.http.asgi import CLIENT_GONE, Disconnect, Receive, RequestState, Scope, Send
+from daybook.gateway.http.asgi import CLIENT_GONE, Disconnect, Receive, RequestState, Scope, Send, encode_headers
 from daybook.gateway.http.errors import Refusal, error_response
 from daybook.gateway.http.responses import STREAM_HEADERS, send_error, send_json
 from daybook.gateway.logs import Log
@@ -164,7 +164,7 @@ class ChatRoute:
             else:
                 answered = await self._answerer.chat(request)
                 watch.stop()
-                await send_json(send, 200, answered.reply.data)
+                await send_json(send, 200, answered.reply.data, encode_headers(answered.reply.limits))
         except asyncio.CancelledError:
             if not watch.forgive():
                 if not visit.committed and self._answerer.recorder.stopping:
@@ -178,7 +178,8 @@ class ChatRoute:
 
     async def _stream(self, stream: CompletionStream, watch: _Watch, send: Send, visit: RequestState) -> None:
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+            head = STREAM_HEADERS + encode_headers(stream.limits)
+            await send({"type": "http.response.start", "status": 200, "headers": head})
             last = b""
             try:
                 async for data in stream:

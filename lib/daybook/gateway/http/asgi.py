@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+
+
+def encode_headers(named: Iterable[tuple[str, str]]) -> Headers:
+    return [(name.encode(), value.encode()) for name, value in named]
+
 
 CLIENT_GONE = 499
 """The status logged for a client that went away before anything was sent (nginx's number; no client ever sees it)."""

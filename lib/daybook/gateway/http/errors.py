@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from daybook.errors import DaybookError, JournalError, JournalFull, ProviderError, UnknownModel, UsageError
-from daybook.gateway.http.asgi import Headers
+from daybook.gateway.http.asgi import Headers, encode_headers
 
 
 class Refusal(DaybookError):
@@ -77,6 +77,7 @@ _PROVIDER_CODES = {
     "auth": "upstream_refused_our_key",
     "model_not_found": "model_not_found",
     "rate_limited": "rate_limit_exceeded",
+    "conflict": "upstream_conflict",
     "timeout": "upstream_timeout",
     "unavailable": "upstream_unavailable",
     "stream_broken": "stream_broken",
@@ -96,7 +97,7 @@ def error_response(error: BaseException, request_id: str) -> ErrorResponse:
         param = error.param or _PROVIDER_PARAMS.get(error.kind)
         if error.retry_after is not None:
             headers = [(b"retry-after", str(math.ceil(max(0.0, error.retry_after))).encode())]
-        headers += [(name.encode(), value.encode()) for name, value in error.limits]
+        headers += encode_headers(error.limits)
         if error.final:
             headers.append((b"x-should-retry", b"false"))  # or three attempts here become nine with a client's own
     elif isinstance(error, UnknownModel):

@@ -30,6 +30,7 @@ _STATUSES = {
     403: "The key may not do this, or belongs to another project; without keys, the host is not this machine's.",
     404: "No such model, job or URL.",
     408: "The body came too slowly.",
+    409: "It is in another request's way, or cannot be done in the state that it is in.",
     413: "The body is too long.",
     415: "The body is not declared as JSON.",
     429: "The upstream asks to wait; see `retry-after`.",
@@ -53,7 +54,7 @@ _ROUTES: dict[str, tuple[int, ...]] = {
 def _refusals(*statuses: int) -> dict[str, Any]:
     return {
         str(status): {
-            "description": _STATUSES.get(status, "It cannot be done in the state that it is in."),
+            "description": _STATUSES[status],
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
         }
         for status in sorted(statuses)

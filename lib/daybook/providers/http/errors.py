@@ -21,6 +21,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from daybook.errors import (
     BadRequest,
+    Conflict,
     ContextTooLong,
     ModelNotFound,
     ProviderError,
@@ -32,6 +33,7 @@ from daybook.errors import (
 )
 from daybook.providers.http.answer import failure_of, read_json
 from daybook.providers.http.quote import context_figures, looks_like_key, quote, says_context
+from daybook.providers.port import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ _STATUSES: dict[int, tuple[type[ProviderError], bool]] = {
     403: (Unauthorised, False),
     404: (ModelNotFound, False),
     408: (UpstreamTimeout, True),
-    409: (Unavailable, True),
+    409: (Conflict, True),
     413: (ContextTooLong, False),
     425: (Unavailable, True),
     429: (RateLimited, True),
@@ -186,6 +188,8 @@ def _fault(
         )
     elif kind is UpstreamTimeout:
         message, remedy = f"{who} {answered}: it ran out of time{tail}.", "Ask again, or for a shorter answer."
+    elif kind is Conflict:
+        message, remedy = f"{who} {answered}: another request is in its way{tail}.", "Ask again in a moment."
     elif kind is BadRequest:
         param = payload.get("param")
         named = f" (parameter {quote(param, asked.body, asked.secret)})" if isinstance(param, str) else ""
@@ -195,7 +199,7 @@ def _fault(
         redirect = "Correct the base_url in models.yml."
         remedy = redirect if what else "Ask again; if it stays so, look at the upstream's own log."
     error = kind(message, remedy=remedy, upstream_status=status)
-    if kind in (BadRequest, RateLimited):  # of the others, our own words say more
+    if kind in (BadRequest, Conflict, RateLimited):  # of the others, our own words say more
         error.code, error.param = _word(payload.get("code")), _word(payload.get("param"))
     return AttemptFailed(error, again=again)
 
@@ -210,10 +214,14 @@ def _word(value: object) -> str | None:
     return value if fits else None  # type: ignore[return-value]  # a str: the line above
 
 
-def rate_limits_of(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def rate_limits_of(headers: Mapping[str, str]) -> Limits:
     """What an upstream says of its rate limits, as the clients of its own service read it."""
-    named = ((name.lower(), value) for name, value in headers.items())
-    return tuple((n, v) for n, v in named if _LIMITS.fullmatch(n) and len(v) <= 100 and v.isascii() and v.isprintable())
+    return tuple(
+        (name.lower(), value)
+        for name, value in headers.items()
+        if "ratelimit" in name.lower() and _LIMITS.fullmatch(name.lower())  # the first is all that most headers cost
+        and len(value) <= 100 and value.isascii() and value.isprintable()
+    )  # fmt: skip
 
 
 def _error_object(body: bytes) -> Mapping[str, Any]:

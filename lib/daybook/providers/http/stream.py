@@ -11,7 +11,7 @@ import aiohttp
 
 from daybook.errors import StreamBroken, Unavailable
 from daybook.providers.http.client import FAILURES, HttpUpstream, as_stream_error, has_begun
-from daybook.providers.http.errors import Asked, AttemptFailed, refused_attempt
+from daybook.providers.http.errors import Asked, AttemptFailed, rate_limits_of, refused_attempt
 from daybook.providers.port import Body, Piece
 
 _TAIL = 1.0
@@ -41,6 +41,7 @@ class OpenStream:
         self, response: aiohttp.ClientResponse, reader: ChunkReader, first: list[Piece], asked: Asked, idle: float
     ) -> None:
         self.attempts = 1
+        self.limits = rate_limits_of(response.headers)
         self._response = response
         self._reader = reader
         self._ready = first

@@ -138,6 +138,7 @@ class _Counted:
 
     def __init__(self, stream: Stream, using: contextlib.AbstractAsyncContextManager[Any]) -> None:
         self.attempts = stream.attempts
+        self.limits = stream.limits
         self._stream = stream
         self._using = using
         self._closed = False
