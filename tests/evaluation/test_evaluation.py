@@ -12,7 +12,7 @@ import pytest
 
 from daybook import workbench
 from daybook.cli import main
-from daybook.datasets import DataSet, Row
+from daybook.datasets import DataSet, Row, load
 from daybook.errors import BadData, BadParameter, DaybookError
 from daybook.evaluation.ask.evaluator import Evaluator
 from daybook.evaluation.ask.tasks import TASKS, Contestant, body, contestants, task_of
@@ -254,7 +254,14 @@ def test_what_cannot_be_scored_is_refused_before_it_is_paid_for(
 def test_examples_are_never_rows_that_are_asked_about(bench: workbench.Daybook, upstream: Counting) -> None:
     """Half of the data, by hash, gives the examples; the other half is asked about."""
     found = bench.evaluate("builtin:capitals", ["up/good?shots=2", "up/good"], task="short_answer")
+    whole = len(load("builtin:capitals"))
     assert len(found.data) < 30
+    assert (found.wanted, found.unused) == (None, {"kept for examples": whole - len(found.data)})
+    some = bench.evaluate("builtin:capitals", ["up/good?shots=2"], task="short_answer", rows=10)
+    assert (some.wanted, len(some.data)) == (10, 10)
+    assert some.unused == found.unused | {"beyond those asked for": len(found.data) - 10}
+    all_of_it = bench.evaluate("builtin:facts", ["up/good"], rows=1000)
+    assert (all_of_it.wanted, all_of_it.unused) == (1000, {})
     with pytest.raises(BadData, match="asked about as well"):
         Evaluator._disjoint(found.data, found.data)
 

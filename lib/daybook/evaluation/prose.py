@@ -44,7 +44,8 @@ def quality(evaluation: EvaluationFigures) -> str:
         f"{code(row['contestant'])} {percent(row['quality'])}{between(row['low'], row['high'], percent)}"
         for row in rows[:SHOWN]
     ]
-    rest = f" {count(len(rows) - SHOWN, 'other')} follow." if len(rows) > SHOWN else ""
+    more = len(rows) - SHOWN
+    rest = f" {count(more, 'other')} {'follows' if more == 1 else 'follow'}." if more > 0 else ""
     tie = " It takes part alone, so there is nothing to compare it with." if len(evaluation.names) == 1 else ""
     return f"Mean score: {listing(scores)}.{rest}{tie}"
 

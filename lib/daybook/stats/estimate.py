@@ -68,8 +68,6 @@ def quantile_ranks(n: int, p: float, *, level: float = LEVEL) -> Estimate:
     tail = (1 - level) / 2
     # low fails when B < l, high when B >= u
     low = int(binom.ppf(tail, n, p))
-    if low > 0 and binom.cdf(low - 1, n, p) > tail:  # rounding in ppf
-        low -= 1
     high = int(binom.isf(tail, n, p)) + 1
     rank = min(n, max(1, ceil(n * p - 1e-9)))
     return Estimate(rank, low if low >= 1 else None, high if high <= n else None, level, n)
