@@ -2,29 +2,16 @@
 
 import datetime as dt
 
-from prefect import flow
-from prefect.client.schemas.objects import State
-
-import daybook
-from daybook.press.schedule.report_flow import report, run_name
+from daybook.press.schedule.report_flow import notebook_flow
 
 
-@flow(name="costs", flow_run_name=run_name, log_prints=True)
-def costs(date: dt.date | None = None, days: int = 30, source: str = "book", timeout: float = 600.0) -> State[None]:
+@notebook_flow()
+def costs(date: dt.date | None = None, days: int = 30, source: str = "book", timeout: float = 600.0) -> None:
     """Publish the report on what was spent.
 
     `date`: the last day of the window, UTC; None: the date this run was scheduled for. `days`: length
     of the window. `source`: "book", "sample" or a book's URL. `timeout`: seconds of wall-clock.
     """
-    with daybook.open() as book:
-        return report(
-            "costs",
-            settings=book.settings,
-            book=book.book,
-            day=date,
-            parameters={"days": days, "source": source},
-            timeout=timeout,
-        )
 
 
 if __name__ == "__main__":

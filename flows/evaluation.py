@@ -7,10 +7,8 @@ answers are kept, so the notebook finds them and asks nothing again. The workers
 import datetime as dt
 
 from prefect import flow, task
-from prefect.client.schemas.objects import State
 
-import daybook
-from daybook.press.schedule.report_flow import report, run_name
+from daybook.press.schedule.report_flow import notebook_flow
 from daybook.workbench import ask_part
 
 MODELS = ["smollm2-135m-instruct", "smollm2-135m-instruct?shots=2&name=two examples"]
@@ -24,7 +22,7 @@ def asking(data: str, models: list[str], kind: str, rows: int, parts: int) -> in
     return sum(one.result() for one in asked)
 
 
-@flow(name="evaluation", flow_run_name=run_name, log_prints=True)
+@notebook_flow(own=("dask", "parts"))
 def evaluation(
     date: dt.date | None = None,
     data: str = "builtin:capitals",
@@ -35,7 +33,7 @@ def evaluation(
     dask: str | None = None,
     parts: int = 4,
     timeout: float = 1800.0,
-) -> State[None]:
+) -> None:
     """Publish the report on who is better. `gate`: "better" or "not-worse" fails the run where the second is not.
 
     `dask`: a scheduler's address; the questions are asked there in `parts`. `timeout`: seconds of wall-clock.
@@ -44,15 +42,6 @@ def evaluation(
         from prefect_dask import DaskTaskRunner
 
         asking.with_options(task_runner=DaskTaskRunner(address=dask))(data, models, task, rows, parts)
-    with daybook.open() as book:
-        return report(
-            "evaluation",
-            settings=book.settings,
-            book=book.book,
-            day=date,
-            parameters={"data": data, "models": models, "task": task, "rows": rows, "gate": gate},
-            timeout=timeout,
-        )
 
 
 if __name__ == "__main__":

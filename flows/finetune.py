@@ -2,52 +2,31 @@
 
 import datetime as dt
 
-from prefect import flow
-from prefect.client.schemas.objects import State
+from daybook.press.schedule.report_flow import notebook_flow
 
-import daybook
-from daybook.press.schedule.report_flow import report, run_name
+AGAINST: list[str] = []
 
 
-@flow(name="finetune", flow_run_name=run_name, log_prints=True)
+@notebook_flow()
 def finetune(
     date: dt.date | None = None,
     data: str = "builtin:requests",
     name: str = "requests",
     method: str = "head",
-    against: list[str] | None = None,
+    against: list[str] = AGAINST,
     licence: str = "",
     epochs: float = 3.0,
     held_out: float = 0.3,
     promote: bool = False,
     source: str = "book",
     timeout: float = 7200.0,
-) -> State[None]:
+) -> None:
     """Gate the data, train, compare with the base, register as `name`, and publish the report.
 
     `date`: the date it is filed under, UTC; None: the date this run was scheduled for. `method`: head, encoder or
     lora. `against`: evaluation sets that must not be in the data. `licence`: the data's, where it has one. `promote`:
     make it the champion where it is better beyond doubt. `timeout`: seconds of wall-clock.
     """
-    with daybook.open() as book:
-        return report(
-            "finetune",
-            settings=book.settings,
-            book=book.book,
-            day=date,
-            parameters={
-                "data": data,
-                "name": name,
-                "method": method,
-                "against": against or [],
-                "licence": licence,
-                "epochs": epochs,
-                "held_out": held_out,
-                "promote": promote,
-                "source": source,
-            },
-            timeout=timeout,
-        )
 
 
 if __name__ == "__main__":

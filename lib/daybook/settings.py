@@ -7,6 +7,7 @@ down as a value. Nothing below the workbench reads the environment.
     DAYBOOK_BOOK      duckdb:///path or postgresql://…                (duckdb:///<home>/book.duckdb)
     DAYBOOK_REPORTS   folder that reports are published to            (<project>/reports)
     DAYBOOK_PAGES     who may read reports: owner, group or all       (owner)
+    DAYBOOK_REPORTS_URL   where that folder is served, for links      (nowhere)
     DAYBOOK_MODELS    YAML file that names models and upstreams       (<home>/models.yml, if there)
     DAYBOOK_CONTENT   1: also keep prompts and answers in the book    (off)
     DAYBOOK_RUN       id of the notebook run this process belongs to  (set by the press)
@@ -40,6 +41,8 @@ class Settings:
     run_id: str | None = None
     readers: Readers = "owner"
     """Who may read the published reports and their index, apart from the owner."""
+    reports_url: str | None = None
+    """Where a web server of yours shows the reports; Prefect's page links there."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Settings:
@@ -61,6 +64,12 @@ class Settings:
         readers = env.get("DAYBOOK_PAGES", "").strip().lower() or "owner"
         if readers not in get_args(Readers):
             raise SettingsError(f"DAYBOOK_PAGES is {readers[:40]!r}.", remedy=f"Write {', '.join(get_args(Readers))}.")
+        reports_url = env.get("DAYBOOK_REPORTS_URL", "").strip().rstrip("/")
+        if reports_url and not reports_url.startswith(("http://", "https://")):
+            raise SettingsError(
+                f"DAYBOOK_REPORTS_URL begins with {reports_url.partition(':')[0][:40]!r}.",
+                remedy="Write http://… or https://…, where the reports folder is served.",
+            )
         return cls(
             root=root,
             home=home,
@@ -70,6 +79,7 @@ class Settings:
             content=content in {"1", "true"},
             run_id=env.get("DAYBOOK_RUN") or None,
             readers=cast("Readers", readers),
+            reports_url=reports_url or None,
         )
 
 

@@ -19,9 +19,9 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from daybook import press
 from daybook.book import Book
 from daybook.cli import main
-from daybook.errors import BadDate
+from daybook.errors import BadDate, SettingsError
 from daybook.press.publishing.reports import completed
-from daybook.press.schedule.report_flow import describe, occasion
+from daybook.press.schedule.report_flow import address, describe, notebook_flow, occasion
 from daybook.settings import Settings
 
 FINDS = """
@@ -148,7 +148,46 @@ def test_outside_a_flow_run_a_date_has_to_be_said() -> None:
     assert (by_hand.logical_date, by_hand.key, by_hand.flow_run_id) == (date(2026, 11, 20), None, None)
 
 
-@pytest.mark.parametrize("word", ["traffic", "costs"])
+@pytest.mark.parametrize(
+    ("url", "link"),
+    [
+        (None, None),
+        ("", None),
+        ("http://localhost:9000", "http://localhost:9000/costs/2026-11-20/a%20b.html"),
+        ("https://reports.example/daybook/", "https://reports.example/daybook/costs/2026-11-20/a%20b.html"),
+    ],
+)
+def test_a_report_is_linked_where_it_is_served(url: str | None, link: str | None, tmp_path: Path) -> None:
+    """A browser follows no link from Prefect's page to a file: without an address there is no link."""
+    settings = Settings.from_env({} if url is None else {"DAYBOOK_REPORTS_URL": url}, cwd=tmp_path)
+    assert address(settings.reports / "costs" / "2026-11-20" / "a b.html", settings) == link
+
+
+@pytest.mark.parametrize("url", ["file:///srv/reports", "reports.example", "ftp://x"])
+def test_what_no_browser_follows_is_refused(url: str, tmp_path: Path) -> None:
+    """With what can be written instead."""
+    with pytest.raises(SettingsError, match="Write http://… or https://…"):
+        Settings.from_env({"DAYBOOK_REPORTS_URL": url}, cwd=tmp_path)
+
+
+def test_a_flow_tells_its_notebook_what_it_was_told(notebook: Any, settings: Settings, flows: Any) -> None:
+    """Defaults too; neither the date, nor the limit, nor what is the flow's own; what it does itself comes first."""
+    notebook("traffic", FINDS)
+    done: list[str | None] = []
+
+    def costs(date: Any = None, days: int = 30, dask: str | None = None, timeout: float = 9.0) -> None:
+        """Publish."""
+        done.append(dask)
+
+    made = notebook_flow(own=("dask",))(costs)
+    assert (made.name, made.description) == ("costs", "Publish.")
+    assert set(made.parameters.properties) == {"date", "days", "dask", "timeout"}
+    state = made.fn(date(2026, 11, 20), dask="tcp://x")
+    assert done == ["tcp://x"]
+    assert state.message == "There is no notebook 'costs'. There are: traffic."
+
+
+@pytest.mark.parametrize("word", ["traffic", "costs", "bias", "evaluation", "approach", "finetune"])
 def test_a_flow_has_the_name_and_parameters_of_its_notebook(flows: Callable[[str], Flow[..., Any]], word: str) -> None:
     """Whatever a flow can be given its notebook can be told, but for the date, which is the run's, and the limit."""
     from daybook.press.notebook import notebooks, parameters
@@ -159,7 +198,12 @@ def test_a_flow_has_the_name_and_parameters_of_its_notebook(flows: Callable[[str
     cell = parameters.cell_of(source)
     assert cell is not None
     known = set(parameters.declared(cell["source"]))
-    assert set(flow.parameters.properties) - {"date", "timeout"} == known - {"logical_date"}
+    told = (
+        set(flow.parameters.properties) - {"date", "timeout"} - ({"dask", "parts"} if word == "evaluation" else set())
+    )
+    assert told
+    assert told <= known - {"logical_date"}
+    assert (flow.parameters.properties["timeout"]["default"] >= 600, flow.parameters.required) == (True, [])
 
 
 @pytest.mark.slow
@@ -183,8 +227,13 @@ def test_a_second_run_for_the_same_occasion_is_the_first_one(notebook: Any, sett
     assert describe(first).splitlines()[4:] == [
         "- failed rate: 7 % 5 to 10 % (95 %)",
         "",
-        f"[Report]({first.html.as_uri()}): `{first.html}`",
+        f"Report: `{first.html}`",
+        "",
+        f"To open it: `python -m webbrowser -t {first.html.as_uri()}`",
     ]
+    assert (
+        describe(first, "http://reports.example/a.html").splitlines()[-1] == "[Report](http://reports.example/a.html)"
+    )
     assert describe(second).splitlines()[2].endswith(" (done before; not run again)")
 
 

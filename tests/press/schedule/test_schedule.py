@@ -8,7 +8,11 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -25,13 +29,35 @@ book.enter([{"name": "calls", "value": days, "unit": "calls", "n": days}])
 """
 
 
+@pytest.fixture
+def served() -> Iterator[Callable[[Path], str]]:
+    """Serves a folder on a loopback port: its address."""
+    servers = []
+
+    def serve(folder: Path) -> str:
+        handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
 @pytest.mark.slow
-def test_deployments_run_report_and_fail_in_the_open(project, notebook, tmp_path):
+def test_deployments_run_report_and_fail_in_the_open(project, notebook, served, tmp_path):
     """Deployed from prefect.yaml: the cron runs are scheduled; a triggered flow publishes its report for its
     date and shows it as artifacts; one whose notebook fails ends Failed, saying why and where it is kept."""
     notebook("traffic", FINDS)
     notebook("costs", "x = 1", "raise ValueError('no prices for today')")
-    env = {"DAYBOOK_HOME": str(tmp_path / "home"), "DAYBOOK_REPORTS": str(tmp_path / "reports")}
+    (tmp_path / "reports").mkdir()
+    env = {
+        "DAYBOOK_HOME": str(tmp_path / "home"),
+        "DAYBOOK_REPORTS": str(tmp_path / "reports"),
+        "DAYBOOK_REPORTS_URL": served(tmp_path / "reports"),
+    }
     settings = Settings.from_env(env, cwd=project)
     with Processes(tmp_path / "logs") as parts:
         schedule = Schedule(parts, settings, home=tmp_path / "prefect", port=free_port())
@@ -58,14 +84,17 @@ def test_deployments_run_report_and_fail_in_the_open(project, notebook, tmp_path
         "The notebook costs failed in code cell 4 of 4. ValueError: no prices for today."
         f" Its executed notebook is kept, marked failed: {kept}"
     )
-    assert str(report) in artifacts["traffic-report"]
     assert "- calls: 7 calls" in artifacts["traffic-report"]
     assert json.loads(artifacts["traffic-findings"]) == [{"finding": "calls", "value": "7 calls", "interval": ""}]
     assert "**costs failed.**" in artifacts["costs-report"]
     times = {run["expected_start_time"][11:16] for run in scheduled if run["auto_scheduled"]}
     assert times == {"00:15", "00:20"}
     assert ended["traffic"]["name"] == "traffic 2026-11-20"
-    assert str(artifacts["traffic-page"]) == f"[traffic: the page]({report.as_uri()})"
+    link = f"{env['DAYBOOK_REPORTS_URL']}/traffic/2026-11-20/{report.name}"
+    assert str(artifacts["traffic-page"]) == f"[traffic: the page]({link})"
+    assert artifacts["traffic-report"].endswith(f"[Report]({link})")
+    with urllib.request.urlopen(link) as page:
+        assert page.read() == report.read_bytes()
 
     book = Book(settings.book_url, settings.home)
     rows = {row["notebook"]: row for row in book.rows("select * from runs")}

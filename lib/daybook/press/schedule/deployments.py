@@ -63,6 +63,8 @@ class Schedule:
             "DAYBOOK_HOME": str(settings.home),
             "DAYBOOK_BOOK": settings.book_url,
             "DAYBOOK_REPORTS": str(settings.reports),
+            "DAYBOOK_REPORTS_URL": settings.reports_url or "",
+            "DAYBOOK_PAGES": settings.readers,
         }
 
     def start_server(self) -> Process:

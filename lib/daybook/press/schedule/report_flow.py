@@ -3,15 +3,24 @@
 A flow run that its schedule made is for the last UTC day that was over by the time it was scheduled for, however late
 it starts, and is done once for each (deployment, scheduled time). A flow run that somebody triggered is for the date
 it was given (else that of its start), and is done once for itself: a retry finds what it had finished.
+
+    @notebook_flow()
+    def costs(date: dt.date | None = None, days: int = 30, timeout: float = 600.0) -> None:
+        "Publish the report on what was spent."
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from daybook.book import Book
 from daybook.errors import BadDate, DaybookError, PressError
 from daybook.ports import Books
 from daybook.press.publishing import render, standing
@@ -20,6 +29,7 @@ from daybook.press.run import TIMEOUT, run
 from daybook.settings import Settings
 
 if TYPE_CHECKING:
+    from prefect import Flow
     from prefect.client.schemas.objects import State
 
 
@@ -54,6 +64,34 @@ def occasion(given: date | None) -> Occasion:
     return Occasion(logical_date=day, key=key, flow_run_id=str(flow_run.id))
 
 
+def notebook_flow(*, own: Collection[str] = ()) -> Callable[[Callable[..., None]], Flow[..., State[None]]]:
+    """A flow that publishes the report of the notebook that has the function's name.
+
+    Its parameters are the function's: `date`, the date that the report is filed under (None: the one that the run was
+    scheduled for), `timeout`, seconds of wall-clock, and the notebook's. What the function does is done before;
+    `own` are those of its parameters that the notebook is not told."""
+    from prefect import flow
+
+    def decorate(before: Callable[..., None]) -> Flow[..., State[None]]:
+        word, signature = before.__name__, inspect.signature(before)
+
+        @wraps(before)
+        def publish(*args: Any, **kwargs: Any) -> State[None]:
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            before(*bound.args, **bound.kwargs)
+            values = dict(bound.arguments)
+            day, timeout = values.pop("date"), values.pop("timeout")
+            parameters = {name: value for name, value in values.items() if name not in own}
+            settings = Settings.from_env()
+            with Book(settings.book_url, settings.home) as book:
+                return report(word, settings=settings, book=book, day=day, parameters=parameters, timeout=timeout)
+
+        return flow(name=word, flow_run_name=run_name, log_prints=True)(publish)
+
+    return decorate
+
+
 def report(
     word: str,
     *,
@@ -86,12 +124,21 @@ def report(
         _show(word, f"**{word} failed.** {error}\n\n" + (f"Report as far as it got: `{page}`" if page else ""), [])
         return Failed(message=str(error))
     found = standing.headlines(word, made.findings)
-    _show(word, describe(made), [_row(finding) for finding in found], made.html.as_uri())
+    link = address(made.html, settings)
+    _show(word, describe(made, link), [_row(finding) for finding in found], link)
     return Completed(message=f"{'Was done before' if made.repeated else 'Report'}: {made.html}")
 
 
-def describe(made: Report) -> str:
-    """A report in a few lines of Markdown: state, date, headline findings, where it lies."""
+def address(page: Path, settings: Settings) -> str | None:
+    """Where the page can be read in a browser; None where nobody said where the reports are served: a browser follows
+    no link from Prefect's page to a file."""
+    if settings.reports_url is None:
+        return None
+    return f"{settings.reports_url}/{quote(page.relative_to(settings.reports).as_posix())}"
+
+
+def describe(made: Report, link: str | None = None) -> str:
+    """A report in a few lines of Markdown: state, date, headline findings, and its link or how it is opened."""
     record = made.run
     verdict, early = standing.verdict(made.findings), standing.as_of(record)
     headlines = standing.headlines(record.notebook, made.findings)
@@ -104,7 +151,8 @@ def describe(made: Report) -> str:
         "",
         *(f"- {row['finding']}: {row['value']} {row['interval']}".rstrip() for row in map(_row, headlines)),
         "",
-        f"[Report]({made.html.as_uri()}): `{made.html}`",
+        f"[Report]({link})" if link else f"Report: `{made.html}`",
+        *([] if link else ["", f"To open it: `python -m webbrowser -t {made.html.as_uri()}`"]),
     ]
     return "\n".join(lines)
 
