@@ -249,7 +249,7 @@ def test_before_and_after_are_drawn_with_their_intervals(tuned: Callable[..., Fi
     [
         ("", "No version is the champion yet: `daybook models alias triage champion v1`."),
         ("DAYBOOK_BOOK=duckdb:///b ", "yet: `DAYBOOK_BOOK=duckdb:///b daybook models alias triage champion v1`."),
-        (None, "The book is a made-up one and goes with this run: to serve it, train it on a book of your own."),
+        (None, "the book is a made-up one and goes with this run; to serve the model, train it on a book of your own."),
     ],
 )
 def test_the_way_to_a_champion_fits_the_book(tuned: Callable[..., Finetuning], commands: str | None, says: str) -> None:
@@ -313,7 +313,7 @@ def test_the_summary_has_two_digits_and_the_state(tuned: Callable[..., Finetunin
     words = {line.split()[0]: line.split()[1:] for line in lines}
     assert words["accuracy_difference"] == ["25", "points"]
     assert words["accuracy_tuned"] == ["0.75", "share"]
-    assert words["verdict"] == ["met", "verdict"]
+    assert words["verdict"] == ["met"]
     assert words["examples"] == ["40", "rows"]
     assert "tokens" not in words
 

@@ -179,5 +179,7 @@ class FinetuningFigures:
         """How to make the registered version the champion, where that can be done."""
         version = self.done.model
         if version is None or self.commands is None:
-            return "The book is a made-up one and goes with this run: to serve it, train it on a book of your own."
+            return (
+                "the book is a made-up one and goes with this run; to serve the model, train it on a book of your own."
+            )
         return f"`{self.commands}daybook models alias {self.name} champion v{version.version}`."

@@ -66,7 +66,8 @@ def summary(findings: list[TableRow]) -> str:
     nobody's business."""
     rows = sorted(findings, key=lambda row: str(row["name"]))
     width = max((len(row["name"]) for row in rows), default=0)
-    return "\n".join(f"{row['name']:<{width}}  {_figure(row):>9} {row['unit']}" for row in rows)
+    lines = (f"{row['name']:<{width}}  {_figure(row):>9} {row['unit'].removesuffix('verdict')}" for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _figure(row: TableRow) -> str:

@@ -10,7 +10,6 @@ A job whose process is gone without an end is `interrupted`, whatever its file s
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -22,6 +21,7 @@ from typing import Any
 
 import orjson
 import psutil
+from filelock import FileLock, Timeout
 
 from daybook import atomic
 from daybook.clock import Clock, new_id
@@ -116,15 +116,18 @@ class Jobs:
     @contextlib.contextmanager
     def alone(self, id_: str) -> Iterator[None]:
         """Nobody else runs it while this lasts. Raises BadParameter where somebody does."""
-        with (self.place(id_) / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise BadParameter(
-                    f"The training {id_} is being run by another process.",
-                    remedy=f"Watch it: daybook finetune status {id_}.",
-                ) from error
+        lock = FileLock(self.place(id_) / "lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise BadParameter(
+                f"The training {id_} is being run by another process.",
+                remedy=f"Watch it: daybook finetune status {id_}.",
+            ) from error
+        try:
             yield
+        finally:
+            lock.release()
 
     def begin(self, job: Job) -> Job:
         mine = (os.getpid(), psutil.Process().create_time())
