@@ -5,6 +5,7 @@ import datetime as dt
 from daybook.press.schedule.report_flow import notebook_flow
 
 AGAINST: list[str] = []
+POLICIES: dict[str, str] = {}
 
 
 @notebook_flow()
@@ -15,6 +16,7 @@ def finetune(
     method: str = "head",
     against: list[str] = AGAINST,
     licence: str = "",
+    policies: dict[str, str] = POLICIES,
     epochs: float = 3.0,
     held_out: float = 0.3,
     promote: bool = False,
@@ -24,8 +26,9 @@ def finetune(
     """Gate the data, train, compare with the base, register as `name`, and publish the report.
 
     `date`: the date it is filed under, UTC; None: the date this run was scheduled for. `method`: head, encoder or
-    lora. `against`: evaluation sets that must not be in the data. `licence`: the data's, where it has one. `promote`:
-    make it the champion where it is better beyond doubt. `timeout`: seconds of wall-clock.
+    lora. `against`: evaluation sets that must not be in the data. `licence`: the data's, where it has one.
+    `policies`: gates of the data that you accept. `promote`: make it the champion where it is better beyond doubt.
+    `timeout`: seconds of wall-clock.
     """
 
 

@@ -97,5 +97,13 @@ def new_home(env: Mapping[str, str] | None = None, cwd: Path | None = None) -> P
     return None if env.get("DAYBOOK_HOME") or _is_project(root) else root / ".daybook"
 
 
+def unclaimed(home: Path) -> SettingsError:
+    """Why no book is begun there without being told."""
+    return SettingsError(
+        f"{home.parent} belongs to no project of Daybook's, so this would begin a new book in {home}.",
+        remedy=f"Go to your project's folder, or name the home that you mean, e.g. DAYBOOK_HOME={home}",
+    )
+
+
 def _is_project(folder: Path) -> bool:
     return (folder / ".daybook").is_dir() or ((folder / "prefect.yaml").is_file() and (folder / "notebooks").is_dir())

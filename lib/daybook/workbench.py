@@ -25,7 +25,7 @@ from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BadParameter
 from daybook.inference.client.answer import Answer
 from daybook.records import Record
-from daybook.settings import Settings
+from daybook.settings import Settings, new_home, unclaimed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,13 +208,22 @@ class Daybook:
         return prepare(self.settings.home, data, recipe, book=self.book, **more)
 
     def finetuning(
-        self, data: str, *, name: str, recipe: Mapping[str, Any], against: Iterable[str] = (), licence: str = ""
+        self,
+        data: str,
+        *,
+        name: str,
+        recipe: Mapping[str, Any],
+        against: Iterable[str] = (),
+        licence: str = "",
+        policies: Mapping[str, str] | None = None,
     ) -> Finetuning:
         """The same for a notebook, with everything said in prose, tables and charts; `train()` then trains."""
         from daybook.finetune.report import Finetuning
         from daybook.training.recipe import Recipe
 
-        plan = self.finetune(data, Recipe.of(dict(recipe)), against=tuple(against), licence=licence or None)
+        plan = self.finetune(
+            data, Recipe.of(dict(recipe)), against=tuple(against), licence=licence or None, policies=policies
+        )
         commands = {"sample": None, "url": f"DAYBOOK_BOOK={self.book.url_shown} "}.get(self.source, "")
         return Finetuning(self.tuner, plan, name=name, actor="notebook", run_id=self.settings.run_id, commands=commands)
 
@@ -293,8 +302,11 @@ def open(
     """Open a book: `None` or `"book"` for this project's, `"sample"` for a seeded sample in a
     temporary folder, or a `duckdb:///…` or `postgresql://…` URL.
 
-    Raises BadParameter for any other source.
+    Raises BadParameter for any other source, and SettingsError in a folder that belongs to no project where no home is
+    named: a second book is begun by mistake as a rule, and nobody can be asked here.
     """
+    if settings is None and source != "sample" and (home := new_home()) is not None:
+        raise unclaimed(home)
     settings = settings or Settings.from_env()
     clock = clock or SystemClock()
     if book is not None:

@@ -16,8 +16,8 @@ from typing import Any, TextIO
 
 import click
 
-from daybook.errors import BookHeld, DaybookError, SettingsError, meant
-from daybook.settings import Settings, new_home
+from daybook.errors import BookHeld, DaybookError, meant
+from daybook.settings import Settings, new_home, unclaimed
 
 # command → where it is, and its line in `daybook --help`, which must not import it
 COMMANDS = {
@@ -114,14 +114,13 @@ def _confirm_new_home() -> None:
     Settings.from_env()  # a setting that cannot be meant is said first
     if (home := new_home()) is None:
         return
-    text = f"{home.parent} belongs to no project of Daybook's, so this would begin a new book in {home}."
+    error = unclaimed(home)
     if sys.stdin.isatty():
-        click.echo(text, err=True)
+        click.echo(error.args[0], err=True)
         if click.confirm("Begin it?", err=True):
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
             return
-    raise SettingsError(
-        text, remedy=f"Go to your project's folder, or name the home that you mean, e.g. DAYBOOK_HOME={home}"
-    )
+    raise error
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -16,6 +16,7 @@ A gate that blocks and is not met stops the training; one that warns is shown. P
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -100,9 +101,11 @@ class DataChecks:
         """Itself, if nothing blocks. Raises GateNotMet with every gate that does."""
         if closed := [gate for gate in self.gates if gate.blocks]:
             message = "; ".join(f"{gate.name}: {gate.message}" for gate in closed)
+            accepted = json.dumps({gate.name: "warn" for gate in closed})
+            options = " ".join(f"--policy {gate.name}=warn" for gate in closed)
             raise GateNotMet(
                 f"{len(closed)} of {len(self.gates)} gates are not met. {message}.",
-                remedy="Mend the data, or say that you accept it: --policy NAME=warn.",
+                remedy=f"Mend the data, or accept it: policies={accepted} (on the command line: {options}).",
             )
         return self
 
