@@ -12,6 +12,7 @@ from daybook.clock import FixedClock
 from daybook.errors import StreamBroken
 from daybook.providers.http.client import Address, HttpUpstream, Retry, Timeouts
 from daybook.providers.port import Piece, Stream
+from tests.fakes.anthropic_server import FakeAnthropic
 from tests.fakes.contracts import Contract
 from tests.fakes.ollama_server import FakeOllama
 from tests.fakes.openai_server import FakeOpenAI
@@ -50,6 +51,13 @@ async def openai(openai_contract: Contract) -> AsyncIterator[FakeOpenAI]:
 @pytest.fixture
 async def ollama(ollama_contract: Contract) -> AsyncIterator[FakeOllama]:
     async with FakeOllama(ollama_contract) as server:
+        yield server
+    assert server.problems == []
+
+
+@pytest.fixture
+async def anthropic() -> AsyncIterator[FakeAnthropic]:
+    async with FakeAnthropic() as server:
         yield server
     assert server.problems == []
 

@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from daybook.errors import BadRequest
-from daybook.providers.ollama.legacy import modern
-from daybook.providers.ollama.malformed import malformed
+from daybook.providers.legacy import modern
+from daybook.providers.malformed import malformed
 from daybook.providers.port import Body
 from daybook.providers.truncation import Weight, token_bounds
 

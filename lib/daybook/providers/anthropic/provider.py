@@ -1,0 +1,110 @@
+"""Anthropic through its own Messages API, which has what its OpenAI-compatible one leaves out: cache reads and writes
+as they are billed, thinking with its signature, PDF, structured output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+
+from daybook.errors import ProviderError, Unavailable
+from daybook.providers.anthropic import request
+from daybook.providers.anthropic.response import reply
+from daybook.providers.anthropic.stream import MessageEvents
+from daybook.providers.http import errors as faults
+from daybook.providers.http.client import HttpUpstream
+from daybook.providers.http.errors import Asked, AttemptFailed
+from daybook.providers.http.stream import open_stream
+from daybook.providers.port import Body, Identity, Reply, Stream
+
+VERSION = "2023-06-01"
+"""Of the API: the header `anthropic-version`."""
+_PAGE = 1000
+
+
+class Anthropic:
+    """An upstream behind `wire`, whose base URL ends before `/messages`. `contexts`: tokens that fit, by model."""
+
+    def __init__(self, wire: HttpUpstream, *, contexts: Mapping[str, int] | None = None) -> None:
+        self.name = wire.name
+        self._wire = wire
+        self._contexts = contexts or {}
+        self._identities: dict[str, Identity] = {}
+
+    async def chat(self, body: Body) -> Reply:
+        got = await self._wire.ask("POST", "/messages", request.messages(body, stream=False), _message)
+        return reply(got.value, got.attempts)
+
+    async def stream(self, body: Body) -> Stream:
+        show = bool((body.get("stream_options") or {}).get("include_usage"))
+        sent = request.messages(body, stream=True)
+        return await open_stream(self._wire, "/messages", sent, lambda: MessageEvents(show_usage=show))
+
+    async def models(self) -> list[str]:
+        names: list[str] = []
+        after = ""
+        while True:
+            page = (await self._wire.ask("GET", f"/models?limit={_PAGE}{after}", None, _object, quick=True)).value
+            rows = page.get("data")
+            names += [row["id"] for row in rows or () if isinstance(row, dict) and isinstance(row.get("id"), str)]
+            if not page.get("has_more") or not isinstance(page.get("last_id"), str) or not rows:
+                return names
+            after = f"&after_id={quote(page['last_id'], safe='')}"
+
+    async def identify(self, model: str) -> Identity:
+        """What the upstream says of a model, asked once. Where it cannot be known, no call fails for want of it."""
+        identity = self._identities.get(model)
+        if identity is None:
+            context = self._contexts.get(model) or await self._context(model)
+            if len(self._identities) > 256:
+                self._identities.clear()
+            identity = self._identities[model] = Identity(model=model, context=context)
+        return identity
+
+    async def _context(self, model: str) -> int | None:
+        path = f"/models/{quote(model, safe='')}"
+        try:
+            known = (await self._wire.ask("GET", path, None, _object, quick=True, retry=False)).value
+        except ProviderError:
+            return None
+        tokens = known.get("max_input_tokens")
+        return tokens if isinstance(tokens, int) and tokens > 0 else None
+
+    async def probe(self) -> None:
+        await self._wire.ask("GET", "/models?limit=1", None, _object, quick=True, retry=False)
+
+    async def aclose(self) -> None:
+        await self._wire.aclose()
+
+
+async def _message(response: aiohttp.ClientResponse, asked: Asked) -> dict[str, Any]:
+    answer = await _object(response, asked)
+    if answer.get("type") == "message" and isinstance(answer.get("content"), list):
+        return answer
+    raise _no_answer(asked, response.status)
+
+
+async def _object(response: aiohttp.ClientResponse, asked: Asked) -> dict[str, Any]:
+    """The JSON object of an answer. An error inside a 200 is raised as what it is."""
+    data = await response.read()
+    try:
+        answer = orjson.loads(data)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise _no_answer(asked, response.status)
+    if answer.get("type") == "error" or answer.get("error"):
+        raise faults.refused(None, data, asked)
+    return answer
+
+
+def _no_answer(asked: Asked, status: int) -> AttemptFailed:
+    error = Unavailable(
+        f"{asked.upstream} ({asked.host}) answered {status}, but not as Anthropic does.",
+        remedy="Check that base_url leads to Anthropic's API; it ends in /v1.",
+        upstream_status=status,
+    )
+    return AttemptFailed(error, again=False)
