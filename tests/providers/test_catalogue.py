@@ -10,6 +10,7 @@ import pytest
 
 from daybook.errors import SettingsError, Unauthorised, UnknownModel
 from daybook.providers import make
+from daybook.providers.anthropic.provider import Anthropic
 from daybook.providers.catalogue import Catalogue
 from daybook.providers.echo import Echo
 from daybook.providers.llamacpp.provider import Local
@@ -72,7 +73,7 @@ def test_models_are_found_by_name_alias_and_upstream(load):
     assert catalogue.resolve(f"local/{MODEL}").target == MODEL
 
 
-@pytest.mark.parametrize("name", ["gpt-5", "nowhere/gpt", "openai/", "/", "", "x" * 5_000])
+@pytest.mark.parametrize("name", ["five", "nowhere/gpt", "openai/", "/", "", "x" * 5_000])
 def test_an_unknown_model_names_the_known_ones(load, name):
     """The caller learns what there is; what was asked for is cut to a length."""
     with pytest.raises(UnknownModel, match="gpt-4o-mini, house, mini, org/model-7b, small") as caught:
@@ -85,7 +86,7 @@ def test_known_upstreams_need_only_their_name(load):
     """Kind, address and the key's variable follow; what is stated wins; contexts come from the models."""
     upstreams = load(ALL, OPENAI_API_KEY="sk-1", LAB_KEY="k-2").upstreams
     assert (upstreams["openai"].base_url, upstreams["openai"].api_key) == ("https://api.openai.com/v1", "sk-1")
-    assert (upstreams["anthropic"].kind, upstreams["anthropic"].api_key_env) == ("openai", "ANTHROPIC_API_KEY")
+    assert (upstreams["anthropic"].kind, upstreams["anthropic"].api_key_env) == ("anthropic", "ANTHROPIC_API_KEY")
     assert (upstreams["ollama"].base_url, upstreams["ollama"].context) == ("http://127.0.0.1:11434", 2048)
     assert upstreams["ollama"].contexts == {"llama3.2:3b": 16_384}
     lab = upstreams["lab"]
@@ -159,6 +160,38 @@ def test_keys_are_kept_out_of_the_file_and_of_the_message(load, text, said):
     assert "sk-secret-1" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("model", "upstream", "variable"),
+    [
+        ("gpt-5-nano", "openai", "OPENAI_API_KEY"),
+        ("chatgpt-4o-latest", "openai", "OPENAI_API_KEY"),
+        ("o3", "openai", "OPENAI_API_KEY"),
+        ("o4-mini", "openai", "OPENAI_API_KEY"),
+        ("claude-sonnet-4-5", "anthropic", "ANTHROPIC_API_KEY"),
+    ],
+)
+def test_a_key_in_the_environment_is_enough(tmp_path, load, model, upstream, variable):
+    """No file is needed; without the key the variable is named; a file's own model of that name stays its own."""
+    path = tmp_path / "none.yml"
+    catalogue = Catalogue.load(path, {variable: "sk-1"})
+    assert catalogue.resolve(model) == Model(name=model, upstream=upstream, target=model)
+    assert (catalogue.upstreams[upstream].api_key, catalogue.upstreams[upstream].kind) == ("sk-1", upstream)
+    assert sorted(catalogue.upstreams) == sorted(["local", upstream])
+    for env in ({}, {variable: ""}):
+        with pytest.raises(UnknownModel, match=f"Set {variable} in the environment"):
+            Catalogue.load(path, env).resolve(model)
+    stated = load(f"models: {{{model}: {{upstream: local, target: x}}}}", **{variable: "sk-1"})
+    assert stated.resolve(model).upstream == "local"
+
+
+@pytest.mark.parametrize("name", ["gpt", "claude", "my-claude-3", "gpt-4o/x", "o", "oscar"])
+def test_a_name_that_is_nobodys_is_unknown(tmp_path, name):
+    """Only the hosted services' own names lead to them."""
+    keys = {"OPENAI_API_KEY": "sk-1", "ANTHROPIC_API_KEY": "sk-2"}
+    with pytest.raises(UnknownModel, match="There are: "):
+        Catalogue.load(tmp_path / "none.yml", keys).resolve(name)
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     """A folder in its place, bytes that are no text."""
     path = tmp_path / "models.yml"
@@ -174,11 +207,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 def test_each_kind_has_its_provider(load):
     """By kind, under the upstream's name, connected to nothing yet."""
     upstreams = load(ALL + "  # end\n").upstreams | load("upstreams: {echo: {}}").upstreams
-    kinds = {"openai": OpenAI, "anthropic": OpenAI, "lab": OpenAI, "ollama": Ollama, "local": Local, "echo": Echo}
+    kinds = {"openai": OpenAI, "anthropic": Anthropic, "lab": OpenAI, "ollama": Ollama, "local": Local, "echo": Echo}
     providers = {name: make(config) for name, config in upstreams.items()}
     assert {name: type(provider) for name, provider in providers.items()} == kinds
     assert {name: provider.name for name, provider in providers.items()} == {name: name for name in kinds}
-    with pytest.raises(SettingsError, match="echo, local, ollama, openai"):
+    with pytest.raises(SettingsError, match="anthropic, echo, local, ollama, openai"):
         make(Upstream(name="x", kind="bedrock", home=upstreams["local"].home))
 
 

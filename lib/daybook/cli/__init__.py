@@ -35,6 +35,7 @@ COMMANDS = {
     "keys": ("daybook.cli.keys:keys", "API keys of the endpoint: create, list, revoke."),
     "models": ("daybook.cli.models:models", "Registered models: list, show, alias, rollback."),
     "prices": ("daybook.cli.prices:prices", "Which rate held on which day; what a call would cost."),
+    "providers": ("daybook.cli.providers:providers", "Where models answer: check each upstream, its models, its key."),
     "reports": ("daybook.cli.run:reports", "The reports so far, newest first."),
     "run": ("daybook.cli.run:run", "Run one notebook for one date and publish its report."),
     "schedule": ("daybook.cli.schedule:schedule", "Prefect server, worker and deployments, until Ctrl-C."),
@@ -42,7 +43,7 @@ COMMANDS = {
 }
 
 
-BOOKLESS = ("prices",)
+BOOKLESS = ("prices", "providers")
 """Commands that need no book."""
 
 NOTEBOOKS = ("traffic", "costs", "evaluation")

@@ -4,7 +4,7 @@
       openai: {}                        # a name we know: kind, base_url and api_key_env follow from it
       ollama: {}
       lab:
-        kind: openai                    # openai (any OpenAI-compatible API) · ollama · local · echo
+        kind: openai                    # openai (any OpenAI-compatible API) · anthropic · ollama · local · echo
         base_url: http://10.0.0.7:8000/v1
         api_key_env: LAB_KEY            # the environment variable's name; never the key
     models:
@@ -13,12 +13,14 @@
 
 Models of the registry are there by name, version and alias from the moment they are registered, unless the file gives
 one of their names to another. The embedded model is there unless `local` is stated to be something else.
-`upstream/name` asks for any model of a configured upstream.
+`upstream/name` asks for any model of a configured upstream. With OPENAI_API_KEY or ANTHROPIC_API_KEY in the environment
+`gpt-…` and `claude-…` can be asked for without a file.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -27,10 +29,17 @@ from typing import TYPE_CHECKING
 from daybook.errors import UnknownModel
 from daybook.providers.llamacpp.weights import MODEL
 from daybook.providers.registered.index import RegistryIndex
-from daybook.providers.upstream import Model, Upstream
+from daybook.providers.upstream import KNOWN, Model, Upstream
 
 if TYPE_CHECKING:
     from daybook.providers.registered.index import IndexEntry
+
+
+_HOSTED: Mapping[str, re.Pattern[str]] = {
+    "openai": re.compile(r"(?:(?:chat)?gpt-|o\d|codex-|computer-use-)[\w.:-]*"),
+    "anthropic": re.compile(r"claude-[\w.:-]+"),
+}
+"""Upstreams that need nothing but a key, and the names of their models."""
 
 
 class Catalogue:
@@ -57,7 +66,7 @@ class Catalogue:
         """
         if home is None:
             home = Path(env["DAYBOOK_HOME"]).expanduser().absolute() if env.get("DAYBOOK_HOME") else path.parent
-        upstreams = {"local": Upstream(name="local", kind="local", home=home)}
+        upstreams = {"local": Upstream(name="local", kind="local", home=home)} | dict(_hosted(env, home))
         models: dict[str, Model] = {}
         if path.exists():
             from daybook.providers.models_file import read
@@ -85,6 +94,16 @@ class Catalogue:
         if slash and target and upstream in self.upstreams:
             context = self.upstreams[upstream].contexts.get(target)
             return Model(name=name, upstream=upstream, target=target, context=context)
+        for upstream, names in _HOSTED.items():
+            if names.fullmatch(name):
+                if upstream in self.upstreams:
+                    context = self.upstreams[upstream].contexts.get(name)
+                    return Model(name=name, upstream=upstream, target=name, context=context)
+                variable = KNOWN[upstream]["api_key_env"]
+                raise UnknownModel(
+                    f"No model is called {name[:80]!r}.",
+                    remedy=f"Set {variable} in the environment and start again, or name it in models.yml.",
+                )
         known = sorted([*self._by_name, *(self._registry.names() if self._registry else ())])
         shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
         raise UnknownModel(
@@ -113,6 +132,17 @@ class Catalogue:
             with contextlib.suppress(UnknownModel):
                 found[name] = self.resolve(name)
         return found
+
+
+def _hosted(env: Mapping[str, str], home: Path) -> Iterator[tuple[str, Upstream]]:
+    for name in _HOSTED:
+        known = KNOWN[name]
+        if key := env.get(known["api_key_env"]):
+            address, variable = known["base_url"], known["api_key_env"]
+            yield (
+                name,
+                Upstream(name=name, kind=known["kind"], home=home, base_url=address, api_key_env=variable, api_key=key),
+            )
 
 
 class _Listed(Mapping[str, "Model"]):

@@ -19,6 +19,12 @@ def _openai(config: Upstream) -> Provider:
     return OpenAI(_wire(config), contexts=config.contexts, stream_usage=config.stream_usage)
 
 
+def _anthropic(config: Upstream) -> Provider:
+    from daybook.providers.anthropic.provider import VERSION, Anthropic
+
+    return Anthropic(_wire(config, key="x-api-key", headers={"anthropic-version": VERSION}), contexts=config.contexts)
+
+
 def _ollama(config: Upstream) -> Provider:
     from daybook.providers.ollama.provider import Ollama
 
@@ -51,16 +57,18 @@ def _registered(config: Upstream) -> Provider:
     return Registered(config.home, name=config.name)
 
 
-def _wire(config: Upstream) -> HttpUpstream:
+def _wire(config: Upstream, *, key: str = "Authorization", headers: Mapping[str, str] | None = None) -> HttpUpstream:
+    """`key`: the header that carries the key. `headers`: what every request says besides."""
     from daybook.providers.http.client import Address, HttpUpstream, Retry, Timeouts
 
     address: Address | Callable[[], Awaitable[Address]]
     if config.api_key:
-        address = Address(config.base_url, {"Authorization": f"Bearer {config.api_key}"}, config.api_key)
+        value = f"Bearer {config.api_key}" if key == "Authorization" else config.api_key
+        address = Address(config.base_url, {key: value, **(headers or {})}, config.api_key)
     elif config.api_key_env:
         address = _without_key(config)
     else:
-        address = Address(config.base_url)
+        address = Address(config.base_url, headers or {})
     defaults = Timeouts()
     return HttpUpstream(
         config.name,
@@ -86,6 +94,7 @@ def _without_key(config: Upstream) -> Callable[[], Awaitable[Address]]:
 
 
 FACTORIES: Mapping[str, Callable[[Upstream], Provider]] = {
+    "anthropic": _anthropic,
     "echo": _echo,
     "local": _local,
     "ollama": _ollama,

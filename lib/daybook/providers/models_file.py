@@ -12,20 +12,12 @@ from urllib.parse import urlsplit
 import yaml
 
 from daybook.errors import SettingsError
-from daybook.providers.upstream import Model, Upstream
-
-KNOWN: Mapping[str, Mapping[str, str]] = {
-    "openai": {"kind": "openai", "base_url": "https://api.openai.com/v1", "api_key_env": "OPENAI_API_KEY"},
-    "anthropic": {"kind": "openai", "base_url": "https://api.anthropic.com/v1", "api_key_env": "ANTHROPIC_API_KEY"},
-    "ollama": {"kind": "ollama", "base_url": "http://127.0.0.1:11434"},
-    "local": {"kind": "local"},
-    "echo": {"kind": "echo"},
-}
-"""Upstreams that need nothing stated but their name."""
+from daybook.providers.upstream import KNOWN, Model, Upstream
 
 _HTTP = frozenset(("kind", "base_url", "api_key_env", "connect_timeout", "idle_timeout", "attempts"))
 _KEYS: Mapping[str, frozenset[str]] = {
     "openai": _HTTP | {"stream_usage"},
+    "anthropic": _HTTP,
     "ollama": _HTTP | {"context"},
     "local": frozenset(("kind", "weights", "context", "slots", "threads")),
     "echo": frozenset(("kind",)),

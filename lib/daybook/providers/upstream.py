@@ -6,6 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+KNOWN: Mapping[str, Mapping[str, str]] = {
+    "openai": {"kind": "openai", "base_url": "https://api.openai.com/v1", "api_key_env": "OPENAI_API_KEY"},
+    "anthropic": {"kind": "anthropic", "base_url": "https://api.anthropic.com/v1", "api_key_env": "ANTHROPIC_API_KEY"},
+    "ollama": {"kind": "ollama", "base_url": "http://127.0.0.1:11434"},
+    "local": {"kind": "local"},
+    "echo": {"kind": "echo"},
+}
+"""Upstreams that need nothing stated but their name."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:

@@ -14,9 +14,8 @@ from daybook.errors import ProviderError, Unavailable
 from daybook.providers.anthropic import request
 from daybook.providers.anthropic.response import reply
 from daybook.providers.anthropic.stream import MessageEvents
-from daybook.providers.http import errors as faults
 from daybook.providers.http.client import HttpUpstream
-from daybook.providers.http.errors import Asked, AttemptFailed
+from daybook.providers.http.errors import Asked, AttemptFailed, refused_attempt
 from daybook.providers.http.stream import open_stream
 from daybook.providers.port import Body, Identity, Reply, Stream
 
@@ -97,7 +96,7 @@ async def _object(response: aiohttp.ClientResponse, asked: Asked) -> dict[str, A
     if not isinstance(answer, dict):
         raise _no_answer(asked, response.status)
     if answer.get("type") == "error" or answer.get("error"):
-        raise faults.refused(None, data, asked)
+        raise refused_attempt(None, data, asked)
     return answer
 
 
