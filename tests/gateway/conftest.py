@@ -26,6 +26,7 @@ from daybook.providers import upstream as upstreams
 from daybook.providers.catalogue import Catalogue
 from daybook.providers.registered.index import RegistryIndex
 from daybook.settings import Settings
+from tests.fakes.anthropic_server import FakeAnthropic
 
 WORDS = ("It ", "is ", "all ", "quite ", "well.")
 MODELS = """\
@@ -267,6 +268,21 @@ def upstream() -> Iterator[Upstream]:
     fake.start()
     yield fake
     fake.stop()
+
+
+@pytest.fixture(scope="module")
+def claude() -> Iterator[FakeAnthropic]:
+    """A fake Anthropic in a thread of its own."""
+    fake = FakeAnthropic()
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(fake.__aenter__(), loop).result(10)
+    yield fake
+    asyncio.run_coroutine_threadsafe(fake.__aexit__(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    assert fake.problems == []
 
 
 @pytest.fixture(scope="module")

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from decimal import Decimal
 
 import pytest
 
 from daybook.providers.catalogue import Catalogue
-from tests.fakes.anthropic_server import FakeAnthropic, Says
+from tests.fakes.anthropic_server import Says
 from tests.gateway.conftest import served, settings_in
 
 USAGE = {
     "input_tokens": 10,
     "cache_read_input_tokens": 2000,
     "cache_creation_input_tokens": 300,
+    "cache_creation": {"ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 100},
     "output_tokens": 50,
     "service_tier": "standard",
 }
-COST = Decimal("0.002505")
-"""Claude Sonnet 4.5, USD per million: 10 at 3, 2,000 read at 0.30, 300 written at 3.75, 50 out at 15."""
+COST = Decimal("0.00273")
+"""Claude Sonnet 4.5, USD per million: 10 at 3, 2,000 read at 0.30, 200 written for minutes at 3.75 and 100 for an hour
+at 6, 50 out at 15."""
 HELLO = [{"role": "user", "content": "Say hello, please."}]
-
-
-@pytest.fixture(scope="module")
-def claude():
-    """A fake Anthropic in a thread of its own."""
-    fake = FakeAnthropic()
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(fake.__aenter__(), loop).result(10)
-    yield fake
-    asyncio.run_coroutine_threadsafe(fake.__aexit__(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    assert fake.problems == []
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +75,7 @@ def test_structured_output_of_the_official_client(claude, endpoint):
     claude.script = [Says(blocks=({"type": "text", "text": '{"name": "Basel", "rivers": ["Rhein", "Birs"]}'},))]
     answer = endpoint.client().chat.completions.parse(model="claude-sonnet-4-5", messages=HELLO, response_format=City)
     assert answer.choices[0].message.parsed == City(name="Basel", rivers=["Rhein", "Birs"])
-    assert claude.bodies[-1]["output_config"]["format"]["schema"]["required"] == ["name", "rivers"]
+    assert claude.asked("/v1/messages")[-1]["output_config"]["format"]["schema"]["required"] == ["name", "rivers"]
 
 
 def test_what_it_cannot_do_is_a_400_that_names_the_field(claude, endpoint):

@@ -2,6 +2,7 @@
 
 Access ─ request id, log line
   ├─ POST /v1/chat/completions   Chat (plain ASGI)
+  ├─ POST /v1/messages           the same, in Anthropic's words
   └─ FastAPI                     /v1/models · /health/… · /metrics · /ml/hf/… · /docs · /openapi.json · /
                                  /ml/finetune/… (admin keys)
 """
@@ -21,6 +22,8 @@ from daybook.gateway.components import Components
 from daybook.gateway.http.asgi import App, Receive, Scope, Send
 from daybook.gateway.http.errors import Refusal, error_response
 from daybook.gateway.http.request_log import RequestLog
+from daybook.gateway.messages.dialect import PATH as MESSAGES_PATH
+from daybook.gateway.messages.dialect import Messages
 from daybook.gateway.monitoring.metrics import CONTENT_TYPE
 from daybook.gateway.routes import finetune, ml
 from daybook.gateway.routes.docs import page
@@ -30,13 +33,19 @@ from daybook.gateway.routes.openapi import describe
 def build_app(parts: Components) -> App:
     """The application over `parts`."""
     chat = ChatRoute(answerer=parts.answerer, auth=parts.auth, clock=parts.clock, log=parts.log)
+    messages = ChatRoute(
+        answerer=parts.answerer,
+        auth=parts.auth,
+        clock=parts.clock,
+        log=parts.log,
+        dialect=Messages(lambda model: parts.catalogue.kind(model) == "anthropic"),
+    )
+    hot = {PATH: chat, MESSAGES_PATH: messages}
     rest = _rest(parts)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == PATH:
-            await chat(scope, receive, send)
-        else:
-            await rest(scope, receive, send)
+        route = hot.get(scope["path"]) if scope["type"] == "http" else None
+        await (route or rest)(scope, receive, send)
 
     return RequestLog(dispatch, clock=parts.clock, log=parts.log, count=parts.metrics.visited)
 

@@ -111,6 +111,13 @@ class Catalogue:
             remedy=f"There are: {shown}; and upstream/name for any model of {', '.join(sorted(self.upstreams))}.",
         )
 
+    def kind(self, name: str) -> str | None:
+        """The kind of the upstream that serves what is asked for as `name`; None for what nobody serves."""
+        try:
+            return self.upstreams[self.resolve(name).upstream].kind
+        except UnknownModel:
+            return None
+
     def _registered(self, name: str, entry: IndexEntry) -> Model:
         """A model of the registry: weights of this machine, or a name of another upstream's."""
         if entry.place is None:

@@ -24,6 +24,8 @@ USAGE = {
     "cache_creation_input_tokens": 300,
     "output_tokens": 50,
     "output_tokens_details": {"thinking_tokens": 20},
+    "cache_creation": {"ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 100},
+    "server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 0},
     "service_tier": "priority",
 }
 COUNTED = Usage(
@@ -31,6 +33,8 @@ COUNTED = Usage(
     output_tokens=50,
     cached_tokens=2000,
     cache_write_tokens=300,
+    cache_write_1h_tokens=100,
+    web_searches=2,
     reasoning_tokens=20,
     tier="priority",
 )

@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`: the hot path, as a plain ASGI application.
+"""`POST /v1/chat/completions`: the hot path, as a plain ASGI application; and what other dialects share with it.
 
     key → body within its limit → JSON → checked → answered (or streamed) → entered → sent
 
@@ -17,6 +17,7 @@ from daybook.access.keys import Key
 from daybook.clock import Clock
 from daybook.errors import DaybookError, ProviderError, UsageError
 from daybook.gateway.auth import Auth, read_project, read_run_id, read_tags
+from daybook.gateway.chat.dialect import Dialect
 from daybook.gateway.chat.validation import parse, require_chat
 from daybook.gateway.http.asgi import CLIENT_GONE, Disconnect, Receive, RequestState, Scope, Send, encode_headers
 from daybook.gateway.http.errors import Refusal, error_response
@@ -35,24 +36,37 @@ SLOWEST_BODY = 60.0
 
 
 class ChatRoute:
-    """Answers `PATH`. Raises nothing that is foreseen: every refusal is sent in OpenAI's shape."""
+    """Answers `PATH`, or the path of `dialect`. Raises nothing that is foreseen: every refusal is sent in its shape."""
 
-    def __init__(self, *, answerer: Answerer, auth: Auth, clock: Clock, log: Log, most_body: int = MOST_BODY) -> None:
+    def __init__(
+        self,
+        *,
+        answerer: Answerer,
+        auth: Auth,
+        clock: Clock,
+        log: Log,
+        most_body: int = MOST_BODY,
+        dialect: Dialect | None = None,
+    ) -> None:
         self._answerer = answerer
         self._auth = auth
         self._clock = clock
         self._log = log
         self._most_body = most_body
+        self._dialect = dialect
+        self._path = PATH if dialect is None else dialect.path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         visit: RequestState = scope["visit"]
         headers = dict(scope["headers"])
+        if self._dialect is not None:
+            headers = self._dialect.headers(headers)
         try:
             if scope["method"] != "POST":
                 raise Refusal(
                     405,
                     "method_not_allowed",
-                    f"{PATH} is not there to be read.",
+                    f"{self._path} is not there to be read.",
                     remedy="Send a POST.",
                     headers=[(b"allow", b"POST")],
                 )
@@ -68,7 +82,18 @@ class ChatRoute:
             elif isinstance(error, ProviderError):
                 more = {} if error.operator is None else {"remedy": error.operator}
                 self._log.line("upstream_failed", level="warning", request_id=visit.request_id, kind=error.kind, **more)
-            await send_error(send, error, visit.request_id)
+            await self._send_error(send, error, visit.request_id)
+
+    async def _send_error(self, send: Send, error: BaseException, request_id: str) -> None:
+        if self._dialect is None:
+            await send_error(send, error, request_id)
+        else:
+            response = error_response(error, request_id)
+            await send_json(send, response.status, self._dialect.error(response), response.headers)
+
+    def _error_event(self, error: BaseException, request_id: str) -> bytes:
+        response = error_response(error, request_id)
+        return response.event if self._dialect is None else self._dialect.error_event(response)
 
     # ── in ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -90,15 +115,20 @@ class ChatRoute:
             if data is None:
                 return None
             body = parse(data)
-            tags = read_tags(headers, body.get("metadata"))
-            require_chat(body)
-            raw = members(data, body)
+            if self._dialect is None:
+                tags = read_tags(headers, body.get("metadata"))
+                require_chat(body)
+                raw = members(data, body)
+            else:
+                tags = read_tags(headers, None)
+                body = self._dialect.chat_body(body)
+                require_chat(body)
         except Refusal as error:
             refused = error
         request = ChatRequest(
             body=body,
             raw=raw,
-            endpoint=PATH,
+            endpoint=self._path,
             request_id=visit.request_id,
             at=visit.at,
             started=visit.started,
@@ -164,11 +194,12 @@ class ChatRoute:
             else:
                 answered = await self._answerer.chat(request)
                 watch.stop()
-                await send_json(send, 200, answered.reply.data, encode_headers(answered.reply.limits))
+                data, limits = answered.reply.data, encode_headers(answered.reply.limits)
+                await send_json(send, 200, data if self._dialect is None else self._dialect.answer(data), limits)
         except asyncio.CancelledError:
             if not watch.forgive():
                 if not visit.committed and self._answerer.recorder.stopping:
-                    await send_error(send, _going_down(), visit.request_id)
+                    await self._send_error(send, _going_down(), visit.request_id)
                     return
                 raise
             visit.outcome = "client_closed"
@@ -181,22 +212,25 @@ class ChatRoute:
             head = STREAM_HEADERS + encode_headers(stream.limits)
             await send({"type": "http.response.start", "status": 200, "headers": head})
             last = b""
+            translator = None if self._dialect is None else self._dialect.translator()
             try:
                 async for data in stream:
+                    if translator is not None:
+                        data = translator.feed(data)
                     if stream.over:
-                        last = data
+                        last = data if translator is None else data + translator.finish()
                         break
                     await send({"type": "http.response.body", "body": data, "more_body": True})
             except DaybookError as error:
                 visit.outcome = error_kind(error)
                 if not isinstance(error, ProviderError):
                     self._log.line("failed", level="error", request_id=visit.request_id, message=str(error))
-                last = error_response(error, visit.request_id).event
+                last = self._error_event(error, visit.request_id)
             except asyncio.CancelledError:
                 if watch.gone or not self._answerer.recorder.stopping:
                     raise
                 visit.outcome = "shutdown"
-                last = error_response(_going_down(), visit.request_id).event
+                last = self._error_event(_going_down(), visit.request_id)
             watch.stop()
             await send({"type": "http.response.body", "body": last, "more_body": False})
             if stream.call is not None and stream.call.status == "ok":

@@ -20,6 +20,7 @@ ROUTES = (
         (
             "/",
             "/v1/chat/completions",
+            "/v1/messages",
             "/v1/models",
             "/health/live",
             "/health/ready",

@@ -107,15 +107,47 @@ _CHAT: dict[str, Any] = {
 }
 
 
+_MESSAGES: dict[str, Any] = _CHAT | {
+    "operationId": "createMessage",
+    "summary": "Answer a conversation, in Anthropic's words",
+    "description": "Anthropic's `POST /v1/messages`, streamed and not, for every model. Errors have Anthropic's shape.",
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["model", "max_tokens", "messages"],
+                    "properties": {
+                        "model": {"type": "string", "description": "See `/v1/models`."},
+                        "max_tokens": {"type": "integer", "minimum": 1},
+                        "messages": {"type": "array", "minItems": 1, "items": {"type": "object"}},
+                        "system": {"description": "A string, or blocks of type text."},
+                        "stream": {"type": "boolean"},
+                        "tools": {"type": "array", "items": {"type": "object"}},
+                    },
+                },
+                "example": {
+                    "model": "smollm2-135m-instruct",
+                    "max_tokens": 64,
+                    "messages": [{"role": "user", "content": "How many days are in a week?"}],
+                },
+            }
+        },
+    },
+}
+
+
 def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version="1", summary=app.summary, routes=app.routes)
-        paths = document["paths"] = {"/v1/chat/completions": {"post": _CHAT}, **document["paths"]}
+        hot = {"/v1/chat/completions": {"post": _CHAT}, "/v1/messages": {"post": _MESSAGES}}
+        paths = document["paths"] = {**hot, **document["paths"]}
         for path, routes in paths.items():
             for route in routes.values():
                 route["responses"].pop("422", None)  # FastAPI's own; here what cannot be meant is a 400
-                if path == "/v1/chat/completions":
+                if path in hot:
                     continue
                 if path.startswith(("/v1/", "/ml/")):
                     route["security"] = [{"key": []}]

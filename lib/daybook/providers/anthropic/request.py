@@ -267,6 +267,7 @@ def _result(i: int, message: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(call, str) or not call:
         raise malformed(f"messages[{i}].tool_call_id", "Send the id of the call that this is the result of.")
     block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call}
+    block |= {name: message[name] for name in ("is_error", "cache_control") if message.get(name) is not None}
     if content := list(_parts(f"messages[{i}].content", message.get("content"))):
         block["content"] = content
     return block

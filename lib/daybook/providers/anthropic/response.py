@@ -91,20 +91,28 @@ def usage_of(usage: object) -> Usage | None:
         output_tokens=made,
         cached_tokens=read,
         cache_write_tokens=written,
+        cache_write_1h_tokens=_count(usage.get("cache_creation"), "ephemeral_1h_input_tokens"),
+        web_searches=_count(usage.get("server_tool_use"), "web_search_requests"),
         reasoning_tokens=_count(usage.get("output_tokens_details"), "thinking_tokens"),
         tier=tier if isinstance(tier, str) and tier not in ("", "standard") else None,
     )
+
+
+_CUMULATIVE = (
+    "output_tokens",
+    "reasoning_tokens",
+    "input_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "web_searches",
+)
 
 
 def later(usage: Usage | None, more: Usage | None) -> Usage | None:
     """The counts of a stream: those of its last event, which are of the whole answer, over those of its first."""
     if usage is None or more is None:
         return usage or more
-    known = {
-        name: value
-        for name in ("output_tokens", "reasoning_tokens", "input_tokens", "cached_tokens", "cache_write_tokens")
-        if (value := getattr(more, name)) is not None
-    }
+    known = {name: value for name in _CUMULATIVE if (value := getattr(more, name)) is not None}
     return replace(usage, **known)
 
 

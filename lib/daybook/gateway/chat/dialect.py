@@ -1,0 +1,39 @@
+"""Other words for a chat completion: an API of another shape in front of the same hot path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from daybook.gateway.http.errors import ErrorResponse
+
+
+class ChunkTranslator(Protocol):
+    """One stream's chunks in another shape: `feed` whole events, then `finish` after a stream that ended well."""
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def finish(self) -> bytes: ...
+
+
+class Dialect(Protocol):
+    """`path`: where it is spoken."""
+
+    path: str
+
+    def headers(self, headers: dict[bytes, bytes]) -> dict[bytes, bytes]:
+        """The headers with the key where OpenAI's clients have it."""
+
+    def chat_body(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The chat completion that a body asks for. Raises a 400 Refusal."""
+
+    def answer(self, data: bytes) -> bytes:
+        """A whole chat completion in this shape."""
+
+    def translator(self) -> ChunkTranslator: ...
+
+    def error(self, response: ErrorResponse) -> bytes:
+        """The body of a refusal."""
+
+    def error_event(self, response: ErrorResponse) -> bytes:
+        """The same as an event of a stream that is under way."""
