@@ -12,6 +12,7 @@ PROVIDER_ERRORS = [
     (errors.Unauthorised, 502, "server_error", "upstream_refused_our_key", None),
     (errors.ModelNotFound, 404, "invalid_request_error", "model_not_found", "model"),
     (errors.RateLimited, 429, "rate_limit_error", "rate_limit_exceeded", None),
+    (errors.Conflict, 409, "invalid_request_error", "upstream_conflict", None),
     (errors.UpstreamTimeout, 504, "server_error", "upstream_timeout", None),
     (errors.Unavailable, 503, "server_error", "upstream_unavailable", None),
     (errors.StreamBroken, 502, "server_error", "stream_broken", None),
