@@ -135,6 +135,15 @@ def test_the_interval_of_a_mean_holds_what_it_promises(draw, truth: float) -> No
     assert 0.90 <= held / 300 <= 0.98
 
 
+def test_many_kinds_are_drawn_five_thousand_times() -> None:
+    """The percentiles of whole samples with replacement, in the order of the seed."""
+    x = np.random.default_rng(9).normal(size=100)
+    means = x[np.random.default_rng(0).integers(0, 100, (5000, 100))].mean(axis=1)
+    tail = _widened(100)
+    estimate = mean(x)
+    assert (estimate.low, estimate.high) == pytest.approx(tuple(np.quantile(means, [tail, 1 - tail])), abs=1e-12)
+
+
 def test_the_same_values_have_the_same_interval_and_another_seed_nearly() -> None:
     """The order of draws is the seed's, and the seed's alone."""
     x = np.random.default_rng(8).normal(size=100)

@@ -89,7 +89,10 @@ def test_a_score_that_is_no_number_is_refused_with_its_place() -> None:
 def test_of_nothing_no_difference_is_known() -> None:
     """No test was made, nobody won, and the verdict is that it cannot be told."""
     assert paired([], []) == Difference(value=None, low=None, high=None, n=0, p=None, test="none")
-    assert paired([], []).verdict == "cannot tell"
+    nothing = paired([], [])
+    assert (nothing.verdict, nothing.adjusted, nothing.clusters, nothing.won, nothing.lost) == (
+        "cannot tell", None, 0, 0, 0,
+    )  # fmt: skip
 
 
 def test_several_sources_are_tested_by_their_sums_and_not_by_mcnemar() -> None:
@@ -142,3 +145,26 @@ def test_half_a_million_scores_take_no_resampling_of_half_a_million() -> None:
     known = stats.ttest_rel(y, x)
     assert found.p == pytest.approx(known.pvalue, rel=0.05)
     assert (found.low, found.high) == pytest.approx(tuple(known.confidence_interval()), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "verdict"),
+    [
+        (0.001, 0.2, 0.01, "better"),
+        (0.0, 0.2, 0.01, "cannot tell"),
+        (-0.1, 0.05, 0.01, "cannot tell"),
+        (-0.2, 0.0, 0.01, "cannot tell"),
+        (-0.2, -0.001, 0.01, "worse"),
+        (0.001, 0.2, 0.0499, "better"),
+        (0.001, 0.2, 0.05, "cannot tell"),
+        (0.001, 0.2, None, "cannot tell"),
+        (None, 0.2, 0.01, "cannot tell"),
+        (0.1, None, 0.01, "cannot tell"),
+    ],
+)
+def test_a_verdict_needs_an_interval_without_0_and_a_p_below_five_percent(
+    low: float | None, high: float | None, p: float | None, verdict: str
+) -> None:
+    """Both witnesses, at their limits: an end at 0 excludes nothing, and five in a hundred is too many."""
+    (found,) = compare([Difference(value=0.1, low=low, high=high, n=40, p=p)])
+    assert (found.verdict, found.adjusted) == (verdict, p)

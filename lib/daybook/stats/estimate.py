@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 
 LEVEL = 0.95
+ALPHA = 0.05
+"""1 - LEVEL, without the last bit that 1 - 0.95 has too much: a p of 0.05 is not below it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from daybook.stats.bootstrap import (
     numbers,
     standard_error,
 )
-from daybook.stats.estimate import LEVEL, Estimate
+from daybook.stats.estimate import ALPHA, Estimate
 from daybook.stats.multiple import corrected
 
 
@@ -96,7 +96,7 @@ def compare(differences: Sequence[Difference]) -> list[Difference]:
 
 def _verdict(difference: Difference) -> str:
     low, high, p = difference.low, difference.high, difference.adjusted
-    if low is None or high is None or p is None or p >= 1 - LEVEL:
+    if low is None or high is None or p is None or p >= ALPHA:
         return "cannot tell"
     return "better" if low > 0 else "worse" if high < 0 else "cannot tell"
 

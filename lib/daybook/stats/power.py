@@ -17,8 +17,8 @@ import numpy as np
 from scipy import stats
 
 from daybook.errors import BadParameter
+from daybook.stats.estimate import ALPHA
 
-ALPHA = 0.05
 DISCORDANT = 0.2
 """Share of items on which two are expected to differ, where nothing better is known."""
 _REACH = 8.0
