@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -167,16 +168,13 @@ def test_sql_binds_its_parameters(said: Callable[..., str], there: Book, make: A
     assert said("sql", types, "-p", "n=7", "-p", "t=7 apples", "-p", "e=a=b", "--csv") == "n,t,e\n8,7 apples,a=b\n"
 
 
-def test_sql_reads_a_query_from_standard_input(
-    said: Callable[..., str], there: Book, make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_sql_reads_a_query_from_standard_input(there: Book, make: Any) -> None:
     """`-` is a query too long to type."""
     two_calls(there, make)
-    query = tmp_path / "query.sql"
-    query.write_text("-- by caller\nselect count(*) as n\nfrom calls\n")
-    with query.open() as stdin:
-        monkeypatch.setattr(sys, "stdin", stdin)
-        assert said("sql", "-", "--csv") == "n\n2\n"
+    command = [sys.executable, "-m", "daybook", "book", "sql", "-", "--csv"]
+    query = "-- by caller\nselect count(*) as n\nfrom calls\n"
+    done = subprocess.run(command, input=query, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "n\n2\n", "")
 
 
 @pytest.mark.parametrize(

@@ -125,28 +125,28 @@ def read_tags(headers: Mapping[bytes, bytes], metadata: object) -> dict[str, str
     Raises a 400 Refusal for what is neither, for more than 16, for names over 64 or values over 512 characters."""
     if metadata is None and b"x-daybook-tags" not in headers:
         return {}
-    found: dict[str, str] = {}
+    tags: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in _text(headers.get(b"x-daybook-tags", b"")).split(","))):
         name, equals, value = part.partition("=")
         if not equals or not name.strip():
             raise bad_request(
                 "x-daybook-tags is not a list of name=value.", remedy="Write it as a=1,b=2.", param="x-daybook-tags"
             )
-        found[name.strip()] = value.strip()
+        tags[name.strip()] = value.strip()
     if isinstance(metadata, Mapping):
         for name, value in metadata.items():
             if not isinstance(value, str):
                 raise bad_request(
                     "A value of metadata is not a string.", remedy="Make each one a string.", param="metadata"
                 )
-            found[name] = value
-    if len(found) > _MOST_TAGS or any(len(n) > _LONGEST_NAME or len(v) > _LONGEST_VALUE for n, v in found.items()):
+            tags[name] = value
+    if len(tags) > _MOST_TAGS or any(len(n) > _LONGEST_NAME or len(v) > _LONGEST_VALUE for n, v in tags.items()):
         raise bad_request(
-            f"There are {len(found)} tags, or one is too long.",
+            f"There are {len(tags)} tags, or one is too long.",
             remedy=f"At most {_MOST_TAGS}; names up to {_LONGEST_NAME} characters, values up to {_LONGEST_VALUE}.",
             param="metadata",
         )
-    return found
+    return tags
 
 
 def _text(value: bytes) -> str:

@@ -201,8 +201,8 @@ def _usage(turn: Turn, body: Body, text: str) -> Usage | None:
 
 
 def _wire_usage(usage: Usage) -> dict[str, Any]:
-    given, made = usage.input_tokens or 0, usage.output_tokens or 0
-    counts: dict[str, Any] = {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
+    into, out = usage.input_tokens or 0, usage.output_tokens or 0
+    counts: dict[str, Any] = {"prompt_tokens": into, "completion_tokens": out, "total_tokens": into + out}
     if usage.cached_tokens is not None:
         counts["prompt_tokens_details"] = {"cached_tokens": usage.cached_tokens}
     if usage.reasoning_tokens is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,12 +39,12 @@ class Asker:
         return CachedAnswer(text=str(n), cost=self.cost)
 
 
-async def run(asker: Asker, n: int = 20, answers: AnswerCache | None = None, **limits: object) -> BatchResult:
+async def run(asker: Asker, n: int = 20, answers: AnswerCache | None = None, **limits: Any) -> BatchResult:
     return await ask_all(
         questions(n),
         ask=asker,
         answers=answers or AnswerCache(None),
-        limits=Limits(**limits),  # type: ignore[arg-type]
+        limits=Limits(**limits),
         expect=lambda body: asker.cost,
     )
 

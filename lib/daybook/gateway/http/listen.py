@@ -55,10 +55,12 @@ def url_of(sock: socket.socket) -> str:
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach `host`: every address it stands for is a loopback address."""
     try:
-        found = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+        addresses = {
+            str(info[4][0]).partition("%")[0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        }
     except (socket.gaierror, UnicodeError):
         return False
-    return bool(found) and all(ipaddress.ip_address(str(address).partition("%")[0]).is_loopback for address in found)
+    return bool(addresses) and all(ipaddress.ip_address(address).is_loopback for address in addresses)
 
 
 def _holder(port: int) -> str:

@@ -100,19 +100,19 @@ class Client:
 
     async def identity(self, model: str) -> Identity | None:
         """Which weights answer under a name; None where it cannot be known. Raises UnknownModel."""
-        found = self.catalogue.resolve(model)
-        provider = self.upstreams[found.upstream]
+        resolved = self.catalogue.resolve(model)
+        provider = self.upstreams[resolved.upstream]
         try:
-            return await provider.identify(found.target)
+            return await provider.identify(resolved.target)
         except ProviderError:
             return None
 
     def most(self, body: Mapping[str, Any]) -> Decimal | None:
         """The most that a call may cost by the estimate of its prompt and its max_tokens; None: no known price."""
-        found = self.catalogue.resolve(body["model"])
+        resolved = self.catalogue.resolve(body["model"])
         usage = estimated(body, body.get("max_tokens"))
-        provider = self.upstreams[found.upstream].name
-        return reckon(usage, provider=provider, model=found.target, on=self.clock.now()).amount
+        provider = self.upstreams[resolved.upstream].name
+        return reckon(usage, provider=provider, model=resolved.target, on=self.clock.now()).amount
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """What a coroutine returns, run where the models are asked. Ctrl-C while waiting cancels it."""

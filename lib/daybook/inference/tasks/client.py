@@ -57,9 +57,9 @@ class TasksClient:
     def _frame(self, task: str, texts: Sequence[str], **more: Any) -> pd.DataFrame:
         import pandas as pd
 
-        found = pd.DataFrame(self._run(task, texts, **more))
-        found.insert(0, "text", list(texts))
-        return found
+        frame = pd.DataFrame(self._run(task, texts, **more))
+        frame.insert(0, "text", list(texts))
+        return frame
 
     def _run(self, task: str, texts: Sequence[str], **more: Any) -> list[Any]:
         """The results in the order of the texts; as many calls as it takes, each an entry."""

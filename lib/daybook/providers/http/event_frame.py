@@ -25,11 +25,11 @@ class EventFrame:
     @classmethod
     def of(cls, event: bytes, model: str | None) -> EventFrame | None:
         """That of an event of one `data` line; None where its text cannot be told from the rest of it."""
-        found = _TEXT.search(event)
-        if found is None:
+        match = _TEXT.search(event)
+        if match is None:
             return None
-        before, after = event[: found.start(1)], event[found.end(1) :]
-        mark = b"#" if found[1] != b"#" else b"##"
+        before, after = event[: match.start(1)], event[match.end(1) :]
+        mark = b"#" if match[1] != b"#" else b"##"
         try:  # whether it is the text that stands there: another one in its place is read as the text
             chunk = orjson.loads((before + mark + after).removeprefix(b"data:"))
             if chunk["choices"][0]["delta"]["content"].encode() != mark:

@@ -92,7 +92,7 @@ def context_figures(payload: Mapping[str, Any]) -> tuple[int, int] | None:
         return asked, fits
     message = payload.get("message")
     for pattern in _FIGURES if isinstance(message, str) else ():
-        found = pattern.search(message)  # type: ignore[arg-type]  # a str: the loop runs for nothing else
-        if found:
-            return int(found["asked"]), int(found["fits"])
+        match = pattern.search(message)  # type: ignore[arg-type]  # a str: the loop runs for nothing else
+        if match:
+            return int(match["asked"]), int(match["fits"])
     return None

@@ -98,8 +98,8 @@ class Events:
                 border = buffer.find(b"\n\n", search)
                 after = border + 2
             else:
-                found = _BORDER.search(buffer, search, end)
-                border, after = (-1, 0) if found is None else (found.start(), found.end())
+                match = _BORDER.search(buffer, search, end)
+                border, after = (-1, 0) if match is None else (match.start(), match.end())
             if border < 0:
                 break
             seen = self._look(buffer[start:border])

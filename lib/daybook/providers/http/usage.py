@@ -57,8 +57,8 @@ def usage_of(usage: object, *, tier: str | None = None, cost: Decimal | None = N
     """
     if not isinstance(usage, dict):
         return None
-    given, made = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    if given is None and made is None:
+    into, out = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    if into is None and out is None:
         return None
     before, after = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     counts: dict[str, Any] = _counts(before, _INPUTS) | _counts(after, _OUTPUTS) | _counted_beside(usage, before)
@@ -66,18 +66,18 @@ def usage_of(usage: object, *, tier: str | None = None, cost: Decimal | None = N
         counts["cached_tokens"] = cached
     reasoning, total = counts.pop("reasoning_tokens", None), _count(usage, "total_tokens")
     problem = remark = None
-    if total is not None and given is not None and made is not None and total != given + made:
-        apart = total - given - made
+    if total is not None and into is not None and out is not None and total != into + out:
+        apart = total - into - out
         if reasoning and apart == reasoning:
-            made += apart
+            out += apart
         elif apart > 0 and not reasoning and not _elsewhere(usage, apart):
-            remark = f"{apart} of the output tokens are what the total has beside {given} input and {made} output"
-            made, reasoning = made + apart, apart
+            remark = f"{apart} of the output tokens are what the total has beside {into} input and {out} output"
+            out, reasoning = out + apart, apart
         else:
-            problem = f"the counts do not add up: {given} input and {made} output tokens are not {total}"
+            problem = f"the counts do not add up: {into} input and {out} output tokens are not {total}"
     return Usage(
-        input_tokens=given,
-        output_tokens=made,
+        input_tokens=into,
+        output_tokens=out,
         reasoning_tokens=reasoning,
         **counts,
         tier=tier,

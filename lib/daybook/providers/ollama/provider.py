@@ -139,8 +139,8 @@ class Ollama:
             got = await self._wire.ask("GET", "/api/version", None, _object, quick=True)
         except ProviderError:
             return (0,)
-        found = re.match(r"(\d+)\.(\d+)\.(\d+)", str(got.value.get("version")))
-        return tuple(int(part) for part in found.groups()) if found else (0,)
+        match = re.match(r"(\d+)\.(\d+)\.(\d+)", str(got.value.get("version")))
+        return tuple(int(part) for part in match.groups()) if match else (0,)
 
     async def _digests(self) -> dict[str, Any]:
         """The manifest's digest by tag; {} where they cannot be known."""

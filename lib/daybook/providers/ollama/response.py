@@ -22,10 +22,10 @@ Judge = Callable[[int | None], bool | None]
 def usage_of(answer: Mapping[str, Any]) -> Usage | None:
     """The tokens that Ollama counted; None where it counted none. A prompt that was cached whole is not counted by
     old versions: then its tokens are not known."""
-    given, made = _count(answer, "prompt_eval_count"), _count(answer, "eval_count")
-    if given is None and made is None:
+    into, out = _count(answer, "prompt_eval_count"), _count(answer, "eval_count")
+    if into is None and out is None:
         return None
-    return Usage(input_tokens=given or None, output_tokens=made)
+    return Usage(input_tokens=into or None, output_tokens=out)
 
 
 def _count(answer: Mapping[str, Any], name: str) -> int | None:
@@ -36,8 +36,8 @@ def _count(answer: Mapping[str, Any], name: str) -> int | None:
 def _wire_usage(usage: Usage | None) -> dict[str, int] | None:
     if usage is None:
         return None
-    given, made = usage.input_tokens or 0, usage.output_tokens or 0
-    return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
+    into, out = usage.input_tokens or 0, usage.output_tokens or 0
+    return {"prompt_tokens": into, "completion_tokens": out, "total_tokens": into + out}
 
 
 class OllamaChat:
@@ -274,11 +274,11 @@ def _created(answer: Mapping[str, Any]) -> int:
 
 
 def _logprobs(answer: Mapping[str, Any]) -> dict[str, Any] | None:
-    found = answer.get("logprobs")
-    if not found:
+    tokens = answer.get("logprobs")
+    if not tokens:
         return None
 
-    def one(entry: Mapping[str, Any]) -> dict[str, Any]:
+    def shaped(entry: Mapping[str, Any]) -> dict[str, Any]:
         token = str(entry.get("token", ""))
         return {
             "token": token,
@@ -286,5 +286,7 @@ def _logprobs(answer: Mapping[str, Any]) -> dict[str, Any] | None:
             "bytes": entry.get("bytes") or list(token.encode()),
         }
 
-    content = [{**one(entry), "top_logprobs": [one(top) for top in entry.get("top_logprobs") or ()]} for entry in found]
+    content = [
+        {**shaped(entry), "top_logprobs": [shaped(top) for top in entry.get("top_logprobs") or ()]} for entry in tokens
+    ]
     return {"content": content, "refusal": None}
