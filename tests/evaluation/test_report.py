@@ -406,3 +406,31 @@ def test_the_contract_is_what_no_machine_changes() -> None:
         "scorer                  exact",
     ]
     assert "least difference shown  0.064" in evaluation([1.0] * 400).contract()
+
+
+def test_the_order_is_that_of_the_scores_and_not_of_what_they_may_be_at_least() -> None:
+    """Four of five stand above 75 of 100, however unsure they are."""
+    found = evaluation([1.0] * 75 + [0.0] * 25, [1.0] * 4 + [0.0] + [None] * 95)
+    assert found.leaderboard["contestant"].tolist() == ["m1", "m0"]
+    assert found.leaderboard["low"][0] < found.leaderboard["low"][1]
+
+
+def _sliced(lengths: Sequence[int], topics: Sequence[str], labels: Sequence[str]) -> dict[str, int]:
+    """Slice → its rows."""
+    rows = tuple(
+        Row(f"r{i}", "x" * n, label, extra={"topic": topic})
+        for i, (n, topic, label) in enumerate(zip(lengths, topics, labels, strict=True))
+    )
+    found = Evaluation(DataSet("d", "d", rows), "short_answer", "exact", {"m": items(rows, [1.0] * len(rows))})
+    return {row["slice"]: row["n"] for row in found.slices.to_dict("records")}
+
+
+def test_slices_begin_and_end_where_they_say() -> None:
+    """A length at a limit belongs to the slice that names it; five rows for each value, no fewer."""
+    fifteen = _sliced([1] * 6 + [2] * 5 + [3] * 4, ["u"] * 15, ["x"] * 15)
+    assert fifteen == {"up to 1 characters": 6, "in between": 5, "more than 2 characters": 4}
+    assert _sliced([1] * 10, ["u", "v"] * 5, ["x"] * 10) == {"topic: u": 5, "topic: v": 5}
+    assert _sliced([1] * 9, ["u", "v"] * 4 + ["u"], ["x"] * 9) == {}
+    assert _sliced([1] * 10, ["u"] * 10, ["x", "y"] * 5) == {"x": 5, "y": 5}
+    assert _sliced([1] * 10, ["u"] * 10, ["x", "y", "z", "x", "y"] * 2) == {}
+    assert _sliced([1] * 14 + [9], ["u"] * 15, ["x"] * 15) == {}

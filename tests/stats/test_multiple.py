@@ -39,3 +39,12 @@ def test_looks_that_are_one_have_one_p_and_an_unknown_one_stays_unknown():
     """Where one half of a pair is not known, it is not known after the correction either."""
     same = [("sex",), ("sex",), ("faith",)]
     assert corrected([0.01, None, 0.02], same=same) == [0.02, None, 0.02]
+
+
+@pytest.mark.parametrize("places", [[("a",)], [("a",), ("b",), ("c",)]])
+def test_every_row_has_a_place_and_a_group(places):
+    """Neither too few nor too many: nothing is cut off in silence."""
+    with pytest.raises(ValueError, match="zip"):
+        looks(places, ["x", "y"])
+    with pytest.raises(ValueError, match="zip"):
+        corrected([0.1, 0.2], same=places)
