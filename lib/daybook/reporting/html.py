@@ -14,4 +14,6 @@ def shown(prose: str, *pieces: Chart | Styler) -> str:
     """One piece of HTML: `prose` is Markdown, in which raw HTML is text."""
     import mistune
 
-    return "".join([str(mistune.create_markdown(escape=True)(prose)), *(piece.to_html() for piece in pieces)])
+    said = str(mistune.create_markdown(escape=True)(prose))
+    # A table that is wider than its page scrolls by itself: what is said above it stays in sight.
+    return "".join([said, *(f'<div style="overflow-x:auto">{piece.to_html()}</div>' for piece in pieces)])

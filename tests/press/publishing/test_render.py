@@ -154,7 +154,7 @@ def test_times_and_parameters_are_written_for_people():
     assert render.moment(RUN.started_at) == "2026-11-20 23:50 UTC"
     assert render.moment(None) == "–"
     given = (True, 0, 0.5, ["a", "b"], [["a", 1]], {"a": 1}, "", None, [], {})
-    assert [render.told(value) for value in given] == ["yes", "0", "0.5", "a, b", "a, 1", "{'a': 1}", "", "", "", ""]
+    assert [render.parameter(value) for value in given] == ["yes", "0", "0.5", "a, b", "a, 1", "a: 1", "", "", "", ""]
 
 
 def test_a_page_tells_what_was_found_and_how_it_was_made():

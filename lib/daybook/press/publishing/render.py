@@ -83,7 +83,7 @@ def environment() -> Environment:
         "number": number,
         "interval": interval,
         "moment": moment,
-        "told": told,
+        "parameter": parameter,
         "figure": figure,
     }
     made.globals["states"] = STATES
@@ -154,13 +154,15 @@ def moment(value: datetime | None) -> str:
     return "–" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
 
 
-def told(value: Any) -> str:
+def parameter(value: Any) -> str:
     """A parameter as people read it: lists without brackets, yes and no; empty where nothing was said."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(told(item) for item in value)
-    return "" if value is None or value == {} else str(value)
+        return ", ".join(parameter(item) for item in value)
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {parameter(item)}" for key, item in value.items())
+    return "" if value is None else str(value)
 
 
 def _title(notebook: Mapping[str, Any], run: Run) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Any
 
 from daybook.records import Run
@@ -16,14 +17,15 @@ VERDICT = "verdict"
 """The finding whose note is the verdict: `not met: 4 of 6 limits are kept`."""
 VERDICTS = ("met", "not met", "cannot tell", "not checked")
 HEADLINES = 4
-"""Findings shown of a run: those that its word names below (`quality/`: all that begin so), else the first."""
+"""Findings shown of a run: those that its word names below (`quality/*`: all that begin so), else the first."""
 FIRST: Mapping[str, tuple[str, ...]] = {
     "traffic": ("calls", "failed_rate", "latency_p95", "first_token_p50"),
     "costs": ("spend", "unpriced_calls", "forecast_next_30_days", "spend_per_call"),
-    "evaluation": ("difference/", "quality/"),
-    "approach": ("recommended", "quality/"),
+    "evaluation": ("difference/*", "quality/*"),
+    "approach": ("recommended", "quality/*"),
     "finetune": ("accuracy_difference", "accuracy_tuned", "accuracy_base", "examples"),
     "bias": (
+        "decisions/*/ratio",
         "counterfactual/standing_out",
         "pairs/share",
         "questions/all/ambiguous/bias",
@@ -71,11 +73,6 @@ def headlines(word: str, findings: Iterable[Mapping[str, Any]]) -> tuple[Mapping
     they came in."""
     listed = sorted((f for f in findings if f["name"] != VERDICT), key=lambda f: str(f["name"]))
     names = [f["name"] for f in listed]
-    first = [
-        name
-        for wanted in FIRST.get(word, ())
-        for name in names
-        if name == wanted or (wanted.endswith("/") and name.startswith(wanted))
-    ]
+    first = [name for wanted in FIRST.get(word, ()) for name in names if fnmatchcase(name, wanted)]
     named = [listed[names.index(name)] for name in first]
     return tuple((named or listed)[:HEADLINES])
