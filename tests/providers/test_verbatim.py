@@ -21,10 +21,51 @@ def test_members_are_the_bytes_between_name_and_comma():
     }
 
 
-@pytest.mark.parametrize("body", [b'{"model":"m","messages":[]}', b'{"temperature":0.123456789012}', b"{}"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"m","messages":[]}',
+        b'{"temperature":0.123456789012}',
+        b'{"seed":123456789012345}',
+        b'{"text":"----------------"}',
+        b'{"text":"eeeeeeeeeeeeeeeeeeee"}',
+        b'{"text":"tools"}',
+        b"{}",
+    ],
+)
 def test_a_body_with_nothing_at_risk_is_not_looked_through(body):
     """What is written as it was read needs no second look."""
     assert members(body, orjson.loads(body)) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"seed":1234567890123456}',
+        b'{"temperature":0.12345678901234}',
+        b'{"x":{"y":[1e-0000000000002]}}',
+        b'{"tools":[]}',
+        b'{"functions":[]}',
+        b'{"response_format":{}}',
+    ],
+)
+def test_a_number_of_sixteen_characters_and_every_schema_is_at_risk(body):
+    """Wherever the number stands, with its point, sign and exponent; schemas by their names."""
+    assert dump(Verbatim(orjson.loads(body), members(body, orjson.loads(body)))) == body
+
+
+def test_what_is_nested_too_deeply_to_be_kept_is_written_as_it_was_read():
+    """No bytes of its own are known; what cannot be written either raises RecursionError."""
+    for depth in (300, 1_000):
+        body = b'{"tools":' + b"[" * depth + b"]" * depth + b"}"
+        given = orjson.loads(body)
+        raw = members(body, given)
+        if depth == 300:
+            assert dump(Verbatim(given, raw)) == body
+        else:
+            assert raw is None
+            with pytest.raises(RecursionError):
+                dump(given)
 
 
 def test_what_is_changed_is_written_anew_and_the_rest_as_it_came():
@@ -38,6 +79,7 @@ def test_integers_of_any_length_are_written():
     """With bytes of their own or without."""
     long = 10**40
     assert dump({"seed": long}) == b'{"seed":%d}' % long
+    assert dump({"seed": long, "user": "Zoë"}) == '{"seed":%d,"user":"Zoë"}'.encode() % long
     data = b'{"seed":%d,"n":1}' % long
     assert dump(Verbatim(json.loads(data), members(data, json.loads(data)))) == data
 

@@ -110,6 +110,8 @@ class Answerer:
         try:
             try:
                 entry.hash_prompt()
+            except RecursionError as error:
+                raise BadRequest("The messages are nested too deeply.", remedy="Send flatter ones.") from error
             except (TypeError, ValueError) as error:
                 raise BadRequest(
                     f"The messages cannot be written as JSON ({type(error).__name__}).",

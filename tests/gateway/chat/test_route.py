@@ -280,3 +280,37 @@ def test_no_prompt_key_name_or_path_is_in_the_log(endpoint):
     assert len(set(logged)) == len(logged)
     for secret in ("wednesbury", "127.0.0.1", endpoint.key.secret.lower(), "sk-ours", "sk-upstream", '"ada"', "db-"):
         assert secret.encode() not in text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("where", ["tools", "logit_bias", "messages"])
+def test_a_body_that_is_nested_almost_as_deeply_as_can_be_read_is_refused_before_anybody_is_asked(
+    endpoint, upstream, where, stream
+):
+    """400 with the cause, and a row; a body of 300 levels goes on byte for byte."""
+    for depth, status in ((300, 200), (1_000, 400)):
+        deep = '{"a":' * depth + "1" + "}" * depth
+        parts = {
+            "tools": f'"messages":[{{"role":"user","content":"x"}}],"tools":[{deep}]',
+            "logit_bias": f'"messages":[{{"role":"user","content":"x"}}],"logit_bias":{deep}',
+            "messages": f'"messages":[{{"role":"user","content":[{{"type":"x","y":{deep}}}]}}]',
+        }
+        body = f'{{"model":"raw","stream":{str(stream).lower()},{parts[where]}}}'
+        upstream.raw = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
+        if not stream:
+            upstream.raw = b'{"choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}'
+        before = len(upstream.seen)
+        connection = http.client.HTTPConnection(urllib.parse.urlsplit(endpoint.url).netloc, timeout=20)
+        headers = {"authorization": f"Bearer {endpoint.key.secret}", "content-type": "application/json"}
+        connection.request("POST", "/v1/chat/completions", body=body, headers=headers)
+        answer = connection.getresponse()
+        data = answer.read()
+        connection.close()
+        assert answer.status == status, data
+        assert len(upstream.seen) - before == (1 if status == 200 else 0)
+        if status == 400:
+            assert b"nested too deeply" in data
+        else:
+            assert deep.encode() in upstream.bytes[-1]
+        (row,) = [row for row in endpoint.book() if row["request_id"] == answer.headers["x-request-id"]]
+        assert row["http_status"] == status

@@ -91,6 +91,33 @@ def test_what_is_counted_beside_the_tokens_is_read(reported, read):
     )
 
 
+@pytest.mark.parametrize(
+    ("reported", "cached"),
+    [
+        ({"prompt_cache_hit_tokens": 7}, 7),
+        ({"prompt_cache_hit_tokens": 0}, 0),
+        ({"prompt_cache_hit_tokens": None}, None),
+        ({"prompt_cache_hit_tokens": 7, "prompt_tokens_details": {"cached_tokens": 5}}, 5),
+        ({"prompt_cache_hit_tokens": 7, "prompt_tokens_details": {"cached_tokens": 0}}, 0),
+        ({"prompt_cache_hit_tokens": 7, "prompt_tokens_details": {"cached_tokens": None}}, 7),
+    ],
+)
+def test_cached_tokens_have_two_names(reported, cached):
+    """DeepSeek's counts where OpenAI's is not there; none is None, and nought is nought."""
+    usage = usage_of({"prompt_tokens": 90, "completion_tokens": 8, **reported})
+    assert (usage.cached_tokens, usage.input_tokens, usage.output_tokens) == (cached, 90, 8)
+
+
+@pytest.mark.parametrize(
+    ("count", "read"), [(0, 0), (MOST_COUNT, MOST_COUNT), (MOST_COUNT + 1, None), (-1, None), (True, None), (1.0, None)]
+)
+def test_a_count_is_an_integer_that_the_book_can_keep(count, read):
+    """From nought to 2**63 - 1; what is none is not known, and loses no other."""
+    usage = usage_of({"prompt_tokens": count, "completion_tokens": 4})
+    assert (usage.input_tokens, usage.output_tokens) == (read, 4)
+    assert usage_of({"prompt_tokens": 5, "completion_tokens": count}).output_tokens == read
+
+
 COUNTS = {"prompt_tokens": 3, "completion_tokens": 4}
 
 

@@ -264,6 +264,8 @@ def _dumps(body: Body | None) -> bytes | None:
         return None
     try:
         return dump(body)
+    except RecursionError:
+        raise BadRequest("The request is nested too deeply to be passed on.", remedy="Send a flatter one.") from None
     except (TypeError, ValueError):
         raise BadRequest("The request cannot be written as JSON.", remedy="Send plain Unicode text.") from None
 
