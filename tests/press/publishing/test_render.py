@@ -363,3 +363,18 @@ def test_the_verdict_stands_first_with_its_own_state(state):
     assert html.index(f'<p class="verdict {state.replace(" ", "-")}">') < html.index("<header")
     assert f"<strong>{state.capitalize()}</strong>: 2 of 6 limits &lt;b&gt;" in html
     assert 'class="verdict ' not in render.page(EMPTY, RUN, [], OUTCOME)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (0.0889, "ratio", "0.089"),
+        (1.0, "ratio", "1.000"),
+        (-32.91, "points", "-32.9 points"),
+        (2.0, "points", "2.0 points"),
+        (None, "points", "unknown"),
+    ],
+)
+def test_ratios_and_points_are_written_as_in_prose(value, unit, shown):
+    """A tile says what the sentence below it says."""
+    assert render.number(value, unit) == shown

@@ -132,6 +132,8 @@ def interval(finding: Mapping[str, Any]) -> str:
 
 def _digits(value: float, unit: str) -> str:
     """The figure alone; a share is shown in percent."""
+    if unit in ("ratio", "points"):
+        return f"{value:.{3 if unit == 'ratio' else 1}f}"  # as in prose and tables
     share = unit == "share"
     value = round(100 * value, 10) if share else value  # 0.07 is 7 %, not 7.000000000000001
     if float(value).is_integer() and abs(value) < 1e15:
@@ -147,7 +149,7 @@ def _with_unit(text: str, unit: str) -> str:
     if unit == "share":
         return f"{text} %"
     short = {"seconds": "s", "second": "s"}.get(unit, unit)
-    return f"{text} {short}" if short not in {"", "1", "count"} else text
+    return f"{text} {short}" if short not in {"", "1", "count", "ratio"} else text
 
 
 def moment(value: datetime | None) -> str:
