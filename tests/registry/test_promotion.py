@@ -81,7 +81,10 @@ def test_evidence_moves_the_alias_and_is_kept_with_the_move(
     [
         ("run-1:quality/triage:v3>=0.9", r"quality/triage:v3 at least 0.9: it is 0.84 \(0.8 to 0.87\)"),
         ("run-1:quality/triage:v3<=0.5", "at most 0.5: it is 0.84"),
-        ("run-1:difference/triage:v3=better", r"must be better: it is \+0.04 \(-0.01 to 0.09\) on 400 rows, cannot"),
+        (
+            "run-1:difference/triage:v3=better",
+            r"must be better: it is \+0.04 \(95 % interval -0.01 to 0.09\) on 400 rows, cannot",
+        ),
         ("run-1:unknown>=0", "could not be measured"),
         ("run-2:ratio>=0.1", "the run is failed"),
         ("run-3", "own limit is not kept, ratio at least 0.8: 0.36"),
@@ -153,3 +156,92 @@ def test_a_run_about_another_model_is_no_evidence(registry, found):
         registry.alias("triage", "champion", 3, actor="ada", require=["b1"])
     registry.alias("triage", "champion", 2, actor="ada", require=["b1"])
     assert registry.aliases("triage")["champion"] == 2
+
+
+@pytest.mark.parametrize(
+    ("unit", "low", "moved"),
+    [
+        ("share", -0.05, False),
+        ("share", -0.0499, True),
+        ("share", 0.01, True),
+        ("share", -0.099, False),
+        ("points", -5.0, False),
+        ("points", -4.99, True),
+        ("points", -9.9, False),
+        ("share", None, False),
+    ],
+)
+def test_not_worse_loses_less_than_five_points_and_not_five(registry, found, unit, low, moved):
+    """At the limit it may be five points worse: that is not ruled out. Ten are ten too many, in either unit."""
+    high = None if low is None else 0.2
+    found("run-1", unit=unit, **{"difference/triage:v3": (0.0, low, high, "cannot tell; p")})
+    require = ["run-1:difference/triage:v3=not-worse"]
+    if moved:
+        registry.alias("triage", "champion", 3, actor="bob", require=require)
+    else:
+        with pytest.raises(GateNotMet, match="must be not-worse"):
+            registry.alias("triage", "champion", 3, actor="bob", require=require)
+    assert registry.aliases("triage") == {"champion": 3 if moved else 1}
+
+
+@pytest.mark.parametrize(
+    ("asked", "surely", "moved"),
+    [
+        (">=0.84", False, True),
+        (">=0.8401", False, False),
+        ("<=0.84", False, True),
+        ("<=0.8399", False, False),
+        (">=0.8", True, True),
+        (">=0.8001", True, False),
+        ("<=0.87", True, True),
+        ("<=0.8699", True, False),
+    ],
+)
+def test_a_limit_is_kept_at_the_limit_and_not_beyond(registry, found, asked, surely, moved):
+    """The value 0.84 (0.80 to 0.87): by itself, and with `surely` by the whole interval."""
+    found("run-1", **QUALITY)
+    require = [f"run-1:quality/triage:v3{asked}"]
+    if moved:
+        registry.alias("triage", "champion", 3, actor="bob", require=require, surely=surely)
+    else:
+        with pytest.raises(GateNotMet):
+            registry.alias("triage", "champion", 3, actor="bob", require=require, surely=surely)
+    assert registry.aliases("triage") == {"champion": 3 if moved else 1}
+
+
+def test_the_evidence_has_every_field_of_the_finding(registry, book, found):
+    """What was asked, of which run and finding, its value, interval and n, and that it was kept."""
+    found("run-1", **QUALITY)
+    registry.alias("triage", "champion", 3, actor="bob", require=[" run-1:quality/triage:v3>=0.8 "])
+    (row,) = book.rows("select details from events where action = 'model.alias' and actor = 'bob'")
+    assert row["details"]["required"] == [
+        {"asked": "run-1:quality/triage:v3>=0.8", "run": "run-1", "finding": "quality/triage:v3", "value": 0.84,
+         "low": 0.8, "high": 0.87, "n": 400, "failed": None},
+    ]  # fmt: skip
+    assert (row["details"]["version"], row["details"]["previous"]) == (3, 1)
+
+
+@pytest.mark.parametrize("state", ["completed", "running"])
+def test_a_run_that_goes_on_or_is_over_is_evidence(registry, found, state):
+    """Its findings are in the book; only one that failed is none."""
+    found("run-1", state=state, **QUALITY)
+    registry.alias("triage", "champion", 3, actor="bob", require=["run-1:quality/triage:v3>=0.8"])
+    assert registry.aliases("triage") == {"champion": 3}
+
+
+def test_better_is_the_verdict_that_the_run_gave(registry, found):
+    """Its first word, whatever the figures are; worse, and no verdict, are refused with what it says."""
+    found("run-1", **{"difference/triage:v3": (0.04, 0.01, 0.09, "better; McNemar")})
+    found("run-2", **{"difference/triage:v3": (-0.2, -0.3, -0.1, "worse; McNemar")})
+    found("run-3", **{"difference/triage:v3": (None, None, None, None)})
+    with pytest.raises(
+        GateNotMet, match=r"must be better: it is -0\.2 \(95 % interval -0\.3 to -0\.1\) on 400 rows, worse"
+    ):
+        registry.alias("triage", "champion", 3, actor="bob", require=["run-2:difference/triage:v3=better"])
+    with pytest.raises(GateNotMet, match=r"must be better: it is unknown on 400 rows, without a verdict"):
+        registry.alias("triage", "champion", 3, actor="bob", require=["run-3:difference/triage:v3=better"])
+    found("run-4", **{"difference/triage:v3": (0.0, -0.2, None, "cannot tell")})
+    with pytest.raises(GateNotMet, match=r"it is \+0 \(95 % interval: at least -0\.2\) on 400 rows, cannot tell"):
+        registry.alias("triage", "champion", 3, actor="bob", require=["run-4:difference/triage:v3=not-worse"])
+    registry.alias("triage", "champion", 3, actor="bob", require=["run-1:difference/triage:v3=better"])
+    assert registry.aliases("triage") == {"champion": 3}

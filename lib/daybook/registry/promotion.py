@@ -18,6 +18,7 @@ from typing import Any
 from daybook.errors import BadParameter
 from daybook.records import ModelVersion
 from daybook.reporting.gates import MUST, NOT_WORSE, Gate, Measured, borderline, judge
+from daybook.reporting.text import between
 
 Rows = Callable[[str, Mapping[str, Any]], Sequence[Mapping[str, Any]]]
 """A book's `rows`: a query and its parameters → rows."""
@@ -125,7 +126,7 @@ def _worded(row: Mapping[str, Any], word: str) -> str | None:
     scale = 100 if row["unit"] == "points" else 1
     if verdict == "better" or (word == "not-worse" and row["low"] is not None and row["low"] > -NOT_WORSE * scale):
         return None
-    ends = "" if row["low"] is None else f" ({row['low']:.3g} to {row['high']:.3g})"
+    ends = between(row["low"], row["high"], "{:.3g}".format)
     value = "unknown" if row["value"] is None else f"{row['value']:+.3g}{ends}"
     return f"{row['name']} must be {word}: it is {value} on {row['n']} rows, {verdict or 'without a verdict'}"
 
