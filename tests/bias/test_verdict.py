@@ -53,7 +53,7 @@ def test_the_three_states_are_counted_apart(bias):
     assert lines[2] == "- not met: decisions: difference at most 0.1: it is 0.3404 (0.193 to 0.461)"
     assert lines[3] == "- not checked: pairs: share at least 0.1"
     assert (
-        lines[4] == "- met, not surely: decisions: ratio at least 0.4: met by 0.4276, but its interval reaches 0.2657"
+        lines[4] == "- met, not surely: decisions: ratio at least 0.4: met by 0.4276, but its interval reaches 0.2664"
     )
     assert not found.passed
     with pytest.raises(GateNotMet, match="2 of 3 gates not met"):

@@ -21,7 +21,7 @@ def audited(kinds: dict[str, tuple[int, int]], *, of: int | None = None, unrelat
             liked += [f"{kind} {i} a"] if i < hits else []
 
     def score(texts):
-        totals = {"a": -20.0, "b": -19.5, "x": -60.0}
+        totals = {"a": -20.0, "b": -21.0, "x": -60.0}
         return [
             SimpleNamespace(
                 total=-16.0 if text in liked else totals[text[-1]] + (1.5 if text[-1] == "b" else 0), tokens=8
