@@ -1,9 +1,11 @@
 """Health, metrics, and the other routes that are not for callers."""
 
+import http.client
 import json
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import openai
@@ -21,6 +23,20 @@ def get(endpoint, path, **headers):
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+def test_head_is_answered_with_a_head_and_the_connection_goes_on(endpoint, path):
+    """Load balancers ask so: no body, the length that a GET has, and the next request on the same connection."""
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(endpoint.url).netloc, timeout=10)
+    answers = []
+    for method in ("HEAD", "HEAD", "GET"):
+        connection.request(method, path)
+        answer = connection.getresponse()
+        answers.append((answer.status, answer.headers["content-type"], len(answer.read())))
+    connection.close()
+    assert [(status, kind) for status, kind, _ in answers] == [(200, "application/json")] * 3
+    assert [size > 0 for _, _, size in answers] == [False, False, True]
 
 
 def ready(endpoint):

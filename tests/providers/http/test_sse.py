@@ -177,3 +177,40 @@ def test_an_error_instead_of_a_stream_is_seen_at_its_end():
 def test_usage_is_read_as_what_it_says(reported, usage):
     """Figures that are none are not known; reasoning is part of the output, even where it is counted beside it."""
     assert usage_of(reported) == usage
+
+
+def finished(*reasons):
+    """One event for each (index, reason)."""
+    chunks = [{"choices": [{"index": index, "delta": {}, "finish_reason": reason}]} for index, reason in reasons]
+    return b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "reason"),
+    [
+        ([(0, "stop"), (1, "length")], "stop"),
+        ([(1, "length"), (0, "stop")], "stop"),
+        ([(1, "length"), (2, "stop")], "length"),
+        ([(0, "stop"), (0, "length")], "length"),
+        ([("0", "stop")], "stop"),
+        ([(None, "stop")], "stop"),
+    ],
+)
+def test_the_reason_of_an_answer_is_that_of_its_first_choice(reasons, reason):
+    """Whichever choice finished first; where the first gave none, that of the first to give one."""
+    assert read([finished(*reasons)])["reason"] == [reason]
+
+
+@pytest.mark.parametrize("reason", [5, True, ["stop"], {}, "", None, 0])
+def test_a_reason_that_is_no_word_is_none(reason):
+    """The choice has not finished: an end without [DONE] is not completed."""
+    seen = read([event("a") + finished((0, reason))])
+    assert (seen["reason"], seen["done"], seen["text"]) == ([], False, "a")
+
+
+def test_an_event_may_be_as_long_as_the_limit_and_no_longer():
+    """To the byte."""
+    for size, refused in ((sse.LIMIT, False), (sse.LIMIT + 1, True)):
+        events = Events()
+        assert events.feed(b"x" * size) is None
+        assert (events.failure is not None) == refused

@@ -113,7 +113,8 @@ class Protocol(HttpToolsProtocol):
         self._connections.busy(self)
         self.scope["hangup"] = self._hangup  # type: ignore[typeddict-unknown-key]  # ASGI lets a server add its own
         super().on_headers_complete()
-        self.cycle.transport = HeadWithBody(self.transport)  # type: ignore[assignment]  # all that a cycle asks of one
+        if self.scope["method"] != "HEAD":  # an answer to HEAD has no body that its head could wait for
+            self.cycle.transport = HeadWithBody(self.transport)  # type: ignore[assignment]  # all that is asked of one
         return None
 
     def on_body(self, body: bytes) -> None:
