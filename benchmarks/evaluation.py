@@ -242,7 +242,7 @@ def generation(data: Path, home: Path, n: int) -> None:
                 apply_chat_template=True,
                 system_instruction=SYSTEM,
             )
-            texts = [item.said.text if item.said else None for item in ours.items[MODEL]]
+            texts = [item.answer.text if item.answer else None for item in ours.items[MODEL]]
             same = [mine == said[0][0] for mine, said in zip(texts, theirs.answers, strict=True)]
             title = f"Generation, greedy, up to {tokens} tokens: {found.name}, {len(found)} rows, scored by {scorer}"
             versus(title, ours, theirs, same, "text, byte for byte,")

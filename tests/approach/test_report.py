@@ -222,10 +222,10 @@ def test_a_rival_may_lose_five_points_and_no_more() -> None:
 def test_of_one_price_the_faster_is_recommended_and_unpriced_ones_only_among_themselves() -> None:
     """Latency breaks a tie; a price that is not known is no price of 0."""
     tried = found({"few_shot": "0.001", "head": "0.001"}, few_shot=[1.0] * 40, head=[1.0] * 40)
-    slow = [replace(item, said=replace(item.said, latency=9.0)) for item in tried.evaluation.items["few_shot"]]  # type: ignore[type-var] # answered
+    slow = [replace(item, answer=replace(item.answer, latency=9.0)) for item in tried.evaluation.items["few_shot"]]  # type: ignore[type-var] # answered
     items = {"few_shot": slow, "head": tried.evaluation.items["head"]}
     assert replace(tried, evaluation=replace(tried.evaluation, items=items)).recommended == "head"
-    free = [replace(item, said=replace(item.said, cost=None)) for item in items["head"]]  # type: ignore[type-var] # answered
+    free = [replace(item, answer=replace(item.answer, cost=None)) for item in items["head"]]  # type: ignore[type-var] # answered
     unpriced = replace(tried, evaluation=replace(tried.evaluation, items={"few_shot": slow, "head": free}))
     assert unpriced.recommended == "few_shot"
     assert "unpriced" in replace(tried, evaluation=replace(tried.evaluation, items={"head": free})).recommendation

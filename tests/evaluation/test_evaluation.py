@@ -348,7 +348,7 @@ def test_an_answer_is_found_whatever_type_it_has(lines: LINES) -> None:
         {"id": "x", "prediction": '{"a": 2}', "reference": [{"a": 3}, {"a": 2}]},
     ]
     moved = [{**rows[0], "id": 7.0}, {**rows[1], "prediction": None}]
-    found = score([lines("a.jsonl", rows), lines("b.jsonl", moved)], scorer="json").found
+    found = score([lines("a.jsonl", rows), lines("b.jsonl", moved)], scorer="json").evaluation
     assert [item.score.value for item in found.items["a"] if item.score] == [1, 1]
     assert [item.score.value for item in found.items["b"] if item.score] == [1, 0]
 
@@ -361,17 +361,17 @@ def test_where_nothing_is_right_silence_is(lines: LINES) -> None:
         {"id": 3, "prediction": "", "reference": "Paris"},
     ]
     for scorer in ("exact", "normalised", "f1"):
-        found = score([lines("p.jsonl", rows)], scorer=scorer).found
+        found = score([lines("p.jsonl", rows)], scorer=scorer).evaluation
         assert [item.score.value for item in found.items["p"] if item.score] == [1, 0, 0], scorer
 
 
 def test_a_source_that_all_rows_share_groups_nothing(lines: LINES) -> None:
     """`"source": "gsm8k"` on every row says where the file is from; two sources do group."""
-    one = score([lines("p.jsonl", stored([True, False] * 10, source="gsm8k"))], scorer="exact").found
+    one = score([lines("p.jsonl", stored([True, False] * 10, source="gsm8k"))], scorer="exact").evaluation
     assert one.data.groups is None
     assert one.quality("p").low is not None
     two = [{**row, "source": f"s{i % 2}"} for i, row in enumerate(stored([True, False] * 10))]
-    assert score([lines("q.jsonl", two)], scorer="exact").found.data.groups is not None
+    assert score([lines("q.jsonl", two)], scorer="exact").evaluation.data.groups is not None
 
 
 def test_files_about_different_rows_are_not_compared(lines: LINES) -> None:

@@ -51,7 +51,7 @@ def test_the_leaderboard_has_every_figure_of_each_best_first() -> None:
     """Mean, interval, error, rows, missing, price of a thousand, latencies and tokens; unknown is None."""
     found = evaluation([1.0, 0.0, 0.0, None], [1.0, 1.0, 1.0, 0.0])
     slow = [
-        replace(item, said=replace(item.said, latency=float(i), cost=None if i else Decimal(1)))  # type: ignore[type-var] # answered
+        replace(item, answer=replace(item.answer, latency=float(i), cost=None if i else Decimal(1)))  # type: ignore[type-var] # answered
         for i, item in enumerate(found.items["m1"])
     ]
     found = replace(found, items={"m0": found.items["m0"], "m1": slow})
@@ -71,7 +71,7 @@ def test_the_leaderboard_has_every_figure_of_each_best_first() -> None:
 def test_an_answer_without_tokens_is_in_no_mean_of_tokens() -> None:
     """Where no answer has any, the mean is unknown; where one has, it is that one's."""
     found = evaluation([1.0, 0.0])
-    bare = [replace(item, said=CachedAnswer(text="x")) for item in found.items["m0"]]
+    bare = [replace(item, answer=CachedAnswer(text="x")) for item in found.items["m0"]]
     none = replace(found, items={"m0": bare}).leaderboard.to_dict("records")[0]
     assert (none["tokens"], none["p50"], none["p95"], none["per_1000"]) == (None, None, None, None)
     one = replace(found, items={"m0": [bare[0], found.items["m0"][1]]}).leaderboard.to_dict("records")[0]
@@ -434,3 +434,15 @@ def test_slices_begin_and_end_where_they_say() -> None:
     assert _sliced([1] * 10, ["u"] * 10, ["x", "y"] * 5) == {"x": 5, "y": 5}
     assert _sliced([1] * 10, ["u"] * 10, ["x", "y", "z", "x", "y"] * 2) == {}
     assert _sliced([1] * 14 + [9], ["u"] * 15, ["x"] * 15) == {}
+
+
+@pytest.mark.parametrize(("lost", "low", "met"), [(1, -0.03, True), (2, -0.05, False)])
+def test_a_loss_of_five_points_that_is_not_ruled_out_is_worse(lost: int, low: float, met: bool) -> None:
+    """Two lost of a hundred reach down to five points exactly: not met. One reaches down to three."""
+    found = evaluation([1.0] * 100, [0.0] * lost + [1.0] * (100 - lost))
+    assert found.compared["m1"].low == pytest.approx(low, abs=1e-12)
+    if met:
+        found.require(must="not-worse")
+    else:
+        with pytest.raises(GateNotMet, match=r"-2\.0 points \(95 % interval -5\.0 to "):
+            found.require(must="not-worse")

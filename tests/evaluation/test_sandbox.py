@@ -37,7 +37,7 @@ TIGHT = Bounds(seconds=0.5, megabytes=256)
 def test_code_ends_with_a_word_whatever_it_tries(code: str, said: str) -> None:
     """Time, memory, network, processes, files and signals are refused by the kernel or cut off by a limit."""
     outcome = run(code, TIGHT)
-    assert outcome.said == said
+    assert outcome.ending == said
     assert outcome.passed == (said == "passed")
 
 
@@ -46,7 +46,7 @@ def test_code_cannot_change_a_file(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.write_text("here")
     for call in (f"os.remove({str(kept)!r})", f"os.truncate({str(kept)!r}, 0)", f"os.rename({str(kept)!r}, 'x')"):
-        assert run(f"import os\n{call}", TIGHT).said == "PermissionError", call
+        assert run(f"import os\n{call}", TIGHT).ending == "PermissionError", call
     assert kept.read_text() == "here"
 
 

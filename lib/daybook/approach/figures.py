@@ -105,9 +105,9 @@ class ApproachFigures:
     def machine(self, name: str) -> Decimal:
         """US dollars per 1,000 requests for the machine's time."""
         times = [
-            item.said.latency
+            item.answer.latency
             for item in self.evaluation.items[name]
-            if item.said is not None and item.said.latency is not None
+            if item.answer is not None and item.answer.latency is not None
         ]
         if name not in self.local or not times:
             return Decimal(0)

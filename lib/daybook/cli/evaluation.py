@@ -82,9 +82,9 @@ def run(
     """
     parts = dict(_part(column) for column in columns)
     with workbench.open() as book:
-        found = book.evaluate(data, list(models) or [EMBEDDED], columns=parts, **asked)
-    _show(found, as_json)
-    found.require(at_least=at_least, must=must)
+        evaluation = book.evaluate(data, list(models) or [EMBEDDED], columns=parts, **asked)
+    _show(evaluation, as_json)
+    evaluation.require(at_least=at_least, must=must)
     return 0
 
 
@@ -109,9 +109,9 @@ def score(
 
     An empty prediction is wrong. Exit 3 where --at-least is not met.
     """
-    found = _scored([predictions], scorer, labels).found
-    name = found.names[0]
-    q = found.quality(name)
+    evaluation = _scored([predictions], scorer, labels).evaluation
+    name = evaluation.names[0]
+    q = evaluation.quality(name)
     payload: dict[str, Any] = {
         "file": str(predictions),
         "scorer": scorer,
@@ -121,21 +121,21 @@ def score(
         "high": q.high,
         "level": q.level,
         "stderr": q.stderr,
-        "empty": sum(i.said is not None and not i.said.text.strip() for i in found.items[name]),
-        "unread": sum(i.score is not None and i.score.read is None for i in found.items[name]),
-        "missing": sum(i.score is None for i in found.items[name]),
-        "digest": found.data.digest,
+        "empty": sum(i.answer is not None and not i.answer.text.strip() for i in evaluation.items[name]),
+        "unread": sum(i.score is not None and i.score.read is None for i in evaluation.items[name]),
+        "missing": sum(i.score is None for i in evaluation.items[name]),
+        "digest": evaluation.data.digest,
     }
     if items:
         payload["items"] = [
             {"id": i.row.id, "score": i.score.value if i.score else None, "read": i.score.read if i.score else None}
-            for i in found.items[name]
+            for i in evaluation.items[name]
         ]
     if as_json:
         click.echo(orjson.dumps(payload))
     else:
-        click.echo(plain(f"{found.quality_prose}\n{found.error_prose}"))
-    found.require(at_least=at_least)
+        click.echo(plain(f"{evaluation.quality_prose}\n{evaluation.error_prose}"))
+    evaluation.require(at_least=at_least)
     return 0
 
 
@@ -160,8 +160,8 @@ def compare(
     Rows that share a `group` are taken as not independent. Several files: p-values by Holm.
     """
     stored = _scored([base, *others], scorer, labels)
-    _show(stored.found, as_json, left_out=stored.left_out)
-    stored.found.require(must=must)
+    _show(stored.evaluation, as_json, left_out=stored.left_out)
+    stored.evaluation.require(must=must)
     return 0
 
 
@@ -190,10 +190,10 @@ def calibrate(
     People mark 1 to 5, or pass and fail (1 and 0). A reply without a verdict is counted and left out.
     """
     with workbench.open() as book:
-        found = book.calibrate(judged, judge=judge, rubric=rubric, cost_limit=cost_limit)
-    click.echo(orjson.dumps(found.to_dict()) if as_json else plain(found.prose))
+        calibration = book.calibrate(judged, judge=judge, rubric=rubric, cost_limit=cost_limit)
+    click.echo(orjson.dumps(calibration.to_dict()) if as_json else plain(calibration.prose))
     if at_least is not None:
-        found.require(at_least)
+        calibration.require(at_least)
     return 0
 
 
@@ -249,11 +249,11 @@ def _embed(texts: Sequence[str]) -> Any:
     return embed(texts)
 
 
-def _show(found: Evaluation, as_json: bool, **more: Any) -> None:
+def _show(evaluation: Evaluation, as_json: bool, **more: Any) -> None:
     if as_json:
-        payload = {**found.to_dict(), **more}
-        if len(found.compared) == 1:  # the one comparison, where a script looks first
+        payload = {**evaluation.to_dict(), **more}
+        if len(evaluation.compared) == 1:  # the one comparison, where a script looks first
             payload |= payload["differences"][0]
         click.echo(orjson.dumps(payload, default=str))
         return
-    click.echo(plain(f"{found.prose}\n\n{found.error_prose}"))
+    click.echo(plain(f"{evaluation.prose}\n\n{evaluation.error_prose}"))

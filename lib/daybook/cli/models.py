@@ -46,18 +46,18 @@ def list_(name: str | None, as_json: bool) -> int:
 
     with workbench.open() as book:
         registry = book.registry
-        found = registry.versions(name)
-        aliases = {model: registry.aliases(model) for model in {version.name for version in found}}
+        versions = registry.versions(name)
+        aliases = {model: registry.aliases(model) for model in {version.name for version in versions}}
         registry.publish()
     if as_json:
-        rows = [to_dict(one) | {"aliases": _of(aliases[one.name], one.version)} for one in found]
+        rows = [to_dict(version) | {"aliases": _of(aliases[version.name], version.version)} for version in versions]
         click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2, default=str))
         return 0
-    for one in found:
-        pointing = ", ".join(f"@{alias}" for alias in _of(aliases[one.name], one.version))
-        told_ = f"{one.id:<28} {one.method:<8} {one.at:%Y-%m-%d %H:%M}  {_metric(one.metrics):<16} {pointing}"
-        click.echo(told_.rstrip())
-    if not found:
+    for version in versions:
+        pointing = ", ".join(f"@{alias}" for alias in _of(aliases[version.name], version.version))
+        facts = f"{version.id:<28} {version.method:<8} {version.at:%Y-%m-%d %H:%M}  {_metric(version.metrics):<16}"
+        click.echo(f"{facts} {pointing}".rstrip())
+    if not versions:
         click.echo("No model is registered yet. Train one: daybook finetune train DATA --name NAME")
     return 0
 
@@ -75,14 +75,14 @@ def show(reference: str, as_json: bool) -> int:
     from daybook.registry.rows import to_dict
 
     with workbench.open() as book:
-        one = book.registry.resolve(reference)
-        marks = book.registry.marks(one.name, one.version)
-        history = book.registry.history(one.name)
-        aliases = _of(book.registry.aliases(one.name), one.version)
-    row = to_dict(one) | {
+        version = book.registry.resolve(reference)
+        marks = book.registry.marks(version.name, version.version)
+        history = book.registry.history(version.name)
+        aliases = _of(book.registry.aliases(version.name), version.version)
+    row = to_dict(version) | {
         "aliases": aliases,
         "marks": [{"at": mark.at.isoformat(), "reason": mark.reason, "actor": mark.actor} for mark in marks],
-        "history": [_move(one) for one in history],
+        "history": [_move(move) for move in history],
     }
     if as_json:
         click.echo(orjson.dumps(row, option=orjson.OPT_INDENT_2, default=str))

@@ -37,7 +37,7 @@ class Item:
     """One contestant on one row."""
 
     row: Row
-    said: CachedAnswer | None = None
+    answer: CachedAnswer | None = None
     score: Score | None = None
     """None: there is nothing to score."""
     error: str | None = None
@@ -144,7 +144,7 @@ class EvaluationFigures:
         rows: list[tuple[Any, ...]] = []
         for name, items in self.items.items():
             q = self.quality(name)
-            answers = [item.said for item in items if item.said is not None]
+            answers = [item.answer for item in items if item.answer is not None]
             costs = [answer.cost for answer in answers]
             known = [cost for cost in costs if cost is not None]
             times = [answer.latency for answer in answers if answer.latency is not None]
@@ -253,11 +253,11 @@ class EvaluationFigures:
                 name,
                 item.score.value if item.score else None,
                 item.score.read if item.score else None,
-                item.said.text if item.said else None,
+                item.answer.text if item.answer else None,
                 item.row.reference,
                 item.error,
-                item.said.cost if item.said else None,
-                item.said.latency if item.said else None,
+                item.answer.cost if item.answer else None,
+                item.answer.latency if item.answer else None,
             )
             for name, items in self.items.items()
             for item in items
@@ -268,19 +268,19 @@ class EvaluationFigures:
 def _marked(item: Item) -> str:
     if item.score is None:
         return f"({item.error})"
-    text = item.said.text.strip() if item.said else (item.score.read or "")
+    text = item.answer.text.strip() if item.answer else (item.score.read or "")
     return f"{'✓' if item.score.value == 1 else '✗' if item.score.value == 0 else f'{item.score.value:.2f}'} {text}"
 
 
 def _faults(item: Item) -> list[str]:
     kinds = [item.error] if item.error else []
-    if item.said is not None:
-        if not item.said.text.strip():
+    if item.answer is not None:
+        if not item.answer.text.strip():
             kinds.append("empty answer")
         elif item.score is not None and item.score.read is None:
             kinds.append("nothing could be read")
-        if item.said.finish_reason == "length":
+        if item.answer.finish_reason == "length":
             kinds.append("cut off at max_tokens")
-        if item.said.truncated:
+        if item.answer.truncated:
             kinds.append("prompt was truncated")
     return kinds

@@ -36,7 +36,7 @@ _UNREFERENCED = (GIVEN, "judge", "code")
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    found: Evaluation
+    evaluation: Evaluation
     left_out: Mapping[str, int]
     """By file: rows whose id is not in all of the others. Files without any are not named."""
 

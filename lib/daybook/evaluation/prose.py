@@ -67,7 +67,7 @@ def differences(evaluation: EvaluationFigures) -> str:
 
 
 def cost(evaluation: EvaluationFigures) -> str:
-    kept = sum(item.said is not None for items in evaluation.items.values() for item in items) - evaluation.asked
+    kept = sum(item.answer is not None for items in evaluation.items.values() for item in items) - evaluation.asked
     sentences = [f"This run asked {count(evaluation.asked, 'new question')} in {seconds(evaluation.seconds)}"]
     spent = "at no known price" if evaluation.spent is None else f"and spent {money(evaluation.spent)}"
     sentences.append(spent + (f"; {count(kept, 'answer')} had been kept." if kept > 0 else "."))
@@ -90,7 +90,7 @@ def errors(evaluation: EvaluationFigures) -> str:
     silent = [
         name
         for name, items in evaluation.items.items()
-        if items and all(item.said is not None and not item.said.text.strip() for item in items)
+        if items and all(item.answer is not None and not item.answer.text.strip() for item in items)
     ]
     loud = f" **{listing([code(name) for name in silent])} answered nothing at all.**" if silent else ""
     return f"{listing(faults)}. Empty and unreadable answers count as wrong; what never came is left out.{loud}"

@@ -91,7 +91,7 @@ class Scorer:
 
     def _checked(self, row: Row, text: str) -> Score:
         outcome = run(f"{code_of(text)}\n\n{_test(row)}", self.bounds)
-        return Score(float(outcome.passed), None if outcome.said == "no code" else outcome.said)
+        return Score(float(outcome.passed), None if outcome.ending == "no code" else outcome.ending)
 
 
 def _test(row: Row) -> str:

@@ -38,7 +38,7 @@ class Bounds:
 @dataclass(frozen=True, slots=True)
 class SandboxResult:
     passed: bool
-    said: str
+    ending: str
     """`passed`, `no code`, `no time left`, `left early`, `killed`, or the name of the error that was raised."""
 
 
@@ -78,18 +78,18 @@ def run(code: str, bounds: Bounds | None = None) -> SandboxResult:
                 process.kill()
                 process.wait()
             # Read only now, and not much of it: who writes more than a pipe holds waits until the time is up.
-            said = os.read(process.stderr.fileno(), 4096).decode(errors="replace").strip()
-    return _outcome(ended, said, token)
+            message = os.read(process.stderr.fileno(), 4096).decode(errors="replace").strip()
+    return _outcome(ended, message, token)
 
 
-def _outcome(ended: int, said: str, token: str) -> SandboxResult:
+def _outcome(ended: int, message: str, token: str) -> SandboxResult:
     if ended == REFUSED:
         raise DaybookError(
             "This machine's kernel offers no way to lock code in (seccomp); nothing was run.",
             remedy="Score code on Linux (x86-64 or ARM64), outside a container that forbids seccomp.",
         )
     if ended == 0:
-        return SandboxResult(True, "passed") if said == token else SandboxResult(False, "left early")
+        return SandboxResult(True, "passed") if message == token else SandboxResult(False, "left early")
     if ended in (-signal.SIGXCPU, -signal.SIGALRM):
         return SandboxResult(False, "no time left")
-    return SandboxResult(False, said if ended == 1 and re.fullmatch(r"[A-Za-z]\w{0,50}", said) else "killed")
+    return SandboxResult(False, message if ended == 1 and re.fullmatch(r"[A-Za-z]\w{0,50}", message) else "killed")
