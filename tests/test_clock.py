@@ -1,12 +1,13 @@
 """Ids and time."""
 
 import os
+import time
 from datetime import UTC
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daybook.clock import SystemClock, new_id
+from daybook.clock import FixedClock, SystemClock, new_id
 
 
 def test_an_id_is_a_version_7_uuid():
@@ -21,6 +22,30 @@ def test_an_id_is_a_version_7_uuid():
 def test_ids_do_not_repeat(n):
     """74 random bits: ids made in the same millisecond differ."""
     assert len({new_id() for _ in range(n)}) == n
+
+
+def test_an_id_begins_with_its_millisecond_and_is_random_after_it():
+    """48 bits of time, so that ids sort; every other bit but version and variant takes both values."""
+    before = time.time_ns() // 1_000_000
+    ids = [new_id() for _ in range(600)]
+    after = time.time_ns() // 1_000_000
+    assert all(before <= int(one[:12], 16) <= after for one in ids)
+    always, never = (1 << 128) - 1, 0
+    for one in ids:
+        always, never = always & int(one, 16), never | int(one, 16)
+    random_bits = (1 << 76) - 1 & ~(0x3 << 62)
+    assert always & random_bits == 0
+    assert never & random_bits == random_bits
+    assert [(always >> 76) & 0xF, (always >> 62) & 0x3, (never >> 76) & 0xF, (never >> 62) & 0x3] == [7, 2, 7, 2]
+
+
+def test_durations_are_counted_in_seconds_that_never_go_back():
+    """A monotonic counter, and a clock that stands still for tests."""
+    clock = SystemClock()
+    readings = [clock.monotonic() for _ in range(100)]
+    assert readings == sorted(readings)
+    still = FixedClock(clock.now())
+    assert (still.monotonic(), still.now()) == (0.0, still.at)
 
 
 def test_a_child_process_makes_ids_of_its_own():

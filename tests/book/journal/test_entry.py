@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -48,6 +50,38 @@ def test_a_line_cut_anywhere_is_known(make: Any) -> None:
     for end in range(len(line)):
         with pytest.raises(JournalCorrupt):
             decode(line[:end])
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (2**63 - 1, 2**63 - 1),
+        (2**63, str(2**63)),
+        (-(2**63), -(2**63)),
+        (-(2**63) - 1, str(-(2**63) - 1)),
+        (True, True),
+        (0.5, 0.5),
+        (float("inf"), None),
+        (None, None),
+        ({"b", "a"}, ["a", "b"]),
+        (("x", 2), ["x", 2]),
+        ({"k": {"l": 1}}, {"k": {"l": 1}}),
+        ("a\x00b\ud800", "a\ufffdb\ufffd"),
+    ],
+)
+def test_beside_a_text_that_no_database_keeps_every_value_is_kept(make: Any, value: Any, kept: Any) -> None:
+    """Integers of 64 bits stay integers, longer ones become text; nothing else changes for the neighbour's sake."""
+    event = next(record for record in make.each() if record.kind == "event")
+    entry = decode(encode(replace(event, details={"text": "nul \x00", "value": value}), 1)[:-1])
+    body = orjson.loads(entry.body)
+    assert body["details"] == {"text": "nul \ufffd", "value": kept}
+    assert body["actor"] == event.actor
+
+
+def test_a_mapping_that_is_no_dict_is_written_as_one(make: Any) -> None:
+    """Tags and parameters may come as any mapping."""
+    tags = MappingProxyType({"team": "ops"})
+    assert orjson.loads(decode(encode(make.call(tags=tags), 1)[:-1]).body)["tags"] == {"team": "ops"}
 
 
 def test_money_keeps_every_digit(make: Any) -> None:

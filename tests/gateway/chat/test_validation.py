@@ -73,6 +73,9 @@ def test_messages_that_are_no_conversation_are_refused(messages, param):
         ("max_tokens", 1.5, "max_tokens is a number. It must be an integer."),
         ("max_completion_tokens", [], "max_completion_tokens is a list. It must be an integer."),
         ("n", 129, "n is 129. It must be between 1 and 128."),
+        ("presence_penalty", -2.1, "presence_penalty is -2.1. It must be between -2 and 2."),
+        ("frequency_penalty", 2.1, "frequency_penalty is 2.1. It must be between -2 and 2."),
+        ("top_logprobs", 21, "top_logprobs is 21. It must be between 0 and 20."),
         ("stream", "yes", "stream is a string. It must be true or false."),
         ("stream", 1, "stream is a number. It must be true or false."),
         ("user", 7, "user is a number. It must be a string."),
@@ -100,6 +103,8 @@ def test_a_body_without_a_model_is_refused(model):
     "more",
     [
         {"temperature": None, "max_tokens": None},
+        {"presence_penalty": -2, "frequency_penalty": 2, "top_logprobs": 20, "n": 128, "temperature": 2},
+        {"presence_penalty": 2, "frequency_penalty": -2, "top_logprobs": 0, "stop": ["a"] * 4},
         {"temperature": 0, "top_p": 1, "n": 1, "seed": -3, "stop": ["a", "b"]},
         {"stream": True, "stream_options": {"include_usage": True}},
         {"num_ctx": 4096, "reasoning_effort": "low", "what_nobody_knows": {"x": [1]}},
@@ -111,6 +116,29 @@ def test_a_body_without_a_model_is_refused(model):
 def test_what_openai_takes_is_taken(more):
     """Null counts as absent, unknown parameters are the upstream's business, parts and tool calls are messages."""
     require_chat({"model": "m", "messages": HELLO} | more)
+
+
+@pytest.mark.parametrize(
+    ("calls", "words"),
+    [
+        (5, "messages[0].tool_calls is a number."),
+        ({}, "messages[0].tool_calls is an object."),
+        ([{}, 5], "messages[0].tool_calls[1] is no tool call."),
+        ([{"function": 5}], "messages[0].tool_calls[0] is no tool call."),
+        ([{"function": {"name": 5}}], "messages[0].tool_calls[0] is no tool call."),
+    ],
+)
+def test_tool_calls_in_the_history_are_calls(calls, words):
+    """Refused before anybody is asked, by their place."""
+    error = refused({"model": "m", "messages": [{"role": "assistant", "content": "x", "tool_calls": calls}]})
+    assert str(error).startswith(words)
+    assert error.param == "messages[0].tool_calls"
+
+
+def test_messages_that_are_missing_are_not_those_that_are_null():
+    """Each is said as it is."""
+    assert str(refused({"model": "m"})).startswith("messages is missing.")
+    assert str(refused({"model": "m", "messages": None})).startswith("messages is null.")
 
 
 @pytest.mark.parametrize("said", [{"audio": {"id": "a1"}}, {"refusal": "no"}, {"function_call": {"name": "f"}}])

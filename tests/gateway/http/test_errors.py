@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from daybook import errors
-from daybook.gateway.http.errors import Refusal, error_response
+from daybook.gateway.http.errors import Refusal, bad_request, error_response
 
 PROVIDER_ERRORS = [
     (errors.BadRequest, 400, "invalid_request_error", "bad_request", None),
@@ -33,6 +33,38 @@ def test_each_provider_error_has_its_status_type_and_code(kind, status, type_, c
             "request_id": "r1",
         }
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "type_"),
+    [(401, "authentication_error"), (403, "permission_error"), (429, "rate_limit_error"), (499, "invalid_request_error"),
+     (500, "server_error"), (501, "server_error")],
+)  # fmt: skip
+def test_the_type_of_an_error_goes_by_its_status(status, type_):
+    """Below 500 it is the request's, from 500 on the server's."""
+    assert error_response(Refusal(status, "c", "m"), "r").error["type"] == type_
+
+
+def test_a_bad_request_is_a_400_whose_code_says_whether_a_parameter_is_meant():
+    """The book keeps one kind for both."""
+    with_param, without = bad_request("m", param="p"), bad_request("m", remedy="r")
+    assert (with_param.status, with_param.code, with_param.param, with_param.kind) == (
+        400, "invalid_value", "p", "bad_request",
+    )  # fmt: skip
+    assert (without.status, without.code, without.param, without.kind) == (400, "invalid_body", None, "bad_request")
+    assert (without.headers, Refusal(405, "c", "m", headers=[(b"allow", b"POST")]).headers) == (
+        [],
+        [(b"allow", b"POST")],
+    )
+
+
+def test_what_was_tried_enough_is_not_to_be_tried_again():
+    """The header that clients obey, only where trying again is of no use."""
+    error = errors.Unavailable("x")
+    assert error_response(error, "r").headers == []
+    error.final = True
+    assert error_response(error, "r").headers == [(b"x-should-retry", b"false")]
+    assert error_response(errors.JournalFull("x"), "r").headers == [(b"x-should-retry", b"false")]
 
 
 def test_the_table_above_is_complete():

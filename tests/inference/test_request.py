@@ -1,0 +1,29 @@
+"""What the book keeps of a request's parameters."""
+
+import pytest
+
+from daybook.inference.request import parameters
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ({"temperature": 0.5, "top_p": "hot", "store": False}, {"temperature": 0.5, "store": False}),
+        ({"reasoning_effort": "x" * 32}, {"reasoning_effort": "x" * 32}),
+        ({"reasoning_effort": "x" * 33}, {}),
+        ({"tool_choice": {"type": "function"}, "verbosity": ["low"]}, {}),
+        ({"response_format": {"type": "json_schema", "json_schema": {}}}, {"response_format": "json_schema"}),
+        ({"response_format": {"type": "y" * 33}}, {"response_format": "y" * 32}),
+        ({"response_format": {"type": 5}}, {}),
+        ({"response_format": "json"}, {}),
+        ({"tools": [{}, {}]}, {"tools": 2}),
+        ({"tools": {"a": 1}}, {}),
+        ({"options": {"num_ctx": 4096, "seed": "x", "stop": "secret", "min_p": 0.1}}, {"num_ctx": 4096, "min_p": 0.1}),
+        ({"options": ["num_ctx"]}, {}),
+        ({"other": {"num_ctx": 4096}}, {}),
+        ({"messages": [], "user": "ada", "stop": "secret", "logit_bias": {"5": 1}}, {}),
+    ],
+)
+def test_figures_and_short_words_are_kept_and_nothing_else(body, kept):
+    """Numbers and switches as sent, words of a list up to 32 characters, how many tools; never text of the caller's."""
+    assert parameters(body) == kept
