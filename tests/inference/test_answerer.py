@@ -48,6 +48,41 @@ async def test_a_whole_answer_is_entered_with_everything_known_of_it(desk):
     assert desk.observer.seen == [call]
 
 
+async def test_a_stream_that_cannot_be_opened_leaves_nothing_open(desk):
+    """The failure is raised and entered; no call counts as being answered, also when the client leaves meanwhile."""
+    desk.provider.pieces = RateLimited("Slow.", attempts=2)
+    with pytest.raises(RateLimited):
+        await desk.answerer.stream(desk.request())
+    assert desk.answerer.recorder.open == 0
+    (call,) = desk.ledger.calls
+    assert (call.status, call.error_kind, call.http_status, call.attempts) == ("error", "rate_limited", 429, 2)
+
+
+async def test_what_was_refused_is_entered_and_never_raises(desk):
+    """Before any model was asked: no provider, no cost, the kind of the refusal."""
+    desk.answerer.refuse(desk.request(), BadRequest("No."))
+    desk.ledger.room = 0
+    desk.answerer.refuse(desk.request(), BadRequest("No."))
+    (call,) = desk.ledger.calls
+    assert (call.status, call.error_kind, call.http_status, call.provider, call.cost) == (
+        "error", "bad_request", 400, None, None,
+    )  # fmt: skip
+    assert (desk.observer.withheld_calls, desk.answerer.recorder.open) == (1, 0)
+
+
+async def test_a_journal_with_room_again_is_said_to_have_withheld_so_many(desk):
+    """Each answer withheld and each request turned away meanwhile is counted, once; the next recovery counts anew."""
+    desk.provider.reply = a_reply()
+    for turn in (1, 2):
+        desk.ledger.room = 0
+        for _ in range(2):
+            with pytest.raises(JournalFull):
+                await desk.answerer.chat(desk.request())
+        desk.ledger.room = None
+        await desk.answerer.chat(desk.request())
+        assert [event.details for event in desk.ledger.events] == [{"withheld": 2}] * turn
+
+
 async def test_the_prompt_hash_is_of_the_canonical_messages(desk):
     """sha256 of compact JSON with sorted keys: the order in which a client writes a message's keys does not matter."""
     desk.provider.reply = a_reply()

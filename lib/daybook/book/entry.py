@@ -143,7 +143,9 @@ def _clean(value: Any) -> Any:
         return _UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, Mapping):
         return {_clean(str(key)): _clean(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=str)
+    if isinstance(value, list | tuple):
         return [_clean(inner) for inner in value]
     if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
         return str(value)

@@ -37,9 +37,15 @@ def test_each_provider_error_has_its_status_type_and_code(kind, status, type_, c
 
 @pytest.mark.parametrize(
     ("status", "type_"),
-    [(401, "authentication_error"), (403, "permission_error"), (429, "rate_limit_error"), (499, "invalid_request_error"),
-     (500, "server_error"), (501, "server_error")],
-)  # fmt: skip
+    [
+        (401, "authentication_error"),
+        (403, "permission_error"),
+        (429, "rate_limit_error"),
+        (499, "invalid_request_error"),
+        (500, "server_error"),
+        (501, "server_error"),
+    ],
+)
 def test_the_type_of_an_error_goes_by_its_status(status, type_):
     """Below 500 it is the request's, from 500 on the server's."""
     assert error_response(Refusal(status, "c", "m"), "r").error["type"] == type_
