@@ -250,3 +250,61 @@ def test_the_methods_have_every_figure() -> None:
     caption = tried.tables["methods"].caption
     assert caption == "Two ways to answer d, best first; this machine at $3.60 an hour; 2 prompts at a time"
     assert tried.machine("few_shot") == 0
+
+
+def test_what_was_measured_is_said_with_intervals_and_notes() -> None:
+    """Best first; how many rows, how many to learn from; what was left out."""
+    tried = replace(found(PRICES, zero_shot=[1.0, 0.0] * 6, head=[1.0] * 12), notes=("A note.", "Another."))
+    assert said(tried.measured_prose) == (
+        "On 12 held-out rows of d, 50 rows to learn from: head 100 % (95 % interval 75.8 % to 100 %) and zero_shot 50.0"
+        " % (95 % interval 25.4 % to 74.6 %). A note. Another."
+    )
+    assert tried.prose == f"{tried.measured_prose}\n\n{tried.recommendation}"
+
+
+def test_a_curve_of_one_point_says_nothing_and_a_flat_one_that_more_helps_little() -> None:
+    """More examples help where the last doubling brought more than a point."""
+    tried = found(PRICES, head=[1.0] * 12)
+    assert "other examples" not in replace(tried, curve=(Learning(50, 0.9),)).recommendation
+    flat = replace(tried, curve=(Learning(50, 0.9), Learning(25, 0.895)))
+    assert "so more of them would help little" in flat.recommendation
+    steep = replace(tried, curve=(Learning(50, 0.9), Learning(25, 0.88), Learning(12, 0.5)))
+    assert "so more of them would still help, and with 12 it had 50.0" in steep.recommendation
+
+
+def test_the_machines_hour_decides_between_one_that_asks_money_and_one_that_takes_time() -> None:
+    """0.1 s and 0.2 s of this machine, 1 and 4 dollars of others: the difference of both gives the hour."""
+    prices = {"few_shot": "0.004", "head": "0.001"}
+    tried = found(prices, few_shot=[1.0] * 40, head=[1.0] * 40)
+    slow = [replace(item, answer=replace(item.answer, latency=0.2)) for item in tried.evaluation.items["head"]]  # type: ignore[type-var] # answered
+    items = {"few_shot": tried.evaluation.items["few_shot"], "head": slow}
+    tried = replace(
+        tried, evaluation=replace(tried.evaluation, items=items), local=frozenset({"few_shot", "head"}),
+        hour_price=Decimal("0.36"),
+    )  # fmt: skip
+    assert (tried.machine("few_shot"), tried.machine("head")) == (Decimal("0.01"), Decimal("0.02"))
+    assert tried.recommended == "head"
+    assert "an hour of this machine at more than $108.00, where few_shot is cheaper" in said(tried.recommendation)
+    free = replace(tried, hour_price=Decimal(0))
+    assert "the price of this machine's hour ($0 here) does not" in said(free.recommendation)
+
+
+def test_only_answers_that_came_take_the_machines_time() -> None:
+    """One that failed has no latency, and one without a latency is left out of the mean."""
+    tried = replace(found({"head": "0"}, head=[1.0] * 4), local=frozenset({"head"}), hour_price=Decimal("3.6"))
+    first, second, third, fourth = tried.evaluation.items["head"]
+    items = {"head": [first, replace(second, answer=None), replace(third, answer=CachedAnswer(text="x")), fourth]}
+    tried = replace(tried, evaluation=replace(tried.evaluation, items=items))
+    assert tried.machine("head") == Decimal("0.1")
+    none = replace(tried, evaluation=replace(tried.evaluation, items={"head": [replace(first, answer=None)] * 4}))
+    assert none.machine("head") == 0
+
+
+def test_what_a_cheaper_one_saves_and_loses_is_the_difference_of_both() -> None:
+    """3.99 dollars for 75 points; where nothing is cheaper, nothing is said of it."""
+    tried = found(PRICES, few_shot=[1.0] * 40, head=[0.0] * 30 + [1.0] * 10)
+    assert "price: head saves $3.99 per 1,000 and loses 75 points;" in said(tried.recommendation)
+    none = replace(tried.evaluation, items={n: [replace(i, score=Score(float(n == "few_shot"), "x")) for i in c]
+                                            for n, c in tried.evaluation.items.items()})  # fmt: skip
+    assert "loses 100 points" in said(replace(tried, evaluation=none).recommendation)
+    assert "saves" not in said(found(PRICES, head=[1.0] * 40).recommendation)

@@ -446,3 +446,45 @@ def test_a_loss_of_five_points_that_is_not_ruled_out_is_worse(lost: int, low: fl
     else:
         with pytest.raises(GateNotMet, match=r"-2\.0 points \(95 % interval -5\.0 to "):
             found.require(must="not-worse")
+
+
+def test_a_chart_of_nothing_says_so() -> None:
+    """No axis without a dot: nothing scored, nobody to compare with."""
+    assert "Nothing could be scored." in [t.get_text() for t in evaluation([None]).chart().axes[0].texts]
+    alone = evaluation([1.0, 0.0]).chart_differences()
+    assert "Only one took part: nothing is compared." in [t.get_text() for t in alone.axes[0].texts]
+
+
+def test_charts_grow_with_those_who_take_part_and_have_shares_on_their_axis() -> None:
+    """A third of an inch more for each; 0 % to 100 % in quarters; lines across only along the scale."""
+    two, four = (evaluation(*[[1.0, 0.0]] * n) for n in (2, 4))
+    for draw, more in ((Evaluation.chart, 0.68), (Evaluation.chart_differences, 0.72)):
+        heights = [draw(found).get_figheight() for found in (two, four)]
+        assert heights[1] - heights[0] == pytest.approx(more, abs=1e-6)
+    (axis,) = two.chart().axes
+    assert axis.get_xticks().tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert not any(line.get_visible() for line in axis.get_ygridlines())
+    assert [text.get_ha() for text in axis.texts] == ["left", "left"]
+
+
+def test_all_of_it_is_plan_quality_differences_and_cost() -> None:
+    """Stored predictions cost nothing, and say nothing of it."""
+    found = evaluation(WON, [1.0] * 40)
+    parts = [found.plan_prose, found.quality_prose, found.difference_prose]
+    assert found.prose == "\n\n".join([*parts, found.cost_prose])
+    assert replace(found, task="stored").prose == "\n\n".join(parts)
+    assert found._repr_markdown_() == found.prose
+
+
+def test_all_figures_are_in_the_json() -> None:
+    """Data, task, scorer, tables, what can be detected, the winner, what was asked and spent, how long it took."""
+    found = evaluation(WON, [1.0] * 40, asked=7, spent=Decimal("0.5"), seconds=1.23456, stopped="the time limit")
+    payload = found.to_dict()
+    assert payload["data"] == {"name": "set", "source": "set.csv", "rows": 40, "digest": found.data.digest}
+    assert [payload[key] for key in ("task", "scorer", "winner", "asked", "spent", "stopped", "seconds")] == [
+        "short_answer", "exact", "m1", 7, Decimal("0.5"), "the time limit", 1.235,
+    ]  # fmt: skip
+    assert payload["detectable"] == found.least
+    assert [row["contestant"] for row in payload["leaderboard"]] == ["m1", "m0"]
+    assert payload["differences"][0]["difference"] == 0.5
+    assert payload["errors"] == []
