@@ -134,7 +134,7 @@ def reports(word: str | None, limit: int, as_json: bool, opened: bool) -> int:
     listed = [entry for entry in found if word in (None, entry.run.notebook)][:limit]
     for entry in listed:
         if as_json:
-            payload = sidecar.to_json(entry.run) | {"state": entry.state, "findings": [dict(f) for f in entry.findings]}
+            payload = sidecar.to_dict(entry.run) | {"state": entry.state, "findings": [dict(f) for f in entry.findings]}
             click.echo(json.dumps(payload, default=str))
         else:
             where = settings.reports / Path(entry.run.report).with_suffix(".html") if entry.run.report else ""

@@ -180,7 +180,7 @@ def _conclude(
         state=outcome.state,
         ended_at=ended_at or context.clock.now(),
         seconds=round(seconds, 3),
-        error=context.scrubber.shown(_said(begun, outcome)) if outcome.state != "completed" else None,
+        error=context.scrubber.shown(_error_message(begun, outcome)) if outcome.state != "completed" else None,
     )
     folder.note(begun, outcome)
     findings = [context.scrubber.finding(finding) for finding in _findings(context.book, begun.id)]
@@ -279,7 +279,7 @@ def _event(run: Run, action: str, clock: Clock) -> Event:
     )
 
 
-def _said(run: Run, outcome: RunOutcome) -> str:
+def _error_message(run: Run, outcome: RunOutcome) -> str:
     where = f" in code cell {outcome.cell} of {outcome.cells}" if outcome.cells else ""
     text = outcome.error or "No reason was given."
     text = text if text.endswith((".", "!", "?")) else f"{text}."

@@ -12,7 +12,7 @@ from daybook.records import Finding, Run
 FINDING = ("name", "value", "unit", "low", "high", "level", "n", "note")
 
 
-def to_json(record: Run | Finding) -> dict[str, Any]:
+def to_dict(record: Run | Finding) -> dict[str, Any]:
     """The record's fields; dates and times in ISO 8601."""
     return {field.name: _plain(getattr(record, field.name)) for field in dataclasses.fields(record)}
 
@@ -23,8 +23,8 @@ def _plain(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value
 
 
-def run_from_json(data: Mapping[str, Any]) -> Run:
-    """The Run that `to_json` wrote. Raises KeyError, TypeError or ValueError where it is none."""
+def run_from_dict(data: Mapping[str, Any]) -> Run:
+    """The Run that `to_dict` wrote. Raises KeyError, TypeError or ValueError where it is none."""
     if not isinstance(data, Mapping):
         raise TypeError("a run is a mapping")
     fields = {field.name for field in dataclasses.fields(Run)}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from daybook.reporting import text as wording
+from daybook.reporting.text import money, p_value, percent, points, ratio, score, seconds
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
@@ -78,15 +78,15 @@ SHOWN: Mapping[str, Callable[[Any], str]] = {
     "text": str,
     "time": lambda value: f"{value:%Y-%m-%d %H:%M}",
     "count": lambda value: f"{value:,}",
-    "money": wording.money,
-    "percent": wording.percent,
-    "seconds": wording.seconds,
+    "money": money,
+    "percent": percent,
+    "seconds": seconds,
     "times": lambda value: f"×{value:.2g}",
-    "p": wording.p_value,
+    "p": p_value,
     "figure": lambda value: f"{value:.3g}",
-    "points": wording.points,
-    "ratio": wording.ratio,
-    "score": wording.score,
+    "points": points,
+    "ratio": ratio,
+    "score": score,
 }
 TOKENS = (Column("input_tokens", "tokens in", "count"), Column("output_tokens", "tokens out", "count"))
 _WIDE = 50

@@ -326,3 +326,24 @@ def test_rows_that_were_not_used_are_counted():
     frame.loc[1, "granted"] = ""
     found = measure(frame, group=["sex"], prediction="granted", favourable="yes")
     assert (found.rows, found.n, found.left_out) == (150, 148, {"granted": 2, "sex": 1})
+
+
+def test_a_group_of_two_can_be_compared():
+    """The smallest minimum that can be said; one less is refused."""
+    frame = table({"m": (1, 1), "w": (0, 2)})
+    found = measure(frame, group=["sex"], prediction="granted", favourable="yes", minimum=2)
+    assert list(found.against["verdict"]) == ["reference", "cannot tell"]
+
+
+@pytest.mark.parametrize(("n", "says"), [(1000, "id is a number with 1,000 values"), (1001, "id makes 1,001 groups")])
+def test_numbers_are_told_from_names_up_to_a_thousand(n, says):
+    """At the most groups that there may be, and one more."""
+    frame = pd.DataFrame({"id": range(n), "granted": ["yes", "no"] * (n // 2) + ["yes"] * (n % 2)})
+    with pytest.raises(BadData, match=says):
+        measure(frame, group=["id"], prediction="granted", favourable="yes")
+
+
+def test_a_thousand_names_are_groups():
+    """The most that there may be."""
+    frame = pd.DataFrame({"id": [f"g{i}" for i in range(1000)], "granted": ["yes", "no"] * 500})
+    assert len(measure(frame, group=["id"], prediction="granted", favourable="yes").groups) == 1000

@@ -138,7 +138,7 @@ def test_a_triggered_run_is_for_the_date_it_was_given() -> None:
         assert occasion(None).key != start.key
 
 
-def test_outside_a_flow_run_a_date_has_to_be_said() -> None:
+def test_outside_a_flow_run_a_date_has_to_be_error_message() -> None:
     """There is no now: a report is about a date, and one given by hand belongs to nobody's key."""
     with pytest.raises(BadDate, match=r"Outside a flow run there is no scheduled date\. Say one: date=2026-11-20\."):
         occasion(None)

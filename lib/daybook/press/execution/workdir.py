@@ -54,14 +54,14 @@ class RunFolder:
 
     def note(self, run: Run, outcome: RunOutcome | None = None) -> None:
         """Keep what is known, for whoever has to finish."""
-        atomic.replace(self.folder / "run.json", json.dumps(sidecar.to_json(run)).encode())
+        atomic.replace(self.folder / "run.json", json.dumps(sidecar.to_dict(run)).encode())
         if outcome is not None:
             atomic.replace(self.folder / "outcome.json", json.dumps(asdict(outcome)).encode())
 
     def noted(self) -> tuple[Run, RunOutcome | None] | None:
         """What was kept; None where the press died before it kept anything."""
         try:
-            run = sidecar.run_from_json(json.loads((self.folder / "run.json").read_text()))
+            run = sidecar.run_from_dict(json.loads((self.folder / "run.json").read_text()))
         except (OSError, ValueError, KeyError, TypeError):
             return None
         try:

@@ -140,7 +140,7 @@ def _from_book(book: Books) -> tuple[list[Run], dict[str, list[dict[str, Any]]]]
 
 
 def _run(row: Mapping[str, Any]) -> Run:
-    run = sidecar.run_from_json(row)
+    run = sidecar.run_from_dict(row)
     aware = run.started_at if run.started_at.tzinfo else run.started_at.replace(tzinfo=UTC)
     return replace(run, started_at=aware)
 

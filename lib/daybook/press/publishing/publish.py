@@ -78,7 +78,7 @@ def publish(
     page = render.page(executed, run, findings, outcome)
     record = {
         "daybook": 1,
-        "run": sidecar.to_json(run),
+        "run": sidecar.to_dict(run),
         "digests": {
             "notebook": run.output_digest,
             "page": digests.of_bytes(page.encode()),

@@ -32,7 +32,7 @@ def load(path: Path) -> Report | None:
     """The report a sidecar belongs to; None where it cannot be read or its notebook is gone."""
     try:
         data = json.loads(path.read_bytes())
-        run = sidecar.run_from_json(data["run"])
+        run = sidecar.run_from_dict(data["run"])
         findings = tuple(finding for finding in data.get("findings", []) if isinstance(finding, dict))
     except (OSError, ValueError, KeyError, TypeError):
         return None
