@@ -127,3 +127,57 @@ def test_a_candidate_that_fails_gives_its_characters_back(text: str, found: tupl
 def test_a_card_has_thirteen_to_nineteen_digits_and_is_no_moment(digits: str, card: bool) -> None:
     """Exact limits, and what only chance makes a card."""
     assert parts(f"it is {digits}.") == ([("card", digits)] if card else [])
+
+
+LENGTHS = {
+    15: "NO", 16: "BE", 18: "DK FI NL", 19: "MK SI", 20: "AT EE LT LU", 21: "CH HR LV", 22: "BG DE GB IE", 23: "AE IL",
+    24: "CZ ES RO SE", 25: "PT", 26: "TR", 27: "FR GR IT", 28: "CY HU PL", 29: "BR UA", 30: "KW", 31: "MT",
+    32: "LC", 33: "RU",
+}  # fmt: skip
+ACCOUNTS = [(country, n) for n, countries in LENGTHS.items() for country in countries.split()]
+
+
+def account(country: str, n: int) -> str:
+    """An account number of that length whose check digits are right."""
+    body = "1234567890" * 4
+    rest = body[: n - 4]
+    check = 98 - int("".join(str(int(c, 36)) for c in f"{rest}{country}00")) % 97
+    return f"{country}{check:02d}{rest}"
+
+
+@pytest.mark.parametrize(("country", "n"), ACCOUNTS)
+def test_an_account_number_has_its_countrys_length(country, n):
+    """In one piece and in groups of four; with right check digits, but one shorter or longer, it is none."""
+    number = account(country, n)
+    grouped = " ".join(number[i : i + 4] for i in range(0, n, 4))
+    for text in (number, grouped):
+        assert [(s.kind, s.start, s.end) for s in detect(f"to {text}.")] == [("iban", 3, 3 + len(text))]
+    assert not [s for s in detect(account(country, n - 1)) if s.kind == "iban"]
+    assert not [s for s in detect(account(country, n + 1)) if s.kind == "iban"]
+    other = number[:-1] + str((int(number[-1]) + 1) % 10)
+    assert not [s for s in detect(other) if s.kind == "iban"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 (555) 123-4567", "1-555-123-4567", "1.555.123.4567", "1 555 123 4567", "1(555)123-4567",
+        "001 (555) 123-4567", "0049 (30) 123 4567", "(555) 123-4567", "555-123-4567", "+491512345678901",
+    ],
+)  # fmt: skip
+def test_a_phone_with_a_trunk_or_country_code_is_whole(text):
+    """What stands before the brackets is part of it; fifteen digits are the most that there are."""
+    assert [(s.kind, s.start, s.end) for s in detect(f"call {text} now")] == [("phone", 5, 5 + len(text))]
+
+
+@pytest.mark.parametrize("text", ["+4915123456789012", "12 (555) 123-4567 8"])
+def test_more_digits_than_a_phone_has_are_none_or_a_part(text):
+    """Sixteen after a plus are no phone."""
+    assert [s for s in detect(text) if s.end - s.start == len(text)] == []
+
+
+@pytest.mark.parametrize("unit", ["AB12 ", "GB82 ", "1-eyJ", "4111\u00a0", "(555) ", "a@a.", "1:2:", "+1 "])
+def test_a_long_text_of_one_piece_is_searched_to_its_end(unit):
+    """What begins like personal data again and again hides nothing that comes after it."""
+    text = unit * (50_000 // len(unit))
+    assert detect(f"{text} or ada@example.com")[-1].kind == "email"

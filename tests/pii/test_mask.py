@@ -57,3 +57,18 @@ def test_a_cell_is_masked_whatever_stands_around_it(kind):
     assert masked_html(f"<td>{text}</td><td>\n{text}\n</td>&lt;{text}&gt;") == (
         f"<td>[{kind}]</td><td>\n[{kind}]\n</td>&lt;[{kind}]&gt;"
     )
+
+
+@pytest.mark.parametrize(
+    "sheet", ["<style>\n.a {width: 4111111111111111px}\n</style>", "<STYLE scoped>\n.b{c: 4111111111111111}</STYLE>"]
+)
+def test_a_style_sheet_is_no_text_however_it_is_written(sheet):
+    """Over several lines, in capitals, with attributes; what comes after it is text again."""
+    assert masked_html(f"{sheet}<p>ada@example.com</p>") == f"{sheet}<p>[email]</p>"
+
+
+@pytest.mark.parametrize("tag", ['<style title="ada@example.com">', '<img alt="ada@example.com">'])
+def test_attributes_are_masked_but_for_a_style_sheets(tag):
+    """A tag that stands alone, and one that opens a sheet."""
+    closed = f"{tag}</style>" if tag.startswith("<style") else tag
+    assert ("ada@example.com" in masked_html(closed)) == tag.startswith("<style")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from daybook.inference.client.answer_cache import AnswerCache, CachedAnswer, key
+from daybook.settings import Settings
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Where does Ada live?"}]}
 ANSWER = CachedAnswer(
@@ -83,3 +84,16 @@ def test_in_memory_nothing_is_written(tmp_path: Path):
     cache.put("q", PLAIN)
     assert cache.get("q") == PLAIN
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_answers_of_a_home_are_its_owners_and_follow_its_settings(tmp_path):
+    """Their folder is made for the owner alone; content is kept where the settings say so."""
+    for content in (False, True):
+        settings = Settings.from_env(
+            {"DAYBOOK_HOME": str(tmp_path / str(content)), "DAYBOOK_CONTENT": str(int(content))}, cwd=tmp_path
+        )
+        cache = AnswerCache.of(settings)
+        assert cache.path == settings.home / "evaluation" / "answers.jsonl"
+        cache.put(key(BODY), PLAIN)
+        assert ("Example" in cache.path.read_text()) == content
+        assert cache.path.parent.stat().st_mode & 0o777 == 0o700
