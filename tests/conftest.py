@@ -6,8 +6,14 @@ a package, on a unix socket; each test gets a database of its own in it.
 
 from __future__ import annotations
 
+import fcntl
+import io
+import os
+import pty
 import shutil
+import struct
 import tempfile
+import termios
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -57,3 +63,13 @@ def book_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"duckdb:///{tmp_path / 'home' / 'book.duckdb'}"
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, io.TextIOWrapper]]:
+    """What a terminal shows, to be read, and the file that is written to."""
+    shown, written = pty.openpty()
+    fcntl.ioctl(written, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    with open(written, "w") as file:  # noqa: PTH123 - a descriptor has no path
+        yield shown, file
+    os.close(shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stderr
 from datetime import UTC, datetime
@@ -80,7 +81,7 @@ def tuned(home: Path, tmp_path: Path, book: Book) -> Callable[..., Finetuning]:
         policies: Mapping[str, str] | None = None,
         **more: Any,
     ) -> Finetuning:
-        recipe = Recipe(method=method)  # type: ignore[arg-type] # one of its words
+        recipe = Recipe(method=method, held_out=0.3)  # type: ignore[arg-type] # one of its words
         plan = prepare(home, path, recipe, licence="own", policies=policies or {})
         if metrics is None:
             return Finetuning(tuner, plan, name="triage", actor="ada", **more)
@@ -316,6 +317,24 @@ def test_the_summary_has_two_digits_and_the_state(tuned: Callable[..., Finetunin
     assert words["verdict"] == ["met"]
     assert words["examples"] == ["40", "rows"]
     assert "tokens" not in words
+
+
+@pytest.mark.parametrize("run_id", [None, "run-1"])
+def test_a_terminal_sees_the_training_unless_the_press_runs_it(
+    tuned: Callable[..., Finetuning], terminal: tuple[int, io.TextIOWrapper], run_id: str | None
+) -> None:
+    """How many of how many; a run of the press draws nothing, wherever its output goes."""
+    shown, file = terminal
+    with redirect_stderr(file):
+        done = tuned(None, run_id=run_id).train()
+    print("end", file=file, flush=True)
+    text = os.read(shown, 65536).decode()
+    assert done.model is not None
+    assert done.model.run_id == run_id
+    assert ("training" in text, "/s" in text) == (run_id is None, run_id is None)
+    if run_id is None:
+        done_of = text[text.rindex("/s") - 200 :]
+        assert "100%" in done_of
 
 
 def test_a_notebook_trains_with_a_bar_only_where_somebody_looks(tmp_path: Path) -> None:

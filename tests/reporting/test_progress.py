@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
-import pty
-import struct
-import termios
-from collections.abc import Iterator
 from contextlib import redirect_stderr
 
 import pytest
 
 from daybook.reporting.progress import meter
-
-
-@pytest.fixture
-def terminal() -> Iterator[tuple[int, io.TextIOWrapper]]:
-    """What a terminal shows, to be read, and the file that is written to."""
-    shown, written = pty.openpty()
-    fcntl.ioctl(written, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-    with open(written, "w") as file:  # noqa: PTH123 - a descriptor has no path
-        yield shown, file
-    os.close(shown)
 
 
 def test_a_terminal_sees_what_goes_on_and_how_far_it_is(terminal: tuple[int, io.TextIOWrapper]) -> None:
