@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +61,20 @@ def test_a_reader_never_sees_a_part_not_even_when_writers_are_killed(tmp_path: P
         writer.join(30)
         assert writer.exitcode == -signal.SIGKILL
     assert {(len(data), len(set(data))) for data in [*seen, path.read_bytes()]} == {(200_000, 1)}
+
+
+@pytest.mark.parametrize("call", ["fsync", "rename"])
+def test_what_the_disk_does_not_take_is_said_and_the_old_file_stays(tmp_path: Path, call: str) -> None:
+    """The kernel refuses to force it to the disk, or to name it: the error is raised, and nothing is left beside it."""
+    path = tmp_path / "a.json"
+    atomic.replace(path, b"old")
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom daybook import atomic\n"
+        "from tests.book.processes.refusing import refuse\nrefuse(sys.argv[1], 5)\n"
+        "try:\n    atomic.replace(Path(sys.argv[2]), b'new')\nexcept OSError as error:\n    print(error.errno)\n"
+    )
+    command = [sys.executable, "-c", code, call, str(path)]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, cwd=root)
+    assert done.stdout == "5\n"
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"old", [path])

@@ -20,7 +20,12 @@ from daybook.book.journal.journal import Journal
 from daybook.clock import new_id
 from daybook.records import Event
 
-CALLS = {"flock": ((73,), (32,)), "rename": ((82, 264, 316), (38, 276)), "fdatasync": ((75,), (83,))}
+CALLS = {
+    "flock": ((73,), (32,)),
+    "rename": ((82, 264, 316), (38, 276)),
+    "fdatasync": ((75,), (83,)),
+    "fsync": ((74,), (82,)),
+}
 """System call → its numbers on x86-64 and on ARM64."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -185,3 +186,43 @@ async def test_a_second_round_has_what_the_first_left_of_the_limits() -> None:
     assert (found.asked, took.asked, took.spent) == (1, 3, Decimal("0.09"))
     assert took.stopped == "the cost limit of $0.10"
     assert stated.less(took).less(took).seconds is not None
+
+
+async def test_what_came_of_it_is_counted_from_nought() -> None:
+    """Answers kept, calls, money, time and progress: nothing is counted that did not happen."""
+    seen: list[tuple[int, int]] = []
+    asker = Asker(fail={1: RateLimited("Slow.")}, cost=None)
+    answers = AnswerCache(None)
+    answers.put("k2", CachedAnswer(text="known"))
+    found = await ask_all(
+        questions(3),
+        ask=asker,
+        answers=answers,
+        limits=Limits(),
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert (found.asked, found.spent, found.unpriced, found.stopped) == (1, Decimal(0), 1, None)
+    assert (sorted(found.answers), found.errors) == (["k0", "k2"], {"k1": "rate_limited"})
+    assert 0 <= found.seconds < 60
+    assert (seen[0], seen[-1]) == ((1, 3), (3, 3))
+    assert BatchResult().seconds == 0
+    assert Limits().concurrency == 4
+
+
+async def test_a_stated_time_limit_is_what_stopped_it() -> None:
+    """Where only a part of it was left, the whole is named."""
+
+    async def hang(question: Request) -> CachedAnswer:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    limits = Limits(seconds=0.01, stated=(None, 60))
+    found = await ask_all(questions(1), ask=hang, answers=AnswerCache(None), limits=limits)
+    assert found.stopped == "the time limit of 60 s"
+
+
+def test_answers_lie_in_a_folder_of_their_owner(tmp_path: Path) -> None:
+    """Made when the first answer is kept; file and folder are readable by their owner alone."""
+    path = tmp_path / "new" / "answers.jsonl"
+    AnswerCache(path).put("a", CachedAnswer(text="x"))
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (path.parent, path)] == [0o700, 0o600]

@@ -24,7 +24,7 @@ from daybook.errors import (
     Unavailable,
     UpstreamTimeout,
 )
-from daybook.providers.http.errors import Asked, broken_stream, lost_attempt, refused_attempt
+from daybook.providers.http.errors import Asked, broken_stream, lost_attempt, rate_limits_of, refused_attempt
 
 SECRET = "sk-ours-0123456789abcdef"
 PROMPT = "My card is 4111 1111 1111 1111 and my name is Ada Lovelace."
@@ -145,6 +145,73 @@ def test_each_refusal_has_its_kind(status, body, kind, again):
     assert fault.again is again
     assert fault.error.upstream_status == (429 if body == ROUTED else status)
     assert fault.error.remedy
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "again"),
+    [
+        (401, Unauthorised, False),
+        (402, RateLimited, False),
+        (403, Unauthorised, False),
+        (404, ModelNotFound, False),
+        (408, UpstreamTimeout, True),
+        (409, Conflict, True),
+        (413, ContextTooLong, False),
+        (425, Unavailable, True),
+        (429, RateLimited, True),
+        (499, BadRequest, False),
+        (500, Unavailable, True),
+        (501, Unavailable, False),
+        (504, UpstreamTimeout, True),
+        (505, Unavailable, True),
+        (524, UpstreamTimeout, True),
+    ],
+)
+def test_a_status_alone_says_what_it_is(status, kind, again):
+    """Where the body says nothing."""
+    fault = refused(status, b"")
+    assert (type(fault.error), fault.again) == (kind, again)
+
+
+@pytest.mark.parametrize(
+    ("detail", "words", "param"),
+    [
+        ([{"loc": ["body", "messages", 0, "role"], "msg": "bad"}], "messages.0.role: bad", "messages.0.role"),
+        ([{"loc": ["body", "a"], "msg": "x"}, {"loc": [], "msg": "y"}, {"msg": 5}, 7], "a: x; y", "a"),
+        ([{"loc": "a", "msg": "x"}], "x", None),
+        ([], None, None),
+        ({"message": "inner"}, "inner", None),
+        ({"error": {"msg": "deep"}}, "deep", None),
+        (5, None, None),
+    ],
+)
+def test_a_detail_is_read_in_the_shapes_that_servers_give_it(detail, words, param):
+    """A list of faults with their places, or an object with a sentence."""
+    error = refused(422, {"detail": detail}).error
+    assert (words is None) == ('"' not in error.message)
+    assert words is None or f'"{words}"' in error.message
+    assert error.param == param
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "passed"),
+    [
+        ("x-ratelimit-remaining-tokens", "7", True),
+        ("X-RateLimit-Reset", "1s", True),
+        ("ratelimit-limit", "5", True),
+        ("x-ratelimit-" + "a" * 40, "5", True),
+        ("x-ratelimit-" + "a" * 41, "5", False),
+        ("x-ratelimit-a", "9" * 100, True),
+        ("x-ratelimit-a", "9" * 101, False),
+        ("x-ratelimit-a", "\u00e9", False),
+        ("x-ratelimit-a", "a\x01", False),
+        ("my-ratelimit-a", "5", False),
+        ("server", "x", False),
+    ],
+)
+def test_rate_limits_are_headers_of_their_name_with_a_short_value(name, value, passed):
+    """Nothing else of an upstream's headers, and nothing that is no header."""
+    assert rate_limits_of({name: value}) == (((name.lower(), value),) if passed else ())
 
 
 def test_every_kind_is_reached():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from itertools import pairwise
 
 import pytest
@@ -343,3 +344,70 @@ def test_an_odd_answer_is_an_empty_one(message):
     assert (made.text, made.finish_reason, made.usage.output_tokens) == ("", "stop", 1)
     assert json.loads(made.data)["choices"][0]["message"]["content"] == ""
     assert Lines(lambda _: None, show_usage=False).feed(json.dumps(answer).encode() + b"\n").text == ""
+
+
+@pytest.mark.parametrize(
+    ("counts", "usage"),
+    [
+        ({"prompt_eval_count": 5, "eval_count": 3}, {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}),
+        ({"prompt_eval_count": 5}, {"prompt_tokens": 5, "completion_tokens": 0, "total_tokens": 5}),
+        ({"eval_count": 3}, {"prompt_tokens": 0, "completion_tokens": 3, "total_tokens": 3}),
+        ({"prompt_eval_count": 0, "eval_count": 3}, {"prompt_tokens": 0, "completion_tokens": 3, "total_tokens": 3}),
+        ({"prompt_eval_count": -1, "eval_count": True}, None),
+        ({}, None),
+    ],
+)
+def test_counts_come_back_as_they_are(counts, usage):
+    """On the wire what is not known is 0, as the format wants it; in the book it is unknown."""
+    answer = reply({"message": {"content": "x"}, **counts}, lambda _: None, 1)
+    assert json.loads(answer.data).get("usage") == usage
+    if usage is not None:
+        assert answer.usage.input_tokens == (usage["prompt_tokens"] or None)
+        assert answer.usage.output_tokens == counts.get("eval_count")
+    else:
+        assert answer.usage is None
+
+
+def test_the_prompt_is_judged_by_the_count_of_its_tokens():
+    """Whole and streamed; where nothing was counted, by nothing."""
+    judged = []
+    for says in (Says(), Says(prompt_eval_count=None, eval_count=None)):
+        lines = lines_of(says, "m")
+        reply(lines[-1], lambda n: judged.append(n) or True, 1)
+        piece = Lines(lambda n: judged.append(n) or True, show_usage=True).feed(b"".join(ndjson(lines)))
+        assert piece.truncated is True
+        assert (b'"usage"' in piece.data) == (says.eval_count is not None)
+    assert judged == [26, 26, None, None]
+
+
+def test_the_first_delta_says_who_speaks_and_no_other():
+    """The role once; the time of the answer as Unix seconds, of now where Ollama says none."""
+    reader = Lines(lambda _: None, show_usage=False)
+    events = []
+    for line in ndjson(lines_of(Says(chunks=("a", "b")), "m")):
+        if (piece := reader.feed(line)) is not None:
+            events += [json.loads(e[6:]) for e in piece.data.decode().split("\n\n") if e.startswith("data: {")]
+    assert [e["choices"][0]["delta"].get("role") for e in events] == ["assistant", None, None]
+    assert {e["created"] for e in events} == {1795167000}
+    assert reader.done
+    assert reader.finish() is None
+    now = int(time.time())
+    assert now <= json.loads(reply({"message": {}}, lambda _: None, 1).data)["created"] <= now + 60
+
+
+def test_arguments_of_earlier_calls_go_on_as_an_object():
+    """Text or object; none is an empty one."""
+    for arguments, values in (('{"a": 1}', {"a": 1}), ({"a": 1}, {"a": 1}), ("", {}), (None, {}), ("  ", {})):
+        call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}
+        made = sent(messages=[{"role": "assistant", "content": "", "tool_calls": [call]}])
+        assert made["messages"][0]["tool_calls"] == [{"function": {"name": "f", "arguments": values}}]
+
+
+def test_tools_weigh_twice_their_bytes_at_most_and_nothing_at_least():
+    """How a template writes them is its own affair."""
+    messages = [{"role": "user", "content": "one two"}]
+    plain, tooled = request.weight(sent(messages=messages)), request.weight(sent(messages=messages, tools=[WEATHER]))
+    assert (tooled.least, tooled.likely_least) == (plain.least, plain.likely_least) == (2, 2)
+    assert tooled.most == plain.most + 2 * len(json.dumps([WEATHER], separators=(",", ":")))
+    picture = [{"role": "user", "content": [{"type": "image_url", "image_url": f"data:image/png;base64,{PNG}"}]}]
+    assert request.weight(sent(messages=picture, tools=[WEATHER])).most is None

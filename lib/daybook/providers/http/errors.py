@@ -260,7 +260,7 @@ def _sentence(detail: object) -> str | None:
     faults = []
     for fault in detail if isinstance(detail, list) else ():
         if isinstance(fault, dict) and isinstance(fault.get("msg"), str):
-            place = ".".join(str(part) for part in fault.get("loc") or () if part != "body")
+            place = _place([fault])
             faults.append(f"{place}: {fault['msg']}" if place else fault["msg"])
     return "; ".join(faults) or None
 

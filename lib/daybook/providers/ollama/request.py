@@ -209,7 +209,7 @@ def _call(call: Mapping[str, Any], names: dict[str, str]) -> dict[str, Any]:
     if call.get("id"):
         names[str(call["id"])] = name
     try:
-        values = orjson.loads(arguments) if isinstance(arguments, str) and arguments.strip() else arguments or {}
+        values = orjson.loads(arguments.strip() or "{}") if isinstance(arguments, str) else arguments or {}
     except ValueError:
         values = None
     if not isinstance(values, Mapping):
