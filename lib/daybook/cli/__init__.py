@@ -106,7 +106,9 @@ def daybook() -> None:
 
     Where things are kept is said by environment variables: DAYBOOK_HOME (journal, book, keys;
     default .daybook/ of the project), DAYBOOK_BOOK (duckdb:///… or postgresql://…),
-    DAYBOOK_MODELS (models.yml), DAYBOOK_REPORTS, DAYBOOK_CONTENT (1: keep prompts and answers).
+    DAYBOOK_MODELS (models.yml), DAYBOOK_REPORTS, DAYBOOK_PAGES (who may read reports: owner,
+    group or all), DAYBOOK_REPORTS_URL (where they are served), DAYBOOK_CONTENT (1: keep prompts
+    and answers).
     """
 
 
