@@ -42,7 +42,7 @@ SUBJECTS = {
         f"rows = [{{'id': n, 'input': '{ROW} ' + str(n), 'reference': '4', 'prediction': '{ROW}'}} for n in range(9)]\n"
         "_ = Path('a.jsonl').write_text(''.join(json.dumps(row) + '\\n' for row in rows))\n"
         "_ = Path('b.jsonl').write_text(''.join(json.dumps(row | {'prediction': '4'}) + '\\n' for row in rows))\n"
-        "score([Path('a.jsonl'), Path('b.jsonl')], scorer='exact').found.table('disagreements')"
+        "score([Path('a.jsonl'), Path('b.jsonl')], scorer='exact').evaluation.table('disagreements')"
     ),
     "traffic, calls": (
         "import daybook\nbook = daybook.open()\n"
