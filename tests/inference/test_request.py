@@ -2,7 +2,8 @@
 
 import pytest
 
-from daybook.inference.request import parameters
+from daybook import errors
+from daybook.inference.request import error_kind, parameters
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,20 @@ from daybook.inference.request import parameters
 def test_figures_and_short_words_are_kept_and_nothing_else(body, kept):
     """Numbers and switches as sent, words of a list up to 32 characters, how many tools; never text of the caller's."""
     assert parameters(body) == kept
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (errors.RateLimited("x"), "rate_limited"),
+        (errors.Conflict("x"), "conflict"),
+        (errors.UnknownModel("x"), "model_not_found"),
+        (errors.BadParameter("x"), "bad_request"),
+        (errors.JournalFull("x"), "journal_full"),
+        (errors.SettingsError("x"), "settings_error"),
+        (KeyError("x"), "fault"),
+    ],
+)
+def test_the_book_has_one_word_for_each_failure(error, kind):
+    """A provider's kind, or the error's name in words; `fault` for what nobody foresaw."""
+    assert error_kind(error) == kind

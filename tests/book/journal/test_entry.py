@@ -78,6 +78,33 @@ def test_beside_a_text_that_no_database_keeps_every_value_is_kept(make: Any, val
     assert body["actor"] == event.actor
 
 
+@pytest.mark.parametrize(
+    ("version", "newer", "reason"),
+    [
+        (0, False, "not a line of version 0"),
+        (3, True, "version 3 is newer than 2"),
+        (2, False, "not a line of version 2"),
+    ],
+)
+def test_a_line_of_another_version_is_known_as_one(version: int, newer: bool, reason: str) -> None:
+    """Only what is newer waits for a newer Daybook; a damaged line of ours is not taken for one of version 1."""
+    body = {"id": "a"}
+    line = orjson.dumps({"v": version, "kind": "event", "id": "a", "at": "2026-11-20T00:00:00+00:00", "body": body})
+    with pytest.raises(JournalCorrupt, match=reason) as caught:
+        decode(line)
+    assert isinstance(caught.value, NewerLine) == newer
+
+
+def test_a_call_of_version_1_has_what_was_ordinary_then() -> None:
+    """Left out meant: no tags, no parameters, one attempt, no cache, no stream."""
+    body = {"id": "a", "model": "m", "ttft": 0.5}
+    line = orjson.dumps({"v": 1, "kind": "call", "id": "a", "at": "2026-11-20T00:00:00+00:00", "body": body})
+    assert orjson.loads(decode(line).body) == {
+        "id": "a", "requested_model": "m", "first_token": 0.5, "tags": {}, "parameters": {}, "attempts": 1,
+        "cache_hit": False, "stream": False,
+    }  # fmt: skip
+
+
 def test_a_mapping_that_is_no_dict_is_written_as_one(make: Any) -> None:
     """Tags and parameters may come as any mapping."""
     tags = MappingProxyType({"team": "ops"})

@@ -135,6 +135,14 @@ def test_tool_calls_in_the_history_are_calls(calls, words):
     assert error.param == "messages[0].tool_calls"
 
 
+def test_a_model_that_is_missing_is_not_one_that_is_empty():
+    """Each is said as it is."""
+    given = {"missing": {}, "empty": {"model": ""}, "a number": {"model": 5}, "null": {"model": None}}
+    for what, body in given.items():
+        words = f"model is {what}."
+        assert str(refused({**body, "messages": HELLO})).startswith(words)
+
+
 def test_messages_that_are_missing_are_not_those_that_are_null():
     """Each is said as it is."""
     assert str(refused({"model": "m"})).startswith("messages is missing.")

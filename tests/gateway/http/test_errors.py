@@ -64,6 +64,14 @@ def test_a_bad_request_is_a_400_whose_code_says_whether_a_parameter_is_meant():
     )
 
 
+def test_our_own_fault_is_not_the_operators():
+    """What is configured wrongly and what nobody foresaw have codes of their own; neither says more."""
+    assert error_response(errors.SettingsError("secret"), "r").error["code"] == "misconfigured"
+    assert error_response(errors.BookUnreachable("secret"), "r").status == 503
+    assert error_response(KeyError("secret"), "r").error["code"] == "internal_error"
+    assert (error_response(KeyError("secret"), "r").status, str(Refusal(400, "c", "m."))) == (500, "m.")
+
+
 def test_what_was_tried_enough_is_not_to_be_tried_again():
     """The header that clients obey, only where trying again is of no use."""
     error = errors.Unavailable("x")
