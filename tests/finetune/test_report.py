@@ -349,3 +349,26 @@ def test_a_notebook_trains_with_a_bar_only_where_somebody_looks(tmp_path: Path) 
     assert steps == sorted(steps) != []
     assert done.model is not None
     assert tuning.commands == ""
+
+
+def test_each_gate_stands_in_the_table_with_its_state(tuned: Callable[..., Finetuning]) -> None:
+    """Met, blocking, to be seen, not checked: with how many of how many and what was found."""
+    tuning = tuned(None, policies={"enough": "block:1000", "balance": "warn:0.5"})
+    rows = {row["gate"]: row for row in tuning.gates.to_dict("records")}
+    assert len(rows) == 12
+    states = {name: rows[name]["state"] for name in ("format", "enough", "balance", "leakage")}
+    assert states == {"format": "met", "enough": "blocks", "balance": "see", "leakage": "not checked"}
+    assert (rows["enough"]["found"], rows["enough"]["message"]) == (40, "40 examples; at least 1000 are needed")
+    assert rows["format"]["of"] == 40
+    assert ">blocks<" in tuning.table("gates").to_html()
+
+
+def test_the_gates_are_counted_in_words(tuned: Callable[..., Finetuning]) -> None:
+    """Met, not checked and to be seen apart; nothing that was not checked is said to be met."""
+    tuning = tuned(None, policies={"balance": "warn:0.5"})
+    rows = tuning.gates["state"].tolist()
+    assert rows.count("see") >= 1
+    text = tuning.gates_prose
+    assert f": {rows.count('met')} of 12 gates are met, and nothing blocks. Not checked: `leakage` and" in text
+    assert " To be seen: `balance`, " in text
+    assert "estimated at four characters a token" in tuning.estimate_prose
