@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -68,6 +69,32 @@ async def test_what_was_refused_is_entered_and_never_raises(desk):
         "error", "bad_request", 400, None, None,
     )  # fmt: skip
     assert (desk.observer.withheld_calls, desk.answerer.recorder.open) == (1, 0)
+
+
+@pytest.mark.parametrize("amount", ["0", "0.10", "1e-7"])
+async def test_what_the_upstream_says_it_cost_wins_over_a_table(desk, amount):
+    """Nought is nought; source and rate say whose figure it is."""
+    desk.provider.reply = a_reply(usage=replace(USAGE, cost=Decimal(amount)))
+    await desk.answerer.chat(desk.request())
+    (call,) = desk.ledger.calls
+    assert (str(call.cost), call.price_source, call.price_rate) == (
+        str(Decimal(amount)), "up", "usage.cost of its answer",
+    )  # fmt: skip
+
+
+async def test_a_fault_of_reckoning_leaves_the_call_unpriced_with_the_reason(desk_with):
+    """The answer goes out, the row is there, and somebody is told of the fault."""
+
+    def broken(usage, **_):
+        raise ZeroDivisionError
+
+    desk = desk_with(reckon=broken)
+    desk.provider.reply = a_reply()
+    await desk.answerer.chat(desk.request())
+    (call,) = desk.ledger.calls
+    assert (call.status, call.cost) == ("ok", None)
+    assert call.price_note == "the cost could not be reckoned (ZeroDivisionError)"
+    assert desk.observer.faults == ["reckon"]
 
 
 async def test_a_journal_with_room_again_is_said_to_have_withheld_so_many(desk):

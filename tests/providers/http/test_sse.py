@@ -214,3 +214,32 @@ def test_an_event_may_be_as_long_as_the_limit_and_no_longer():
         events = Events()
         assert events.feed(b"x" * size) is None
         assert (events.failure is not None) == refused
+
+
+def test_an_answer_that_lacks_only_its_end_is_given_it():
+    """Every choice that began has finished: the end is added; one that has not leaves the answer incomplete."""
+    whole = read([event("a") + finished((0, "stop"))])
+    assert whole["done"]
+    assert whole["data"].endswith(DONE)
+    both = event("a") + finished((1, None)) + finished((0, "stop"))
+    assert not read([both])["done"]
+    assert read([both + finished((1, "stop"))])["done"]
+
+
+def test_a_last_event_without_its_blank_line_is_forwarded_with_one():
+    """Nothing of it is lost, and what follows begins on its own."""
+    last = finished((0, "stop"))
+    assert read([event("a") + last[:-2]])["data"] == event("a") + last + DONE
+
+
+def test_the_first_model_that_is_named_counts_and_later_ones_do_not_replace_it():
+    """Within one read; Azure's first event names none."""
+    named = [event("a", model=""), event("b", model="m-2"), event("c", model="m-3")]
+    assert read([b"".join(named)])["model"] == {"m-2"}
+
+
+def test_a_usage_chunk_is_forwarded_unless_only_we_asked_for_it():
+    """By default it goes on."""
+    alone = event(usage=USAGE, choices=False)
+    events = Events()
+    assert events.feed(event("a") + alone).data == event("a") + alone

@@ -135,6 +135,21 @@ def test_usage_is_found_where_upstreams_put_it(answer):
     assert reported(answer) == Usage(input_tokens=3, output_tokens=4)
 
 
+@pytest.mark.parametrize("apart", [1, 2])
+def test_a_single_thought_beside_the_output_is_output(apart):
+    """From one token on."""
+    usage = usage_of({"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30 + apart})
+    assert (usage.output_tokens, usage.reasoning_tokens, usage.problem) == (10 + apart, apart, None)
+
+
+def test_an_amount_in_a_choice_is_the_upstreams_own():
+    """As Decimal from the text; what stands beside it is no choice."""
+    data = b'{"choices":[null,5,{"usage":{"prompt_tokens":3,"completion_tokens":4,"cost":0.10}}]}'
+    assert str(reported(data).cost) == "0.10"
+    both = b'{"usage":{"prompt_tokens":3,"cost":0.2},"choices":[{"usage":{"prompt_tokens":3,"cost":0.3}}]}'
+    assert str(reported(both).cost) == "0.2"
+
+
 @pytest.mark.parametrize("answer", [{}, {"usage": 5}, {"usage": "x"}, {"usage": []}, {"choices": 5}, {"x_groq": 5}])
 def test_what_is_no_usage_is_none(answer):
     """None, never 0, and nothing raises."""
