@@ -14,6 +14,6 @@ def shown(prose: str, *pieces: Chart | Styler) -> str:
     """One piece of HTML: `prose` is Markdown, in which raw HTML is text."""
     import mistune
 
-    said = str(mistune.create_markdown(escape=True)(prose))
+    body = str(mistune.create_markdown(escape=True)(prose))
     # A table that is wider than its page scrolls by itself: what is said above it stays in sight.
-    return "".join([said, *(f'<div style="overflow-x:auto">{piece.to_html()}</div>' for piece in pieces)])
+    return "".join([body, *(f'<div style="overflow-x:auto">{piece.to_html()}</div>' for piece in pieces)])

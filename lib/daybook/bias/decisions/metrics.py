@@ -64,8 +64,8 @@ _BY_FAIRLEARN = {
     "true_positive": true_positive_rate,
     "false_positive": false_positive_rate,
     "false_negative": false_negative_rate,
-    "precision": lambda truth, said, sample_weight: precision_score(
-        truth, said, sample_weight=sample_weight, zero_division=np.nan
+    "precision": lambda truth, predicted, sample_weight: precision_score(
+        truth, predicted, sample_weight=sample_weight, zero_division=np.nan
     ),
 }
 

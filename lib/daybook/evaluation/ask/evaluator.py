@@ -113,9 +113,9 @@ class Evaluator:
         items = {}
         for contestant in taking_part:
             pairs = [(contestant.name, row.id) for row in data.rows]
-            said = [whole(row, answers[at]) for row, at in zip(data.rows, pairs, strict=True)]
+            turns = [whole(row, answers[at]) for row, at in zip(data.rows, pairs, strict=True)]
             marked = marker.score(
-                [row for row, _ in said], [last for _, last in said], [failed.get(at) for at in pairs]
+                [row for row, _ in turns], [last for _, last in turns], [failed.get(at) for at in pairs]
             )
             items[contestant.name] = [replace(item, row=row) for item, row in zip(marked, data.rows, strict=True)]
         return Evaluation(
@@ -140,7 +140,7 @@ class Evaluator:
                 for i, messages in enumerate(conversations)
             }
             keys, batch = self._asked(wanted, took)
-            return [said.text if (said := batch.answers.get(keys[pair])) else None for pair in wanted]
+            return [reply.text if (reply := batch.answers.get(keys[pair])) else None for pair in wanted]
 
         return ask
 
@@ -157,13 +157,13 @@ class Evaluator:
             keys, batch = self._asked(waiting, took)
             more: dict[Pair, Mapping[str, Any]] = {}
             for pair, asked_for in waiting.items():
-                if (said := batch.answers.get(keys[pair])) is None:
+                if (reply := batch.answers.get(keys[pair])) is None:
                     answers[pair] = []
                     failed |= {pair: batch.errors[keys[pair]]} if keys[pair] in batch.errors else {}
                     continue
-                answers[pair].append(said)
+                answers[pair].append(reply)
                 if rest := turns(rows[pair[1]])[len(answers[pair]) :]:
-                    more[pair] = following(asked_for, said, rest[0])
+                    more[pair] = following(asked_for, reply, rest[0])
             waiting = more
         return answers, failed
 

@@ -20,9 +20,9 @@ def turns(row: Row) -> Sequence[str]:
     return several if len(several) > 1 else (row.input,)
 
 
-def following(asked: Mapping[str, Any], said: CachedAnswer, question: str) -> dict[str, Any]:
+def following(asked: Mapping[str, Any], answer: CachedAnswer, question: str) -> dict[str, Any]:
     """The body that asks the next question after an answer."""
-    more = [{"role": "assistant", "content": said.text}, {"role": "user", "content": question}]
+    more = [{"role": "assistant", "content": answer.text}, {"role": "user", "content": question}]
     return {**asked, "messages": [*asked["messages"], *more]}
 
 
