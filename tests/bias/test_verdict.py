@@ -7,7 +7,7 @@ import pytest
 from daybook.bias.audit import Bias
 from daybook.bias.verdict import Skipped, judged, limits
 from daybook.errors import GateNotMet
-from daybook.reporting.gates import Gate, Measured, borderline, judge, require
+from daybook.reporting.gates import NOT_WORSE, Gate, Measured, borderline, judge, require
 
 
 @pytest.fixture
@@ -137,3 +137,14 @@ def test_gates_say_their_figures():
     with pytest.raises(GateNotMet) as raised:
         require(gates, measured)
     assert str(raised.value).startswith("2 of 3 gates not met. b at least 0.1 and at most 0.2: it is 0.3; c at most 1:")
+
+
+def test_not_checked_is_not_passed(bias):
+    """Nothing is broken, and still it is not passed: that which was not checked is not kept."""
+    found = judged([Gate("pairs: share", at_least=0.1)], decisions=bias.decisions())
+    assert (found.not_met, found.passed, found.verdict[0]) == ([], False, "not checked")
+
+
+def test_not_worse_rules_out_five_points():
+    """The limit that promotions and prose share."""
+    assert NOT_WORSE == 0.05

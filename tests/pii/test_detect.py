@@ -181,3 +181,15 @@ def test_a_long_text_of_one_piece_is_searched_to_its_end(unit):
     """What begins like personal data again and again hides nothing that comes after it."""
     text = unit * (50_000 // len(unit))
     assert detect(f"{text} or ada@example.com")[-1].kind == "email"
+
+
+@pytest.mark.parametrize("text", ["4444 4444 4444 4444", "5555555555555555"])
+def test_a_row_of_one_digit_is_no_card(text):
+    """Whatever its check digit says."""
+    assert [s for s in detect(text) if s.kind == "card"] == []
+
+
+@pytest.mark.parametrize(("text", "found"), [("+49 494 949 494", False), ("+49 494 949 495", True)])
+def test_a_phone_has_three_different_digits(text, found):
+    """Two of them are a filler; the third makes it a number."""
+    assert bool([s for s in detect(text) if s.kind == "phone"]) == found

@@ -97,3 +97,14 @@ def test_the_answers_of_a_home_are_its_owners_and_follow_its_settings(tmp_path):
         cache.put(key(BODY), PLAIN)
         assert ("Example" in cache.path.read_text()) == content
         assert cache.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_torn_line_is_counted_and_the_next_begins_on_its_own(tmp_path):
+    """What a kill left is skipped; what is kept after it is found."""
+    path = tmp_path / "answers.jsonl"
+    path.write_bytes(b'{"key": "half')
+    cache = AnswerCache(path)
+    cache.put(key(BODY), PLAIN)
+    assert path.read_bytes().startswith(b'{"key": "half\n{"key":"')
+    again = AnswerCache(path)
+    assert (again.get(key(BODY)), again.torn) == (PLAIN, 1)
