@@ -245,3 +245,27 @@ def test_better_is_the_verdict_that_the_run_gave(registry, found):
         registry.alias("triage", "champion", 3, actor="bob", require=["run-4:difference/triage:v3=not-worse"])
     registry.alias("triage", "champion", 3, actor="bob", require=["run-1:difference/triage:v3=better"])
     assert registry.aliases("triage") == {"champion": 3}
+
+
+@pytest.mark.parametrize(
+    ("limit", "moved"),
+    [("3.9", True), ("4", True), ("4.1", False), ("0.5 points", True), ("5points", False), ("0", True)],
+)
+def test_a_limit_on_points_is_in_points(registry, found, limit, moved):
+    """Four points are four; less than one of them is only meant where it says so."""
+    found("run-p", unit="points", gain=(4.0, 1.0, 7.0, "better"))
+    if moved:
+        registry.alias("triage", "champion", 3, actor="ada", require=[f"run-p:gain>={limit}"])
+        return
+    with pytest.raises(GateNotMet, match="gain at least"):
+        registry.alias("triage", "champion", 3, actor="ada", require=[f"run-p:gain>={limit}"])
+
+
+@pytest.mark.parametrize("limit", ["0.05", "-0.05", "0.99"])
+def test_a_share_asked_of_points_is_refused(registry, found, limit):
+    """Five hundredths of a point would let nearly anything pass: the five points that are meant are named."""
+    found("run-p", unit="points", gain=(0.1, -2.0, 2.0, "cannot tell"))
+    with pytest.raises(BadParameter, match=r"gain is in points.*write >=(5|-5|99)"):
+        registry.alias("triage", "champion", 3, actor="ada", require=[f"run-p:gain>={limit}"])
+    found("run-s", gain=(0.1, -2.0, 2.0, "cannot tell"))
+    registry.alias("triage", "champion", 3, actor="ada", require=["run-s:gain>=0.05"])

@@ -1,6 +1,7 @@
 """What an alias waits for: findings of runs in the book, held against limits that were stated.
 
     RUN:quality/triage:v3>=0.8      the value is at least so much         (<= at most)
+    RUN:difference/triage:v3>=5     a difference is in points             (one below 1 is written `0.5 points`)
     RUN:difference/triage:v3=better the run's verdict in words            (better, not-worse)
     RUN                             every limit that the run itself judged: its findings `gate/…`
 
@@ -106,10 +107,16 @@ def _unfinished(rows: Rows, run: str) -> str | None:
 
 
 def _limited(row: Mapping[str, Any], end: str, limit: str, surely: bool) -> str | None:
+    number = limit.strip().removesuffix("points").strip()
     try:
-        at = float(limit)
+        at = float(number)
     except ValueError:
         raise BadParameter(f"The limit {limit[:20]!r} is no number.", remedy="Write RUN:FINDING>=0.8.") from None
+    if row["unit"] == "points" and 0 < abs(at) < 1 and number == limit.strip():
+        raise BadParameter(
+            f"{row['name']} is in points, of which {number} is a small part of one.",
+            remedy=f"For {abs(at):.0%} write {end}{100 * at:g}; if {number} is meant, '{end}{number} points'.",
+        )
     gate = Gate(row["name"], at if end == ">=" else None, at if end == "<=" else None)
     measured = {gate.name: Measured(row["value"], row["low"], row["high"])}
     failed = judge([gate], measured)
