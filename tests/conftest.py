@@ -6,14 +6,8 @@ a package, on a unix socket; each test gets a database of its own in it.
 
 from __future__ import annotations
 
-import fcntl
-import io
-import os
-import pty
 import shutil
-import struct
 import tempfile
-import termios
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -21,6 +15,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
+from tests.fakes.terminal import Terminal
 
 
 @pytest.fixture
@@ -66,10 +62,8 @@ def book_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def terminal() -> Iterator[tuple[int, io.TextIOWrapper]]:
-    """What a terminal shows, to be read, and the file that is written to."""
-    shown, written = pty.openpty()
-    fcntl.ioctl(written, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-    with open(written, "w") as file:  # noqa: PTH123 - a descriptor has no path
-        yield shown, file
-    os.close(shown)
+def terminal() -> Iterator[Terminal]:
+    """A terminal of 100 columns."""
+    opened = Terminal()
+    yield opened
+    opened.text()
