@@ -73,9 +73,15 @@ async def wire_to(waits: Waits) -> AsyncIterator[Callable[..., HttpUpstream]]:
     wires: list[HttpUpstream] = []
 
     def make(
-        url: str, *, name: str = "up", secret: str | None = SECRET, attempts: int = 3, **timeouts: float
+        url: str,
+        *,
+        name: str = "up",
+        secret: str | None = SECRET,
+        attempts: int = 3,
+        headers: Any = None,
+        **timeouts: float,
     ) -> HttpUpstream:
-        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        headers = ({"Authorization": f"Bearer {secret}"} if secret else {}) | (headers or {})
         wire = HttpUpstream(
             name,
             Address(url, headers, secret),

@@ -50,7 +50,7 @@ NOTEBOOKS = ("traffic", "costs", "evaluation")
 """Words of notebooks that no command has."""
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """A group that says which commands it has where it is asked for another."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from daybook.cli import Group
+from daybook.cli import CommandGroup
 from daybook.errors import BadParameter
 from daybook.reporting.text import count
 from daybook.settings import Settings
@@ -25,7 +25,7 @@ _MANY = 12
 _COLOURS = {"ok": "green", "note": "yellow", "wrong": "red"}
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def book() -> None:
     """Look into the book: what is in it, any query, a table as a file, whether it is sound.
 

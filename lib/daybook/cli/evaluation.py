@@ -10,7 +10,7 @@ import click
 import orjson
 
 from daybook import workbench
-from daybook.cli import Group
+from daybook.cli import CommandGroup
 from daybook.errors import BadParameter
 from daybook.reporting.text import plain
 from daybook.workbench import EMBEDDED
@@ -25,7 +25,7 @@ _LEAST = click.option("--at-least", type=click.FloatRange(0, 1), help="Exit 3 if
 _FILE = click.Path(path_type=Path)
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def evaluate() -> None:
     """Measure answers, with intervals, paired and honest about what cannot be told.
 

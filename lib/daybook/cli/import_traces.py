@@ -9,10 +9,10 @@ import click
 
 from daybook import prices, workbench
 from daybook.book import traces
-from daybook.cli import Group
+from daybook.cli import CommandGroup
 
 
-@click.group(cls=Group, name="import")
+@click.group(cls=CommandGroup, name="import")
 def import_group() -> None:
     """Bring a request trace from elsewhere into the book.
 

@@ -11,11 +11,11 @@ import click
 import orjson
 
 from daybook.access.keys import Key, Keys
-from daybook.cli import Group
+from daybook.cli import CommandGroup
 from daybook.settings import Settings
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def keys() -> None:
     """API keys of the endpoint.
 

@@ -9,7 +9,7 @@ import click
 import orjson
 
 from daybook import workbench
-from daybook.cli import Group
+from daybook.cli import CommandGroup
 
 if TYPE_CHECKING:
     from daybook.records import ModelAlias
@@ -18,7 +18,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 _WHY = click.option("--reason", help="Why; it is kept with the move.")
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def models() -> None:
     """Registered models: versions, what each one is, where the aliases point.
 

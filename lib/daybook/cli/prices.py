@@ -9,7 +9,7 @@ from datetime import date
 
 import click
 
-from daybook.cli import Group
+from daybook.cli import CommandGroup
 from daybook.clock import SystemClock
 from daybook.errors import BadDate, UnknownModel
 from daybook.prices import UNDATED, Rate, overrides, rates, reckon, similar
@@ -32,7 +32,7 @@ class Day(click.ParamType[date]):
 DAY = Day()
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def prices() -> None:
     """Which rate held on which day; what a call would cost by it.
 

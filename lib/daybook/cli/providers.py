@@ -8,14 +8,14 @@ import os
 import click
 import orjson
 
-from daybook.cli import Group
+from daybook.cli import CommandGroup
 from daybook.settings import Settings
 
 _SHOWN = 8
 """Models that are named; the others are counted."""
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def providers() -> None:
     """The upstreams: those of models.yml, those whose key is in the environment, and the embedded model.
 

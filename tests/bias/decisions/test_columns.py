@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from daybook.bias.decisions.columns import Column, at_least, band, read
+from daybook.bias.decisions.columns import CodedColumn, at_least, band, read
 from daybook.bias.decisions.metrics import measure
 from daybook.errors import BadData, BadParameter
 
 
-def column(*values: object) -> Column:
+def column(*values: object) -> CodedColumn:
     return read(pd.Series(values, dtype=object))
 
 
-def names(banded: Column) -> list[str | None]:
+def names(banded: CodedColumn) -> list[str | None]:
     return [banded.values[code] if code >= 0 else None for code in banded.codes]
 
 

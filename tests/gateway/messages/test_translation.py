@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 
-import orjson
 import pytest
 from anthropic.types import Message, RawMessageStreamEvent
 from pydantic import TypeAdapter
 
 from daybook.gateway.http.errors import Refusal, error_response
 from daybook.gateway.messages.request import chat_body
-from daybook.gateway.messages.response import ChunkTranslator, error_body, message, usage
+from daybook.gateway.messages.response import MessageTranslator, error_body, message, usage
 from daybook.providers.anthropic.request import messages as anthropic_body
 
 USER = {"role": "user", "content": "Say hello, please."}
@@ -198,7 +197,7 @@ CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arg
 
 def completion(given, reason="stop", **more):
     answer = {"id": "chatcmpl-1", "model": "m-1", "choices": [{"index": 0, "message": given, "finish_reason": reason}]}
-    return orjson.dumps(answer | {"usage": COUNTS} | more)
+    return answer | {"usage": COUNTS} | more
 
 
 def test_a_whole_answer():
@@ -270,7 +269,7 @@ def chunk(delta, reason=None, **more):
 
 
 def events_of(*chunks):
-    translator = ChunkTranslator()
+    translator = MessageTranslator()
     data = b"".join(translator.feed(chunk) for chunk in chunks) + translator.finish()
     events = []
     for event in data.decode().split("\n\n")[:-1]:

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from daybook.errors import BadRequest, ContextTooLong, RateLimited, StreamBroken, Unauthorised, Unavailable
-from daybook.providers.anthropic.provider import Anthropic
+from daybook.providers.anthropic.provider import VERSION, Anthropic
+from daybook.providers.anthropic.stream import MessageEvents
 from daybook.providers.http.sse import DONE
 from daybook.providers.port import Identity
 from daybook.records import Usage
@@ -61,9 +62,7 @@ def raw(*items, **more):
 
 @pytest.fixture
 def provider(anthropic, wire_to):
-    wire = wire_to(f"{anthropic.url}/v1", name="anthropic")
-    wire._address.headers.update({"anthropic-version": "2023-06-01"})  # as the factory does
-    return Anthropic(wire)
+    return Anthropic(wire_to(f"{anthropic.url}/v1", name="anthropic", headers={"anthropic-version": VERSION}))
 
 
 async def test_a_whole_answer(anthropic, provider, openai_contract):
@@ -208,15 +207,23 @@ async def test_an_overload_before_the_answer_is_asked_again(anthropic, provider,
     assert (stream.attempts, len(anthropic.bodies), len(waits.seconds)) == (3, 3, 2)
 
 
-async def test_an_error_after_the_answer_began_breaks_the_stream(anthropic, provider):
-    """Nothing can be asked again: what came is incomplete."""
-    begun = list(Says().events())[:4]
-    anthropic.script = [raw(*sse(begun), end="hang")]
-    stream = await provider.stream(body())
-    stream._reader.feed(sse([failure("overloaded_error", "Overloaded")])[0])
-    _, broken = await told_until_broken(stream)
-    assert "Overloaded" in str(broken)
-    assert len(anthropic.bodies) == 1
+def test_an_error_after_the_answer_began_is_its_failure():
+    """What came before it stays handed on, and nothing after it is read."""
+    events = MessageEvents(show_usage=False)
+    assert events.feed(b"".join(sse(list(Says().events())[:4]))).text
+    overloaded = failure("overloaded_error", "Overloaded")
+    assert events.feed(b"".join(sse([overloaded, *list(Says().events())[4:]]))) is None
+    assert json.loads(events.failure) == overloaded
+    assert (events.begun, events.done, events.complete, events.finish()) == (True, False, False, None)
+
+
+@pytest.mark.parametrize("size", [16 * 1024 * 1024, 16 * 1024 * 1024 + 1])
+def test_a_line_has_its_limit(size):
+    """16 MiB, in however many reads it comes; one byte more is a failure."""
+    events = MessageEvents(show_usage=False)
+    for start in range(0, size, 65_536):
+        assert events.feed(b"x" * min(65_536, size - start)) is None
+    assert (events.failure is None) == (size <= 16 * 1024 * 1024)
 
 
 @pytest.mark.parametrize(

@@ -18,23 +18,23 @@ Bands = Mapping[str, int | Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class CodedColumn:
     """Which of `values` each row has, −1 for none."""
 
     codes: np.ndarray
     values: list[str]
 
-    def of(self, rows: np.ndarray) -> Column:
-        return Column(self.codes[rows], self.values)
+    def of(self, rows: np.ndarray) -> CodedColumn:
+        return CodedColumn(self.codes[rows], self.values)
 
 
-def read(column: pd.Series) -> Column:
+def read(column: pd.Series) -> CodedColumn:
     codes, found = pd.factorize(column)
     texts = [str(value).strip() for value in found]
     values = sorted(set(texts) - {""})
     position = {value: i for i, value in enumerate(values)}
     # the last one is found by code −1: a value that is not there
-    return Column(np.array([*(position.get(text, -1) for text in texts), -1])[codes], values)
+    return CodedColumn(np.array([*(position.get(text, -1) for text in texts), -1])[codes], values)
 
 
 def remedy(name: str) -> str:
@@ -45,7 +45,7 @@ def remedy(name: str) -> str:
     )
 
 
-def require_groups(name: str, column: Column, most: int) -> None:
+def require_groups(name: str, column: CodedColumn, most: int) -> None:
     """Raises BadData for a column of many numbers: ages are people's, not groups of people."""
     values = [column.values[i] for i in np.unique(column.codes)]
     if NUMBERS < len(values) <= most and all(isinstance(meaning(value), float) for value in values):
@@ -56,7 +56,7 @@ def require_groups(name: str, column: Column, most: int) -> None:
         )
 
 
-def band(name: str, column: Column, how: int | Sequence[float]) -> tuple[Column, str]:
+def band(name: str, column: CodedColumn, how: int | Sequence[float]) -> tuple[CodedColumn, str]:
     """The column with bands for values, lowest first, and what was done in words. Raises BadData for what is no number,
     BadParameter for bands that cannot be made."""
     numbers = [_number(value) for value in column.values]
@@ -90,7 +90,7 @@ def band(name: str, column: Column, how: int | Sequence[float]) -> tuple[Column,
         inner = [f"{low:g} to under {high:g}" for low, high in pairwise(cuts)]
         names = [f"under {cuts[0]:g}", *inner, f"{cuts[-1]:g} and over"]
         text = f"cut at {', '.join(f'{cut:g}' for cut in cuts)}"
-    return Column(which[column.codes], names), text
+    return CodedColumn(which[column.codes], names), text
 
 
 def require_bands(bands: Bands, group: Sequence[str]) -> None:
@@ -102,7 +102,7 @@ def require_bands(bands: Bands, group: Sequence[str]) -> None:
         )
 
 
-def favoured(column: Column, name: str, favourable: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def favoured(column: CodedColumn, name: str, favourable: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Which rows have the value that is meant, and the spellings that were read as it. Raises BadData for none."""
     chosen = [meaning(value) == meaning(favourable) for value in column.values]
     flags = np.array(chosen, dtype=bool)[column.codes]
@@ -115,7 +115,7 @@ def favoured(column: Column, name: str, favourable: str) -> tuple[np.ndarray, tu
     return flags, tuple(value for value, is_chosen in zip(column.values, chosen, strict=True) if is_chosen)
 
 
-def at_least(column: Column, name: str, threshold: float) -> np.ndarray:
+def at_least(column: CodedColumn, name: str, threshold: float) -> np.ndarray:
     """Which rows have a score of `threshold` or more. Raises BadData for what is no number."""
     numbers = [_number(value) for value in column.values]
     if odd := [value for value, number in zip(column.values, numbers, strict=True) if number is None]:

@@ -33,7 +33,7 @@ from sklearn.metrics import accuracy_score, precision_score
 
 from daybook.bias.decisions.columns import (
     Bands,
-    Column,
+    CodedColumn,
     at_least,
     band,
     favoured,
@@ -208,7 +208,7 @@ def measure(
 
 
 def _grouping(
-    names: list[str], columns: list[Column], flags: np.ndarray, true: np.ndarray | None, minimum: int, seed: int
+    names: list[str], columns: list[CodedColumn], flags: np.ndarray, true: np.ndarray | None, minimum: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     grouping = SEPARATOR.join(names)
     mixed = np.ravel_multi_index([column.codes for column in columns], [len(column.values) for column in columns])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daybook import workbench
-from daybook.cli import Group
+from daybook.cli import CommandGroup
 from daybook.cli.bias import outcome
 from daybook.cli.bias.counterfactual import counterfactual
 from daybook.errors import BadParameter
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def bias() -> None:
     """Do groups get different answers, by how much, and is it more than noise?
 

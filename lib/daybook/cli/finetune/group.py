@@ -8,7 +8,7 @@ import click
 import orjson
 
 from daybook import workbench
-from daybook.cli import Group
+from daybook.cli import CommandGroup
 from daybook.cli.finetune.hosted import hosted
 from daybook.cli.finetune.options import JSON, options, plan_of, show_gates, user
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from daybook.training.progress import TrainingProgress
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def finetune() -> None:
     """Train a model on your data, behind gates, and register it.
 

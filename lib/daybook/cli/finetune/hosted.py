@@ -9,7 +9,7 @@ import click
 import orjson
 
 from daybook import workbench
-from daybook.cli import Group
+from daybook.cli import CommandGroup
 from daybook.cli.finetune.options import JSON, options, plan_of, show_gates, user
 from daybook.errors import SettingsError
 
@@ -17,7 +17,7 @@ _KEY = "OPENAI_API_KEY"
 _URL = click.option("--base-url", metavar="URL", help="Another place that speaks OpenAI's API.")
 
 
-@click.group(cls=Group)
+@click.group(cls=CommandGroup)
 def hosted() -> None:
     """Train at OpenAI (or who speaks its API): a dry run unless --go; the key is read from OPENAI_API_KEY.
 

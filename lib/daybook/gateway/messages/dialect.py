@@ -9,7 +9,7 @@ import orjson
 
 from daybook.gateway.http.errors import ErrorResponse
 from daybook.gateway.messages.request import chat_body
-from daybook.gateway.messages.response import ChunkTranslator, error_body, message
+from daybook.gateway.messages.response import MessageTranslator, error_body, message
 
 PATH = "/v1/messages"
 
@@ -32,10 +32,10 @@ class Messages:
         return chat_body(body, native=isinstance(model, str) and self._is_native(model))
 
     def answer(self, data: bytes) -> bytes:
-        return orjson.dumps(message(data))
+        return orjson.dumps(message(orjson.loads(data)))
 
-    def translator(self) -> ChunkTranslator:
-        return ChunkTranslator()
+    def translator(self) -> MessageTranslator:
+        return MessageTranslator()
 
     def error(self, response: ErrorResponse) -> bytes:
         return orjson.dumps(error_body(response))

@@ -29,9 +29,8 @@ _ERRORS = {
 }
 
 
-def message(data: bytes) -> dict[str, Any]:
+def message(answer: Mapping[str, Any]) -> dict[str, Any]:
     """The message that a chat completion is."""
-    answer = orjson.loads(data)
     choice = next((choice for choice in listed(answer.get("choices")) if isinstance(choice, Mapping)), {})
     given = choice.get("message")
     given = given if isinstance(given, Mapping) else {}
@@ -113,7 +112,7 @@ def _id(answer: Mapping[str, Any]) -> str:
     return given if given.startswith("msg_") else f"msg_{given.removeprefix('chatcmpl-')}"
 
 
-class ChunkTranslator:
+class MessageTranslator:
     """The chunks of a streamed chat completion as Anthropic's events: `feed` whole events, then `finish`."""
 
     def __init__(self) -> None:
@@ -151,7 +150,7 @@ class ChunkTranslator:
             return
         if not self._begun:
             self._begun = True
-            head = message(orjson.dumps(chunk | {"choices": []}))
+            head = message(chunk | {"choices": []})
             yield _event("message_start", message=head | {"stop_reason": None})
         if chunk.get("usage"):
             self._usage = chunk["usage"]

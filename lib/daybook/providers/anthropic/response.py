@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 
 from daybook.providers.http.answer import listed
+from daybook.providers.http.usage import count
 from daybook.providers.port import Reply
-from daybook.records import MOST_COUNT, Usage
+from daybook.records import Usage
 
 REASONS = {
     "end_turn": "stop",
@@ -81,19 +82,19 @@ def usage_of(usage: object) -> Usage | None:
     """
     if not isinstance(usage, Mapping):
         return None
-    given, made = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    given, made = count(usage, "input_tokens"), count(usage, "output_tokens")
     if given is None and made is None:
         return None
-    read, written = _count(usage, "cache_read_input_tokens"), _count(usage, "cache_creation_input_tokens")
+    read, written = count(usage, "cache_read_input_tokens"), count(usage, "cache_creation_input_tokens")
     tier = usage.get("service_tier")
     return Usage(
         input_tokens=None if given is None else given + (read or 0) + (written or 0),
         output_tokens=made,
         cached_tokens=read,
         cache_write_tokens=written,
-        cache_write_1h_tokens=_count(usage.get("cache_creation"), "ephemeral_1h_input_tokens"),
-        web_searches=_count(usage.get("server_tool_use"), "web_search_requests"),
-        reasoning_tokens=_count(usage.get("output_tokens_details"), "thinking_tokens"),
+        cache_write_1h_tokens=count(usage.get("cache_creation"), "ephemeral_1h_input_tokens"),
+        web_searches=count(usage.get("server_tool_use"), "web_search_requests"),
+        reasoning_tokens=count(usage.get("output_tokens_details"), "thinking_tokens"),
         tier=tier if isinstance(tier, str) and tier not in ("", "standard") else None,
     )
 
@@ -121,13 +122,8 @@ def wire_usage(usage: Usage) -> dict[str, Any]:
     given, made = usage.input_tokens or 0, usage.output_tokens or 0
     wire: dict[str, Any] = {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
     before = {"cached_tokens": usage.cached_tokens, "cache_write_tokens": usage.cache_write_tokens}
-    if before := {name: count for name, count in before.items() if count is not None}:
+    if before := {name: tokens for name, tokens in before.items() if tokens is not None}:
         wire["prompt_tokens_details"] = before
     if usage.reasoning_tokens is not None:
         wire["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
     return wire
-
-
-def _count(counts: object, name: str) -> int | None:
-    value = counts.get(name) if isinstance(counts, Mapping) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_COUNT else None

@@ -13,7 +13,8 @@ import orjson
 
 from daybook.providers.anthropic.response import later, reason_of, usage_of, wire_usage
 from daybook.providers.http.answer import read_json
-from daybook.providers.http.sse import DONE, LIMIT
+from daybook.providers.http.lines import TOO_LONG, LineBuffer, joined
+from daybook.providers.http.sse import DONE
 from daybook.providers.port import Piece
 from daybook.records import Usage
 
@@ -32,7 +33,7 @@ class MessageEvents:
         self.done = False
         self.failure: bytes | None = None
         self._show_usage = show_usage
-        self._buffer = b""
+        self._buffer = LineBuffer()
         self._head: dict[str, Any] = {}
         self._model: str | None = None
         self._calls = -1
@@ -49,19 +50,19 @@ class MessageEvents:
     def feed(self, chunk: bytes) -> Piece | None:
         if self.done or self.failure is not None:
             return None
-        *lines, self._buffer = (self._buffer + chunk).split(b"\n")
-        if len(self._buffer) > LIMIT:
-            self.failure = b'{"error":{"type":"event_too_large","message":"One event is larger than 16 MiB."}}'
+        lines = self._buffer.feed(chunk)
+        if self._buffer.overfull:
+            self.failure = TOO_LONG
         return self._pieces(lines)
 
     def finish(self) -> Piece | None:
-        rest, self._buffer = self._buffer, b""
+        rest = self._buffer.finish()
         if self.done or self.failure is not None:
             return None
         piece = self._pieces([rest])
         if self.done or self.failure is not None or not self.complete:
             return piece
-        return _joined([piece, self._end()])  # nothing but `message_stop` is missing
+        return joined([piece, self._end()])  # nothing but `message_stop` is missing
 
     def _pieces(self, lines: list[bytes]) -> Piece | None:
         pieces = []
@@ -70,7 +71,7 @@ class MessageEvents:
                 break
             if line.startswith(b"data:"):
                 pieces.append(self._event(line[5:].strip()))
-        return _joined(pieces)
+        return joined(pieces)
 
     def _event(self, data: bytes) -> Piece | None:
         event = read_json(data)
@@ -161,17 +162,3 @@ class MessageEvents:
 
     def _data(self, more: Mapping[str, Any]) -> bytes:
         return b"data: " + orjson.dumps({**self._head, **more}) + b"\n\n"
-
-
-def _joined(pieces: list[Piece | None]) -> Piece | None:
-    there = [piece for piece in pieces if piece is not None]
-    if len(there) < 2:
-        return there[0] if there else None
-    return Piece(
-        data=b"".join(piece.data for piece in there),
-        text="".join(piece.text for piece in there),
-        deltas=sum(piece.deltas for piece in there),
-        usage=there[-1].usage,
-        served_model=next((piece.served_model for piece in there if piece.served_model), None),
-        finish_reason=there[-1].finish_reason,
-    )

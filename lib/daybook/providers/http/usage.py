@@ -57,14 +57,14 @@ def usage_of(usage: object, *, tier: str | None = None, cost: Decimal | None = N
     """
     if not isinstance(usage, dict):
         return None
-    into, out = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    into, out = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
     if into is None and out is None:
         return None
     before, after = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     counts: dict[str, Any] = _counts(before, _INPUTS) | _counts(after, _OUTPUTS) | _counted_beside(usage, before)
-    if "cached_tokens" not in counts and (cached := _count(usage, "prompt_cache_hit_tokens")) is not None:
+    if "cached_tokens" not in counts and (cached := count(usage, "prompt_cache_hit_tokens")) is not None:
         counts["cached_tokens"] = cached
-    reasoning, total = counts.pop("reasoning_tokens", None), _count(usage, "total_tokens")
+    reasoning, total = counts.pop("reasoning_tokens", None), count(usage, "total_tokens")
     problem = remark = None
     if total is not None and into is not None and out is not None and total != into + out:
         apart = total - into - out
@@ -90,7 +90,7 @@ def usage_of(usage: object, *, tier: str | None = None, cost: Decimal | None = N
 def _elsewhere(usage: Mapping[str, Any], apart: int) -> bool:
     """Whether the tokens that the total has beside input and output are named, as something else than output."""
     before = usage.get("prompt_tokens_details")
-    named = [_count(before, name) or 0 for name in ("cached_tokens", "cache_write_tokens", "cache_creation_tokens")]
+    named = [count(before, name) or 0 for name in ("cached_tokens", "cache_write_tokens", "cache_creation_tokens")]
     return apart in (*(n for n in named if n), sum(named))
 
 
@@ -123,9 +123,10 @@ def _counts(details: object, names: Mapping[str, str]) -> dict[str, int]:
     """The counts that are there."""
     if not details or not isinstance(details, dict):
         return {}
-    return {ours: count for name, ours in names.items() if (count := _count(details, name)) is not None}
+    return {ours: tokens for name, ours in names.items() if (tokens := count(details, name)) is not None}
 
 
-def _count(counts: object, name: str) -> int | None:
+def count(counts: object, name: str) -> int | None:
+    """A count of an object that came as JSON; None for what is none, or more than the book can keep."""
     value = counts.get(name) if counts.__class__ is dict else None
     return value if value.__class__ is int and 0 <= value <= MOST_COUNT else None

@@ -11,7 +11,9 @@ import orjson
 
 from daybook.clock import new_id
 from daybook.providers.http.answer import listed
-from daybook.providers.http.sse import DONE, LIMIT
+from daybook.providers.http.lines import TOO_LONG, LineBuffer, joined
+from daybook.providers.http.sse import DONE
+from daybook.providers.http.usage import count
 from daybook.providers.port import Piece, Reply
 from daybook.records import Usage
 
@@ -22,15 +24,10 @@ Judge = Callable[[int | None], bool | None]
 def usage_of(answer: Mapping[str, Any]) -> Usage | None:
     """The tokens that Ollama counted; None where it counted none. A prompt that was cached whole is not counted by
     old versions: then its tokens are not known."""
-    into, out = _count(answer, "prompt_eval_count"), _count(answer, "eval_count")
+    into, out = count(answer, "prompt_eval_count"), count(answer, "eval_count")
     if into is None and out is None:
         return None
     return Usage(input_tokens=into or None, output_tokens=out)
-
-
-def _count(answer: Mapping[str, Any], name: str) -> int | None:
-    value = answer.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _wire_usage(usage: Usage | None) -> dict[str, int] | None:
@@ -160,8 +157,7 @@ class Lines:
         self._judge = judge
         self._show_usage = show_usage
         self._id = id_ or f"chatcmpl-{new_id()}"
-        self._rest: list[bytes] = []
-        self._held = 0
+        self._buffer = LineBuffer()
 
     @property
     def complete(self) -> bool:
@@ -170,18 +166,13 @@ class Lines:
     def feed(self, chunk: bytes) -> Piece | None:
         if self.done or self.failure is not None:
             return None
-        *lines, rest = chunk.split(b"\n")
-        if lines:
-            lines[0] = b"".join((*self._rest, lines[0]))
-            self._rest, self._held = [], 0
-        self._rest.append(rest)
-        self._held += len(rest)
-        if self._held > LIMIT:
-            self.failure = b'{"error":{"type":"event_too_large","message":"One line is larger than 16 MiB."}}'
+        lines = self._buffer.feed(chunk)
+        if self._buffer.overfull:
+            self.failure = TOO_LONG
         return self._pieces(lines)
 
     def finish(self) -> Piece | None:
-        rest, self._rest = b"".join(self._rest), []
+        rest = self._buffer.finish()
         return None if self.done or self.failure is not None else self._pieces([rest])
 
     def _pieces(self, lines: list[bytes]) -> Piece | None:
@@ -190,21 +181,8 @@ class Lines:
             if self.done or self.failure is not None:
                 break
             if line.strip():
-                piece = self._translated(line)
-                if piece is not None:
-                    pieces.append(piece)
-        if len(pieces) < 2:
-            return pieces[0] if pieces else None
-        last = pieces[-1]
-        return Piece(
-            data=b"".join(piece.data for piece in pieces),
-            text="".join(piece.text for piece in pieces),
-            deltas=sum(piece.deltas for piece in pieces),
-            usage=last.usage,
-            served_model=pieces[0].served_model,
-            finish_reason=last.finish_reason,
-            truncated=last.truncated,
-        )
+                pieces.append(self._translated(line))
+        return joined(pieces)
 
     def _translated(self, line: bytes) -> Piece | None:
         try:
