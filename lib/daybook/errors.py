@@ -27,6 +27,7 @@
     └── ProviderError            a model call that failed; `kind` says how
         ├── BadRequest           kind bad_request      HTTP 400   never retried
         ├── ContextTooLong       kind context_length   HTTP 400   never retried
+        ├── RequestTooLarge      kind too_large        HTTP 413   never retried: bytes, not tokens
         ├── Unauthorised         kind auth             HTTP 502   never retried: *our* key was refused
         ├── ModelNotFound        kind model_not_found  HTTP 404   never retried
         ├── RateLimited          kind rate_limited     HTTP 429   retried, after what the upstream asks
@@ -220,6 +221,11 @@ class BadRequest(ProviderError):
 class ContextTooLong(ProviderError):
     kind = "context_length"
     http_status = 400
+
+
+class RequestTooLarge(ProviderError):
+    kind = "too_large"
+    http_status = 413
 
 
 class Unauthorised(ProviderError):

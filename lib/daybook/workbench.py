@@ -162,9 +162,7 @@ class Daybook:
         """Sentiment, zero-shot classes, summaries and embeddings: `book.tasks.sentiment(["What a joy."])`."""
         from daybook.inference.tasks.client import TasksClient
 
-        return TasksClient(
-            lambda: self._asking, self.book.journal, home=self.settings.home, run_id=self.settings.run_id
-        )
+        return TasksClient(lambda: self._asking, home=self.settings.home, run_id=self.settings.run_id)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────
 

@@ -165,14 +165,7 @@ def build(
         models=Models(
             catalogue=catalogue, named=catalogue.listed, upstreams=tuple(upstreams), providers=upstreams, clock=clock
         ),
-        tasks=Tasks(
-            task_models,
-            answerer,
-            journal,
-            reckon=reckon,
-            clock=clock,
-            named=lambda: named_models(settings.home),
-        ),
+        tasks=Tasks(task_models, answerer, named=lambda: named_models(settings.home)),
         task_models=task_models,
     )
 

@@ -16,25 +16,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadRequest, DaybookError
 from daybook.inference.entry import CallEntry, CallOutcome
 from daybook.inference.ports import ModelCatalogue, Observer, Providers, Reckon
-from daybook.inference.recorder import Recorder
+from daybook.inference.recorder import Completion, Recorder
 from daybook.inference.request import ChatRequest
 from daybook.inference.stream import CompletionStream
 from daybook.inference.tokens import estimated, text_tokens
 from daybook.ports import Ledger
 from daybook.providers.port import Reply
-from daybook.records import Call
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    reply: Reply
-    call: Call
 
 
 class Answerer:
@@ -63,24 +56,11 @@ class Answerer:
         self._content = content
         self._pseudonym = pseudonym
 
-    async def chat(self, request: ChatRequest) -> Completion:
+    async def chat(self, request: ChatRequest) -> Completion[Reply]:
         """A whole answer. Raises what the provider raised, UnknownModel, or JournalFull; each failed call is entered.
         Cancelling is the client going away: the upstream is cancelled and the call entered as client_closed."""
-        recorder, entry = self.recorder, self._begin(request, stream=False)
-        recorder.open += 1
-        try:
-            try:
-                reply = await entry.provider.chat(entry.body)
-                outcome = _outcome(request, reply)
-            except asyncio.CancelledError:
-                recorder.abandon(entry, CallOutcome(status="client_closed"))
-                raise
-            except Exception as error:
-                recorder.fail(entry, error)
-                raise
-            return Completion(reply, await recorder.conclude(entry, outcome))
-        finally:
-            recorder.open -= 1
+        entry = self._begin(request, stream=False)
+        return await self.recorder.complete(entry, entry.provider.chat(entry.body), partial(_outcome, request))
 
     async def stream(self, request: ChatRequest) -> CompletionStream:
         """A streamed answer, its first chunk already read: a refusal is raised here, before anything is committed."""
@@ -109,7 +89,7 @@ class Answerer:
         entry = CallEntry(request, self.clock, content=self._content, stream=stream)
         try:
             try:
-                entry.hash_prompt()
+                entry.hash_prompt(request.body["messages"])
             except RecursionError as error:
                 raise BadRequest("The messages are nested too deeply.", remedy="Send flatter ones.") from error
             except (TypeError, ValueError) as error:

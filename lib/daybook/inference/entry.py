@@ -44,17 +44,19 @@ class CallEntry:
 
     __slots__ = (
         "_clock", "_prompt", "body", "content", "first_token", "looking", "prompt_hash", "provider", "request",
-        "stream", "subject", "target",
+        "served_by", "stream", "subject", "target",
     )  # fmt: skip
 
     provider: Provider
-    """Set by `address`, as are `target` and `body`."""
+    """Set by `address`, as are `served_by`, `target` and `body`."""
 
     def __init__(self, request: ChatRequest, clock: Clock, *, content: bool, stream: bool | None = None) -> None:
         self.request = request
         self.content = content
         self.stream = request.body.get("stream") is True if stream is None else stream
         self.subject: str | None = None
+        self.served_by: str | None = None
+        """The upstream's name; None for a call that was sent to nobody."""
         self.target: str | None = None
         self.body: Body = {}
         self.prompt_hash: str | None = None
@@ -64,15 +66,14 @@ class CallEntry:
         self._clock = clock
         self._prompt: str | None = None
 
-    def hash_prompt(self) -> None:
-        """Take the prompt's digest: sha256 of the messages as compact JSON, keys sorted, UTF-8.
+    def hash_prompt(self, prompt: Any) -> None:
+        """Take the digest of the prompt, messages or texts: sha256 of it as compact JSON, keys sorted, UTF-8.
 
-        Raises TypeError or ValueError for messages that are not JSON."""
-        messages = self.request.body["messages"]
+        Raises TypeError or ValueError for what is not JSON."""
         try:
-            canonical = orjson.dumps(messages, option=orjson.OPT_SORT_KEYS)
+            canonical = orjson.dumps(prompt, option=orjson.OPT_SORT_KEYS)
         except TypeError:  # an integer over 64 bits, or what is no JSON at all
-            canonical = json.dumps(messages, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+            canonical = json.dumps(prompt, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
         self.prompt_hash = hashlib.sha256(canonical).hexdigest()
         if self.content:
             self._prompt = canonical.decode()
@@ -92,7 +93,7 @@ class CallEntry:
         if request.raw is not None:
             ours = ("model", "stream", "user", "safety_identifier")
             body = Verbatim(body, {name: data for name, data in request.raw.items() if name not in ours})
-        self.provider, self.target, self.body = provider, target, body
+        self.provider, self.served_by, self.target, self.body = provider, provider.name, target, body
 
     def call(self, outcome: CallOutcome, identity: Identity | None, cost: Cost | None) -> Call:
         """The entry, complete: nothing is filled in later."""
@@ -108,8 +109,8 @@ class CallEntry:
             project=request.project,
             tags=request.tags,
             endpoint=request.endpoint,
-            requested_model=model[:_LONGEST_NAME] if isinstance(model, str) else None,
-            provider=None if self.target is None else self.provider.name,
+            requested_model=model[:_LONGEST_NAME] or None if isinstance(model, str) else None,
+            provider=self.served_by,
             served_model=outcome.served_model,
             model_version=None if identity is None else identity.version,
             weights_digest=None if identity is None else identity.digest,

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from daybook.clock import Clock, new_id
 from daybook.errors import DaybookError, JournalError
@@ -19,9 +21,19 @@ from daybook.inference.request import error_kind
 from daybook.ports import Ledger
 from daybook.records import Call, Cost, Event
 
+T = TypeVar("T")
+
 _MOST_WAITING = 1024
 """Withheld calls kept to be entered later; the oldest go first. Requests are refused from the first one on, so only
 those under way at that moment come to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion(Generic[T]):
+    """An answer, and the entry about it."""
+
+    reply: T
+    call: Call
 
 
 class Recorder:
@@ -63,6 +75,26 @@ class Recorder:
                 self._observer.withheld(error)
             raise
         self._withheld = 0
+
+    async def complete(
+        self, entry: CallEntry, answering: Awaitable[T], outcome_of: Callable[[T], CallOutcome]
+    ) -> Completion[T]:
+        """Wait for the answer and enter what came of it: `outcome_of` it, the failure, or that the client went away.
+        Raises what answering raises, and JournalFull."""
+        self.open += 1
+        try:
+            try:
+                reply = await answering
+                outcome = outcome_of(reply)
+            except asyncio.CancelledError:
+                self.abandon(entry, CallOutcome(status="client_closed"))
+                raise
+            except Exception as error:
+                self.fail(entry, error)
+                raise
+            return Completion(reply, await self.conclude(entry, outcome))
+        finally:
+            self.open -= 1
 
     async def conclude(self, entry: CallEntry, outcome: CallOutcome) -> Call:
         """Enter a call that was answered. Raises JournalFull. A client who goes away just now is entered too."""
@@ -119,7 +151,7 @@ class Recorder:
         if outcome.usage is None or entry.target is None:
             return None
         if outcome.usage.cost is not None:  # whoever sends the bill knows it
-            return Cost(amount=outcome.usage.cost, source=entry.provider.name, rate="usage.cost of its answer")
+            return Cost(amount=outcome.usage.cost, source=entry.served_by, rate="usage.cost of its answer")
         try:
             cost = self._rate(entry, outcome, outcome.served_model or entry.target)
             if cost.amount is None and outcome.served_model not in (None, entry.target):
@@ -132,4 +164,4 @@ class Recorder:
 
     def _rate(self, entry: CallEntry, outcome: CallOutcome, model: str) -> Cost:
         assert outcome.usage is not None
-        return self._reckon(outcome.usage, provider=entry.provider.name, model=model, on=entry.request.at)
+        return self._reckon(outcome.usage, provider=entry.served_by, model=model, on=entry.request.at)

@@ -54,7 +54,7 @@ def parameters(body: Body) -> dict[str, Any]:
         elif name == "response_format":
             if isinstance(value, Mapping) and isinstance(value.get("type"), str):
                 kept[name] = value["type"][:32]
-        elif name == "tools":
+        elif name in ("tools", "texts"):
             if isinstance(value, list):
                 kept[name] = len(value)
         elif name == "options" and isinstance(value, Mapping):

@@ -73,7 +73,7 @@ def test_the_upstreams_word_reaches_the_client(refused, status, body, expected):
         (405, 400, "bad_request", 1),
         (408, 504, "upstream_timeout", 2),
         (409, 409, "upstream_conflict", 2),
-        (413, 400, "context_length_exceeded", 1),
+        (413, 413, "request_too_large", 1),
         (415, 400, "bad_request", 1),
         (418, 400, "bad_request", 1),
         (422, 400, "bad_request", 1),

@@ -9,6 +9,7 @@ from daybook.gateway.http.errors import Refusal, bad_request, error_response
 PROVIDER_ERRORS = [
     (errors.BadRequest, 400, "invalid_request_error", "bad_request", None),
     (errors.ContextTooLong, 400, "invalid_request_error", "context_length_exceeded", "messages"),
+    (errors.RequestTooLarge, 413, "invalid_request_error", "request_too_large", None),
     (errors.Unauthorised, 502, "server_error", "upstream_refused_our_key", None),
     (errors.ModelNotFound, 404, "invalid_request_error", "model_not_found", "model"),
     (errors.RateLimited, 429, "rate_limit_error", "rate_limit_exceeded", None),

@@ -2,85 +2,174 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from types import SimpleNamespace
+import asyncio
+import hashlib
+from dataclasses import asdict, replace
+from decimal import Decimal
 
 import pytest
 
-from daybook.clock import SystemClock
-from daybook.errors import BadParameter, Unavailable
-from daybook.inference.request import ChatRequest
+from daybook.errors import BadParameter, JournalFull, Unavailable, UnknownModel
 from daybook.inference.tasks.tasks import Tasks, checked
-from daybook.prices import reckon
-
-
-class Ledger(list):
-    pass
+from daybook.providers.port import Reply
+from daybook.records import Call, Cost, Usage
 
 
 class Engine:
-    def __init__(self, fails: Exception | None = None) -> None:
+    """Answers each text with its number; `fails` is raised, and an Event waited for."""
+
+    def __init__(self, fails=None) -> None:
         self.asked, self.fails = [], fails
 
     async def run(self, task, body):
         self.asked.append((task, body))
-        if self.fails:
+        if isinstance(self.fails, asyncio.Event):
+            await self.fails.wait()
+        elif self.fails:
             raise self.fails
-        return {"results": [1] * len(body["texts"]), "model": "all-minilm-l6-v2", "digest": "sha256:1", "tokens": 7}
+        return {"results": list(range(len(body["texts"]))), "model": "minilm", "digest": "sha256:1", "tokens": 7}
 
 
-class Chats:
-    def __init__(self) -> None:
-        self.bodies = []
+@pytest.fixture
+def ask(desk):
+    """Runs a task with an engine, over the answerer and the journal of `desk`."""
 
-    async def chat(self, request):
-        self.bodies.append(request.body)
-        call = SimpleNamespace(finish_reason="stop", input_tokens=30, weights_digest="sha256:2")
-        return SimpleNamespace(reply=SimpleNamespace(text=" Short. "), call=call)
+    async def run(task, engine=None, named=tuple, **body):
+        request = desk.request()
+        request = replace(request, body=body, endpoint="/ml/hf/x", run_id="run1")
+        desk.clock.seconds += 2
+        return await Tasks(engine or Engine(), desk.answerer, named=named).run(task, request)
+
+    return run
 
 
-def request(**body) -> ChatRequest:
-    return ChatRequest(
-        body=body, endpoint="/ml/hf/x", request_id="r1", at=datetime(2026, 11, 25, tzinfo=UTC), started=0.0
+async def test_a_task_is_in_the_book_with_its_tokens_and_no_text(desk_with):
+    """One entry, complete: who, which weights, tokens, priced as any call is; the texts are nowhere in it, even where
+    content is kept, and two requests of the same texts have the same digest."""
+    asked = []
+
+    def reckon(usage, *, provider, model, on):
+        asked.append((usage, provider, model, on))
+        return Cost(amount=Decimal("0.5"), source="s", rate="r", note="n")
+
+    desk = desk_with(reckon=reckon, content=True)
+    request = replace(desk.request(), body={"texts": ["my secret", "b"], "model": "m"}, endpoint="/e", run_id="run1")
+    desk.clock.seconds += 2
+    for _ in range(2):
+        answer = await Tasks(Engine(), desk.answerer).run("embed", request)
+    assert answer == {
+        "task": "embed",
+        "model": "minilm",
+        "digest": "sha256:1",
+        "results": [0, 1],
+        "usage": {"input_tokens": 7},
+        "truncated": 0,
+    }
+    assert asked[0] == (Usage(input_tokens=7, output_tokens=0), "hf", "minilm", request.at)
+    call, again = desk.ledger.calls
+    fields = {name: getattr(call, name) for name in call.__slots__}
+    assert fields | {"id": None, "prompt_hash": None} == asdict(
+        Call(
+            id=None,
+            request_id="r1",
+            at=request.at,
+            caller="ada",
+            key_id="k1",
+            project="p",
+            tags={"a": "b"},
+            endpoint="/e",
+            requested_model="m",
+            provider="hf",
+            served_model="minilm",
+            weights_digest="sha256:1",
+            parameters={"texts": 2},
+            input_tokens=7,
+            output_tokens=0,
+            usage_reported=True,
+            cost=Decimal("0.5"),
+            price_source="s",
+            price_rate="r",
+            price_note="n",
+            latency=2.0,
+            status="ok",
+            http_status=200,
+            run_id="run1",
+        )
     )
+    assert call.prompt_hash == hashlib.sha256(b'["my secret","b"]').hexdigest() == again.prompt_hash
+    assert call.id != again.id
+    assert desk.observer.seen == [call, again]
 
 
-def tasks(engine=None, chats=None, **more):
-    ledger = Ledger()
-    made = Tasks(engine or Engine(), chats or Chats(), ledger, reckon=reckon, clock=SystemClock(), **more)
-    return made, ledger
+@pytest.mark.parametrize(
+    ("error", "kind", "status"),
+    [(Unavailable("The process ended."), "unavailable", 503), (RuntimeError("nobody foresaw it"), "fault", 500)],
+)
+async def test_a_task_that_fails_is_in_the_book_as_failed(desk, ask, error, kind, status):
+    """The error is raised, and its entry says which kind; its tokens and cost are unknown, not 0."""
+    with pytest.raises(type(error)):
+        await ask("sentiment", Engine(error), text="a")
+    (call,) = desk.ledger.calls
+    assert (call.status, call.error_kind, call.http_status, call.provider) == ("error", kind, status, "hf")
+    assert (call.cost, call.input_tokens, call.usage_reported, call.served_model) == (None, None, None, None)
 
 
-async def test_a_task_is_in_the_book_with_its_tokens_and_no_text():
-    """One entry: who, which weights, tokens, priced at 0 by a rate that says so; the text is nowhere in it."""
-    made, ledger = tasks()
-    told = await made.run("embed", request(texts=["my secret", "b"]))
-    assert (told["results"], told["usage"]) == ([1, 1], {"input_tokens": 7})
-    (call,) = ledger
-    assert (call.provider, call.served_model, call.weights_digest) == ("hf", "all-minilm-l6-v2", "sha256:1")
-    assert (call.input_tokens, call.cost, call.status, call.parameters) == (7, 0, "ok", {"texts": 2})
-    assert "secret" not in repr(call)
+async def test_a_client_that_leaves_a_task_is_in_the_book(desk, ask):
+    """Once, as closed by the client; and nothing is under way any more."""
+    task = asyncio.create_task(ask("embed", Engine(asyncio.Event()), text="a"))
+    await asyncio.sleep(0)
+    assert desk.answerer.recorder.open == 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (call,) = desk.ledger.calls
+    assert (call.status, call.http_status, desk.answerer.recorder.open) == ("client_closed", None, 0)
 
 
-async def test_a_task_that_fails_is_in_the_book_as_failed():
-    """The error is raised, and its entry says which kind; its cost is unknown, not 0."""
-    made, ledger = tasks(Engine(Unavailable("The process ended.")))
-    with pytest.raises(Unavailable):
-        await made.run("sentiment", request(text="a"))
-    (call,) = ledger
-    assert (call.status, call.error_kind, call.cost, call.http_status) == ("error", "unavailable", None, 503)
+async def test_a_task_that_the_journal_has_no_room_for_is_withheld_and_entered_later(desk, ask):
+    """The answer is not handed over; while there is no room no model runs; with room again both are in the book."""
+    engine, desk.ledger.room = Engine(), 0
+    for _ in range(2):
+        with pytest.raises(JournalFull):
+            await ask("embed", engine, text="a")
+    assert len(engine.asked) == 1
+    desk.ledger.room = None
+    await ask("embed", engine, text="a")
+    assert [(call.status, call.error_kind, call.input_tokens) for call in desk.ledger.calls] == [
+        ("error", "journal_full", 7), ("ok", None, 7),
+    ]  # fmt: skip
 
 
-async def test_summaries_are_chat_calls_unless_a_model_of_tasks_yml_is_named():
-    """The embedded chat model writes them, one call a text, which enters itself; a named model is the engine's."""
-    chats, engine = Chats(), Engine()
-    made, ledger = tasks(engine, chats, named=lambda: {"t5"})
-    told = await made.run("summarize", request(texts=["Long.", "Longer."], max_tokens=20))
-    assert [row["summary"] for row in told["results"]] == ["Short.", "Short."]
-    assert (told["usage"], told["model"], len(chats.bodies)) == ({"input_tokens": 60}, "smollm2-135m-instruct", 2)
-    assert (chats.bodies[0]["max_tokens"], len(ledger)) == (20, 0)
-    await made.run("summarize", request(text="Long.", model="t5"))
-    assert engine.asked[0][0] == "summarize"
+async def test_summaries_are_chat_calls_unless_a_model_of_tasks_yml_is_named(desk, ask):
+    """The chat model writes them, one call a text, each an entry of its own; a named model is the engine's."""
+    desk.provider.reply = Reply(
+        data=b"{}",
+        text=" Short. ",
+        usage=Usage(input_tokens=30, output_tokens=2),
+        served_model="m",
+        finish_reason="stop",
+    )
+    answer = await ask("summarize", named=lambda: {"t5"}, texts=["Long.", "Longer."], max_tokens=20, model="m")
+    assert answer["results"] == [{"summary": "Short.", "finish_reason": "stop"}] * 2
+    assert (answer["usage"], answer["model"], answer["task"]) == ({"input_tokens": 60}, "m", "summarize")
+    assert (answer["digest"], answer["truncated"]) == (None, 0)
+    prompts = [body["messages"][0]["content"] for body in desk.provider.asked]
+    assert [prompt.rpartition("\n\n")[2] for prompt in prompts] == ["Long.", "Longer."]
+    assert {(body["max_tokens"], body["temperature"], body["seed"]) for body in desk.provider.asked} == {(20, 0, 1)}
+    assert [(call.provider, call.input_tokens, call.endpoint) for call in desk.ledger.calls] == [
+        ("up", 30, "/ml/hf/x")
+    ] * 2
+    engine = Engine()
+    await ask("summarize", engine, named=lambda: {"t5"}, text="Long.", model="t5")
+    assert engine.asked == [("summarize", {"texts": ["Long."], "model": "t5"})]
+
+
+async def test_a_summary_is_96_tokens_long_by_the_embedded_model_unless_told(desk, ask):
+    """Both in what is asked; here nobody serves that model, and the refusal names it."""
+    with pytest.raises(UnknownModel, match="'smollm2-135m-instruct'"):
+        await ask("summarize", text="Long.")
+    (call,) = desk.ledger.calls
+    assert (call.parameters["max_tokens"], call.requested_model) == (96, "smollm2-135m-instruct")
 
 
 @pytest.mark.parametrize(
@@ -102,12 +191,43 @@ async def test_summaries_are_chat_calls_unless_a_model_of_tasks_yml_is_named():
         ("classify", {"text": "a"}, "`labels` is not a list"),
         ("classify", {"text": "a", "labels": ["b", "b"]}, "different"),
         ("classify", {"text": "a", "labels": ["b", "c"], "hypothesis": "none"}, "`hypothesis` has no {}"),
-        ("summarize", {"text": "a", "max_tokens": 0}, "`max_tokens` is 0"),
+        ("summarize", {"text": "a", "max_tokens": 0}, "`max_tokens` is 0. Say 1 to 2048."),
+        ("summarize", {"text": "a", "max_tokens": 2049}, "`max_tokens` is 2049"),
+        ("classify", {"text": "a", "labels": ["b"]}, "`labels` is not a list of 2 to 100 different texts"),
+        ("classify", {"text": "a", "labels": ["b", " "]}, "`labels` is not a list"),
+        ("classify", {"text": "a", "labels": ["b", 3]}, "`labels` is not a list"),
+        ("classify", {"text": "a", "labels": [str(i) for i in range(101)]}, "`labels` is not a list"),
         ("summarize", {"text": "a", "max_tokens": True}, "wrong type"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_runs(task, body, says):
     """Each message names the field."""
-    with pytest.raises(BadParameter) as told:
+    with pytest.raises(BadParameter) as refused:
         checked(task, body)
-    assert says in str(told.value)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "body", "expected"),
+    [
+        ("embed", {"text": "a"}, {"texts": ["a"]}),
+        ("embed", {"texts": ["a"] * 2048}, {"texts": ["a"] * 2048}),
+        ("embed", {"text": "x" * 100_000, "model": None}, {"texts": ["x" * 100_000]}),
+        ("embed", {"text": "a", "labels": ["not", "read"]}, {"texts": ["a"]}),
+        ("summarize", {"text": "a", "max_tokens": 1}, {"texts": ["a"], "max_tokens": 1}),
+        ("summarize", {"text": "a", "max_tokens": 2048}, {"texts": ["a"], "max_tokens": 2048}),
+        (
+            "classify",
+            {"text": "a", "labels": ["b", "c"], "hypothesis": "So {}", "model": "n"},
+            {"texts": ["a"], "model": "n", "hypothesis": "So {}", "labels": ["b", "c"]},
+        ),
+        (
+            "classify",
+            {"text": "a", "labels": [str(i) for i in range(100)]},
+            {"texts": ["a"], "labels": [str(i) for i in range(100)]},
+        ),
+    ],
+)
+def test_what_is_meant_is_passed_on(task, body, expected):
+    """Each bound is still inside; what a task does not read is left out."""
+    assert checked(task, body) == expected

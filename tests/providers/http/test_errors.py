@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import ssl
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -19,6 +20,7 @@ from daybook.errors import (
     ModelNotFound,
     ProviderError,
     RateLimited,
+    RequestTooLarge,
     StreamBroken,
     Unauthorised,
     Unavailable,
@@ -119,7 +121,10 @@ CASES = [
     (404, {"error": {"code": "DeploymentNotFound", "message": "no such deployment"}}, ModelNotFound, False),
     (400, [openai_error("Invalid JSON payload")], BadRequest, False),
     (408, b"", UpstreamTimeout, True),
-    (413, b"<html>413 Request Entity Too Large</html>", ContextTooLong, False),
+    (413, b"<html>413 Request Entity Too Large</html>", RequestTooLarge, False),
+    (413, {"error": {"message": "This model's maximum context length is 10 tokens"}}, ContextTooLong, False),
+    (413, {"type": "error", "error": {"type": "request_too_large", "message": "m"}}, RequestTooLarge, False),
+    (400, {"type": "error", "error": {"type": "request_too_large", "message": "m"}}, RequestTooLarge, False),
     (418, b"", BadRequest, False),
     (502, b"<html>Bad Gateway</html>", Unavailable, True),
     (524, b"", UpstreamTimeout, True),
@@ -156,7 +161,7 @@ def test_each_refusal_has_its_kind(status, body, kind, again):
         (404, ModelNotFound, False),
         (408, UpstreamTimeout, True),
         (409, Conflict, True),
-        (413, ContextTooLong, False),
+        (413, RequestTooLarge, False),
         (425, Unavailable, True),
         (429, RateLimited, True),
         (499, BadRequest, False),
@@ -199,6 +204,10 @@ def test_a_detail_is_read_in_the_shapes_that_servers_give_it(detail, words, para
         ("x-ratelimit-remaining-tokens", "7", True),
         ("X-RateLimit-Reset", "1s", True),
         ("ratelimit-limit", "5", True),
+        ("anthropic-ratelimit-input-tokens-remaining", "5", True),
+        ("Anthropic-RateLimit-Requests-Reset", "2026-11-27T07:00:00Z", True),
+        ("anthropic-ratelimit", "5", False),
+        ("x-anthropic-ratelimit-a", "5", False),
         ("x-ratelimit-" + "a" * 40, "5", True),
         ("x-ratelimit-" + "a" * 41, "5", False),
         ("x-ratelimit-a", "9" * 100, True),
@@ -212,6 +221,17 @@ def test_a_detail_is_read_in_the_shapes_that_servers_give_it(detail, words, para
 def test_rate_limits_are_headers_of_their_name_with_a_short_value(name, value, passed):
     """Nothing else of an upstream's headers, and nothing that is no header."""
     assert rate_limits_of({name: value}) == (((name.lower(), value),) if passed else ())
+
+
+@pytest.mark.parametrize(("body", "size"), [({"model": "m", "messages": []}, " of 27 bytes"), (None, "")])
+def test_a_request_that_is_too_large_is_refused_with_its_size(body, size):
+    """Bytes, not tokens: nothing is said of a context. Where nothing was sent there is no size to speak of."""
+    error = refused_attempt(413, b"<html>", replace(ASKED, body=body)).error
+    assert str(error) == (
+        f"openai (api.example.com) answered 413: it takes no request{size}. "
+        "Send less at once: fewer messages, smaller pictures or files."
+    )
+    assert (error.http_status, error.retry_after) == (413, None)
 
 
 def test_every_kind_is_reached():

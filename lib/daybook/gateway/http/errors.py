@@ -74,6 +74,7 @@ _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit
 _PROVIDER_CODES = {
     "bad_request": "bad_request",
     "context_length": "context_length_exceeded",
+    "too_large": "request_too_large",
     "auth": "upstream_refused_our_key",
     "model_not_found": "model_not_found",
     "rate_limited": "rate_limit_exceeded",

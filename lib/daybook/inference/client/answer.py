@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import orjson
 
 if TYPE_CHECKING:
-    from daybook.inference.answerer import Completion
+    from daybook.inference.recorder import Completion
+    from daybook.providers.port import Reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Answer:
     call_id: str
 
     @classmethod
-    def of(cls, answered: Completion) -> Answer:
+    def of(cls, answered: Completion[Reply]) -> Answer:
         call = answered.call
         return cls(
             text=answered.reply.text,

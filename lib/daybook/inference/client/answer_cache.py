@@ -22,7 +22,8 @@ from typing import Any
 import orjson
 
 from daybook.errors import DaybookError
-from daybook.inference.answerer import Completion
+from daybook.inference.recorder import Completion
+from daybook.providers.port import Reply
 from daybook.settings import Settings
 
 
@@ -43,7 +44,7 @@ class CachedAnswer:
     call_id: str | None = None
 
     @classmethod
-    def of(cls, answered: Completion) -> CachedAnswer:
+    def of(cls, answered: Completion[Reply]) -> CachedAnswer:
         """What is kept of an answer."""
         call = answered.call
         return cls(

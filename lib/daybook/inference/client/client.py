@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 
 from daybook.clock import Clock, new_id
 from daybook.errors import ProviderError
-from daybook.inference.answerer import Completion
 from daybook.inference.client.answer import Answer
+from daybook.inference.recorder import Completion
 from daybook.inference.request import ChatRequest
 from daybook.inference.tokens import estimated
 from daybook.inference.wiring import wire
 from daybook.ports import Ledger
 from daybook.prices import reckon
-from daybook.providers.port import Identity, Provider
+from daybook.providers.port import Identity, Provider, Reply
 from daybook.providers.upstream import Upstream
 from daybook.settings import Settings
 
@@ -43,7 +43,9 @@ class Client:
         self._thread = threading.Thread(target=self._loop.run_forever, name="daybook-asking", daemon=True)
         self._thread.start()
 
-    def chat(self, body: Mapping[str, Any], *, project: str | None = None, run_id: str | None = None) -> Completion:
+    def chat(
+        self, body: Mapping[str, Any], *, project: str | None = None, run_id: str | None = None
+    ) -> Completion[Reply]:
         """A whole answer to a chat-completions body; raises what `Answerer.chat` raises.
 
         Ctrl-C while waiting cancels the call upstream; it is entered as client_closed.
@@ -77,7 +79,7 @@ class Client:
         project: str | None = None,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
-    ) -> Completion:
+    ) -> Completion[Reply]:
         """The same for a coroutine that `run` runs."""
         request = ChatRequest(
             body=body,

@@ -17,8 +17,6 @@ from daybook.clock import new_id
 from daybook.inference.client.client import Client
 from daybook.inference.request import ChatRequest
 from daybook.inference.tasks.tasks import MOST_TEXTS, Tasks
-from daybook.ports import Ledger
-from daybook.prices import reckon
 from daybook.providers.hf.models_file import named_models
 from daybook.providers.hf.process import TaskModels
 
@@ -30,9 +28,8 @@ if TYPE_CHECKING:
 class TasksClient:
     """`asking`: called with the first task. The models' process starts with it too."""
 
-    def __init__(self, asking: Callable[[], Client], journal: Ledger, *, home: Path, run_id: str | None) -> None:
+    def __init__(self, asking: Callable[[], Client], *, home: Path, run_id: str | None) -> None:
         self._asking = asking
-        self._journal = journal
         self._home = home
         self._run_id = run_id
         self._models = TaskModels(home)
@@ -69,14 +66,7 @@ class TasksClient:
 
     def _call(self, task: str, texts: list[str], **more: Any) -> dict[str, Any]:
         asking = self._asking()
-        tasks = Tasks(
-            self._models,
-            asking.answerer,
-            self._journal,
-            reckon=reckon,
-            clock=asking.clock,
-            named=lambda: named_models(self._home),
-        )
+        tasks = Tasks(self._models, asking.answerer, named=lambda: named_models(self._home))
         request = ChatRequest(
             body={"texts": texts} | {name: value for name, value in more.items() if value is not None},
             endpoint="library",

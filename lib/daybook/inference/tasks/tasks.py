@@ -6,20 +6,17 @@ entry says how many tokens were read and which weights read them; the texts are 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-import orjson
-
-from daybook.clock import Clock, new_id
-from daybook.errors import BadParameter, DaybookError
-from daybook.inference.answerer import Completion
-from daybook.inference.ports import Reckon
-from daybook.inference.request import ChatRequest, error_kind
-from daybook.ports import Ledger
-from daybook.records import Call, Cost, Usage
+from daybook.errors import BadParameter
+from daybook.inference.entry import CallEntry, CallOutcome
+from daybook.inference.identity import PendingIdentity
+from daybook.inference.recorder import Completion, Recorder
+from daybook.inference.request import ChatRequest
+from daybook.providers.port import Identity, Reply
+from daybook.records import Usage
 
 TASKS = ("sentiment", "classify", "summarize", "embed")
 PROVIDER = "hf"
@@ -36,27 +33,19 @@ class Engine(Protocol):
 
 
 class Answering(Protocol):
-    async def chat(self, request: ChatRequest, /) -> Completion: ...
+    @property
+    def recorder(self) -> Recorder: ...
+
+    async def chat(self, request: ChatRequest, /) -> Completion[Reply]: ...
 
 
 class Tasks:
-    """`engine`: who runs the models; `answerer`: who asks chat models; `named`: the names in tasks.yml."""
+    """`engine`: who runs the models; `answerer`: who asks chat models, and enters every call; `named`: the names in
+    tasks.yml."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        answerer: Answering,
-        journal: Ledger,
-        *,
-        reckon: Reckon,
-        clock: Clock,
-        named: Callable[[], Collection[str]] = tuple,
-    ) -> None:
+    def __init__(self, engine: Engine, answerer: Answering, *, named: Callable[[], Collection[str]] = tuple) -> None:
         self._engine = engine
         self._answerer = answerer
-        self._journal = journal
-        self._reckon = reckon
-        self._clock = clock
         self._named = named
 
     async def run(self, task: str, request: ChatRequest) -> dict[str, Any]:
@@ -67,12 +56,7 @@ class Tasks:
         request = replace(request, body=body)
         if task == "summarize" and body.get("model") not in self._named():
             return await self._summaries(request)
-        try:
-            result = await self._engine.run(task, body)
-        except DaybookError as error:
-            self._enter(request, None, error)
-            raise
-        self._enter(request, result, None)
+        result = await self._run(task, request)
         return {
             "task": task,
             "model": result["model"],
@@ -110,43 +94,20 @@ class Tasks:
             "truncated": 0,
         }
 
-    def _enter(self, request: ChatRequest, payload: Mapping[str, Any] | None, error: DaybookError | None) -> None:
-        usage = None if payload is None else Usage(input_tokens=payload["tokens"], output_tokens=0)
-        model = None if payload is None else str(payload["model"])
-        cost = Cost(amount=None)
-        if usage is not None:
-            cost = self._reckon(usage, provider=PROVIDER, model=model, on=request.at)
-        texts = orjson.dumps(request.body["texts"])
-        self._journal.append(
-            Call(
-                id=new_id(),
-                request_id=request.request_id,
-                at=request.at,
-                caller=request.caller,
-                key_id=request.key_id,
-                project=request.project,
-                tags=request.tags,
-                endpoint=request.endpoint,
-                requested_model=str(request.body.get("model") or "")[:200] or None,
-                provider=PROVIDER,
-                served_model=model,
-                weights_digest=None if payload is None else payload["digest"],
-                prompt_hash=hashlib.sha256(texts).hexdigest(),
-                parameters={"texts": len(request.body["texts"])},
-                input_tokens=None if usage is None else usage.input_tokens,
-                output_tokens=None if usage is None else usage.output_tokens,
-                usage_reported=None if usage is None else True,
-                cost=cost.amount,
-                price_source=cost.source,
-                price_rate=cost.rate,
-                price_note=cost.note,
-                latency=self._clock.monotonic() - request.started,
-                status="ok" if error is None else "error",
-                error_kind=None if error is None else error_kind(error),
-                http_status=200 if error is None else error.http_status,
-                run_id=request.run_id,
-            )
-        )
+    async def _run(self, task: str, request: ChatRequest) -> dict[str, Any]:
+        recorder = self._answerer.recorder
+        recorder.recover(request.request_id)
+        entry = CallEntry(request, recorder.clock, content=False, stream=False)
+        entry.served_by = PROVIDER
+        entry.hash_prompt(request.body["texts"])
+
+        def outcome(result: dict[str, Any]) -> CallOutcome:
+            entry.target = model = str(result["model"])
+            entry.looking = PendingIdentity(Identity(model=model, digest=result["digest"]), None)
+            usage = Usage(input_tokens=result["tokens"], output_tokens=0)
+            return CallOutcome(status="ok", http_status=200, usage=usage, served_model=model)
+
+        return (await recorder.complete(entry, self._engine.run(task, request.body), outcome)).reply
 
 
 def checked(task: str, body: Mapping[str, Any]) -> dict[str, Any]:

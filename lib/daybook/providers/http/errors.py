@@ -26,6 +26,7 @@ from daybook.errors import (
     ModelNotFound,
     ProviderError,
     RateLimited,
+    RequestTooLarge,
     StreamBroken,
     Unauthorised,
     Unavailable,
@@ -34,6 +35,7 @@ from daybook.errors import (
 from daybook.providers.http.answer import failure_of, read_json
 from daybook.providers.http.quote import context_figures, looks_like_key, quote, says_context
 from daybook.providers.port import Limits
+from daybook.providers.verbatim import dump
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,7 @@ class AttemptFailed(Exception):
 _WORDS: dict[str, tuple[type[ProviderError], bool]] = {
     "context_length_exceeded": (ContextTooLong, False),
     "exceed_context_size_error": (ContextTooLong, False),
+    "request_too_large": (RequestTooLarge, False),
     "invalid_api_key": (Unauthorised, False),
     "authentication_error": (Unauthorised, False),
     "permission_error": (Unauthorised, False),
@@ -90,7 +93,7 @@ _STATUSES: dict[int, tuple[type[ProviderError], bool]] = {
     404: (ModelNotFound, False),
     408: (UpstreamTimeout, True),
     409: (Conflict, True),
-    413: (ContextTooLong, False),
+    413: (RequestTooLarge, False),
     425: (Unavailable, True),
     429: (RateLimited, True),
     501: (Unavailable, False),
@@ -174,6 +177,10 @@ def _fault(
         numbers = f" ({figures[0]:,} tokens against {figures[1]:,})" if figures else tail
         message = f"The prompt does not fit the context of {model} at {who}{numbers}."
         remedy = "Shorten the prompt, lower max_tokens, or ask a model with a longer context."
+    elif kind is RequestTooLarge:
+        size = f" of {len(dump(asked.body)):,} bytes" if asked.body else ""
+        message = f"{who} {answered}: it takes no request{size}{tail}."
+        remedy = "Send less at once: fewer messages, smaller pictures or files."
     elif kind is Unauthorised:
         message = f"{who} refused our key ({status or 'in its answer'})."
         where = f"Check the key in the environment variable {asked.key_env}" if asked.key_env else "Give it a key"
@@ -205,7 +212,7 @@ def _fault(
 
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.\[\]-]{0,63}")
-_LIMITS = re.compile(r"(?:x-)?ratelimit-[a-z0-9-]{1,40}")
+_LIMITS = re.compile(r"(?:x-|anthropic-)?ratelimit-[a-z0-9-]{1,40}")
 
 
 def _word(value: object) -> str | None:
