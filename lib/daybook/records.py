@@ -54,6 +54,10 @@ class Usage:
     """False where the upstream did not count and the figures are our estimate."""
 
 
+COUNTS = tuple(name for name in Usage.__slots__ if name.endswith("_tokens") or name == "web_searches")
+"""What is counted of a call, under the names that a `Usage` and a `Call` have for it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """What a call cost, and by which rate. `amount` None: unpriced, and `note` says why."""
@@ -101,8 +105,15 @@ class Call:
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
     cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    cached_audio_tokens: int | None = None
+    cached_image_tokens: int | None = None
+    web_searches: int | None = None
     input_audio_tokens: int | None = None
     output_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    output_image_tokens: int | None = None
+    input_video_tokens: int | None = None
     service_tier: str | None = None
     """The tier that the call was served in, where the upstream says it."""
     usage_reported: bool | None = None

@@ -111,6 +111,18 @@ MIGRATIONS = (
         alter table calls add column price_note text;
         """,
     ),
+    Migration(
+        "0008_every_count_that_is_priced",
+        """
+        alter table calls add column cache_write_1h_tokens bigint;
+        alter table calls add column cached_audio_tokens bigint;
+        alter table calls add column cached_image_tokens bigint;
+        alter table calls add column input_image_tokens bigint;
+        alter table calls add column output_image_tokens bigint;
+        alter table calls add column input_video_tokens bigint;
+        alter table calls add column web_searches bigint;
+        """,
+    ),
 )
 
 _RECORD = "create table if not exists schema_migrations (name text not null primary key, applied_at timestamptz)"

@@ -16,7 +16,7 @@ from daybook.inference.request import ChatRequest, parameters
 from daybook.providers.http.answer import well_formed
 from daybook.providers.port import Body, Identity, Provider
 from daybook.providers.verbatim import Verbatim
-from daybook.records import Call, Cost, Status, Usage
+from daybook.records import COUNTS, Call, Cost, Status, Usage
 
 _LONGEST_NAME = 200
 """A model's name longer than this is cut in the entry: it is the caller's text."""
@@ -100,6 +100,7 @@ class CallEntry:
         request = self.request
         usage = outcome.usage
         model = request.body.get("model")
+        counts: dict[str, Any] = {name: getattr(usage, name, None) for name in COUNTS}
         return Call(
             id=new_id(),
             request_id=request.request_id,
@@ -116,13 +117,6 @@ class CallEntry:
             weights_digest=None if identity is None else identity.digest,
             prompt_hash=self.prompt_hash,
             parameters=parameters(request.body),
-            input_tokens=None if usage is None else usage.input_tokens,
-            cached_tokens=None if usage is None else usage.cached_tokens,
-            output_tokens=None if usage is None else usage.output_tokens,
-            reasoning_tokens=None if usage is None else usage.reasoning_tokens,
-            cache_write_tokens=None if usage is None else usage.cache_write_tokens,
-            input_audio_tokens=None if usage is None else usage.input_audio_tokens,
-            output_audio_tokens=None if usage is None else usage.output_audio_tokens,
             service_tier=None if usage is None or usage.tier is None else usage.tier[:_LONGEST_NAME],
             usage_reported=None if usage is None else usage.reported,
             cost=None if cost is None else cost.amount,
@@ -142,6 +136,7 @@ class CallEntry:
             subject=self.subject,
             prompt=self._prompt,
             answer=_kept(outcome.answers) if self.content else None,
+            **counts,
         )
 
 

@@ -21,7 +21,7 @@ from daybook.book.journal.journal import Journal
 from daybook.book.journal.owner import OtherJournal
 from daybook.book.schema import TABLES
 from daybook.clock import FixedClock, new_id
-from daybook.records import Finding
+from daybook.records import COUNTS, Finding
 
 
 def files(home: Path) -> list[Path]:
@@ -55,15 +55,7 @@ def test_every_kind_arrives_with_every_field(book: Book, make: Any) -> None:
         assert row == {name: list(value) if isinstance(value, tuple) else value for name, value in expected.items()}
 
 
-COUNTED = {
-    "input_tokens": 11,
-    "cached_tokens": 3,
-    "output_tokens": 7,
-    "reasoning_tokens": 2,
-    "cache_write_tokens": 5,
-    "input_audio_tokens": 4,
-    "output_audio_tokens": 6,
-}
+COUNTED = {name: 11 + n for n, name in enumerate(COUNTS)}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +82,7 @@ def test_a_text_that_no_database_keeps_costs_its_record_nothing_else(
     assert row == expected | {field: kept}
 
 
-NEWEST = ("cache_write_tokens", "input_audio_tokens", "output_audio_tokens", "service_tier", "price_note")
+NEWEST = ("cache_write_tokens", "cache_write_1h_tokens", "web_searches", "service_tier", "price_note")
 
 
 @pytest.mark.parametrize(
