@@ -97,17 +97,18 @@ def test_a_gate_is_held_against_what_is_recommended() -> None:
     ("scores", "state", "text"),
     [
         ({"few_shot": [1.0] * 40, "head": [0.0] * 30 + [1.0] * 10}, "met",
-         "few_shot scores 100 % (95 % interval 91.2 % to 100 %) on 40 rows, more than every other"),
+         "few_shot scores more than every other method: 100 % (95 % interval 91.2 % to 100 %) on 40 rows."),
         ({"few_shot": [1.0] * 38 + [0.0] * 2, "head": [0.0, 1.0, 0.0] + [1.0] * 37}, "cannot tell",
-         "head scores 95.0 % (95 % interval 83.5 % to 98.6 %) on 40 rows, and cannot be told from few_shot; it is the "
-         "cheapest of them"),
+         "Which of head and few_shot is best is open: head, the cheapest of them, scores 95.0 % (95 % interval 83.5 % "
+         "to 98.6 %) on 40 rows."),
         ({"head": [1.0, 0.0] * 10}, "cannot tell",
-         "head scores 50.0 % (95 % interval 29.9 % to 70.1 %) on 20 rows, which may be chance: always answering 'x' "
-         "scores 50.0 %"),
+         "Whether head is better than always answering 'x', which scores 50.0 %, is open: it scores 50.0 % (95 % "
+         "interval 29.9 % to 70.1 %) on 20 rows."),
         ({"head": [1.0] * 40}, "not checked",
-         "head scores 100 % (95 % interval 91.2 % to 100 %) on 40 rows; nothing else was tried"),
+         "Nothing but head was tried: it scores 100 % (95 % interval 91.2 % to 100 %) on 40 rows."),
         ({"head": [0.0] * 38 + [1.0] * 2, "few_shot": [0.0] * 40}, "not met",
-         "head scores 5.0 % (95 % interval 1.4 % to 16.5 %) on 40 rows; always answering 'x' scores 50.0 %"),
+         "head is not better than always answering 'x', which scores 50.0 %, but worse: it scores 5.0 % (95 % interval "
+         "1.4 % to 16.5 %) on 40 rows."),
     ],
 )  # fmt: skip
 def test_the_verdict_says_whether_it_can_be_told_which_to_use(
@@ -126,7 +127,7 @@ def test_nothing_scored_is_not_checked() -> None:
     tried = found(PRICES, head=[1.0] * 4)
     none = replace(tried.evaluation, items={"head": [replace(i, score=None) for i in tried.evaluation.items["head"]]})
     tried = replace(tried, evaluation=none)
-    assert (tried.best, tried.recommended, tried.verdict) == (None, None, ("not checked", "nothing was scored"))
+    assert (tried.best, tried.recommended, tried.verdict) == (None, None, ("not checked", "Nothing was scored."))
     assert tried.recommendation == "Nothing can be recommended: nothing was scored."
     assert tried.measured_prose == "Nothing could be scored."
 

@@ -36,20 +36,20 @@ def test_the_three_states_are_counted_apart(bias):
         [Gate("decisions: ratio", at_least=0.4), Gate("decisions: difference", at_most=0.1), Gate("pairs: share", 0.1)],
         decisions=bias.decisions(),
     )
-    assert found.verdict == ("not met", "1 of 3 limits are kept, 1 is not kept, 1 was not checked.")
+    assert found.verdict == ("not met", "Of 3 limits, 1 is not kept, 1 is not checked, 1 is kept.")
     assert list(found.tables["limits"].frame["state"]) == ["met", "not met", "not checked"]
     ratio = found.measured["decisions: ratio"]
     assert found.tables["limits"].frame.iloc[0].to_list() == [
         "decisions: ratio at least 0.4", "met", ratio.value, ratio.low, ratio.high,
     ]  # fmt: skip
     facts = {fact["name"]: fact for fact in found.findings()}
-    assert facts["verdict"]["note"] == "not met: 1 of 3 limits are kept, 1 is not kept, 1 was not checked."
+    assert facts["verdict"]["note"] == "not met: Of 3 limits, 1 is not kept, 1 is not checked, 1 is kept."
     assert [facts[f"gate/{gate.name}"]["value"] for gate in found.gates] == [1.0, 0.0, None]
     assert facts["gate/decisions: ratio"]["note"] == "decisions: ratio at least 0.4: it is 0.4276 (0.266 to 0.654)"
     assert facts["gate/pairs: share"]["note"] == "pairs: share at least 0.1: it could not be measured"
     assert not [name for name in facts if name.startswith("about/")]  # a table does not say who decided
     lines = found.prose.splitlines()
-    assert lines[0] == "**1 of 3 limits are kept, 1 is not kept, 1 was not checked.**"
+    assert lines[0] == "**Of 3 limits, 1 is not kept, 1 is not checked, 1 is kept.**"
     assert lines[2] == "- not met: decisions: difference at most 0.1: it is 0.3404 (0.193 to 0.461)"
     assert lines[3] == "- not checked: pairs: share at least 0.1"
     assert (
@@ -74,7 +74,7 @@ def test_what_was_skipped_has_no_limits_and_is_not_covered(bias):
     assert all(isinstance(audit, Skipped) for audit in skipped.values())
     found = bias.verdict(decisions=bias.decisions(), **skipped, min_ratio=0.4, max_preference=0.1, max_effects=0)
     assert [gate.name for gate in found.gates] == ["decisions: ratio"]
-    assert found.verdict == ("met", "1 of 1 limits are kept.")
+    assert found.verdict == ("met", "Of 1 limit, 1 is kept.")
     assert found.passed
     assert list(found.audits) == ["decisions"]
     assert "pairs: not measured at all" in found.uncovered

@@ -200,13 +200,15 @@ WON = [0.0] * 20 + [1.0] * 20
     ("columns", "winner", "state", "text"),
     [
         ((WON, [1.0] * 40), "m1", "met", "m1 is better than m0: +50.0 points (95 % interval "),
-        (([1.0] * 40, WON), "m0", "not met", "m0 is better than every other contestant"),
-        (([1.0] * 40, [1.0] * 40), None, "cannot tell", "whether m1 is better than m0"),
-        (([1.0] * 40, WON, [1.0] * 40), None, "cannot tell", "whether one of 2 others is better than m0"),
+        (([1.0] * 40, WON), "m0", "not met", "m1 is not better than m0, but worse: -50.0 points (95 % interval "),
+        (([1.0] * 40, [1.0] * 40), None, "cannot tell", "Whether m1 is better than m0 is open: +0.0 points"),
+        (([1.0] * 40, WON, [1.0] * 40), None, "cannot tell",
+         "Whether another is better than m0 is open: the nearest of 2 is m2, +0.0 points"),
         ((WON, [1.0] * 40, [0.0] * 10 + [1.0] * 30), "m1", "met", "m1 is better than m0: +50.0 points"),
-        (([1.0] * 40, WON, [0.0] * 30 + [1.0] * 10), "m0", "not met", "m0 is better than every other contestant"),
+        (([1.0] * 40, WON, [0.0] * 30 + [1.0] * 10), "m0", "not met",
+         "No other is better than m0, all are worse: the nearest of 2 is m1, -50.0 points"),
     ],
-)
+)  # fmt: skip
 def test_the_verdict_names_the_winner_or_none(
     columns: Sequence[Sequence[float]], winner: str | None, state: str, text: str
 ) -> None:
@@ -215,6 +217,7 @@ def test_the_verdict_names_the_winner_or_none(
     assert found.winner == winner
     assert found.verdict[0] == state
     assert found.verdict[1].startswith(text)
+    assert found.verdict[1].endswith(", on 40 rows.")
     (row,) = [row for row in found.findings() if row["name"] == "verdict"]
     assert row["note"] == f"{state}: {found.verdict[1]}"
 

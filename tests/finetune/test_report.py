@@ -110,17 +110,17 @@ def tuned(home: Path, tmp_path: Path, book: Book) -> Callable[..., Finetuning]:
     [
         (accuracy("better"), "met",
          "triage is better than before: accuracy +25.0 points (95 % interval +5.0 to +45.0), p = 0.031, on 24 held-out "
-         "rows"),
+         "rows."),
         (accuracy("worse", -0.25, -0.45, -0.05), "not met",
-         "triage is worse than before: accuracy -25.0 points (95 % interval -45.0 to -5.0), p = 0.031, on 24 held-out "
-         "rows"),
+         "triage is not better than before, but worse: accuracy -25.0 points (95 % interval -45.0 to -5.0), p = 0.031, "
+         "on 24 held-out rows."),
         (accuracy("cannot tell", 0.05, None, None), "cannot tell",
-         "whether triage is better than before: accuracy +5.0 points, p = 0.031, on 24 held-out rows"),
+         "Whether triage is better than before is open: accuracy +5.0 points, p = 0.031, on 24 held-out rows."),
         (loss("better"), "met",
          "triage is better than before: log-likelihood +0.250 nats a token (95 % interval +0.200 to +0.300), p < 0.001,"
-         " on 24 held-out rows"),
-        ({}, "not checked", "the training was cancelled, and nothing was compared"),
-        (None, "not checked", "nothing was trained yet"),
+         " on 24 held-out rows."),
+        ({}, "not checked", "The training was cancelled, and nothing was compared."),
+        (None, "not checked", "Nothing was trained yet."),
     ],
 )  # fmt: skip
 def test_the_verdict_has_four_states_and_its_figures(
@@ -137,7 +137,7 @@ def test_the_verdict_has_four_states_and_its_figures(
 def test_data_that_may_not_be_trained_on_is_not_met(tuned: Callable[..., Finetuning]) -> None:
     """The verdict before a training that cannot be: the gates that block, by name; training raises."""
     tuning = tuned(None, policies={"enough": "block:1000"})
-    assert tuning.verdict == ("not met", "training is blocked by enough")
+    assert tuning.verdict == ("not met", "Training is blocked by enough.")
     assert "**training is blocked** by `enough`." in tuning.gates_prose
     with pytest.raises(GateNotMet, match="enough: 40 examples; at least 1000 are needed"):
         tuning.train()

@@ -157,20 +157,21 @@ class ApproachFigures:
         """Can it be told which one is to be used? `not met`: none is better than always saying the same."""
         name = self.recommended
         if name is None:
-            return "not checked", "nothing was scored"
+            return "not checked", "Nothing was scored."
         q = self.evaluation.quality(name)
-        score = f"{name} scores {percent(q.value)}{between(q.low, q.high, percent)} on {count(q.n, 'row')}"
+        score = f"{percent(q.value)}{between(q.low, q.high, percent)} on {count(q.n, 'row')}"
         label, share = self.most_frequent
-        always = f"always answering {label!r} scores {percent(share)}"
+        always = f"always answering {label!r}, which scores {percent(share)}"
         if q.high is not None and q.high < share:
-            return "not met", f"{score}; {always}"
+            return "not met", f"{name} is not better than {always}, but worse: it scores {score}."
         if q.low is None or q.low <= share:
-            return "cannot tell", f"{score}, which may be chance: {always}"
+            return "cannot tell", f"Whether {name} is better than {always}, is open: it scores {score}."
         if len(self.evaluation.names) == 1:
-            return "not checked", f"{score}; nothing else was tried"
+            return "not checked", f"Nothing but {name} was tried: it scores {score}."
         if others := [other for other in self.rivals if other != name]:
-            return "cannot tell", f"{score}, and cannot be told from {listing(others)}; it is the cheapest of them"
-        return "met", f"{score}, more than every other"
+            rivals = listing([name, *others])
+            return "cannot tell", f"Which of {rivals} is best is open: {name}, the cheapest of them, scores {score}."
+        return "met", f"{name} scores more than every other method: {score}."
 
     @cached_property
     def recommended(self) -> str | None:

@@ -17,6 +17,7 @@ from daybook.reporting.findings import finding
 from daybook.reporting.gates import Gate, Measured, borderline, judge
 from daybook.reporting.result import Result, Table
 from daybook.reporting.tables import Column, TableRow
+from daybook.reporting.text import count
 
 State = Literal["met", "not met", "not checked"]
 
@@ -97,10 +98,10 @@ class BiasVerdict(Result):
         n, failed, unchecked = len(self.gates), len(self.not_met), len(self.not_checked)
         if not n:
             return "not checked", "No limit was stated."
-        parts = [f"{n - failed - unchecked} of {n} limits are kept"]
-        parts += [f"{failed} {'is' if failed == 1 else 'are'} not kept"] if failed else []
-        parts += [f"{unchecked} {'was' if unchecked == 1 else 'were'} not checked"] if unchecked else []
-        return "not met" if failed else "not checked" if unchecked else "met", f"{', '.join(parts)}."
+        counts = {"not kept": failed, "not checked": unchecked, "kept": n - failed - unchecked}
+        parts = [f"{k} {'is' if k == 1 else 'are'} {state}" for state, k in counts.items() if k]
+        text = f"Of {count(n, 'limit')}, {', '.join(parts)}."
+        return "not met" if failed else "not checked" if unchecked else "met", text
 
     @property
     def prose(self) -> str:

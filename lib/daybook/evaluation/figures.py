@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from daybook.datasets import DataSet, Row
 from daybook.errors import BadParameter
 from daybook.inference.client.answer_cache import CachedAnswer
 from daybook.reporting import tables
-from daybook.reporting.text import difference
+from daybook.reporting.text import count, difference
 from daybook.scoring import Score
 from daybook.stats.bootstrap import mean
 from daybook.stats.estimate import Estimate
@@ -116,16 +117,26 @@ class EvaluationFigures:
 
     @cached_property
     def verdict(self) -> tuple[Literal["met", "not met", "cannot tell"], str]:
-        """Is any other contestant better than the first? `not met`: surely not; and the sentence."""
-        first = self.names[0]
+        """Is any other contestant better than the first? `not met`: all are surely worse."""
+        first, others = self.names[0], self.names[1:]
+        nearest = self.winner if self.winner in others else max(others, key=self._gain)
+        d = self.compared[nearest]
+        gain = f"{difference(d.value, d.low, d.high, d.adjusted)}, on {count(d.n, 'row')}."
+        if self.winner == nearest:
+            return "met", f"{nearest} is better than {first}: {gain}"
+        if len(others) > 1:
+            gain = f"the nearest of {len(others)} is {nearest}, {gain}"
         if self.winner is None:
-            rest = self.names[1] if len(self.names) == 2 else f"one of {len(self.names) - 1} others"
-            return "cannot tell", f"whether {rest} is better than {first}"
-        if self.winner == first:
-            return "not met", f"{first} is better than every other contestant"
-        by = self.compared[self.winner]
-        gain = difference(by.value, by.low, by.high, by.adjusted)
-        return "met", f"{self.winner} is better than {first}: {gain}, on {by.n} rows"
+            other = nearest if len(others) == 1 else "another"
+            return "cannot tell", f"Whether {other} is better than {first} is open: {gain}"
+        if len(others) == 1:
+            return "not met", f"{nearest} is not better than {first}, but worse: {gain}"
+        return "not met", f"No other is better than {first}, all are worse: {gain}"
+
+    def _gain(self, name: str) -> float:
+        """By how much the contestant is better than the first; below every gain where that is unknown."""
+        value = self.compared[name].value
+        return -inf if value is None else value
 
     def item(self, name: str, row: str) -> Item:
         """One contestant's item, by the row's id. Raises BadParameter."""

@@ -121,18 +121,18 @@ class FinetuningFigures:
     def verdict(self) -> tuple[Literal["met", "not met", "cannot tell", "not checked"], str]:
         """Is it better than it was? And what was judged."""
         if closed := [gate.name for gate in self.plan.checked.gates if gate.blocks]:
-            return "not met", f"training is blocked by {listing(closed)}"
+            return "not met", f"Training is blocked by {listing(closed)}."
         if not self.trained:
-            return "not checked", "nothing was trained yet"
+            return "not checked", "Nothing was trained yet."
         if self.measure is None:
-            return "not checked", "the training was cancelled, and nothing was compared"
+            return "not checked", "The training was cancelled, and nothing was compared."
         found = self.done.metrics[f"{self.measure}_difference"]
-        rows = f"{self.gain}, on {found['n']:,} held-out rows"
+        rows = f"{self.gain}, on {found['n']:,} held-out rows."
         if found["verdict"] == "better":
             return "met", f"{self.name} is better than before: {rows}"
         if found["verdict"] == "worse":
-            return "not met", f"{self.name} is worse than before: {rows}"
-        return "cannot tell", f"whether {self.name} is better than before: {rows}"
+            return "not met", f"{self.name} is not better than before, but worse: {rows}"
+        return "cannot tell", f"Whether {self.name} is better than before is open: {rows}"
 
     # ── tables ────────────────────────────────────────────────────────────────────────────────────────
 

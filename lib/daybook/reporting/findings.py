@@ -57,7 +57,10 @@ def finding(
 
 
 def verdict(state: Literal["met", "not met", "cannot tell", "not checked"], text: str) -> TableRow:
-    """The one finding that stands first on a page and in the index: a state of its own, and what was judged."""
+    """The one finding that stands first on a page and in the index: a state of its own, and what was judged.
+
+    `text` is a sentence that is true by itself, so that nobody reads it as what is met or not: `v2 is not better than
+    v1, but worse: …`, never `v1 is better`."""
     return finding("verdict", None, "verdict", note=f"{state}: {text}")
 
 

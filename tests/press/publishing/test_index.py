@@ -241,7 +241,12 @@ def test_a_record_beside_a_report_is_the_whole_run(enter, settings):
 def test_the_index_says_what_each_report_is_worth(enter, settings, book):
     """A verdict has a state of its own beside that of the run, and is no headline; made-up data and a day that was not
     over are marked."""
-    told = {"name": "verdict", "value": None, "unit": "verdict", "note": "not met: 2 of 6 limits are kept"}
+    told = {
+        "name": "verdict",
+        "value": None,
+        "unit": "verdict",
+        "note": "not met: Of 6 limits, 4 are not kept, 2 are kept.",
+    }
     run = enter("bias", findings=[told, {"name": "spend", "value": 2.5, "unit": "USD"}])
     page = Page(index.write(settings.reports, book).read_text())
     assert page.found == ["bias", "2026-11-20", "not met", "completed", "spend", "$2.50"]

@@ -357,11 +357,11 @@ def test_a_page_of_a_day_that_is_not_over_says_up_to_when():
 @pytest.mark.parametrize("state", ["met", "not met", "cannot tell", "not checked"])
 def test_the_verdict_stands_first_with_its_own_state(state):
     """Whether the run completed is another question than whether what it judged is met."""
-    finding = {"name": "verdict", "value": None, "unit": "verdict", "note": f"{state}: 2 of 6 limits <b>"}
+    finding = {"name": "verdict", "value": None, "unit": "verdict", "note": f"{state}: Of 6 limits <b>, 2 are kept."}
     told = dict.fromkeys(("low", "high", "level", "n")) | finding
     html = render.page(EMPTY, RUN, [told], OUTCOME)
     assert html.index(f'<p class="verdict {state.replace(" ", "-")}">') < html.index("<header")
-    assert f"<strong>{state.capitalize()}</strong>: 2 of 6 limits &lt;b&gt;" in html
+    assert f"<strong>{state.capitalize()}.</strong> Of 6 limits &lt;b&gt;, 2 are kept.</p>" in html
     assert 'class="verdict ' not in render.page(EMPTY, RUN, [], OUTCOME)
 
 

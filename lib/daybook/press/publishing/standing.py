@@ -14,7 +14,7 @@ from typing import Any
 from daybook.records import Run
 
 VERDICT = "verdict"
-"""The finding whose note is the verdict: `not met: 4 of 6 limits are kept`."""
+"""The finding whose note is the verdict: `not met: Of 6 limits, 2 are not kept, 4 are kept.`."""
 VERDICTS = ("met", "not met", "cannot tell", "not checked")
 HEADLINES = 4
 """Findings shown of a run: those that its word names below (`quality/*`: all that begin so), else the first."""
@@ -39,7 +39,7 @@ class Verdict:
     state: str
     """One of VERDICTS."""
     text: str
-    """What was judged, with its figures."""
+    """What was judged, with its figures: a sentence."""
 
 
 def verdict(findings: Iterable[Mapping[str, Any]]) -> Verdict | None:

@@ -145,7 +145,7 @@ def describe(made: Report, link: str | None = None) -> str:
     lines = [
         *([f"**Made-up data** ({standing.made_up(record)}), not yours.", ""] if standing.made_up(record) else []),
         *([f"**As of {early:%H:%M} UTC**: {record.logical_date} was not over.", ""] if early else []),
-        *([f"**{verdict.state.capitalize()}**: {verdict.text}", ""] if verdict else []),
+        *([f"**{verdict.state.capitalize()}.** {verdict.text}", ""] if verdict else []),
         f"**{record.notebook}**, {record.logical_date}: {render.state_of(record)} in {render.seconds(record.seconds)}"
         + (" (done before; not run again)" if made.repeated else ""),
         "",
