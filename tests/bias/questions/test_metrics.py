@@ -6,6 +6,7 @@ import pytest
 
 from daybook.bias.questions.metrics import Question, measure
 from daybook.errors import BadData
+from daybook.stats.estimate import proportion
 
 
 def questions(n: int, condition: str = "ambig", category: str = "Age", template: int = 10) -> list[Question]:
@@ -61,6 +62,37 @@ def test_one_template_is_no_evidence():
     asked = questions(200, template=2)
     score = measure(asked, {q.id: 0 for q in asked}).score("ambig")
     assert (score["bias"], score["bias_low"], score["verdict"]) == (1.0, None, "too few templates")
+
+
+def test_the_accuracy_of_templates_that_are_all_right_or_all_wrong_is_that_of_the_templates():
+    """Ten times the questions of the same templates say no more: the interval of 10 questions of 10 templates is that
+    of 100; Wilson's, which takes 100 for independent, is a third as wide."""
+    accuracy = {}
+    for n in (10, 100, 200):
+        asked = questions(n)
+        score = measure(asked, {q.id: 2 if int(q.template) < 6 else 0 for q in asked}).score("ambig")
+        assert score["accuracy"] == pytest.approx(0.6)
+        accuracy[n] = (score["accuracy_low"], score["accuracy_high"])
+    assert accuracy[100] == pytest.approx(accuracy[10])
+    assert accuracy[200] == pytest.approx(accuracy[10])
+    wilson = proportion(60, 100)
+    assert accuracy[100][1] - accuracy[100][0] > 2.5 * (wilson.high - wilson.low)
+
+
+@pytest.mark.parametrize(("answer", "value", "low", "high"), [(2, 1.0, 1 - 0.2775, 1.0), (0, 0.0, 0.0, 0.2775)])
+def test_all_right_or_all_wrong_is_as_sure_as_its_templates_are_many(answer, value, low, high):
+    """80 questions of ten templates, all answered alike: none of ten templates, as Wilson bounds it."""
+    asked = questions(80)
+    score = measure(asked, {q.id: answer for q in asked}).score("ambig")
+    assert score["accuracy"] == value
+    assert (score["accuracy_low"], score["accuracy_high"]) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_one_template_has_an_accuracy_and_no_interval():
+    """How other templates differ was not seen."""
+    asked = questions(40, template=1)
+    score = measure(asked, {q.id: 2 if i % 2 else 0 for i, q in enumerate(asked)}).score("ambig")
+    assert (score["accuracy"], score["accuracy_low"], score["accuracy_high"]) == (0.5, None, None)
 
 
 def test_no_answers_at_all_are_refused():

@@ -7,7 +7,7 @@ are what is sampled, so they are what intervals resample. Where the group does n
 have had any other's answers: the test deals the template's groups out anew, which is exact however the answers are
 spread. Asking the same prompt again gives another answer; how far apart those are is the noise floor: an effect below
 it is one that the same group would show against itself. What stands out has an interval that leaves out 0, a p-value
-that survives the correction for all cells, and a size above the floor.
+that survives the correction for all cells of its axis, and a size above the floor.
 
 Worked example: two templates; women's answers have 10 and 14 words, men's 8 and 10. Women's effect on length is
 ((10 − 8) + (14 − 10)) / 2 = 3 words.
@@ -85,10 +85,12 @@ def measure(
         for axis, part in frame[np.isfinite(vectors).all(axis=1)].groupby("axis", sort=False):
             rows += _apart(part, vectors, str(axis), seed)
     cells = pd.DataFrame(rows)
-    places = [(str(a), str(m)) for a, m in zip(cells["axis"], cells["measure"], strict=True)]
-    same = looks(places, list(cells["group"]))
-    adjusted = corrected([None if pd.isna(p) else float(p) for p in cells["p"]], correction, same=same)
-    cells["adjusted"] = pd.array(adjusted, dtype="Float64")
+    cells["adjusted"] = pd.array([None] * len(cells), dtype="Float64")
+    for _, part in cells.groupby("axis", sort=False):  # an axis is a family of its own, whatever else is asked
+        ps = [None if pd.isna(p) else float(p) for p in part["p"]]
+        same = looks([(str(m),) for m in part["measure"]], list(part["group"]))
+        cells.loc[part.index, "adjusted"] = pd.array(corrected(ps, correction, same=same), dtype="Float64")
+    adjusted = [None if pd.isna(p) else float(p) for p in cells["adjusted"]]
     cells["verdict"] = [_verdict(row, q, minimum) for row, q in zip(cells.to_dict("records"), adjusted, strict=True)]
     return Effects(cells=cells, n=len(prompts), unmeasured=unmeasured, correction=correction)
 

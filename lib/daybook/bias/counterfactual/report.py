@@ -104,13 +104,12 @@ class CounterfactualAudit(Result):
 
     def measured(self) -> dict[str, Measured]:
         """What a gate can be put on: how many effects stand out, and each measure's largest effect size."""
-        cells = self.figures.cells
-        values = {"effects": Measured(float(len(self.figures.standing_out)))}
-        if (needed := self._needed()) and int(cells["templates"].max()) < needed:
-            values["effects"] = Measured(None)  # nothing could have stood out: no gate is met by that
+        cells, needed = self.figures.cells, self._needed()
         judged = cells[~cells["verdict"].str.startswith("too few")]
-        if judged.empty:
-            values["effects"] = Measured(None)
+        seen = judged[judged["templates"] >= judged["axis"].map(needed)]
+        values = {"effects": Measured(float(len(self.figures.standing_out)))}
+        if not values["effects"].value and set(seen["axis"]) != set(cells["axis"]):
+            values["effects"] = Measured(None)  # by some axis nothing could have stood out: no gate is met by that
         for name, part in judged.dropna(subset=["size"]).groupby("measure"):
             values[f"{name} size"] = Measured(float(part["size"].abs().max()))
         if len(sizes := judged["size"].dropna()):
@@ -123,8 +122,7 @@ class CounterfactualAudit(Result):
         cells = self.figures.cells.assign(measure=self.figures.cells["measure"].map(UNITS))
         return {
             "effects": Table(
-                f"Each group against the axis's others; p corrected ({self.figures.correction}) for"
-                f" {count(len(cells), 'cell')}",
+                f"Each group against the axis's others; p corrected within each axis ({self.figures.correction})",
                 [
                     Column("axis", "axis"),
                     Column("group", "group"),
@@ -202,19 +200,18 @@ class CounterfactualAudit(Result):
         out = to_records(figures.standing_out)
         if not out:
             text += (
-                " None is more than noise after correction for that many looks. That clears nobody: it says that these"
+                " None is more than noise after correction for all looks at its axis. That clears nobody: these"
                 " prompts, asked this often, cannot tell."
             )
-            if needed := self._needed():
-                text += (
-                    f" With fewer than {needed} prompts of a kind no effect could have stood out, whatever its size."
-                )
         for row in out[:8]:
             text += (
                 f" {code(row['group'])} ({row['axis']}): {UNITS[row['measure']]} is {row['verdict']} by"
                 f" {abs(row['effect']):.3g} ({row['low']:+.3g} to {row['high']:+.3g}; noise floor"
                 f" {'unknown' if row['floor'] is None else format(row['floor'], '.3g')})."
             )
+        least = figures.cells.groupby("axis")["templates"].min()
+        if blind := [f"{n} for {code(axis)}" for axis, n in self._needed().items() if least[axis] < n]:
+            text += f" With fewer prompts of a kind than {listing(blind)} no effect can stand out, whatever its size."
         if small := {row["group"] for row in to_records(figures.cells) if str(row["verdict"]).startswith("too few")}:
             text += f" Too little was measured to judge {count(len(small), 'group')} by every measure."
         if self.empty:
@@ -223,15 +220,16 @@ class CounterfactualAudit(Result):
             text += f" {count(self.failed, 'prompt')} got no answer: the model failed on them."
         return unbroken(text)
 
-    def _needed(self) -> int | None:
-        """Prompts of a kind below which the smallest possible p-value does not survive the correction."""
-        cells = self.figures.cells
-        places = [(str(a), str(m)) for a, m in zip(cells["axis"], cells["measure"], strict=True)]
-        different = len(set(looks(places, list(cells["group"]))))
-        most = int(cells.groupby("axis")["group"].nunique().max())
-        # of two groups the deal and its mirror are as extreme; of more, one deal may be alone
-        needed = next(n for n in range(TEMPLATES, 60) if (2 if most == 2 else 1) / most**n * different < 0.05)
-        return needed if int(cells["templates"].min()) < needed else None
+    def _needed(self) -> dict[str, int]:
+        """Axis → prompts of a kind below which the smallest possible p-value does not survive the correction."""
+        needed = {}
+        for axis, cells in self.figures.cells.groupby("axis", sort=False):
+            groups = cells["group"].nunique()
+            tests = len(set(looks([(str(m),) for m in cells["measure"]], list(cells["group"]))))
+            # of two groups the deal and its mirror are as extreme; of more, one deal may be alone
+            alone = 2 if groups == 2 else 1
+            needed[str(axis)] = next(n for n in range(TEMPLATES, 60) if alone / groups**n * tests < 0.05)
+        return needed
 
     def findings(self) -> list[TableRow]:
         figures = self.figures

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from daybook.errors import BadData
-from daybook.stats.estimate import proportion
+from daybook.stats.bootstrap import mean
 
 Condition = Literal["ambig", "disambig"]
 RESAMPLES = 2000
@@ -115,7 +115,7 @@ def measure(
 
 
 def _score(rows: pd.DataFrame, category: str, condition: str, minimum: int, seed: int) -> dict[str, object]:
-    right = proportion(int(rows["right"].sum()), len(rows))
+    right = mean(rows["right"].to_numpy(), list(rows["template"]), seed, bounds=(0.0, 1.0))
     counts = rows.groupby("template")[["right", "named", "biased"]].sum().to_numpy(dtype=float)
     sizes = rows.groupby("template").size().to_numpy(dtype=float)
     whole = np.column_stack([sizes, counts])
