@@ -17,6 +17,7 @@ from sqlalchemy import text
 from daybook.book import Book
 from daybook.book.stores import parameters
 from daybook.errors import BadParameter
+from tests.book.conftest import NOON
 
 INJECTION = "'); drop table calls; --"
 
@@ -248,3 +249,31 @@ def test_binding_marks_are_the_drivers_own() -> None:
 def test_unused_parameters_are_no_error(book: Book, open_book: Callable[..., Book]) -> None:
     """A caller may give more than a query names."""
     assert book.rows("select :a as a", {"a": 1, "b": 2}) == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("counts", "total"),
+    [
+        ((None, None), None),
+        ((0, None), 0),
+        ((3, 4), 7),
+        ((10**12 - 1, 1), 10**12),
+        ((10**12, 10**12), 2 * 10**12),
+        ((10**12 + 1, 1), 10**12 + 1),
+        ((2**63 - 1,) * 3, 3 * 10**12),
+    ],
+)
+def test_what_an_upstream_counted_can_always_be_added_up(book: Book, make: Any, counts: Any, total: int | None) -> None:
+    """However absurd a count is that the book keeps, the figures of its day can be read: it counts as 10¹²."""
+    for count in counts:
+        usage = dict.fromkeys(("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens"), count)
+        book.append(make.call(cost=Decimal(0), endpoint="/v1/chat/completions", **usage))
+    window = {"start": NOON - timedelta(days=1), "end": NOON + timedelta(days=1)}
+    for name in ("costs_calls", "traffic_calls"):
+        (row,) = book.rows(book.query_text(name), window)
+        assert {row[column] for column in ("input_tokens", "cached_tokens", "output_tokens")} == {total}
+    priced = book.rows(book.query_text("costs_tokens"), window | {"most": 2**63 - 1})
+    known = [count for count in counts if count is not None]
+    assert [(row["calls"], row["input_tokens"], row["reasoning_tokens"]) for row in priced] == (
+        [(len(known), total, total)] if known else []
+    )

@@ -16,9 +16,9 @@ select
     count(*) as calls,
     sum(cost) as spend,
     count(input_tokens) as counted,
-    cast(sum(input_tokens) as bigint) as input_tokens,
-    cast(sum(cached_tokens) as bigint) as cached_tokens,
-    cast(sum(output_tokens) as bigint) as output_tokens
+    total(input_tokens) as input_tokens,
+    total(cached_tokens) as cached_tokens,
+    total(output_tokens) as output_tokens
 from calls
 where calls.time >= :start and calls.time < :end
 group by 1, 2, 3, 4, 5, 6

@@ -12,10 +12,10 @@ with priced as (
 )
 select
     count(*) as calls,
-    cast(sum(input_tokens) as bigint) as input_tokens,
-    cast(sum(cached_tokens) as bigint) as cached_tokens,
-    cast(sum(output_tokens) as bigint) as output_tokens,
-    cast(sum(reasoning_tokens) as bigint) as reasoning_tokens,
+    total(input_tokens) as input_tokens,
+    total(cached_tokens) as cached_tokens,
+    total(output_tokens) as output_tokens,
+    total(reasoning_tokens) as reasoning_tokens,
     sum(cost) as spend
 from priced
 where input_tokens <= :most

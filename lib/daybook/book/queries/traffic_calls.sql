@@ -32,10 +32,10 @@ select
     cast(sum(case when finish_reason = 'length' then 1 else 0 end) as bigint) as cut_off,
     count(input_tokens) as counted,
     cast(sum(case when usage_reported then 0 when input_tokens is null then 0 else 1 end) as bigint) as estimated,
-    cast(sum(input_tokens) as bigint) as input_tokens,
-    cast(sum(cached_tokens) as bigint) as cached_tokens,
-    cast(sum(output_tokens) as bigint) as output_tokens,
-    cast(sum(reasoning_tokens) as bigint) as reasoning_tokens
+    total(input_tokens) as input_tokens,
+    total(cached_tokens) as cached_tokens,
+    total(output_tokens) as output_tokens,
+    total(reasoning_tokens) as reasoning_tokens
 from named
 group by 1, 2, 3, 4, 5, 6, 7
 order by 1, 2, 3, 4, 5, 6, 7
