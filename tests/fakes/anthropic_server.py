@@ -117,6 +117,8 @@ def sse(events: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> list[bytes]:
 class FakeAnthropic(Fake):
     def __init__(self) -> None:
         super().__init__(Shapes())  # type: ignore[arg-type]  # it has the one method that a contract is asked
+        self.limits: dict[str, str] = {}
+        """Headers of every answer."""
         self.models = [{"id": "claude-sonnet-4-5-20250929", "max_input_tokens": 200_000}]
 
     def routes(self) -> list[web.RouteDef]:
@@ -139,9 +141,9 @@ class FakeAnthropic(Fake):
             for event in events:
                 if event["type"] != "ping":
                     self.check("event", event)
-            return await self.raw(request, Raw(body=sse(events), content_type="text/event-stream"))
+            return await self.raw(request, Raw(body=sse(events), content_type="text/event-stream", headers=self.limits))
         self.check("message", item.message())
-        return web.json_response(item.message())
+        return web.json_response(item.message(), headers=self.limits)
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
         """Pages of two, so that a reader has to turn them."""

@@ -64,6 +64,20 @@ def test_a_call_is_answered_priced_and_entered(claude, endpoint, stream):
     assert (rows[0]["cost"], rows[0]["finish_reason"], rows[0]["stream"]) == (COST, "stop", stream)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_anthropics_own_rate_limits_reach_the_client(claude, endpoint, stream):
+    """By the names that it documents; no other header of the upstream goes on."""
+    claude.script = [Says(usage=USAGE)]
+    claude.limits = {"anthropic-ratelimit-requests-remaining": "59", "anthropic-organization-id": "secret"}
+    try:
+        create = endpoint.client().chat.completions.with_raw_response.create
+        headers = create(model="claude-sonnet-4-5", messages=HELLO, stream=stream).headers
+    finally:
+        claude.limits = {}
+    assert headers["anthropic-ratelimit-requests-remaining"] == "59"
+    assert "anthropic-organization-id" not in headers
+
+
 def test_structured_output_of_the_official_client(claude, endpoint):
     """`parse` sends a schema and reads the answer back as its type."""
     from pydantic import BaseModel

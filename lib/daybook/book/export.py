@@ -21,7 +21,7 @@ FORMATS = ("parquet", "csv")
 
 def require_format(table: str, path: Path, format: str | None) -> str:
     """The format to write. Raises BadParameter for a table, format or folder there is none of."""
-    tables = [one.name for one in schema.TABLES.values()]
+    tables = [table.name for table in schema.TABLES.values()]
     if table not in tables:
         raise BadParameter(f"No table is called {table!r}.", remedy=f"There are: {', '.join(tables)}.")
     format = format or path.suffix.lstrip(".").lower()

@@ -37,12 +37,12 @@ def _names(result: QueryResult) -> list[str]:
     return names
 
 
-def _values(result: QueryResult, place: int) -> list[Any]:
-    column = result.table.column(place)
+def _values(result: QueryResult, index: int) -> list[Any]:
+    column = result.table.column(index)
     values: list[Any] = column.to_pylist()
-    if place in result.json:
+    if index in result.json:
         return [None if value is None else orjson.loads(value) for value in values]
-    if place in result.whole:
+    if index in result.whole:
         return [None if value is None else int(value) for value in values]
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         return [_utc(value) for value in values]
@@ -58,17 +58,17 @@ def frame(result: QueryResult) -> pd.DataFrame:
     import pandas as pd
 
     columns = [_series(result, i) for i in range(result.table.num_columns)]
-    made = pd.concat(columns, axis=1) if columns else pd.DataFrame()
-    return made.set_axis(_names(result), axis=1)
+    frame = pd.concat(columns, axis=1) if columns else pd.DataFrame()
+    return frame.set_axis(_names(result), axis=1)
 
 
-def _series(result: QueryResult, place: int) -> pd.Series[Any]:
+def _series(result: QueryResult, index: int) -> pd.Series[Any]:
     import pandas as pd
 
-    column = result.table.column(place)
+    column = result.table.column(index)
     kind = column.type
-    if place in result.whole:
-        values = _values(result, place)
+    if index in result.whole:
+        values = _values(result, index)
         try:
             column = pa.chunked_array([pa.array(values, pa.int64())])
         except (pa.ArrowInvalid, OverflowError):  # beyond 64 bits: the whole truth, as Python's integers
@@ -78,9 +78,9 @@ def _series(result: QueryResult, place: int) -> pd.Series[Any]:
         return pd.Series(column.to_pylist(), dtype="Int64")
     if pa.types.is_boolean(kind) and column.null_count:
         return pd.Series(column.to_pylist(), dtype="boolean")
-    if place in result.json or pa.types.is_null(kind):
-        return pd.Series(_values(result, place), dtype=object)
+    if index in result.json or pa.types.is_null(kind):
+        return pd.Series(_values(result, index), dtype=object)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return pd.Series(column.to_pylist(), dtype="str")
-    made: pd.Series[Any] = column.to_pandas()
-    return made
+    series: pd.Series[Any] = column.to_pandas()
+    return series

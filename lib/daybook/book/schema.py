@@ -42,11 +42,11 @@ BYTES = LargeBinary()
 
 def _table(name: str, needed: str, /, **columns: TypeEngine[Any]) -> Table:
     """A table whose first column is its key; those in `needed` must not be empty."""
-    made = (
+    definitions = (
         Column(column, kind, primary_key=i == 0, nullable=i > 0 and column not in needed.split())
         for i, (column, kind) in enumerate(columns.items())
     )
-    return Table(name, metadata, *made)
+    return Table(name, metadata, *definitions)
 
 
 calls = _table(

@@ -229,10 +229,10 @@ def _lines(path: Path, zone: ZoneInfo) -> Iterator[_Line | str]:
             ) from error
 
 
-def _line(number: int, row: list[str], width: int, places: list[int], zone: ZoneInfo) -> _Line | str:
+def _line(number: int, row: list[str], width: int, columns: list[int], zone: ZoneInfo) -> _Line | str:
     if len(row) != width:
         return f"line {number} has {len(row)} cells instead of {width}"
-    stamp, into, out = (row[place].strip() for place in places)
+    stamp, into, out = (row[column].strip() for column in columns)
     try:
         at = datetime.fromisoformat(stamp)
         at = (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)

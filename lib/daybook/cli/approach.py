@@ -74,7 +74,7 @@ def approach(
     if classes is not None and named:
         raise click.UsageError("--classes and --class choose the same thing: give one of them.")
     with workbench.open() as book:
-        found = book.approach(
+        approach = book.approach(
             data,
             test=test,
             methods=methods or ("zero_shot", "few_shot", "retrieved", "lora", "head"),
@@ -88,10 +88,10 @@ def approach(
             time_limit=time_limit,
         )
     if as_json:
-        click.echo(orjson.dumps(found.to_dict(), default=str))
+        click.echo(orjson.dumps(approach.to_dict(), default=str))
     else:
-        click.echo(plain(f"{found.prose}\n\n{found.evaluation.error_prose}"))
-    found.require(at_least)
+        click.echo(plain(f"{approach.prose}\n\n{approach.evaluation.error_prose}"))
+    approach.require(at_least)
     return 0
 
 

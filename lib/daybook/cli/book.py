@@ -63,22 +63,22 @@ def info(opened: Book, *, as_json: bool) -> None:
     Example:
       daybook book info
     """
-    found = opened.info()
+    info = opened.info()
     if as_json:
-        click.echo(found.to_json())
+        click.echo(info.to_json())
         return
     lines = {
-        "Book": found.url + ("" if found.bytes is None else f"  ({found.bytes / 1e6:,.1f} MB)"),
-        "Schema": f"{found.migrations[-1]}  ({len(found.migrations)} migrations)",
-        **{table.capitalize().replace("_", " "): f"{n:,}" for table, n in found.rows.items()},
-        "First call": "none yet" if found.first is None else f"{found.first:%Y-%m-%d %H:%M:%S} UTC",
-        "Last call": "none yet" if found.last is None else f"{found.last:%Y-%m-%d %H:%M:%S} UTC",
-        "Journal": f"{found.journal}  ({found.writers} writing, {found.waiting:,} bytes not in the book)",
-        "Set aside": f"{found.set_aside:,} lines, {found.torn:,} of them torn",
+        "Book": info.url + ("" if info.bytes is None else f"  ({info.bytes / 1e6:,.1f} MB)"),
+        "Schema": f"{info.migrations[-1]}  ({len(info.migrations)} migrations)",
+        **{table.capitalize().replace("_", " "): f"{n:,}" for table, n in info.rows.items()},
+        "First call": "none yet" if info.first is None else f"{info.first:%Y-%m-%d %H:%M:%S} UTC",
+        "Last call": "none yet" if info.last is None else f"{info.last:%Y-%m-%d %H:%M:%S} UTC",
+        "Journal": f"{info.journal}  ({info.writers} writing, {info.waiting:,} bytes not in the book)",
+        "Set aside": f"{info.set_aside:,} lines, {info.torn:,} of them torn",
     }
     for name, value in lines.items():
         click.echo(f"{name:<13} {value}")
-    if not found.drains:
+    if not info.drains:
         click.echo("This journal belongs to another book, so it is not drained into this one.")
 
 
@@ -157,16 +157,16 @@ def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=1000)
     wide = bool(rows) and len(rows[0]) > _MANY
     tables = []
-    for place, row in enumerate(rows, 1):
+    for n, row in enumerate(rows, 1):
         if wide:
-            tables.append(Table("column", f"row {place:,}", box=SIMPLE_HEAD))
+            tables.append(Table("column", f"row {n:,}", box=SIMPLE_HEAD))
             for name, value in row.items():
                 tables[-1].add_row(name, _shown(value))
         else:
             if not tables:
                 tables.append(Table(box=SIMPLE_HEAD))
                 for name in row:
-                    numbers = all(isinstance(one[name], int | float | Decimal | None) for one in rows)
+                    numbers = all(isinstance(row[name], int | float | Decimal | None) for row in rows)
                     tables[-1].add_column(name, justify="right" if numbers else "left", overflow="fold")
             tables[-1].add_row(*map(_shown, row.values()))
     for table in tables:
@@ -209,14 +209,14 @@ def drain(opened: Book, *, adopt: bool, as_json: bool) -> None:
     kinds = ", ".join(count(n, kind) for kind, n in sorted(done.by_kind.items()) if n)
     moved = count(done.entries, "entry", "entries") + (f" ({kinds})" if kinds else "")
     click.echo(f"Moved {moved} from {count(done.files, 'file')}.")
-    for n, one, many, what in (
+    for n, singular, plural, what in (
         (done.duplicates, "entry", "entries", "in the book already, or overtaken by a later one"),
         (done.corrupt, "corrupt line", None, "set aside: daybook book check"),
         (done.torn, "unfinished line", None, "of a writer that died, set aside; it was never acknowledged"),
         (len(done.newer), "file", None, "of a later Daybook, left for it"),
     ):
         if n:
-            click.echo(f"{count(n, one, many)} {what}.")
+            click.echo(f"{count(n, singular, plural)} {what}.")
 
 
 @book.command()
@@ -252,10 +252,10 @@ def check(opened: Book, *, as_json: bool) -> int:
     if as_json:
         click.echo(orjson.dumps(checks, option=orjson.OPT_INDENT_2))
         return 1 if wrong else 0
-    for one in checks:
-        click.secho(f"{one.level:<6}", nl=False, fg=_COLOURS[one.level])
-        click.echo(f"{one.n:>10,}  {one.name}")
-        if one.remedy:
-            click.echo(f"{'':18}{one.remedy}")
+    for check in checks:
+        click.secho(f"{check.level:<6}", nl=False, fg=_COLOURS[check.level])
+        click.echo(f"{check.n:>10,}  {check.name}")
+        if check.remedy:
+            click.echo(f"{'':18}{check.remedy}")
     click.echo(f"{len(wrong)} of {len(checks)} checks found something wrong." if wrong else "The book is sound.")
     return 1 if wrong else 0

@@ -63,13 +63,13 @@ def list_(as_json: bool) -> None:
       daybook keys list
       daybook keys list --json
     """
-    found = Keys(Settings.from_env().home / "keys.json").list()
+    keys = Keys(Settings.from_env().home / "keys.json").list()
     if as_json:
-        click.echo(orjson.dumps([asdict(key) for key in found], option=orjson.OPT_INDENT_2))
-    elif not found:
+        click.echo(orjson.dumps([asdict(key) for key in keys], option=orjson.OPT_INDENT_2))
+    elif not keys:
         click.echo("No key yet. Make one: daybook keys create NAME", err=True)
     else:
-        click.echo(_table(found))
+        click.echo(_table(keys))
 
 
 @keys.command()
@@ -107,9 +107,9 @@ def _user() -> str:
         return "unknown"
 
 
-def _table(found: Sequence[Key]) -> str:
+def _table(keys: Sequence[Key]) -> str:
     rows = [("id", "caller", "project", "admin", "made", "revoked")]
-    for key in found:
+    for key in keys:
         revoked = "" if key.revoked_at is None else f"{key.revoked_at:%Y-%m-%d %H:%M}"
         admin = "yes" if key.admin else ""
         rows.append((key.id, key.name, key.project or "", admin, f"{key.created_at:%Y-%m-%d %H:%M}", revoked))

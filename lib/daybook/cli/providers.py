@@ -51,10 +51,10 @@ def check(names: tuple[str, ...], as_json: bool) -> int:
                 f"No upstream is called {name[:40]!r}.",
                 remedy=f"{meant(name, upstreams)}There are: {', '.join(sorted(upstreams))}.",
             )
-    found = asyncio.run(check_upstreams([upstreams[name] for name in names or upstreams], make))
+    results = asyncio.run(check_upstreams([upstreams[name] for name in names or upstreams], make))
     if as_json:
-        click.echo(orjson.dumps([upstream.to_dict() for upstream in found], option=orjson.OPT_INDENT_2))
-    for upstream in () if as_json else found:
+        click.echo(orjson.dumps([upstream.to_dict() for upstream in results], option=orjson.OPT_INDENT_2))
+    for upstream in () if as_json else results:
         state = "ok" if upstream.answers else "NO"
         click.echo(f"{state:<3} {upstream.name:<12} {upstream.kind:<10} {upstream.base_url}".rstrip())
         if upstream.problem is not None:
@@ -65,4 +65,4 @@ def check(names: tuple[str, ...], as_json: bool) -> int:
             more = len(upstream.models) - _SHOWN
             shown = ", ".join(upstream.models[:_SHOWN]) or "none"
             click.echo(f"    {len(upstream.models)} models: {shown}{f' and {more} more' if more > 0 else ''}")
-    return 0 if all(upstream.answers for upstream in found) else 1
+    return 0 if all(upstream.answers for upstream in results) else 1

@@ -60,7 +60,7 @@ def run(word: str, day: str | None, given: tuple[str, ...], source: str, timeout
                 click.echo(f"{word} for {logical_date} was done on {render.moment(done.run.started_at)}: {done.html}")
                 click.echo("To run it again beside that one: --again")
                 return 0
-        made = press.run(
+        outcome = press.run(
             word,
             settings=settings,
             logical_date=logical_date,
@@ -69,12 +69,12 @@ def run(word: str, day: str | None, given: tuple[str, ...], source: str, timeout
             timeout=timeout,
             progress=_progress(word, logical_date),
         )
-    click.echo(f"{word} for {logical_date}: {made.run.state} in {render.seconds(made.run.seconds)}")
-    for finding in standing.headlines(word, made.findings):
+    click.echo(f"{word} for {logical_date}: {outcome.run.state} in {render.seconds(outcome.run.seconds)}")
+    for finding in standing.headlines(word, outcome.findings):
         between = render.interval(finding)
         text = f"  {finding['name'].replace('_', ' ')}: {render.figure(finding)}"
         click.echo(text + (f", {between}" if between else ""))
-    click.echo(f"  {made.html}")
+    click.echo(f"  {outcome.html}")
     return 0
 
 
@@ -125,13 +125,13 @@ def reports(word: str | None, limit: int, as_json: bool, opened: bool) -> int:
     with workbench.open(settings=settings) as bench:
         press.recover(settings, bench.book)
         page = index.write(settings.reports, bench.book, home=settings.home, readers=settings.readers)
-        found = index.entries(settings.reports, bench.book, home=settings.home)
-    known = {entry.run.notebook for entry in found} | set(notebooks.words(settings.root))
+        entries = index.entries(settings.reports, bench.book, home=settings.home)
+    known = {entry.run.notebook for entry in entries} | set(notebooks.words(settings.root))
     if word is not None and word not in known:
         raise UnknownNotebook(
             f"There is no notebook {word[:60]!r}.", remedy=f"{meant(word, known)}There are: {', '.join(sorted(known))}."
         )
-    listed = [entry for entry in found if word in (None, entry.run.notebook)][:limit]
+    listed = [entry for entry in entries if word in (None, entry.run.notebook)][:limit]
     for entry in listed:
         if as_json:
             payload = sidecar.to_dict(entry.run) | {"state": entry.state, "findings": [dict(f) for f in entry.findings]}
@@ -141,7 +141,8 @@ def reports(word: str | None, limit: int, as_json: bool, opened: bool) -> int:
             state = render.STATES[entry.state]
             click.echo(f"{entry.run.notebook:<12} {entry.run.logical_date}  {state:<12} {where}".rstrip())
     if not as_json:
-        click.echo(f"{len(listed)} of {len(found)} runs. All of them: {page}" if found else "There are no runs yet.")
+        shown = f"{len(listed)} of {len(entries)} runs. All of them: {page}"
+        click.echo(shown if entries else "There are no runs yet.")
     if opened:
         newest = next((e.link for e in listed if e.link), None) if word else None
         click.launch(str(settings.reports / newest if newest else page))

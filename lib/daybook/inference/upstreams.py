@@ -49,5 +49,5 @@ class Upstreams(Generic[Config]):
 
     async def aclose(self) -> None:
         """Close those that were made. One that cannot be closed does not keep the others open."""
-        made, self._made = self._made, {}
-        await asyncio.gather(*(provider.aclose() for provider in made.values()), return_exceptions=True)
+        providers, self._made = self._made, {}
+        await asyncio.gather(*(provider.aclose() for provider in providers.values()), return_exceptions=True)

@@ -46,12 +46,12 @@ class Overrides:
 
     def find(self, provider: str, model: str, day: date) -> Override | None:
         """The entry in force for exactly this model on `day`, or else for `*`; None where there is none."""
-        found: Override | None = None
+        best: Override | None = None
         for entry in self.entries:
             if entry.since <= day and entry.covers(provider, model):
-                better = found is None or (entry.model != "*", entry.since) >= (found.model != "*", found.since)
-                found = entry if better else found
-        return found
+                better = best is None or (entry.model != "*", entry.since) >= (best.model != "*", best.since)
+                best = entry if better else best
+        return best
 
     def providers_of(self, model: str) -> list[str]:
         return sorted({e.provider for e in self.entries if e.model == model})
@@ -149,7 +149,7 @@ def _entry(item: Mapping[str, Any], where: str, source: str) -> Override:
         raise PriceError(f"{where}: `rates` needs input and output.", remedy='Write rates: {input: "0", output: "0"}.')
     batch = given.pop("batch", None)
 
-    def made(prices: Mapping[str, Any], *, is_batch: bool) -> Rate:
+    def rate_of(prices: Mapping[str, Any], *, is_batch: bool) -> Rate:
         if unknown := set(prices) - _RATES:
             raise PriceError(f"{where}: unknown rates {sorted(unknown)}.", remedy=f"Known are {sorted(_RATES)}.")
         steps = {k: _steps(v, f"{where}, {k}") for k, v in prices.items() if k != "request"}
@@ -172,8 +172,8 @@ def _entry(item: Mapping[str, Any], where: str, source: str) -> Override:
         model=item["model"].lower(),
         since=item["from"],
         entered=item["entered"],
-        rate=None if rates is None else made(given, is_batch=False),
-        batch=made(batch, is_batch=True) if isinstance(batch, Mapping) else None,
+        rate=None if rates is None else rate_of(given, is_batch=False),
+        batch=rate_of(batch, is_batch=True) if isinstance(batch, Mapping) else None,
     )
 
 

@@ -65,14 +65,14 @@ class PriceBook:
         else:
             day = on
         key = (provider, model, day, batch, tier)
-        found = self._days.get(key)
-        if found is None:
-            found = self._look_up(provider, model, on, batch=batch, tier=tier)
+        rate = self._days.get(key)
+        if rate is None:
+            rate = self._look_up(provider, model, on, batch=batch, tier=tier)
             if len(self._days) >= _ROOM:
                 self._days.clear()
-            self._days[key] = found
-        if not isinstance(found, _ByHour):
-            return found
+            self._days[key] = rate
+        if not isinstance(rate, _ByHour):
+            return rate
         if not isinstance(on, datetime):
             return self._published(provider, model, on, batch=batch, tier=tier)
         minute = on.hour * 60 + on.minute

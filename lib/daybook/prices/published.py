@@ -144,17 +144,17 @@ class Published:
         hold. Empty: none is published, or not for this route."""
         from genai_prices.types import StartDateConstraint
 
-        found: dict[str, Decimal | TieredPrices] = {}
+        changed: dict[str, Decimal | TieredPrices] = {}
         begun: date | None = None
         if not any(self.model is model for model in self.provider.models):
-            return found, begun
+            return changed, begun
         for variant in self.model.price_variants or ():
             if variant.when == when and (variant.constraint is None or variant.constraint.active(moment)):
-                new = {k: v for k, v in variant.prices.__dict__.items() if v is not None and k not in found}
-                found |= new
+                new = {k: v for k, v in variant.prices.__dict__.items() if v is not None and k not in changed}
+                changed |= new
                 if new and isinstance(variant.constraint, StartDateConstraint):
                     begun = max(begun or variant.constraint.start_date, variant.constraint.start_date)
-        return found, begun
+        return changed, begun
 
 
 def find(provider: str | None, model: str) -> Published | None:
@@ -174,8 +174,8 @@ def find(provider: str | None, model: str) -> Published | None:
 def find_everywhere(model: str) -> list[Published]:
     """The model under every provider that offers it itself, by provider id."""
     ref = model.lower()
-    found = ((house, next((m for m in house.models if _names(m, ref)), None)) for house in _providers())
-    return sorted((Published(h, m) for h, m in found if m is not None), key=lambda p: p.provider.id)
+    offers = ((house, next((m for m in house.models if _names(m, ref)), None)) for house in _providers())
+    return sorted((Published(h, m) for h, m in offers if m is not None), key=lambda p: p.provider.id)
 
 
 def names() -> frozenset[str]:
@@ -236,9 +236,9 @@ def _is(clause: MatchLogic, ref: str) -> bool:
             before, core, after = ref.partition(text.lower())
             return bool(core) and _PUBLISHER.fullmatch(before) is not None and _is_release(core, after)
         case types.ClauseRegex(pattern):
-            found = re.match(pattern, ref)
+            beginning = re.match(pattern, ref)
             whole = pattern.startswith("^") and pattern.endswith("$")
-            return found is not None and (whole or re.fullmatch(r"[\d-]*", ref[found.end() :]) is not None)
+            return beginning is not None and (whole or re.fullmatch(r"[\d-]*", ref[beginning.end() :]) is not None)
         case types.ClauseOr(parts):
             return any(_is(part, ref) for part in parts)
         case types.ClauseAnd(parts):

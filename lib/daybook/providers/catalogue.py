@@ -134,11 +134,11 @@ class Catalogue:
 
     def registered(self) -> dict[str, Model]:
         """The registry's models by every name they have, but those that cannot be served here."""
-        found = {}
+        names = {}
         for name in self._registry.names() if self._registry is not None else ():
             with contextlib.suppress(UnknownModel):
-                found[name] = self.resolve(name)
-        return found
+                names[name] = self.resolve(name)
+        return names
 
 
 def _hosted(env: Mapping[str, str], home: Path) -> Iterator[tuple[str, Upstream]]:

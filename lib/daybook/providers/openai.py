@@ -12,10 +12,10 @@ from typing import Any
 import aiohttp
 import orjson
 
-from daybook.errors import BadRequest, ModelNotFound, RateLimited, Unavailable
+from daybook.errors import BadRequest, ModelNotFound, RateLimited
 from daybook.providers.http.answer import is_failure, read_json, text_of
 from daybook.providers.http.client import HttpUpstream
-from daybook.providers.http.errors import Asked, AttemptFailed, rate_limits_of, refused_attempt
+from daybook.providers.http.errors import Asked, not_an_answer, rate_limits_of, refused_attempt
 from daybook.providers.http.sse import Events
 from daybook.providers.http.stream import open_stream
 from daybook.providers.http.usage import reported_usage
@@ -23,6 +23,7 @@ from daybook.providers.port import Body, Identity, Limits, Reply, Stream
 from daybook.providers.verbatim import changed
 
 _STREAM_OPTIONS = re.compile(r"stream_options|include_usage")
+_REMEDY = "Check that base_url leads to an OpenAI-compatible API; most end in /v1."
 
 
 class OpenAI:
@@ -103,7 +104,7 @@ async def _answer(response: aiohttp.ClientResponse, asked: Asked) -> tuple[bytes
             raise refused_attempt(None, data, asked)
         if isinstance(answer.get("choices"), list):
             return data, answer, rate_limits_of(response.headers)
-    raise _no_answer(asked, response.status, "a chat completion")
+    raise not_an_answer(asked, response.status, "with a chat completion", _REMEDY)
 
 
 def _text(choice: Mapping[str, Any]) -> str:
@@ -116,17 +117,8 @@ async def _listed(response: aiohttp.ClientResponse, asked: Asked) -> list[str]:
         rows = orjson.loads(await response.read())["data"]
         return [row["id"] for row in rows]
     except (ValueError, KeyError, TypeError):
-        raise _no_answer(asked, response.status, "a list of models") from None
+        raise not_an_answer(asked, response.status, "with a list of models", _REMEDY) from None
 
 
 async def _heard(response: aiohttp.ClientResponse, _: Asked) -> None:
     await response.read()
-
-
-def _no_answer(asked: Asked, status: int, what: str) -> AttemptFailed:
-    error = Unavailable(
-        f"{asked.upstream} ({asked.host}) answered {status}, but not with {what}.",
-        remedy="Check that base_url leads to an OpenAI-compatible API; most end in /v1.",
-        upstream_status=status,
-    )
-    return AttemptFailed(error, again=False)

@@ -176,8 +176,8 @@ class Journal:
                 target, fd, retired, new_names = self._written, self._fd, self._retired, self._new_names
                 self._retired, self._new_names = [], False
             try:
-                for one in (*retired, *([] if fd is None else [fd])):
-                    os.fdatasync(one)
+                for descriptor in (*retired, *([] if fd is None else [fd])):
+                    os.fdatasync(descriptor)
                 if fd is not None and os.fstat(fd).st_nlink == 0:  # somebody deleted it: what comes next is to be kept
                     with self._lock:
                         self._abandon(fd)
@@ -188,8 +188,8 @@ class Journal:
                     self._retire()
                     raise self._failure(error, 0) from error
             finally:
-                for one in retired:
-                    os.close(one)
+                for descriptor in retired:
+                    os.close(descriptor)
             with self._lock:
                 self._synced = max(self._synced, target)
 

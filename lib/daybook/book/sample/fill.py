@@ -38,12 +38,12 @@ def calls(*, seed: int = SEED, last: date = LAST, days: int = DAYS) -> Iterator[
     for back in range(days - 1, -1, -1):
         day = last - timedelta(days=back)
         growth = 1 + 0.006 * (days - 1 - back)
-        made: list[Call] = []
+        calls: list[Call] = []
         for caller in CALLERS:
             expected = caller.weekday * growth * (caller.weekend if day.weekday() >= 5 else 1.0)
             number = _poisson(dice, expected)
-            made += [_call(dice, caller, _moment(dice, day, caller.hours)) for _ in range(number)]
-        yield from sorted(made, key=lambda call: (call.at, call.id))
+            calls += [_call(dice, caller, _moment(dice, day, caller.hours)) for _ in range(number)]
+        yield from sorted(calls, key=lambda call: (call.at, call.id))
 
 
 def fill(book: Book) -> int:

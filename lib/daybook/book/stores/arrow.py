@@ -43,7 +43,7 @@ def batch_of(name: str, rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
     """Rows of the book's table `name`, typed by the schema."""
     fields = schema_of(name)
     columns = zip(*rows, strict=True)
-    arrays = [pa.array(values, one.type) for values, one in zip(columns, fields, strict=True)]
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, fields, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=fields)
 
 

@@ -42,9 +42,9 @@ def alone(book: Path, *, deadline: float, patience: float) -> Iterator[None]:
 def locked(book: Path, patience: float, text: str = "") -> BookLocked:
     """The error for a book that stayed in use. `said`: the database's own words, which may name a process."""
     pid = re.search(r"PID (\d+)", text)
-    found = describe(pid.group(1)) if pid else "; ".join(_holders(book)) or "a process that cannot be seen from here"
+    holder = describe(pid.group(1)) if pid else "; ".join(_holders(book)) or "a process that cannot be seen from here"
     error = BookLocked(
-        f"The book {book} was in use for all of {patience:g} s, by {found}.",
+        f"The book {book} was in use for all of {patience:g} s, by {holder}.",
         remedy="Close it there and try again; what is journaled meanwhile is kept. For a book that many use at "
         "once, set DAYBOOK_BOOK to a postgresql:// URL.",
     )
@@ -68,12 +68,12 @@ def _holders(book: Path) -> list[str]:
     import psutil
 
     wanted = {str(book), str(_beside(book, ".lock"))}
-    found = []
+    holders = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             if process.pid != os.getpid() and wanted & {file.path for file in process.open_files()}:
-                found.append(describe(str(process.pid)))
-    return found
+                holders.append(describe(str(process.pid)))
+    return holders
 
 
 def _beside(book: Path, suffix: str) -> Path:

@@ -37,7 +37,7 @@ def _rewrite(
 ) -> tuple[str, dict[str, Any]]:
     used: dict[str, Any] = {}
 
-    def one(match: re.Match[str]) -> str:
+    def replace(match: re.Match[str]) -> str:
         name = match["name"]
         if name is None:
             return keep(match[0])
@@ -50,7 +50,7 @@ def _rewrite(
         used[name] = params[name]
         return mark(name)
 
-    return _TOKENS.sub(one, query), used
+    return _TOKENS.sub(replace, query), used
 
 
 def is_copy(query: str) -> bool:

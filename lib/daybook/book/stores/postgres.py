@@ -154,7 +154,7 @@ def _stage(cursor: psycopg.Cursor[Row], kind: str, entries: Sequence[Entry]) -> 
     cursor.execute(f"create temp table stage (stamp bigint, {columns}) on commit drop".encode())
     fields = [field for field, _, _ in typed]
     taken = itemgetter(*fields)
-    mappings = [place for place, (_, _, type_) in enumerate(typed, 1) if type_ == "json"]
+    mappings = [index for index, (_, _, type_) in enumerate(typed, 1) if type_ == "json"]
     with cursor.copy(f"copy stage (stamp, {upserts.names(kind)}) from stdin".encode()) as copy:
         for entry in entries:
             try:
@@ -164,9 +164,9 @@ def _stage(cursor: psycopg.Cursor[Row], kind: str, entries: Sequence[Entry]) -> 
                 row = [entry.stamp, *map(body.get, fields)]
             except orjson.JSONDecodeError as error:
                 raise psycopg.DataError(f"its body is not JSON: {error}") from None
-            for place in mappings:
-                if row[place] is not None:
-                    row[place] = orjson.dumps(row[place]).decode()
+            for index in mappings:
+                if row[index] is not None:
+                    row[index] = orjson.dumps(row[index]).decode()
             try:
                 copy.write_row(row)
             except psycopg.ProgrammingError as error:  # an object or the like where a text belongs

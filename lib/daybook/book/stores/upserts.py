@@ -57,6 +57,6 @@ def statements(kind: str, *, keyed: bool) -> tuple[str, ...]:
 @cache
 def in_order(table: str) -> str:
     """All columns of a record's table, in the order things happened."""
-    kind = next(kind for kind, one in TABLES.items() if one.name == table)
+    kind = next(kind for kind, candidate in TABLES.items() if candidate.name == table)
     moment = "started_at" if kind == "run" else "time"
     return f"select {names(kind)} from {table} order by {moment}, id"  # noqa: S608 - our own names

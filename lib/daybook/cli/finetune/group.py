@@ -121,10 +121,10 @@ def status(job: str | None, as_json: bool) -> int:
             return _show_job(book.tuner.jobs.read(job), as_json)
         every = book.tuner.jobs.list()
     if as_json:
-        click.echo(orjson.dumps([one.to_dict() for one in every], option=orjson.OPT_INDENT_2, default=str))
+        click.echo(orjson.dumps([training.to_dict() for training in every], option=orjson.OPT_INDENT_2, default=str))
         return 0
-    for one in every:
-        click.echo(_line(one))
+    for training in every:
+        click.echo(_line(training))
     if not every:
         click.echo("No training yet. Start one: daybook finetune train DATA --name NAME")
     return 0

@@ -83,14 +83,14 @@ def go(job: str, base_url: str | None, as_json: bool) -> int:
     """
     with workbench.open() as book:
         hosting = _hosting(book, base_url)
-        found = hosting.go(job)
+        state = hosting.go(job)
         events = hosting.at(job).events() if as_json else []
         points = hosting.at(job).checkpoints() if as_json else []
     if as_json:
-        payload = found.to_dict() | {"events": events, "checkpoints": points}
+        payload = state.to_dict() | {"events": events, "checkpoints": points}
         click.echo(orjson.dumps(payload, option=orjson.OPT_INDENT_2, default=str))
     else:
-        click.echo(f"{found.id}: {found.state}, {found.progress.get('status') or found.progress.get('stage')}")
+        click.echo(f"{state.id}: {state.state}, {state.progress.get('status') or state.progress.get('stage')}")
     return 0
 
 
@@ -106,9 +106,9 @@ def cancel(job: str, base_url: str | None, as_json: bool) -> int:
       daybook finetune hosted cancel ft-0123456789ab
     """
     with workbench.open() as book:
-        found = _hosting(book, base_url).cancel(job)
+        state = _hosting(book, base_url).cancel(job)
     click.echo(
-        orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2, default=str) if as_json else f"{job}: {found.state}"
+        orjson.dumps(state.to_dict(), option=orjson.OPT_INDENT_2, default=str) if as_json else f"{job}: {state.state}"
     )
     return 0
 
@@ -130,13 +130,13 @@ def files(ids: tuple[str, ...], base_url: str | None, as_json: bool) -> int:
     client = _client(base_url)
     for id_ in ids:
         hosted.delete(client, id_)
-    found = hosted.uploaded(client)
+    uploads = hosted.uploaded(client)
     if as_json:
-        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        click.echo(orjson.dumps(uploads, option=orjson.OPT_INDENT_2))
         return 0
-    for one in found:
-        click.echo(f"{one['id']}  {one['filename']}  {one['bytes']:,} bytes")
-    if not found:
+    for upload in uploads:
+        click.echo(f"{upload['id']}  {upload['filename']}  {upload['bytes']:,} bytes")
+    if not uploads:
         click.echo("No file of ours is there.")
     return 0
 

@@ -92,13 +92,13 @@ def show_gates(plan: Plan, *, to_err: bool) -> None:
 
 
 def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
-    found = {}
+    values = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise BadParameter(f"{option} {text[:40]!r} is no NAME=VALUE.", remedy=f"Write {option} name=value.")
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def _value(text: str) -> Any:

@@ -158,47 +158,47 @@ def _messages(messages: Any, native: bool) -> Iterator[dict[str, Any]]:
     if not isinstance(messages, list) or not messages:
         raise bad_request("messages is no list with a message.", remedy="Send at least one.", param="messages")
     for i, message in enumerate(messages):
-        place = f"messages[{i}]"
+        where = f"messages[{i}]"
         role = message.get("role") if isinstance(message, Mapping) else None
         if role not in ("user", "assistant"):
-            raise bad_request(f"{place}.role is neither user nor assistant.", remedy="Use one.", param=f"{place}.role")
+            raise bad_request(f"{where}.role is neither user nor assistant.", remedy="Use one.", param=f"{where}.role")
         content = message.get("content")
         if isinstance(content, str):
             yield {"role": role, "content": content}
         elif not isinstance(content, list):
-            raise bad_request(f"{place}.content is no text.", remedy="Send text or blocks.", param=f"{place}.content")
+            raise bad_request(f"{where}.content is no text.", remedy="Send text or blocks.", param=f"{where}.content")
         elif role == "assistant":
-            yield _assistant(f"{place}.content", content, native)
+            yield _assistant(f"{where}.content", content, native)
         else:
-            yield from _user(f"{place}.content", content, native)
+            yield from _user(f"{where}.content", content, native)
 
 
-def _user(place: str, blocks: list[Any], native: bool) -> Iterator[dict[str, Any]]:
+def _user(where: str, blocks: list[Any], native: bool) -> Iterator[dict[str, Any]]:
     """Results of tools are messages of their own, and come first: they answer the turn before."""
     parts = []
     for i, block in enumerate(blocks):
         if _kind(block) == "tool_result":
-            yield _result(f"{place}[{i}]", block, native)
+            yield _result(f"{where}[{i}]", block, native)
         else:
-            parts.append(_part(place, i, block, native))
+            parts.append(_part(where, i, block, native))
     if parts:
         yield {"role": "user", "content": parts}
 
 
-def _assistant(place: str, blocks: list[Any], native: bool) -> dict[str, Any]:
+def _assistant(where: str, blocks: list[Any], native: bool) -> dict[str, Any]:
     parts, calls, thinking = [], [], []
     for i, block in enumerate(blocks):
         kind = _kind(block)
         if kind == "tool_use":
             if not isinstance(block.get("id"), str) or not isinstance(block.get("name"), str):
-                raise bad_request(f"{place}[{i}] has no id or name.", remedy="Send it as it came.", param=place)
+                raise bad_request(f"{where}[{i}] has no id or name.", remedy="Send it as it came.", param=where)
             arguments = orjson.dumps(block.get("input") or {}).decode()
             function = {"name": block["name"], "arguments": arguments}
             calls.append({"id": block["id"], "type": "function", "function": function})
         elif kind in ("thinking", "redacted_thinking"):
             thinking.append(dict(block))
         else:
-            parts.append(_part(place, i, block, native))
+            parts.append(_part(where, i, block, native))
     message: dict[str, Any] = {"role": "assistant", "content": parts or ("" if not calls else None)}
     if calls:
         message["tool_calls"] = calls
@@ -207,21 +207,21 @@ def _assistant(place: str, blocks: list[Any], native: bool) -> dict[str, Any]:
     return message
 
 
-def _result(place: str, block: Mapping[str, Any], native: bool) -> dict[str, Any]:
+def _result(where: str, block: Mapping[str, Any], native: bool) -> dict[str, Any]:
     if not isinstance(block.get("tool_use_id"), str):
-        raise bad_request(f"{place} has no tool_use_id.", remedy="Send the id of the call.", param=place)
+        raise bad_request(f"{where} has no tool_use_id.", remedy="Send the id of the call.", param=where)
     content = block.get("content") or ""
     if isinstance(content, list):
-        content = [_part(place, i, part, native) for i, part in enumerate(content)]
+        content = [_part(where, i, part, native) for i, part in enumerate(content)]
     elif not isinstance(content, str):
-        raise bad_request(f"{place}.content is no text.", remedy="Send text or blocks.", param=place)
+        raise bad_request(f"{where}.content is no text.", remedy="Send text or blocks.", param=where)
     message = {"role": "tool", "tool_call_id": block["tool_use_id"], "content": content}
     if native:
         message |= {name: block[name] for name in ("is_error", "cache_control") if block.get(name) is not None}
     return message
 
 
-def _part(place: str, i: int, block: Any, native: bool) -> dict[str, Any]:
+def _part(where: str, i: int, block: Any, native: bool) -> dict[str, Any]:
     kind, marks = _kind(block), _marks(block, native)
     source = block.get("source") if isinstance(block, Mapping) else None
     source = source if isinstance(source, Mapping) else {}
@@ -238,14 +238,14 @@ def _part(place: str, i: int, block: Any, native: bool) -> dict[str, Any]:
             "file": {"filename": block.get("title") or "document.pdf", "file_data": inside},
             **marks,
         }
-    raise _unreadable(f"{place}[{i}]", kind)
+    raise _unreadable(f"{where}[{i}]", kind)
 
 
-def _unreadable(place: str, kind: object) -> Refusal:
+def _unreadable(where: str, kind: object) -> Refusal:
     return bad_request(
-        f"{place} is of type {str(kind)[:40]!r}, which is not translated.",
+        f"{where} is of type {str(kind)[:40]!r}, which is not translated.",
         remedy="Send text, image, document (a PDF, inside the request), tool_use or tool_result.",
-        param=place,
+        param=where,
     )
 
 

@@ -91,12 +91,12 @@ def usage(counts: Any) -> dict[str, Any]:
         value if isinstance(value, int) else 0
         for value in (counts.get("prompt_tokens"), before.get("cached_tokens"), before.get("cache_write_tokens"))
     )
-    made = counts.get("completion_tokens")
+    output = counts.get("completion_tokens")
     return {
         "input_tokens": max(0, given - read - written),
         "cache_creation_input_tokens": written,
         "cache_read_input_tokens": read,
-        "output_tokens": made if isinstance(made, int) else 0,
+        "output_tokens": output if isinstance(output, int) else 0,
     }
 
 

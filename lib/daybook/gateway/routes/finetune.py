@@ -87,7 +87,7 @@ def routes(settings: Settings, auth: Auth, clock: Clock) -> APIRouter:
         if job.hosted or job.state in ("completed", "running"):
             how = "hosted" if job.hosted else job.state
             raise Refusal(409, "not_startable", f"The training {job.id} is {how}.", remedy="See its status.")
-        if running := [one.id for one in await asyncio.to_thread(jobs.list) if one.state == "running"]:
+        if running := [other.id for other in await asyncio.to_thread(jobs.list) if other.state == "running"]:
             raise Refusal(409, "busy", f"The training {running[0]} is running.", remedy="Wait for it, or cancel it.")
         await asyncio.to_thread(_start, settings, jobs.place(job.id), job.id)
         return _json(202, {"id": job.id, "state": "starting", "status": f"/ml/finetune/status/{job.id}"})
@@ -151,7 +151,7 @@ def _asked(body: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "name": body["name"],
         "method": body.get("method", "lora"),
         "licence": body.get("licence"),
-        "against": [confined(one, folder, "against") for one in body.get("against", [])],
+        "against": [confined(model, folder, "against") for model in body.get("against", [])],
         "recipe": recipe,
         "template": template,
         "columns": dict(body.get("columns", {})),
@@ -210,10 +210,10 @@ def _shown(text: str, asked: Mapping[str, Any]) -> str:
     return text.replace(str(asked["home"]) + os.sep, "")
 
 
-def _start(settings: Settings, place: Path, id_: str) -> None:
+def _start(settings: Settings, folder: Path, id_: str) -> None:
     """A process that nobody waits for: its state is in the job's own file."""
     env = {**os.environ, "DAYBOOK_HOME": str(settings.home), "DAYBOOK_BOOK": settings.book_url}
-    with (place / "log").open("ab") as log:
+    with (folder / "log").open("ab") as log:
         subprocess.Popen(
             [sys.executable, "-P", "-m", "daybook", "finetune", "resume", id_],
             stdin=subprocess.DEVNULL,

@@ -131,14 +131,14 @@ def checked(task: str, body: Mapping[str, Any]) -> dict[str, Any]:
         if fault := _fault(text):
             which = "`text`" if "text" in body else f"Text {n + 1} of {len(texts):,}"
             raise BadParameter(f"{which} {fault}.", remedy=f"Send text of 1 to {LONGEST:,} characters.")
-    made: dict[str, Any] = {"texts": texts}
+    kept: dict[str, Any] = {"texts": texts}
     for name, kind in (("model", str), ("hypothesis", str), ("max_tokens", int)):
         if (value := body.get(name)) is not None:
             if not isinstance(value, kind) or isinstance(value, bool):
                 raise BadParameter(f"`{name}` has the wrong type.", remedy=f"It is {kind.__name__}.")
-            made[name] = value
-    if not 1 <= made.get("max_tokens", 1) <= 2048:
-        raise BadParameter(f"`max_tokens` is {made['max_tokens']}.", remedy="Say 1 to 2048.")
+            kept[name] = value
+    if not 1 <= kept.get("max_tokens", 1) <= 2048:
+        raise BadParameter(f"`max_tokens` is {kept['max_tokens']}.", remedy="Say 1 to 2048.")
     if task == "classify":
         labels = body.get("labels")
         fine = isinstance(labels, list) and all(isinstance(x, str) and x.strip() for x in labels)
@@ -146,10 +146,10 @@ def checked(task: str, body: Mapping[str, Any]) -> dict[str, Any]:
             raise BadParameter(
                 "`labels` is not a list of 2 to 100 different texts.", remedy='Send "labels": ["a", "b"].'
             )
-        made["labels"] = labels
-        if "{}" not in made.get("hypothesis", "{}"):
+        kept["labels"] = labels
+        if "{}" not in kept.get("hypothesis", "{}"):
             raise BadParameter("`hypothesis` has no {}, where the label goes.", remedy="Say This text is about {}.")
-    return made
+    return kept
 
 
 def _fault(text: object) -> str | None:

@@ -8,20 +8,21 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
-import orjson
 
-from daybook.errors import ProviderError, Unavailable
+from daybook.errors import ProviderError
 from daybook.providers.anthropic import request
 from daybook.providers.anthropic.response import reply
 from daybook.providers.anthropic.stream import MessageEvents
-from daybook.providers.http.client import HttpUpstream
-from daybook.providers.http.errors import Asked, AttemptFailed, refused_attempt
+from daybook.providers.http.client import HttpUpstream, object_as
+from daybook.providers.http.errors import Asked, not_an_answer, rate_limits_of
 from daybook.providers.http.stream import open_stream
-from daybook.providers.port import Body, Identity, Reply, Stream
+from daybook.providers.port import Body, Identity, Limits, Reply, Stream
 
 VERSION = "2023-06-01"
 """Of the API: the header `anthropic-version`."""
 _PAGE = 1000
+_HOW, _REMEDY = "as Anthropic does", "Check that base_url leads to Anthropic's API; it ends in /v1."
+_object = object_as(_HOW, _REMEDY)
 
 
 class Anthropic:
@@ -35,7 +36,8 @@ class Anthropic:
 
     async def chat(self, body: Body) -> Reply:
         got = await self._wire.ask("POST", "/messages", request.messages(body, stream=False), _message)
-        return reply(got.value, got.attempts)
+        answer, limits = got.value
+        return reply(answer, got.attempts, limits)
 
     async def stream(self, body: Body) -> Stream:
         show = bool((body.get("stream_options") or {}).get("include_usage"))
@@ -79,31 +81,8 @@ class Anthropic:
         await self._wire.aclose()
 
 
-async def _message(response: aiohttp.ClientResponse, asked: Asked) -> dict[str, Any]:
+async def _message(response: aiohttp.ClientResponse, asked: Asked) -> tuple[dict[str, Any], Limits]:
     answer = await _object(response, asked)
     if answer.get("type") == "message" and isinstance(answer.get("content"), list):
-        return answer
-    raise _no_answer(asked, response.status)
-
-
-async def _object(response: aiohttp.ClientResponse, asked: Asked) -> dict[str, Any]:
-    """The JSON object of an answer. An error inside a 200 is raised as what it is."""
-    data = await response.read()
-    try:
-        answer = orjson.loads(data)
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        raise _no_answer(asked, response.status)
-    if answer.get("type") == "error" or answer.get("error"):
-        raise refused_attempt(None, data, asked)
-    return answer
-
-
-def _no_answer(asked: Asked, status: int) -> AttemptFailed:
-    error = Unavailable(
-        f"{asked.upstream} ({asked.host}) answered {status}, but not as Anthropic does.",
-        remedy="Check that base_url leads to Anthropic's API; it ends in /v1.",
-        upstream_status=status,
-    )
-    return AttemptFailed(error, again=False)
+        return answer, rate_limits_of(response.headers)
+    raise not_an_answer(asked, response.status, _HOW, _REMEDY)

@@ -248,17 +248,17 @@ def _assistant(i: int, message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield _call(f"messages[{i}].tool_calls[{n}]", call)
 
 
-def _call(place: str, call: object) -> dict[str, Any]:
+def _call(where: str, call: object) -> dict[str, Any]:
     function = call.get("function") if isinstance(call, Mapping) else None
     if not isinstance(call, Mapping) or not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise malformed(place, "Send it as the model did: an id, and a function with a name and arguments.")
+        raise malformed(where, "Send it as the model did: an id, and a function with a name and arguments.")
     arguments = function.get("arguments")
     try:
         values = orjson.loads(arguments) if isinstance(arguments, str) and arguments.strip() else arguments or {}
     except ValueError:
         values = None
     if not isinstance(values, Mapping):
-        raise malformed(f"{place}.function.arguments", "Send one JSON object, as the model did.")
+        raise malformed(f"{where}.function.arguments", "Send one JSON object, as the model did.")
     return {"type": "tool_use", "id": str(call.get("id") or ""), "name": function["name"], "input": values}
 
 
@@ -273,16 +273,16 @@ def _result(i: int, message: Mapping[str, Any]) -> dict[str, Any]:
     return block
 
 
-def _parts(place: str, content: object) -> Iterator[dict[str, Any]]:
+def _parts(where: str, content: object) -> Iterator[dict[str, Any]]:
     """The blocks of a content. Empty texts are left out: the API refuses them, and there is nothing in them."""
     if content is None:
         return
     if not isinstance(content, (str, list)):
-        raise malformed(place, "Send a text or a list of parts.")
+        raise malformed(where, "Send a text or a list of parts.")
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     for n, part in enumerate(parts):
         if not isinstance(part, Mapping):
-            raise malformed(f"{place}[{n}]", "A part is an object with a type.")
+            raise malformed(f"{where}[{n}]", "A part is an object with a type.")
         kind = part.get("type")
         block: dict[str, Any]
         if kind in ("text", "refusal"):
@@ -291,12 +291,12 @@ def _parts(place: str, content: object) -> Iterator[dict[str, Any]]:
                 continue
             block = {"type": "text", "text": text}
         elif kind == "image_url":
-            block = {"type": "image", "source": _image(f"{place}[{n}]", part)}
+            block = {"type": "image", "source": _image(f"{where}[{n}]", part)}
         elif kind == "file":
-            block = _document(f"{place}[{n}]", part)
+            block = _document(f"{where}[{n}]", part)
         else:
             raise _refused(
-                f"{place}[{n}].type",
+                f"{where}[{n}].type",
                 f"Anthropic reads no part of type {str(kind)[:30]!r}.",
                 "Send text, image_url or file.",
             )
@@ -305,22 +305,22 @@ def _parts(place: str, content: object) -> Iterator[dict[str, Any]]:
         yield block
 
 
-def _image(place: str, part: Mapping[str, Any]) -> dict[str, Any]:
+def _image(where: str, part: Mapping[str, Any]) -> dict[str, Any]:
     link = part.get("image_url")
     url = link.get("url") if isinstance(link, Mapping) else link
     if isinstance(url, str) and url.startswith(("https://", "http://")):
         return {"type": "url", "url": url}
-    kind, data = _inside(f"{place}.image_url", url)
+    kind, data = _inside(f"{where}.image_url", url)
     if kind not in _IMAGES:
-        raise malformed(f"{place}.image_url", f"Send one of {', '.join(_IMAGES)}.")
+        raise malformed(f"{where}.image_url", f"Send one of {', '.join(_IMAGES)}.")
     return {"type": "base64", "media_type": kind, "data": data}
 
 
-def _document(place: str, part: Mapping[str, Any]) -> dict[str, Any]:
+def _document(where: str, part: Mapping[str, Any]) -> dict[str, Any]:
     file = part.get("file")
-    kind, data = _inside(f"{place}.file", file.get("file_data") if isinstance(file, Mapping) else None)
+    kind, data = _inside(f"{where}.file", file.get("file_data") if isinstance(file, Mapping) else None)
     if kind != "application/pdf":
-        raise malformed(f"{place}.file", "Send a PDF, as data:application/pdf;base64,…")
+        raise malformed(f"{where}.file", "Send a PDF, as data:application/pdf;base64,…")
     block: dict[str, Any] = {
         "type": "document",
         "source": {"type": "base64", "media_type": "application/pdf", "data": data},
@@ -330,13 +330,13 @@ def _document(place: str, part: Mapping[str, Any]) -> dict[str, Any]:
     return block
 
 
-def _inside(place: str, url: object) -> tuple[str, str]:
+def _inside(where: str, url: object) -> tuple[str, str]:
     """The media type and the base64 of a `data:` URL."""
     head, comma, data = url.partition(",") if isinstance(url, str) else ("", "", "")
     if not comma or not head.startswith("data:") or not head.endswith(";base64"):
-        raise malformed(place, "Send data:TYPE;base64,… with the file's bytes in it.")
+        raise malformed(where, "Send data:TYPE;base64,… with the file's bytes in it.")
     try:
         base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
-        raise malformed(place, "It is not valid base64: encode the file's bytes.") from None
+        raise malformed(where, "It is not valid base64: encode the file's bytes.") from None
     return head[len("data:") : -len(";base64")].lower(), data

@@ -11,7 +11,7 @@ import orjson
 
 from daybook.providers.http.answer import listed
 from daybook.providers.http.usage import count
-from daybook.providers.port import Reply
+from daybook.providers.port import Limits, Reply
 from daybook.records import Usage
 
 REASONS = {
@@ -25,7 +25,7 @@ REASONS = {
 }
 
 
-def reply(answer: Mapping[str, Any], attempts: int) -> Reply:
+def reply(answer: Mapping[str, Any], attempts: int, limits: Limits = ()) -> Reply:
     """A whole message, translated."""
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
     texts, thoughts, thinking, calls = [], [], [], []
@@ -66,6 +66,7 @@ def reply(answer: Mapping[str, Any], attempts: int) -> Reply:
         served_model=data["model"] or None,
         finish_reason=reason,
         attempts=attempts,
+        limits=limits,
     )
 
 
@@ -82,14 +83,14 @@ def usage_of(usage: object) -> Usage | None:
     """
     if not isinstance(usage, Mapping):
         return None
-    given, made = count(usage, "input_tokens"), count(usage, "output_tokens")
-    if given is None and made is None:
+    given, output = count(usage, "input_tokens"), count(usage, "output_tokens")
+    if given is None and output is None:
         return None
     read, written = count(usage, "cache_read_input_tokens"), count(usage, "cache_creation_input_tokens")
     tier = usage.get("service_tier")
     return Usage(
         input_tokens=None if given is None else given + (read or 0) + (written or 0),
-        output_tokens=made,
+        output_tokens=output,
         cached_tokens=read,
         cache_write_tokens=written,
         cache_write_1h_tokens=count(usage.get("cache_creation"), "ephemeral_1h_input_tokens"),
@@ -119,8 +120,8 @@ def later(usage: Usage | None, more: Usage | None) -> Usage | None:
 
 def wire_usage(usage: Usage) -> dict[str, Any]:
     """The counts as OpenAI writes them."""
-    given, made = usage.input_tokens or 0, usage.output_tokens or 0
-    wire: dict[str, Any] = {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
+    given, output = usage.input_tokens or 0, usage.output_tokens or 0
+    wire: dict[str, Any] = {"prompt_tokens": given, "completion_tokens": output, "total_tokens": given + output}
     before = {"cached_tokens": usage.cached_tokens, "cache_write_tokens": usage.cache_write_tokens}
     if before := {name: tokens for name, tokens in before.items() if tokens is not None}:
         wire["prompt_tokens_details"] = before

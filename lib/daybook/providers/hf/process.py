@@ -38,15 +38,15 @@ class TaskModels:
         texts = body["texts"]
         # Like lengths together: a batch is padded to its longest text.
         ordered = sorted(range(len(texts)), key=lambda at: len(texts[at]))
-        found: dict[int, Any] = {}
+        results: dict[int, Any] = {}
         payload: dict[str, Any] = {}
         total = {"tokens": 0, "truncated": 0}
         for start in range(0, len(ordered), AT_A_TIME):
             part = ordered[start : start + AT_A_TIME]
             payload = await self._process.ask({"task": task, "body": {**body, "texts": [texts[at] for at in part]}})
-            found |= dict(zip(part, payload["results"], strict=True))
+            results |= dict(zip(part, payload["results"], strict=True))
             total = {name: total[name] + payload[name] for name in total}
-        return {**payload, **total, "results": [found[at] for at in range(len(texts))]}
+        return {**payload, **total, "results": [results[at] for at in range(len(texts))]}
 
     async def aclose(self) -> None:
         """End the process. Safe to repeat."""

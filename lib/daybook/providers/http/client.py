@@ -15,18 +15,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadRequest, ProviderError
+from daybook.providers.http.answer import read_json
 from daybook.providers.http.errors import (
     Asked,
     AttemptFailed,
     broken_stream,
     lost_attempt,
+    not_an_answer,
     rate_limits_of,
     refused_attempt,
 )
@@ -296,6 +298,22 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 async def whole(response: aiohttp.ClientResponse, _: Asked) -> bytes:
     """A `read` for `HttpUpstream.ask`: the answer's bytes."""
     return await response.read()
+
+
+def object_as(how: str, remedy: str) -> Callable[[aiohttp.ClientResponse, Asked], Awaitable[dict[str, Any]]]:
+    """A `read` for `HttpUpstream.ask`: the JSON object of an answer. An error inside a 200 is raised as what it is; of
+    what is no object it is said `how` it should have answered, and what to do."""
+
+    async def read(response: aiohttp.ClientResponse, asked: Asked) -> dict[str, Any]:
+        data = await response.read()
+        answer = read_json(data)
+        if not isinstance(answer, dict):
+            raise not_an_answer(asked, response.status, how, remedy)
+        if answer.get("type") == "error" or answer.get("error"):
+            raise refused_attempt(None, data, asked)
+        return answer
+
+    return read
 
 
 def as_stream_error(error: BaseException, asked: Asked, *, idle: float) -> ProviderError:

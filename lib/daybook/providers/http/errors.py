@@ -267,9 +267,15 @@ def _sentence(detail: object) -> str | None:
     faults = []
     for fault in detail if isinstance(detail, list) else ():
         if isinstance(fault, dict) and isinstance(fault.get("msg"), str):
-            place = _place([fault])
-            faults.append(f"{place}: {fault['msg']}" if place else fault["msg"])
+            location = _place([fault])
+            faults.append(f"{location}: {fault['msg']}" if location else fault["msg"])
     return "; ".join(faults) or None
+
+
+def not_an_answer(asked: Asked, status: int, how: str, remedy: str) -> AttemptFailed:
+    """The fault that an answer is which came with a good status and is none. `how` it should have answered."""
+    message = f"{asked.upstream} ({asked.host}) answered {status}, but not {how}."
+    return AttemptFailed(Unavailable(message, remedy=remedy, upstream_status=status), again=False)
 
 
 def lost_attempt(error: BaseException, asked: Asked, *, idle: float) -> AttemptFailed:

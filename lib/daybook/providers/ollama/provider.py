@@ -12,13 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-import orjson
-
 from daybook.clock import Clock, SystemClock
-from daybook.errors import ContextTooLong, ModelNotFound, ProviderError, Unavailable
-from daybook.providers.http.client import HttpUpstream
-from daybook.providers.http.errors import Asked, AttemptFailed, refused_attempt
+from daybook.errors import ContextTooLong, ModelNotFound, ProviderError
+from daybook.providers.http.client import HttpUpstream, object_as
 from daybook.providers.http.stream import open_stream
 from daybook.providers.ollama import request
 from daybook.providers.ollama.response import Judge, Lines, reply
@@ -32,6 +28,8 @@ MOST_UNASKED = 16_384
 _REFUSES_FROM = (0, 12, 6)
 _LIFETIME = 60.0
 """Seconds that a model's facts are believed: a tag can move at any time."""
+
+_object = object_as("as Ollama does", "Check that base_url leads to an Ollama, without /v1.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,22 +178,3 @@ def _advised(error: ProviderError, model: str) -> ProviderError:
     if isinstance(error, ModelNotFound):
         error.remedy = f"Pull it: ollama pull {model[:80]}"
     return error
-
-
-async def _object(response: aiohttp.ClientResponse, asked: Asked) -> dict[str, Any]:
-    """The JSON object of an answer. An error inside a 200 is raised as what it is."""
-    data = await response.read()
-    try:
-        answer = orjson.loads(data)
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        error = Unavailable(
-            f"{asked.upstream} ({asked.host}) answered {response.status}, but not as Ollama does.",
-            remedy="Check that base_url leads to an Ollama, without /v1.",
-            upstream_status=response.status,
-        )
-        raise AttemptFailed(error, again=False)
-    if answer.get("error"):
-        raise refused_attempt(None, data, asked)
-    return answer

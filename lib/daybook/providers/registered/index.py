@@ -63,9 +63,9 @@ class RegistryIndex:
         names: dict[str, IndexEntry] = {}
         champions = set()
         for row in sorted(rows, key=lambda row: int(row["version"])):
-            place = self.home / row["place"] if row["place"] else None
+            weights = self.home / row["place"] if row["place"] else None
             entry = IndexEntry(
-                row["id"], row["name"], row["method"], int(row["version"]), place, row["weights_digest"],
+                row["id"], row["name"], row["method"], int(row["version"]), weights, row["weights_digest"],
                 row["template"] or {}, row["provider"], row["target"],
             )  # fmt: skip
             names[entry.id] = entry

@@ -128,9 +128,9 @@ class Registered:
 
     async def _labelled(self, model: HeadProcess, entry: IndexEntry, body: Body) -> Echo:
         """The head's answer as something that answers: one label, whole or streamed."""
-        found = await model.classify(last_said(body))
-        usage = Usage(input_tokens=found["tokens"], output_tokens=1, reported=True)
-        return Echo(self.name, script=Turn(text=found["label"], usage=usage, model=entry.id))
+        answer = await model.classify(last_said(body))
+        usage = Usage(input_tokens=answer["tokens"], output_tokens=1, reported=True)
+        return Echo(self.name, script=Turn(text=answer["label"], usage=usage, model=entry.id))
 
 
 class _Counted:
