@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from daybook.pii import masked, masked_html
+from daybook.pii import excerpt, masked, masked_html
 
 PERSONAL = {
     "email": "ada@example.com",
@@ -25,6 +25,14 @@ def test_each_kind_is_replaced_by_its_name(kind, text):
     assert masked(f"{text}, {text}") == f"[{kind}], [{kind}]"
     assert masked(f"Call {text}.") == f"Call [{kind}]."
     assert masked(f"To: {text}") == f"To: [{kind}]"
+
+
+@pytest.mark.parametrize(("kind", "text"), PERSONAL.items())
+def test_an_excerpt_shows_no_half_of_a_datum(kind, text):
+    """Wherever the cut falls, before, within and behind it: never a digit or a letter of it."""
+    for longest in range(40):
+        assert excerpt(f"Write to {text} now", longest) == f"Write to [{kind}] now"[:longest]
+    assert excerpt(None, 40) == "None"
 
 
 @pytest.mark.parametrize(

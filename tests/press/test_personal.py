@@ -24,6 +24,18 @@ SHOWN = {
     "an update": f"from IPython.display import display\nh = display('x', display_id=True)\nh.update('{ROW}')",
     "data": f"from IPython.display import JSON\nJSON({{'answer': ['{ROW}']}})",
 }
+FILLER = "The customer wrote to us again this week: "
+LONG = [FILLER + datum + " and so on" for datum in PERSONAL]
+CUT = {
+    "a frame": f"import pandas as pd\nframe = pd.DataFrame({{'text': {LONG}}})\nframe",
+    "a printed frame": "print(frame)",
+    "a column": "frame['text']",
+    "a frame's index": "frame.set_index('text').assign(n=1)",
+    "a row": "frame.loc[0]",
+    "HTML of a frame": "from IPython.display import HTML\nHTML(frame.to_html())",
+    "a table of a table": "pd.DataFrame({'rows': [[text] for text in frame['text']]})",
+}
+"""Ways to show a text of which pandas shows the first 50 characters: half a datum."""
 SUBJECTS = {
     "bias, answers": (
         "from daybook.bias.audit import Bias\n"
@@ -80,6 +92,17 @@ def test_no_way_to_show_a_row_goes_around(published):
         assert "[email]" in outputs, name
         assert "[phone]" in outputs, name
     assert found[".html"].count(MASKED) >= len(SHOWN) - 2
+
+
+def test_no_datum_is_cut_before_it_is_looked_for(published):
+    """pandas shows 50 characters of a text; what is masked was whole, in every form, and no half is left over."""
+    published_texts = published(*CUT.values())
+    cells = json.loads(published_texts[".ipynb"])["cells"][-len(CUT) :]
+    for name, cell in zip(CUT, cells, strict=True):
+        outputs = json.dumps(cell["outputs"])
+        kinds = ("email",) if name == "a row" else ("email", "card", "iban", "phone")
+        assert [kind for kind in kinds if f"[{kind}] and so on" not in outputs] == [], name
+        assert not [half for half in ("ada@", "4111", "GB82", "(555)") if half in outputs], name
 
 
 def test_an_errors_message_loses_its_row(notebook, run, settings, book):

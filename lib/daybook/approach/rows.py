@@ -9,6 +9,7 @@ from daybook.datasets import DataSet, Row
 from daybook.datasets.rows import place
 from daybook.errors import BadData, BadParameter
 from daybook.evaluation.report import Evaluation
+from daybook.pii import excerpt
 from daybook.reporting.text import count
 
 
@@ -105,7 +106,7 @@ def _was(n: int) -> str:
 
 
 def _few(labels: Sequence[str]) -> str:
-    names = ", ".join(repr(label[:40]) for label in labels[:3])
+    names = ", ".join(repr(excerpt(label, 40)) for label in labels[:3])
     return names if len(labels) <= 3 else f"{names} and {len(labels) - 3} more"
 
 

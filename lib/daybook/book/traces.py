@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from daybook import prices
 from daybook.clock import new_id
 from daybook.errors import BadParameter
+from daybook.pii import excerpt
 from daybook.records import Call, Cost, Event, Usage
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def _lines(path: Path, zone: ZoneInfo) -> Iterator[_Line | str]:
             if missing:
                 raise BadParameter(
                     f"{path.name} is no Azure trace: its heading does not name {', '.join(missing)} once each, but"
-                    f" {', '.join(heading)[:200] or 'nothing'}.",
+                    f" {excerpt(', '.join(heading), 200) or 'nothing'}.",
                     remedy="It needs the columns TIMESTAMP, ContextTokens and GeneratedTokens.",
                 )
             places = [heading.index(name) for name in COLUMNS]
@@ -237,11 +238,11 @@ def _line(number: int, row: list[str], width: int, columns: list[int], zone: Zon
         at = datetime.fromisoformat(stamp)
         at = (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
-        return f"line {number}: {stamp[:40]!r} is no time"
+        return f"line {number}: {excerpt(stamp, 40)!r} is no time"
     counts = []
     for name, text in (("ContextTokens", into), ("GeneratedTokens", out)):
         if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= _MOST):
-            return f"line {number}: {name} is {text[:40]!r}"
+            return f"line {number}: {name} is {excerpt(text, 40)!r}"
         counts.append(int(text))
     return _Line(number, at, counts[0], counts[1])
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daybook.errors import BadData, meant
+from daybook.pii import excerpt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,7 +133,7 @@ def _csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
             raise not_utf8(path) from None
         reason = re.sub(r"(got \d+):.*", r"\1", " ".join(str(error).split())).removeprefix("CSV parse error: ")
         raise BadData(
-            f"{path} is not a table: {reason[:200]}.", remedy="Mend that row; quote fields with commas."
+            f"{path} is not a table: {excerpt(reason, 200)}.", remedy="Mend that row; quote fields with commas."
         ) from None
     except ArrowKeyError as error:
         raise BadData(f"{path} is not a table: {error}.", remedy="Give each column one name.") from None
@@ -187,7 +188,7 @@ def _object(path: Path, place: str, text: str) -> dict[str, Any]:
         value = parse(text)
     except (ValueError, RecursionError) as error:
         raise BadData(
-            f"{place} of {path} is not JSON ({error}): {text.strip()[:60]!r}.", remedy="Mend or drop it."
+            f"{place} of {path} is not JSON ({error}): {excerpt(text.strip(), 60)!r}.", remedy="Mend or drop it."
         ) from None
     if not isinstance(value, dict):
         raise BadData(f"{place} of {path} is a {type(value).__name__}.", remedy="Write one JSON object on each line.")

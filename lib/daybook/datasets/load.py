@@ -13,6 +13,7 @@ from daybook.datasets import builtin, files, from_book, hub
 from daybook.datasets.files import Record, parse
 from daybook.datasets.rows import DataSet, Row, some
 from daybook.errors import BadData, BadParameter
+from daybook.pii import excerpt
 from daybook.ports import Rows
 
 USUAL: Mapping[str, Sequence[str]] = {
@@ -79,7 +80,7 @@ def to_rows(records: Sequence[Record], source: str, columns: Mapping[str, str] |
             faults.append((record.at, str(error)))
             continue
         if row.id in seen:
-            faults.append((record.at, f"its id {row.id[:40]!r} is that of row {seen[row.id]} too"))
+            faults.append((record.at, f"its id {excerpt(row.id, 40)!r} is that of row {seen[row.id]} too"))
         seen[row.id] = record.at
         made.append(row)
     if faults:
@@ -225,7 +226,7 @@ def _reference(value: Any, choices: tuple[str, ...], labels: tuple[str, ...]) ->
     elif len(text) == 1 and text.isalpha() and text.isascii():
         position = ord(text.upper()) - ord("A")
     if position is None or not 0 <= position < len(choices):
-        raise ValueError(f"its reference {text[:40]!r} is none of its {len(choices)} choices")
+        raise ValueError(f"its reference {excerpt(text, 40)!r} is none of its {len(choices)} choices")
     return choices[position]
 
 

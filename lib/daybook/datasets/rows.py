@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from daybook.errors import BadData, BadParameter
+from daybook.pii import excerpt
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +128,7 @@ class DataSet:
             )
         if len(self.rows) > 1 and len({(row.input, row.choices) for row in self.rows}) == 1:
             raise BadData(
-                f"All {len(self.rows)} rows of {self.name} have the same input ({self.rows[0].input[:60]!r}).",
+                f"All {len(self.rows)} rows of {self.name} have the same input ({excerpt(self.rows[0].input, 60)!r}).",
                 remedy="Say which column holds the input.",
             )
         if classes and len(self.labels) < classes:

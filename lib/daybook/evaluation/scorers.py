@@ -11,6 +11,7 @@ from daybook.errors import BadData, BadParameter
 from daybook.evaluation.figures import Item
 from daybook.evaluation.sandbox.run import Bounds, code_of, run
 from daybook.inference.client.answer_cache import CachedAnswer
+from daybook.pii import excerpt
 from daybook.scoring import MEASURES, Score, json_fields, label, measure, number
 from daybook.scoring.judge import RUBRIC, messages, parse
 from daybook.scoring.text import similarity
@@ -66,7 +67,7 @@ class Scorer:
         ):
             raise BadData(
                 f"{len(bad)} of {len(rows)} references hold nothing that {self.scorer} reads: row {bad[0].id} has "
-                f"{(bad[0].reference or '')[:60]!r}.",
+                f"{excerpt(bad[0].reference or '', 60)!r}.",
                 remedy="Mend them, or take another scorer.",
             )
 

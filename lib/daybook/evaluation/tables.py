@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from daybook.evaluation.figures import EvaluationFigures
-from daybook.pii import masked
+from daybook.pii import excerpt
 from daybook.reporting.result import Table
 from daybook.reporting.tables import Column
 
@@ -71,7 +71,7 @@ def tables(evaluation: EvaluationFigures) -> Mapping[str, Table]:
 def _disagreements(evaluation: EvaluationFigures) -> Table:
     frame = evaluation.disagreements.head(MOST).copy()
     for column in ("input", "reference", *evaluation.names):
-        frame[column] = [masked(" ".join(str(text).split()))[:LONGEST] for text in frame[column]]
+        frame[column] = [excerpt(" ".join(str(text).split()), LONGEST) for text in frame[column]]
     columns = (Column("id", "row"), Column("input", "input"), Column("reference", "right"))
     caption = f"Where they disagree: {min(MOST, len(evaluation.disagreements))} of {len(evaluation.disagreements)} rows"
     return Table(caption, (*columns, *(Column(name, name) for name in evaluation.names)), frame)

@@ -23,6 +23,11 @@ def masked(text: str) -> str:
     return "".join([*parts, text[end:]])
 
 
+def excerpt(text: object, longest: int) -> str:
+    """The beginning of a text as it may be shown: masked before it is cut, because half a datum is known for none."""
+    return masked(str(text))[:longest]
+
+
 def masked_html(html: str) -> str:
     """The same for HTML: its text and its attributes; pictures and style sheets stay as they are."""
     parts, end = [], 0

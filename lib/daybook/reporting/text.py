@@ -8,7 +8,7 @@ from decimal import Decimal
 from math import floor, isnan, log10
 from typing import Any
 
-from daybook.pii import masked
+from daybook.pii import excerpt
 
 UNKNOWN = "unknown"
 
@@ -110,7 +110,7 @@ def equals(p: float) -> str:
 
 def code(text: object) -> str:
     """A name from the data as Markdown that cannot become anything else."""
-    clean = masked(" ".join(str(text).replace("`", "'").split()))[:80]
+    clean = excerpt(" ".join(str(text).replace("`", "'").split()), 80)
     return f"`{clean}`" if clean else "(empty)"
 
 

@@ -12,7 +12,7 @@ from daybook.bias.counterfactual import measures
 from daybook.bias.counterfactual.metrics import MINIMUM, TEMPLATES, Effects, measure
 from daybook.bias.counterfactual.prompts import Prompt, neutral
 from daybook.errors import BadData
-from daybook.pii import masked
+from daybook.pii import excerpt
 from daybook.reporting.charts.forest import ForestPanel, Point, forest
 from daybook.reporting.findings import finding
 from daybook.reporting.gates import Measured
@@ -151,7 +151,7 @@ class CounterfactualAudit(Result):
 
         axis = self.prompts[0].axis
         rows = [
-            {"prompt": p.text, "group": p.group, "answer": masked(" ".join(a.split()))[:200] or "(nothing)"}
+            {"prompt": p.text, "group": p.group, "answer": excerpt(" ".join(a.split()), 200) or "(nothing)"}
             for p, a in zip(self.prompts, self.answers, strict=True)
             if p.axis == axis and p.repeat == 0 and p.filler == 0
         ]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from daybook.errors import BadData, BadParameter, meant
+from daybook.pii import excerpt
 
 NUMBERS = 12
 """Different numbers above which a column is a measure, to be put into bands first; and the most bands."""
@@ -63,7 +64,7 @@ def band(name: str, column: CodedColumn, how: int | Sequence[float]) -> tuple[Co
     if odd := [value for value, number in zip(column.values, numbers, strict=True) if number is None]:
         raise BadData(
             f"{name} cannot be put into bands: {len(odd):,} of its {len(numbers):,} different values"
-            f" {'is' if len(odd) == 1 else 'are'} no number, such as {odd[0][:40]!r}.",
+            f" {'is' if len(odd) == 1 else 'are'} no number, such as {excerpt(odd[0], 40)!r}.",
             remedy=f"Take {name} out of bands, or mend those values.",
         )
     values = np.array(numbers, dtype=float)
@@ -121,7 +122,7 @@ def at_least(column: CodedColumn, name: str, threshold: float) -> np.ndarray:
     if odd := [value for value, number in zip(column.values, numbers, strict=True) if number is None]:
         raise BadData(
             f"{len(odd):,} of the {len(numbers):,} different values of {name!r} are no numbers, such as"
-            f" {odd[0][:40]!r}.",
+            f" {excerpt(odd[0], 40)!r}.",
             remedy="A threshold is for a column of scores: name that column, or say which value is favourable.",
         )
     flags: np.ndarray = np.array([number >= threshold for number in numbers if number is not None])[column.codes]

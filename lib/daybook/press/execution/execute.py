@@ -102,7 +102,7 @@ def _raised(error: Any) -> dict[str, Any]:
     return {
         "state": "failed",
         "kind": "raised",
-        "error": text[: output_limits.ERROR],
+        "error": text,
         "execution_count": error.exec_count,
     }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from daybook.pii import detect
+
 TEXT = 200_000
 """Characters of printed text that one cell may keep."""
 OUTPUTS = 200
@@ -14,6 +16,8 @@ ERROR = 2_000
 """Characters of an error's message."""
 FRAMES = 60
 """Lines of a traceback, each of at most `ERROR` characters."""
+_NEAR = 400
+"""Characters beside a cut within which a datum that it would halve lies whole."""
 
 
 def cut(msg: dict[str, Any]) -> dict[str, Any]:
@@ -93,11 +97,16 @@ def _stream(output: Any, name: str) -> bool:
 
 
 def _whole(text: str, limit: int) -> str:
-    """At most `limit` characters, ending between two words: half a secret is not known for one."""
+    """At most `limit` characters, ending between two words and within no personal datum: half a secret, or half a
+    datum, is not known for one."""
     if len(text) <= limit:
         return text
-    end = max(text.rfind(mark, 0, max(0, limit)) for mark in " \n\t,;")
-    return text[: end + 1]
+    end = 1 + max(text.rfind(mark, 0, max(0, limit)) for mark in " \n\t,;")
+    start = max(0, end - _NEAR)
+    for span in detect(text[start : end + _NEAR]):
+        if start + span.start < end < start + span.end:
+            end = start + span.start
+    return text[:end]
 
 
 def _head(text: str, limit: int) -> str:

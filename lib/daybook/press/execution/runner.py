@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from daybook.pii import excerpt
 from daybook.press.execution import terminate
 from daybook.press.execution.execute import Spec
 
@@ -111,4 +112,4 @@ def _died(process: subprocess.Popen[str], log: str) -> str:
     lines = Path(log).read_text(errors="replace").strip().splitlines()[-1:]
     code = process.returncode
     how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-    return f"The process that ran it ended {how}." + (f" Its last words: {lines[0][:300]}" if lines else "")
+    return f"The process that ran it ended {how}." + (f" Its last words: {excerpt(lines[0], 300)}" if lines else "")

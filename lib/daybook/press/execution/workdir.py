@@ -27,6 +27,18 @@ from daybook.press.execution.runner import RunOutcome
 from daybook.press.notebook import notebooks
 from daybook.records import Run
 
+_STARTUP = """
+try:
+    import wrapt
+except ImportError:  # a kernel of another environment
+    pass
+else:
+    wrapt.register_post_import_hook(lambda pandas: pandas.set_option("display.max_colwidth", None), "pandas")
+    del wrapt
+"""
+"""What a kernel does first. pandas shows 50 characters of a text, and half a datum or secret is known for none: whole
+texts leave the kernel."""
+
 
 class RunFolder:
     """A run's folder, with its lock held by us. Made by `begin` or `abandoned`."""
@@ -46,10 +58,13 @@ class RunFolder:
 
     @property
     def sockets(self) -> Path:
-        """A short, private folder for the kernel's sockets and shell history, gone with the run."""
+        """A short, private folder for the kernel's sockets, settings and shell history, gone with the run."""
         if self._sockets is None:
             self._sockets = Path(tempfile.mkdtemp(prefix="daybook-"))
             atomic.replace(self.folder / "sockets", str(self._sockets).encode())
+            startup = self._sockets / "profile_default" / "startup"
+            startup.mkdir(parents=True)
+            (startup / "daybook.py").write_text(_STARTUP)
         return self._sockets
 
     def note(self, run: Run, outcome: RunOutcome | None = None) -> None:

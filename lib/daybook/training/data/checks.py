@@ -11,7 +11,7 @@ from typing import Any
 
 from daybook.datasets import DataSet, Row
 from daybook.datasets.rows import to_bytes
-from daybook.pii import detect
+from daybook.pii import detect, excerpt
 from daybook.training.data.examples import Material
 from daybook.training.data.near_duplicates import THRESHOLD, near_duplicates, normal
 
@@ -233,7 +233,8 @@ def balance(rows: Sequence[Row], *, classifier: bool) -> Found:
     common, least = counts.most_common()[0], counts.most_common()[-1]
     details = {"classes": len(counts), "ratio": common[1] / least[1], "largest": common[1], "smallest": least[1]}
     if len(counts) == 1:
-        message = f"all {len(rows)} examples have one answer, {common[0][:40]!r}: there is nothing to learn"
+        message = f"all {len(rows)} examples have one answer, {excerpt(common[0], 40)!r}: there is nothing to learn"
         return Found(len(rows), len(rows), message, details=details, met=False, block=classifier)
-    message = f"{len(counts)} classes, from {least[1]} ({least[0][:30]}) to {common[1]} ({common[0][:30]}) examples"
+    rare, frequent = (f"{n} ({excerpt(answer, 30)})" for answer, n in (least, common))
+    message = f"{len(counts)} classes, from {rare} to {frequent} examples"
     return Found(0, len(rows), message, details=details)
