@@ -161,8 +161,15 @@ class Daybook:
     def tasks(self) -> TasksClient:
         """Sentiment, zero-shot classes, summaries and embeddings: `book.tasks.sentiment(["What a joy."])`."""
         from daybook.inference.tasks.client import TasksClient
+        from daybook.providers.hf.models_file import named_models
+        from daybook.providers.hf.process import TaskModels
 
-        return TasksClient(lambda: self._asking, home=self.settings.home, run_id=self.settings.run_id)
+        return TasksClient(
+            lambda: self._asking,
+            TaskModels(self.settings.home),
+            named=lambda: named_models(self.settings.home),
+            run_id=self.settings.run_id,
+        )
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────
 

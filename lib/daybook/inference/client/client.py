@@ -81,7 +81,18 @@ class Client:
         tags: Mapping[str, str] | None = None,
     ) -> Completion[Reply]:
         """The same for a coroutine that `run` runs."""
-        request = ChatRequest(
+        return await self.answerer.chat(self.request(body, project=project, run_id=run_id, tags=tags))
+
+    def request(
+        self,
+        body: Mapping[str, Any],
+        *,
+        project: str | None = None,
+        run_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> ChatRequest:
+        """The body as asked for now, by whoever runs this process."""
+        return ChatRequest(
             body=body,
             endpoint="library",
             request_id=new_id(),
@@ -92,7 +103,6 @@ class Client:
             tags=tags or {},
             run_id=run_id,
         )
-        return await self.answerer.chat(request)
 
     def lend(self, name: str, provider: Provider) -> None:
         """Answer `name/…` by this provider, for as long as this is open. One that is there already stays."""

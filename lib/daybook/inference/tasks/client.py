@@ -8,16 +8,11 @@ book.tasks.embed(["a", "b"])                                an array, a row for 
 
 from __future__ import annotations
 
-import getpass
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from daybook.clock import new_id
 from daybook.inference.client.client import Client
-from daybook.inference.request import ChatRequest
 from daybook.inference.tasks.tasks import MOST_TEXTS, Tasks
-from daybook.providers.hf.models_file import named_models
 from daybook.providers.hf.process import TaskModels
 
 if TYPE_CHECKING:
@@ -26,13 +21,20 @@ if TYPE_CHECKING:
 
 
 class TasksClient:
-    """`asking`: called with the first task. The models' process starts with it too."""
+    """`asking`: called with the first task; `models`: whose process starts with it; `named`: the names in tasks.yml."""
 
-    def __init__(self, asking: Callable[[], Client], *, home: Path, run_id: str | None) -> None:
+    def __init__(
+        self,
+        asking: Callable[[], Client],
+        models: TaskModels,
+        *,
+        named: Callable[[], Collection[str]],
+        run_id: str | None,
+    ) -> None:
         self._asking = asking
-        self._home = home
+        self._models = models
+        self._named = named
         self._run_id = run_id
-        self._models = TaskModels(home)
 
     def sentiment(self, texts: Sequence[str], *, model: str | None = None) -> pd.DataFrame:
         return self._frame("sentiment", texts, model=model)
@@ -66,17 +68,9 @@ class TasksClient:
 
     def _call(self, task: str, texts: list[str], **more: Any) -> dict[str, Any]:
         asking = self._asking()
-        tasks = Tasks(self._models, asking.answerer, named=lambda: named_models(self._home))
-        request = ChatRequest(
-            body={"texts": texts} | {name: value for name, value in more.items() if value is not None},
-            endpoint="library",
-            request_id=new_id(),
-            at=asking.clock.now(),
-            started=asking.clock.monotonic(),
-            caller=getpass.getuser(),
-            run_id=self._run_id,
-        )
-        return asking.run(tasks.run(task, request))
+        tasks = Tasks(self._models, asking.answerer, named=self._named)
+        body = {"texts": texts} | {name: value for name, value in more.items() if value is not None}
+        return asking.run(tasks.run(task, asking.request(body, run_id=self._run_id)))
 
     def close(self) -> None:
         """End the models' process. Safe to repeat."""
