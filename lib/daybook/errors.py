@@ -186,7 +186,8 @@ class ProviderError(DaybookError):
     `attempts`: how often the upstream was asked. `retry_after`: seconds the upstream asked us to
     wait, or None. `upstream_status`: its HTTP status, or None where no answer came. `final`: whether asking again is
     of no use or was tried already, so that whoever asked should not. `code`, `param`: the upstream's own words for what
-    is wrong. `limits`: what it says of its rate limits, by header. `operator`: what whoever runs this must do.
+    is wrong. `limits`: what it says of its rate limits, by header. `billable`: the upstream was at work when it was
+    given up, so that it may ask to be paid. `operator`: what whoever runs this must do.
     """
 
     kind: ClassVar[str] = "unavailable"
@@ -207,6 +208,7 @@ class ProviderError(DaybookError):
         self.retry_after = retry_after
         self.upstream_status = upstream_status
         self.final = False
+        self.billable = False
         self.code: str | None = None
         self.param: str | None = None
         self.limits: tuple[tuple[str, str], ...] = ()

@@ -13,7 +13,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
-Status = Literal["ok", "error", "client_closed"]
+Status = Literal["ok", "error", "client_closed", "retried"]
+"""`retried`: an attempt that failed, after which the same request was asked again, there or elsewhere. It is in the
+book for what it may cost; each request has exactly one row of another status, which says what came of it."""
 MOST_COUNT = 2**63 - 1
 """The largest count that the book can keep."""
 RunState = Literal["running", "completed", "failed", "timed_out"]
@@ -133,6 +135,7 @@ class Call:
     http_status: int | None = None
     attempts: int = 1
     fallback_from: str | None = None
+    """The model that should have answered, where another one was asked instead."""
     cache_hit: bool = False
     stream: bool = False
     truncated: bool | None = None

@@ -17,7 +17,8 @@ from daybook.inference.answerer import Answerer
 from daybook.inference.ports import Observer
 from daybook.inference.request import ChatRequest
 from daybook.inference.stream import CompletionStream
-from daybook.providers.port import Body, Identity, Piece, Reply
+from daybook.providers.port import Body, Identity, NoteAttempt, Piece, Reply, unnoted
+from daybook.providers.upstream import Model
 from daybook.records import Call, Cost, Event, Record, Usage
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -61,7 +62,7 @@ class Scripted:
     streams: list[ScriptedStream] = field(default_factory=list)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def chat(self, body: Body) -> Reply:
+    async def chat(self, body: Body, note: NoteAttempt = unnoted) -> Reply:
         self.asked.append(body)
         self.clock.seconds += self.seconds
         if isinstance(self.reply, asyncio.Event):
@@ -72,7 +73,7 @@ class Scripted:
         assert isinstance(self.reply, Reply)
         return self.reply
 
-    async def stream(self, body: Body) -> ScriptedStream:
+    async def stream(self, body: Body, note: NoteAttempt = unnoted) -> ScriptedStream:
         self.asked.append(body)
         if isinstance(self.pieces, Exception):
             raise self.pieces
@@ -96,19 +97,13 @@ class Scripted:
     async def aclose(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class Named:
-    upstream: str
-    target: str
-
-
 class OneModel:
     """A catalogue of one model, `m`, called `target` at `up`."""
 
-    def resolve(self, name: str) -> Named:
+    def resolve(self, name: str) -> Model:
         if name != "m":
             raise UnknownModel(f"No model is called {name!r}.", remedy="There is: m.")
-        return Named("up", "target")
+        return Model(name="m", upstream="up", target="target")
 
 
 class Ledger:

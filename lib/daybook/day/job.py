@@ -210,7 +210,7 @@ def _close(settings: Settings, console: Console, day: date, ended: list[Ended], 
         page = index.write(settings.reports, book.book, readers=settings.readers)
         calls = book.book.rows(
             "select count(*) as n, sum(case when status = 'ok' then 1 else 0 end) as ok,"
-            " sum(case when cost is null then 1 else 0 end) as unpriced from calls"
+            " sum(case when cost is null then 1 else 0 end) as unpriced from calls where status <> 'retried'"
         )[0]
     table = Table(title="Reports", title_justify="left", title_style="bold")
     for column in ("about", "report", "state", "seconds", "what it found"):

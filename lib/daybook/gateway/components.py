@@ -141,7 +141,12 @@ def build(
 
     drainer = DrainTimer(open_book, clock=clock, log=log, interval=drain_every)
     refusals = AuthFailures(journal, clock=clock, count=metrics.turned_away)
-    metrics.watch(journal=journal.state, drainer=drainer, in_flight=lambda: answerer.recorder.open)
+    metrics.watch(
+        journal=journal.state,
+        drainer=drainer,
+        in_flight=lambda: answerer.recorder.open,
+        resting=answerer.router.cooldowns.resting,
+    )
     return Components(
         settings=settings,
         clock=clock,

@@ -11,14 +11,22 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from daybook.clock import Clock
-from daybook.inference.ports import CatalogueModel, ModelCatalogue, Providers
+from daybook.inference.ports import Providers
 
 
-class Listed(CatalogueModel, Protocol):
-    """A model with a name of its own."""
+class Listed(Protocol):
+    """A model of the catalogue: `target` is its name at the upstream `upstream`."""
 
     @property
     def name(self) -> str: ...
+    @property
+    def upstream(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+
+
+class ModelCatalogue(Protocol):
+    def resolve(self, name: str, /) -> Listed: ...
 
 
 class Models:

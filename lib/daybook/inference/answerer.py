@@ -15,26 +15,43 @@ content is switched on; otherwise the prompt's digest is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
 
 from daybook.clock import Clock, SystemClock
-from daybook.errors import BadRequest, DaybookError
-from daybook.inference.entry import CallEntry, CallOutcome
-from daybook.inference.ports import ModelCatalogue, Observer, Providers, Reckon
+from daybook.errors import BadRequest, DaybookError, ProviderError, UpstreamTimeout
+from daybook.inference.entry import CallEntry, CallOutcome, FellBack
+from daybook.inference.machine_time import MachineTime
+from daybook.inference.ports import Observer, Providers, Reckon
 from daybook.inference.recorder import Completion, Recorder
 from daybook.inference.request import ChatRequest
 from daybook.inference.stream import CompletionStream
 from daybook.inference.tokens import estimated, text_tokens
 from daybook.ports import Ledger
-from daybook.providers.port import Reply
+from daybook.providers.port import NoteAttempt, Provider, Reply, Stream
+from daybook.routing.route import Route, Step, failure_kind
+from daybook.routing.router import ModelCatalogue, Router
+
+Answer = TypeVar("Answer")
+Ask = Callable[[Provider, CallEntry, NoteAttempt], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A request that may be answered: its entry, not yet addressed, and who may answer."""
+
+    entry: CallEntry
+    route: Route
 
 
 class Answerer:
     """Asks models and enters what came of it.
 
     `pseudonym` turns the request's `user` into what the book may keep; without it no subject is kept and no `user`
-    is sent on. Safe to use from one event loop.
+    is sent on. `machine_rate` of an upstream: US dollars an hour of the machine it runs on. Safe to use from one event
+    loop.
     """
 
     def __init__(
@@ -48,34 +65,30 @@ class Answerer:
         content: bool = False,
         pseudonym: Callable[[str], str] | None = None,
         observer: Observer | None = None,
+        machine_rate: Callable[[str], Decimal | None] = lambda _upstream: None,
     ) -> None:
         self.catalogue = catalogue
         self.providers = providers
         self.clock = clock or SystemClock()
         self.recorder = Recorder(journal=journal, reckon=reckon, clock=self.clock, observer=observer or Observer())
+        self.router = Router(catalogue, self.clock)
+        self.machines = MachineTime(machine_rate, self.clock)
         self._content = content
         self._pseudonym = pseudonym
 
     async def chat(self, request: ChatRequest) -> Completion[Reply]:
         """A whole answer. Raises what the provider raised, UnknownModel, or JournalFull; each failed call is entered.
         Cancelling is the client going away: the upstream is cancelled and the call entered as client_closed."""
-        entry = self._begin(request, stream=False)
-        return await self.recorder.complete(entry, entry.provider.chat(entry.body), partial(_outcome, request))
+        entry, (reply, outcome) = await self._ask(request, _chat, stream=False)
+        try:
+            return Completion(reply, await self.recorder.conclude(entry, outcome), entry.fell_back)
+        finally:
+            self.recorder.open -= 1
 
     async def stream(self, request: ChatRequest) -> CompletionStream:
         """A streamed answer, its first chunk already read: a refusal is raised here, before anything is committed."""
-        recorder, entry = self.recorder, self._begin(request, stream=True)
-        recorder.open += 1
-        try:
-            return CompletionStream(recorder, entry, await entry.provider.stream(entry.body))
-        except asyncio.CancelledError:
-            recorder.open -= 1
-            recorder.abandon(entry, CallOutcome(status="client_closed"))
-            raise
-        except Exception as error:
-            recorder.open -= 1
-            recorder.fail(entry, error)
-            raise
+        entry, stream = await self._ask(request, _stream, stream=True)
+        return CompletionStream(self.recorder, entry, stream)
 
     def refuse(self, request: ChatRequest, error: DaybookError) -> None:
         """Enter a call that was refused before any model was asked. Never raises."""
@@ -83,8 +96,68 @@ class Answerer:
 
     # ── the steps ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _begin(self, request: ChatRequest, *, stream: bool) -> CallEntry:
-        """Everything before the model is asked. Raises, with the failed call entered, what is wrong already now."""
+    async def _ask(self, request: ChatRequest, ask: Ask[Answer], *, stream: bool) -> tuple[CallEntry, Answer]:
+        """The first answer of the models that may give one, and the entry about it. On return the call counts as
+        open. Raises what the last one raised; whoever was asked is entered."""
+        begun = self._begin(request, stream=stream)
+        entry, route, recorder, router = begun.entry, begun.route, self.recorder, self.router
+        ends = None if route.deadline is None else asyncio.get_running_loop().time() + route.deadline
+        step = router.first(route)
+        recorder.open += 1
+        try:
+            while True:
+                self._address(entry, route, step)
+                try:
+                    answer = await self._attempt(entry, route, ends, ask)
+                except asyncio.CancelledError:
+                    router.released(route, step)
+                    recorder.abandon(entry, CallOutcome(status="client_closed"))
+                    raise
+                except ProviderError as error:
+                    follower = None if _over(ends) else router.follower(route, step, error)
+                    if follower is None:
+                        recorder.fail(entry, error)
+                        raise
+                    recorder.retry(entry, error)
+                    recorder.observer.fell_back(request.request_id, step, follower, failure_kind(error))
+                    step = follower
+                except Exception as error:
+                    recorder.fail(entry, error)
+                    raise
+                else:
+                    router.answered(route, step)
+                    return entry, answer
+        except BaseException:
+            recorder.open -= 1
+            raise
+
+    async def _attempt(
+        self,
+        entry: CallEntry,
+        route: Route,
+        ends: float | None,
+        ask: Ask[Answer],
+    ) -> Answer:
+        """One step's answer. Raises what the provider raises, and UpstreamTimeout at the route's deadline."""
+
+        def note(error: ProviderError, seconds: float) -> None:
+            self.recorder.retry(entry, error, seconds=seconds)
+
+        if ends is None:
+            return await ask(entry.provider, entry, note)
+        try:
+            async with asyncio.timeout_at(ends):
+                return await ask(entry.provider, entry, note)
+        except TimeoutError:
+            error = UpstreamTimeout(
+                f"No answer within the {route.deadline:g} s of {route.steps[0].name}'s deadline.",
+                remedy="Ask for a shorter answer, or raise deadline in models.yml.",
+            )
+            error.final = error.billable = True
+            raise error from None
+
+    def _begin(self, request: ChatRequest, *, stream: bool) -> _Begun:
+        """Everything before a model is asked. Raises, with the failed call entered, what is wrong already now."""
         self.recorder.recover(request.request_id)
         entry = CallEntry(request, self.clock, content=self._content, stream=stream)
         try:
@@ -97,18 +170,38 @@ class Answerer:
                     f"The messages cannot be written as JSON ({type(error).__name__}).",
                     remedy="Send plain Unicode text.",
                 ) from error
-            model = self.catalogue.resolve(request.body["model"])
+            route = self.router.route(request.body["model"])
             entry.subject = self._subject(request)
-            entry.address(self.providers[model.upstream], model.target)
+            for step in route.steps:
+                self.providers[step.upstream]
         except Exception as error:
             self.recorder.fail(entry, error)
             raise
-        entry.looking = self.recorder.identities.begin(entry.provider, model.target)
-        return entry
+        return _Begun(entry, route)
+
+    def _address(self, entry: CallEntry, route: Route, step: Step) -> None:
+        provider = self.providers[step.upstream]
+        entry.address(provider, step.target)
+        entry.fell_back = None if step is route.steps[0] else FellBack(route.steps[0].name, step.name)
+        entry.looking = self.recorder.identities.begin(provider, step.target)
+        entry.share = self.machines.begin(step.upstream)
 
     def _subject(self, request: ChatRequest) -> str | None:
         person = request.body.get("safety_identifier") or request.body.get("user")
         return self._pseudonym(person) if self._pseudonym and isinstance(person, str) else None
+
+
+async def _chat(provider: Provider, entry: CallEntry, note: NoteAttempt) -> tuple[Reply, CallOutcome]:
+    reply = await provider.chat(entry.body, note)
+    return reply, _outcome(entry.request, reply)
+
+
+def _stream(provider: Provider, entry: CallEntry, note: NoteAttempt) -> Awaitable[Stream]:
+    return provider.stream(entry.body, note)
+
+
+def _over(ends: float | None) -> bool:
+    return ends is not None and asyncio.get_running_loop().time() >= ends
 
 
 def _outcome(request: ChatRequest, reply: Reply) -> CallOutcome:

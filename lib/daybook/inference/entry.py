@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from daybook.clock import Clock, new_id
 from daybook.inference.identity import PendingIdentity
+from daybook.inference.machine_time import Share
 from daybook.inference.request import ChatRequest, parameters
 from daybook.providers.http.answer import well_formed
 from daybook.providers.port import Body, Identity, Provider
@@ -39,12 +40,19 @@ class CallOutcome:
     """What was said, by choice."""
 
 
+class FellBack(NamedTuple):
+    """The model that should have answered, and the one that was asked instead."""
+
+    wanted: str
+    asked: str
+
+
 class CallEntry:
     """A call under way."""
 
     __slots__ = (
-        "_clock", "_prompt", "body", "content", "first_token", "looking", "prompt_hash", "provider", "request",
-        "served_by", "stream", "subject", "target",
+        "_clock", "_prompt", "began", "body", "content", "fell_back", "first_token", "looking", "prompt_hash",
+        "provider", "request", "served_by", "share", "stream", "subject", "target",
     )  # fmt: skip
 
     provider: Provider
@@ -63,6 +71,11 @@ class CallEntry:
         self.first_token: float | None = None
         """Seconds from request to the first content."""
         self.looking = PendingIdentity(None, None)
+        self.fell_back: FellBack | None = None
+        self.began = request.started
+        """When this attempt began, on the clock's monotonic counter."""
+        self.share: Share | None = None
+        """Its share of the machine's time, where that has a price."""
         self._clock = clock
         self._prompt: str | None = None
 
@@ -94,6 +107,8 @@ class CallEntry:
             ours = ("model", "stream", "user", "safety_identifier")
             body = Verbatim(body, {name: data for name, data in request.raw.items() if name not in ours})
         self.provider, self.served_by, self.target, self.body = provider, provider.name, target, body
+        self.began = self._clock.monotonic()
+        self.first_token = None
 
     def call(self, outcome: CallOutcome, identity: Identity | None, cost: Cost | None) -> Call:
         """The entry, complete: nothing is filled in later."""
@@ -123,12 +138,13 @@ class CallEntry:
             price_source=None if cost is None else cost.source,
             price_rate=None if cost is None else cost.rate,
             price_note=None if cost is None else cost.note,
-            latency=self._clock.monotonic() - request.started,
+            latency=self._clock.monotonic() - (self.began if outcome.status == "retried" else request.started),
             first_token=self.first_token,
             status=outcome.status,
             error_kind=outcome.error_kind,
             http_status=outcome.http_status,
             attempts=outcome.attempts,
+            fallback_from=None if self.fell_back is None else self.fell_back.wanted,
             stream=self.stream,
             truncated=outcome.truncated,
             finish_reason=outcome.finish_reason,

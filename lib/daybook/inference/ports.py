@@ -8,19 +8,7 @@ from typing import Protocol
 from daybook.errors import JournalError
 from daybook.providers.port import Provider
 from daybook.records import Call, Cost, Usage
-
-
-class CatalogueModel(Protocol):
-    """A model of the catalogue: `target` is its name at the upstream `upstream`."""
-
-    @property
-    def upstream(self) -> str: ...
-    @property
-    def target(self) -> str: ...
-
-
-class ModelCatalogue(Protocol):
-    def resolve(self, name: str, /) -> CatalogueModel: ...
+from daybook.routing.route import Step
 
 
 class Providers(Protocol):
@@ -37,6 +25,9 @@ class Observer:
     def entered(self, call: Call) -> None: ...
 
     def withheld(self, error: JournalError) -> None: ...
+
+    def fell_back(self, request_id: str, step: Step, follower: Step, kind: str) -> None:
+        """`step` failed, and `follower` is asked instead."""
 
     def fault(self, what: str, error: Exception) -> None:
         """Something broke that must not break the call."""

@@ -7,14 +7,16 @@ paid for by then is kept, and entered as soon as there is room.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Generic, TypeVar
 
 from daybook.clock import Clock, new_id
-from daybook.errors import DaybookError, JournalError
-from daybook.inference.entry import CallEntry, CallOutcome
+from daybook.errors import DaybookError, JournalError, ProviderError
+from daybook.inference.entry import CallEntry, CallOutcome, FellBack
 from daybook.inference.identity import Identities
 from daybook.inference.ports import Observer, Reckon
 from daybook.inference.request import error_kind
@@ -34,6 +36,7 @@ class Completion(Generic[T]):
 
     reply: T
     call: Call
+    fell_back: FellBack | None = None
 
 
 class Recorder:
@@ -48,7 +51,7 @@ class Recorder:
         """Calls being answered now."""
         self._journal = journal
         self._reckon = reckon
-        self._observer = observer
+        self.observer = observer
         self._withheld = 0
         self._waiting: deque[Call] = deque(maxlen=_MOST_WAITING)
 
@@ -61,7 +64,7 @@ class Recorder:
         try:
             while self._waiting:
                 self._journal.append(self._waiting[0])
-                self._observer.entered(self._waiting.popleft())
+                self.observer.entered(self._waiting.popleft())
             details = {"withheld": self._withheld}
             at, id_ = self.clock.now(), new_id()
             self._journal.append(
@@ -72,7 +75,7 @@ class Recorder:
         except JournalError as error:
             if request_id is not None:
                 self._withheld += 1
-                self._observer.withheld(error)
+                self.observer.withheld(error)
             raise
         self._withheld = 0
 
@@ -116,9 +119,9 @@ class Recorder:
                 seen = 200 if call.stream else error.http_status
                 call = replace(call, status="error", error_kind=error_kind(error), http_status=seen)
             self._waiting.append(call)
-            self._observer.withheld(error)
+            self.observer.withheld(error)
             raise
-        self._observer.entered(call)
+        self.observer.entered(call)
         return call
 
     def fail(self, entry: CallEntry, error: Exception, outcome: CallOutcome | None = None) -> Call | None:
@@ -129,7 +132,23 @@ class Recorder:
         outcome = outcome or CallOutcome(status="error", http_status=status, attempts=attempts)
         outcome.status = "error"
         outcome.error_kind = error_kind(error)
-        return self._enter_anyway(entry, outcome)
+        return self._enter_anyway(entry, outcome, _unknown_bill(error))
+
+    def retry(self, entry: CallEntry, error: ProviderError, *, seconds: float | None = None) -> None:
+        """Enter an attempt that failed and after which the request is asked again: by the same upstream, where
+        `seconds` says what it took, or by another. A full journal is counted, no more: the request goes on."""
+        outcome = CallOutcome(status="retried", error_kind=error_kind(error), attempts=error.attempts)
+        if entry.share is None:
+            cost = _unknown_bill(error)
+        elif seconds is None:
+            cost = entry.share.end()
+        else:
+            cost = Cost(amount=Decimal(0), note="its time is in the cost of the request's last row")
+        call = entry.call(outcome, entry.looking.now(), cost)
+        if seconds is not None:
+            call = replace(call, latency=seconds, attempts=1)
+        with contextlib.suppress(JournalError):
+            self.enter(call)
 
     def abandon(self, entry: CallEntry, outcome: CallOutcome) -> Call | None:
         """Enter a call that was cut off, with what was seen of it: by the client, or by our own going down."""
@@ -139,15 +158,18 @@ class Recorder:
         entry.looking.drop()
         return call
 
-    def _enter_anyway(self, entry: CallEntry, outcome: CallOutcome) -> Call | None:
-        call = entry.call(outcome, entry.looking.now(), self._cost(entry, outcome))
+    def _enter_anyway(self, entry: CallEntry, outcome: CallOutcome, unpriced: Cost | None = None) -> Call | None:
+        call = entry.call(outcome, entry.looking.now(), self._cost(entry, outcome) or unpriced)
         try:
             return self.enter(call)
         except JournalError:
             return None
 
     def _cost(self, entry: CallEntry, outcome: CallOutcome) -> Cost | None:
-        """What the call cost, by the model that answered or, where that has no rate, by the one asked for."""
+        """What the call cost: on own hardware by its share of the machine's time; else by the model that answered or,
+        where that has no rate, by the one asked for."""
+        if entry.share is not None:
+            return entry.share.end()
         if outcome.usage is None or entry.target is None:
             return None
         if outcome.usage.cost is not None:  # whoever sends the bill knows it
@@ -158,10 +180,16 @@ class Recorder:
                 asked = self._rate(entry, outcome, entry.target)
                 cost = cost if asked.amount is None else asked
         except Exception as error:  # a fault in reckoning makes the call unpriced, not failed
-            self._observer.fault("reckon", error)
+            self.observer.fault("reckon", error)
             return Cost(amount=None, note=f"the cost could not be reckoned ({type(error).__name__})")
         return cost
 
     def _rate(self, entry: CallEntry, outcome: CallOutcome, model: str) -> Cost:
         assert outcome.usage is not None
         return self._reckon(outcome.usage, provider=entry.served_by, model=model, on=entry.request.at)
+
+
+def _unknown_bill(error: Exception) -> Cost | None:
+    """Why a failed call has no cost, where its upstream may bill it all the same."""
+    billable = isinstance(error, ProviderError) and error.billable
+    return Cost(amount=None, note="given up: the upstream may bill it, and gave no count") if billable else None

@@ -27,6 +27,7 @@ class CompletionStream:
         self.call: Call | None = None
         """The entry; None until the stream ended, and where it could not be entered."""
         self.limits = stream.limits
+        self.fell_back = entry.fell_back
         self._recorder = recorder
         self._entry = entry
         self._stream = stream

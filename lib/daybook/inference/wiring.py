@@ -49,5 +49,6 @@ def wire(
         content=settings.content,
         pseudonym=pseudonym,
         observer=observer,
+        machine_rate=lambda upstream: catalogue.upstreams[upstream].machine_hour,
     )
     return Inference(catalogue=catalogue, upstreams=upstreams, answerer=answerer)

@@ -10,6 +10,11 @@
     models:
       gpt-4o-mini: {upstream: openai}
       house: {upstream: ollama, target: "llama3.2:3b", context: 16384, aliases: [llama]}
+      assistant:
+        upstream: openai
+        target: gpt-4o
+        deadline: 60                    # seconds, with every attempt and fallback
+        fallback: [house, {model: smollm2-135m-instruct, on: [timeout, unavailable]}]
 
 Models of the registry are there by name, version and alias from the moment they are registered, unless the file gives
 one of their names to another. The embedded model is there unless `local` is stated to be something else.
@@ -26,7 +31,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daybook.errors import UnknownModel
+from daybook.errors import SettingsError, UnknownModel
 from daybook.providers.llamacpp.weights import MODEL
 from daybook.providers.registered.index import RegistryIndex
 from daybook.providers.upstream import KNOWN, Model, Upstream
@@ -76,7 +81,20 @@ class Catalogue:
             models |= stated.models
         if upstreams["local"].kind == "local" and upstreams["local"].weights is None and MODEL not in models:
             models = {MODEL: Model(name=MODEL, upstream="local", target=MODEL)} | models
-        return cls(upstreams, models, registry=RegistryIndex(home))
+        catalogue = cls(upstreams, models, registry=RegistryIndex(home))
+        catalogue._check_fallbacks(path)
+        return catalogue
+
+    def _check_fallbacks(self, path: Path) -> None:
+        """Raise SettingsError for a fallback that no upstream would serve: it would be missed when it is needed."""
+        for model in self.models.values():
+            for fallback in model.fallbacks:
+                try:
+                    self.resolve(fallback.model)
+                except UnknownModel as error:
+                    raise SettingsError(
+                        f"{path}: {model.name} falls back on nothing. {error.message}", remedy=error.remedy
+                    ) from None
 
     @property
     def listed(self) -> Mapping[str, Model]:
@@ -129,7 +147,12 @@ class Catalogue:
             return Model(name=entry.id, upstream=entry.provider, target=entry.target)
         if (upstream := "registered") not in self.upstreams:
             assert self._registry is not None
-            self.upstreams[upstream] = Upstream(name=upstream, kind="registered", home=self._registry.home)
+            self.upstreams[upstream] = Upstream(
+                name=upstream,
+                kind="registered",
+                home=self._registry.home,
+                machine_hour=self.upstreams["local"].machine_hour if "local" in self.upstreams else None,
+            )
         return Model(name=name, upstream=upstream, target=entry.id)
 
     def registered(self) -> dict[str, Model]:

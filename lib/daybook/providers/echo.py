@@ -18,7 +18,7 @@ import orjson
 from daybook.errors import ProviderError
 from daybook.providers.http.sse import DONE
 from daybook.providers.http.usage import usage_of
-from daybook.providers.port import Body, Identity, Limits, Piece, Reply, Stream
+from daybook.providers.port import Body, Identity, Limits, NoteAttempt, Piece, Reply, Stream, unnoted
 from daybook.records import Usage
 
 REPORT = Usage()
@@ -78,7 +78,7 @@ class Echo:
             return script(body)
         return script[min(number, len(script) - 1)]
 
-    async def chat(self, body: Body) -> Reply:
+    async def chat(self, body: Body, note: NoteAttempt = unnoted) -> Reply:
         turn = self._turn(body)
         if turn.gate is not None:
             await turn.gate(0)
@@ -112,7 +112,7 @@ class Echo:
             truncated=turn.truncated,
         )
 
-    async def stream(self, body: Body) -> Stream:
+    async def stream(self, body: Body, note: NoteAttempt = unnoted) -> Stream:
         turn = self._turn(body)
         if turn.error is not None and turn.error_after is None:
             raise turn.error

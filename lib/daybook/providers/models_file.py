@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -12,19 +13,20 @@ from urllib.parse import urlsplit
 import yaml
 
 from daybook.errors import SettingsError
-from daybook.providers.upstream import KNOWN, Model, Upstream
+from daybook.providers.upstream import KINDS, KNOWN, Fallback, Model, Upstream
 
-_HTTP = frozenset(("kind", "base_url", "api_key_env", "connect_timeout", "idle_timeout", "attempts"))
+_HTTP = frozenset(("kind", "base_url", "api_key_env", "connect_timeout", "idle_timeout", "attempts", "machine"))
 _KEYS: Mapping[str, frozenset[str]] = {
     "openai": _HTTP | {"stream_usage"},
     "anthropic": _HTTP,
     "ollama": _HTTP | {"context"},
-    "local": frozenset(("kind", "weights", "context", "slots", "threads")),
-    "echo": frozenset(("kind",)),
+    "local": frozenset(("kind", "weights", "context", "slots", "threads", "machine")),
+    "echo": frozenset(("kind", "machine")),
 }
-_MODEL_KEYS = frozenset(("upstream", "target", "context", "aliases"))
+_MODEL_KEYS = frozenset(("upstream", "target", "context", "aliases", "fallback", "deadline"))
 _NAME = re.compile(r"[A-Za-z0-9][\w.:+-]{0,63}")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:+/@-]{0,127}")
+_AMOUNT = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,9})?")
 _ENV = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -119,6 +121,7 @@ class _ModelsFile:
             context=self._whole(fields, "context", 16, 100_000_000),
             slots=self._whole(fields, "slots", 1, 256),
             threads=self._whole(fields, "threads", 1, 1024),
+            machine_hour=self._machine_hour(fields.get("machine")),
         )
 
     def _model(self, key: yaml.ScalarNode, node: yaml.Node, upstreams: Mapping[str, int]) -> Model:
@@ -147,7 +150,50 @@ class _ModelsFile:
             target=self._text(fields["target"], "target") if "target" in fields else name,
             aliases=tuple(aliases),
             context=self._whole(fields, "context", 16, 100_000_000),
+            fallbacks=self._fallbacks(name, fields.get("fallback")),
+            deadline=self._number(fields, "deadline", 0.01, 86400),
         )
+
+    def _fallbacks(self, name: str, node: yaml.Node | None) -> tuple[Fallback, ...]:
+        """`fallback: [other, {model: another, on: [timeout]}]`. Whether each leads somewhere is seen later."""
+        if node is None:
+            return ()
+        if not isinstance(node, yaml.SequenceNode) or not node.value:
+            self._refuse(self._line(node), "fallback is not a list of models", "Write fallback: [other, {model: …}]")
+        fallbacks: list[Fallback] = []
+        for item in node.value:
+            if isinstance(item, yaml.ScalarNode):
+                fallback = Fallback(self._name(item, _MODEL_NAME, "a model"))
+            else:
+                fields = dict(self._fields(item, {"model", "on"}, f"a fallback of {name}"))
+                if "model" not in fields:
+                    self._refuse(self._line(item), "a fallback has no model", "Write {model: other, on: [timeout]}")
+                model = self._name(fields["model"], _MODEL_NAME, "a model")
+                fallback = Fallback(model, self._kinds(fields["on"])) if "on" in fields else Fallback(model)
+            if fallback.model in (name, *(known.model for known in fallbacks)):
+                self._refuse(self._line(item), f"{name} falls back on {fallback.model!r} twice", "Leave one out.")
+            fallbacks.append(fallback)
+        return tuple(fallbacks)
+
+    def _kinds(self, node: yaml.Node) -> frozenset[str]:
+        words = [_plain(item) for item in node.value] if isinstance(node, yaml.SequenceNode) else []
+        if not words or (strange := [word for word in words if word not in KINDS]):
+            text = f"knows no failure called {strange[0]!r}" if words else "is not a list of failures"
+            self._refuse(self._line(node), f"on {text}", f"Known there: {_list(KINDS)}.")
+        return frozenset(words)
+
+    def _machine_hour(self, node: yaml.Node | None) -> Decimal | None:
+        """`machine: {usd_per_hour: 0.10}`, to the digit."""
+        if node is None:
+            return None
+        fields = dict(self._fields(node, {"usd_per_hour"}, "machine"))
+        rate = fields.get("usd_per_hour")
+        text = rate.value if isinstance(rate, yaml.ScalarNode) else ""
+        if not _AMOUNT.fullmatch(text) or Decimal(text) > 10_000:
+            self._refuse(
+                self._line(node), "machine has no usd_per_hour from 0 to 10,000", "Write machine: {usd_per_hour: 0.10}"
+            )
+        return Decimal(text)
 
     # ── values ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -19,7 +19,7 @@ from daybook.providers.http.errors import Asked, not_an_answer, rate_limits_of, 
 from daybook.providers.http.sse import Events
 from daybook.providers.http.stream import open_stream
 from daybook.providers.http.usage import reported_usage
-from daybook.providers.port import Body, Identity, Limits, Reply, Stream
+from daybook.providers.port import Body, Identity, Limits, NoteAttempt, Reply, Stream, unnoted
 from daybook.providers.verbatim import changed
 
 _STREAM_OPTIONS = re.compile(r"stream_options|include_usage")
@@ -41,10 +41,10 @@ class OpenAI:
         self._contexts = contexts or {}
         self._stream_usage = stream_usage
 
-    async def chat(self, body: Body) -> Reply:
+    async def chat(self, body: Body, note: NoteAttempt = unnoted) -> Reply:
         if body.get("stream"):
             body = changed(body, stream=False)
-        got = await self._wire.ask("POST", "/chat/completions", body, _answer)
+        got = await self._wire.ask("POST", "/chat/completions", body, _answer, note=note)
         data, answer, limits = got.value
         choices = [choice if isinstance(choice, dict) else {} for choice in answer["choices"]]
         texts = [_text(choice) for choice in choices]
@@ -60,14 +60,14 @@ class OpenAI:
             limits=limits,
         )
 
-    async def stream(self, body: Body) -> Stream:
+    async def stream(self, body: Body, note: NoteAttempt = unnoted) -> Stream:
         options = body.get("stream_options") or {}
         ours = self._stream_usage and not options.get("include_usage")
         sent = changed(body, stream=True)
         if ours:
             sent = changed(sent, stream_options={**options, "include_usage": True})
         try:
-            return await open_stream(self._wire, "/chat/completions", sent, lambda: Events(drop_usage=ours))
+            return await open_stream(self._wire, "/chat/completions", sent, lambda: Events(drop_usage=ours), note)
         except BadRequest as error:
             if ours and _STREAM_OPTIONS.search(f"{error.param} {error.message}"):
                 error.operator = f"Set stream_usage: false for the upstream {self.name} in models.yml."

@@ -7,12 +7,13 @@ whose upstream speaks it forwards bytes; one whose upstream does not (Ollama's n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from msgspec import Struct
 
+from daybook.errors import ProviderError
 from daybook.records import Usage
 
 Body = Mapping[str, Any]
@@ -84,14 +85,23 @@ class Stream(Protocol):
     async def aclose(self) -> None: ...
 
 
+NoteAttempt = Callable[[ProviderError, float], None]
+"""Told of each attempt that failed, that the upstream may bill all the same, and after which it is asked again: the
+error, and the seconds that it took."""
+
+
+def unnoted(error: ProviderError, seconds: float) -> None:
+    """Where nobody keeps a book of attempts."""
+
+
 class Provider(Protocol):
     """Raises only `daybook.errors.ProviderError` kinds from the methods below."""
 
     name: str
 
-    async def chat(self, body: Body) -> Reply: ...
+    async def chat(self, body: Body, note: NoteAttempt = unnoted) -> Reply: ...
 
-    async def stream(self, body: Body) -> Stream: ...
+    async def stream(self, body: Body, note: NoteAttempt = unnoted) -> Stream: ...
 
     async def models(self) -> list[str]:
         """Names this provider serves now."""

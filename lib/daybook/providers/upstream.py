@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 KNOWN: Mapping[str, Mapping[str, str]] = {
@@ -42,6 +43,23 @@ class Upstream:
     threads: int | None = None
     contexts: Mapping[str, int] = field(default_factory=dict)
     """Tokens that fit, by target: from the catalogue's models."""
+    machine_hour: Decimal | None = None
+    """US dollars an hour of the machine that it runs on: what its calls cost, by the time they take."""
+
+
+FALLBACK_KINDS = frozenset(
+    ("rate_limited", "timeout", "unavailable", "conflict", "context_length", "auth", "model_not_found")
+)
+"""Failures after which another model is asked, unless a fallback states its own."""
+KINDS = FALLBACK_KINDS | {"bad_request", "content_filter"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """The model that is asked when the one before it fails in one of the ways `on`."""
+
+    model: str
+    on: frozenset[str] = FALLBACK_KINDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +71,7 @@ class Model:
     target: str
     aliases: tuple[str, ...] = ()
     context: int | None = None
+    fallbacks: tuple[Fallback, ...] = ()
+    """Asked in this order when the one before failed."""
+    deadline: float | None = None
+    """Seconds from the request to a whole answer, or to a stream's first chunk, with all attempts and fallbacks."""

@@ -9,7 +9,7 @@ select
     case
         when cost is not null then null
         when provider is null then 'no provider found'
-        when input_tokens is null and status = 'error' then 'failed before tokens were counted'
+        when input_tokens is null and status in ('error', 'retried') then 'failed before tokens were counted'
         when input_tokens is null or output_tokens is null then 'tokens not counted'
         else coalesce(split_part(price_note, ': ', 1), 'no rate known')
     end as unpriced,

@@ -8,6 +8,7 @@ with named as (
         *, coalesce(case when fallback_from is null then requested_model end, served_model, '?') as name
     from calls
     where calls.time >= :start and calls.time < :end and endpoint <> 'library'
+        and status <> 'retried'
 )
 select
     cast(utc(named.time) as date) as day,

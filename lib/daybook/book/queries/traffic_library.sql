@@ -5,4 +5,4 @@ select
     count(cost) as priced,
     sum(cost) as spend
 from calls
-where calls.time >= :start and calls.time < :end and endpoint = 'library'
+where calls.time >= :start and calls.time < :end and endpoint = 'library' and status <> 'retried'

@@ -19,13 +19,24 @@ from daybook.errors import DaybookError, ProviderError, UsageError
 from daybook.gateway.auth import Auth, read_project, read_run_id, read_tags
 from daybook.gateway.chat.dialect import Dialect
 from daybook.gateway.chat.validation import parse, require_chat
-from daybook.gateway.http.asgi import CLIENT_GONE, Disconnect, Receive, RequestState, Scope, Send, encode_headers
+from daybook.gateway.http.asgi import (
+    CLIENT_GONE,
+    Disconnect,
+    Headers,
+    Receive,
+    RequestState,
+    Scope,
+    Send,
+    encode_headers,
+)
 from daybook.gateway.http.errors import Refusal, error_response
 from daybook.gateway.http.responses import STREAM_HEADERS, send_error, send_json
 from daybook.gateway.logs import Log
 from daybook.inference.answerer import Answerer
+from daybook.inference.entry import FellBack
 from daybook.inference.request import ChatRequest, error_kind
 from daybook.inference.stream import CompletionStream
+from daybook.providers.port import Limits
 from daybook.providers.verbatim import members
 
 PATH = "/v1/chat/completions"
@@ -194,8 +205,8 @@ class ChatRoute:
             else:
                 answered = await self._answerer.chat(request)
                 watch.stop()
-                data, limits = answered.reply.data, encode_headers(answered.reply.limits)
-                await send_json(send, 200, data if self._dialect is None else self._dialect.answer(data), limits)
+                data, headers = answered.reply.data, _headers(answered.reply.limits, answered.fell_back)
+                await send_json(send, 200, data if self._dialect is None else self._dialect.answer(data), headers)
         except asyncio.CancelledError:
             if not watch.forgive():
                 if not visit.committed and self._answerer.recorder.stopping:
@@ -209,7 +220,7 @@ class ChatRoute:
 
     async def _stream(self, stream: CompletionStream, watch: _Watch, send: Send, visit: RequestState) -> None:
         try:
-            head = STREAM_HEADERS + encode_headers(stream.limits)
+            head = STREAM_HEADERS + _headers(stream.limits, stream.fell_back)
             await send({"type": "http.response.start", "status": 200, "headers": head})
             last = b""
             translator = None if self._dialect is None else self._dialect.translator()
@@ -277,6 +288,15 @@ def _check_type(headers: Mapping[bytes, bytes]) -> None:
         )
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise Refusal(415, "unsupported_encoding", "The body is compressed.", remedy="Send it as it is.")
+
+
+def _headers(limits: Limits, fell_back: FellBack | None) -> Headers:
+    """What the upstream says of its rate limits, and which model answered where it was not the one asked for."""
+    headers = encode_headers(limits)
+    if fell_back is not None:
+        for name, model in ((b"x-daybook-fallback-from", fell_back.wanted), (b"x-daybook-model", fell_back.asked)):
+            headers.append((name, model.encode("ascii", "backslashreplace")))
+    return headers
 
 
 def _going_down() -> Refusal:

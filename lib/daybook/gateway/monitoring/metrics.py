@@ -19,6 +19,7 @@ from daybook.gateway.http.asgi import RequestState
 from daybook.gateway.logs import Log
 from daybook.inference.ports import Observer
 from daybook.records import Call
+from daybook.routing.route import Step
 
 if TYPE_CHECKING:
     from daybook.gateway.drain_timer import DrainTimer
@@ -68,6 +69,9 @@ class Metrics(Observer):
         self.withheld_calls = Counter(
             "daybook_journal_failures", "Entries that the journal had no room for.", registry=registry
         )
+        self.fallbacks = Counter(
+            "daybook_fallbacks", "Requests handed to another model.", ["model", "to", "error_kind"], registry=registry
+        )
         self.refused = Counter(
             "daybook_refused_requests", "Requests without a key that is valid here.", ["code"], registry=registry
         )
@@ -88,6 +92,12 @@ class Metrics(Observer):
 
     def withheld(self, error: JournalError) -> None:
         self.withheld_calls.inc()
+
+    def fell_back(self, request_id: str, step: Step, follower: Step, kind: str) -> None:
+        self.fallbacks.labels(step.name, follower.name, kind).inc()
+        self._log.line(
+            "fell_back", level="warning", request_id=request_id, model=step.name, to=follower.name, kind=kind
+        )
 
     def fault(self, what: str, error: Exception) -> None:
         self.faults.labels(what).inc()
@@ -134,8 +144,15 @@ class Metrics(Observer):
 
     # ── read when asked for ───────────────────────────────────────────────────────────────────────────
 
-    def watch(self, *, journal: Callable[[], object], drainer: DrainTimer, in_flight: Callable[[], int]) -> None:
-        """Also show the journal's and the drain's state, read at the moment of scraping."""
+    def watch(
+        self,
+        *,
+        journal: Callable[[], object],
+        drainer: DrainTimer,
+        in_flight: Callable[[], int],
+        resting: Callable[[], Mapping[str, float]],
+    ) -> None:
+        """Also show the state of the journal, the drain and the upstreams, read at the moment of scraping."""
         for name, field, text in (
             ("daybook_journal_entries", "entries", "Entries appended by this process."),
             ("daybook_journal_bytes", "bytes", "Bytes of this process's journal file."),
@@ -152,6 +169,9 @@ class Metrics(Observer):
         )
         Gauge("daybook_drained_entries", "Entries moved into the book.", registry=self.registry).set_function(
             lambda: float(drainer.state().entries)
+        )
+        Gauge("daybook_upstreams_resting", "Upstreams left alone after failures.", registry=self.registry).set_function(
+            lambda: float(len(resting()))
         )
         self.in_flight.set_function(lambda: float(in_flight()))
 

@@ -16,7 +16,7 @@ from daybook.providers.anthropic.stream import MessageEvents
 from daybook.providers.http.client import HttpUpstream, object_as
 from daybook.providers.http.errors import Asked, not_an_answer, rate_limits_of
 from daybook.providers.http.stream import open_stream
-from daybook.providers.port import Body, Identity, Limits, Reply, Stream
+from daybook.providers.port import Body, Identity, Limits, NoteAttempt, Reply, Stream, unnoted
 
 VERSION = "2023-06-01"
 """Of the API: the header `anthropic-version`."""
@@ -34,15 +34,15 @@ class Anthropic:
         self._contexts = contexts or {}
         self._identities: dict[str, Identity] = {}
 
-    async def chat(self, body: Body) -> Reply:
-        got = await self._wire.ask("POST", "/messages", request.messages(body, stream=False), _message)
+    async def chat(self, body: Body, note: NoteAttempt = unnoted) -> Reply:
+        got = await self._wire.ask("POST", "/messages", request.messages(body, stream=False), _message, note=note)
         answer, limits = got.value
         return reply(answer, got.attempts, limits)
 
-    async def stream(self, body: Body) -> Stream:
+    async def stream(self, body: Body, note: NoteAttempt = unnoted) -> Stream:
         show = bool((body.get("stream_options") or {}).get("include_usage"))
         sent = request.messages(body, stream=True)
-        return await open_stream(self._wire, "/messages", sent, lambda: MessageEvents(show_usage=show))
+        return await open_stream(self._wire, "/messages", sent, lambda: MessageEvents(show_usage=show), note)
 
     async def models(self) -> list[str]:
         names: list[str] = []

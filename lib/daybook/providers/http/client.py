@@ -32,7 +32,7 @@ from daybook.providers.http.errors import (
     rate_limits_of,
     refused_attempt,
 )
-from daybook.providers.port import Body
+from daybook.providers.port import Body, NoteAttempt, unnoted
 from daybook.providers.verbatim import dump
 
 T = TypeVar("T")
@@ -143,16 +143,18 @@ class HttpUpstream:
         *,
         quick: bool = False,
         retry: bool = True,
+        note: NoteAttempt = unnoted,
     ) -> Got[T]:
         """Send, and hand an answer with status 200–299 to `read`, which may raise AttemptFailed; what fails before an
         answer begins is asked again where that may help, and what came with a 200 only where it says so itself. `read`
-        owns the response once it returns."""
+        owns the response once it returns. `note` is told of an attempt that was given up and may be billed."""
         payload = _dumps(body)
         model = body.get("model") if body else None
         asked = Asked(upstream=self.name, host="", model=model if isinstance(model, str) else None, body=body)
         attempt = 0
         while True:
             attempt += 1
+            began = self._clock.monotonic()
             try:
                 address = self._address or await self._located()
                 asked = _addressed(asked, address, self._key_env)
@@ -167,6 +169,8 @@ class HttpUpstream:
                 fault.error.attempts = attempt
                 fault.error.final = attempt > 1 or not fault.again
                 raise fault.error from None
+            if fault.error.billable:
+                note(fault.error, self._clock.monotonic() - began)
             await self._sleep(wait)
 
     async def _located(self) -> Address:

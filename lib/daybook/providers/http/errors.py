@@ -55,10 +55,11 @@ class Asked:
 class AttemptFailed(Exception):
     """A failed attempt: the error it is, and whether asking again may help. Stays inside `providers`."""
 
-    def __init__(self, error: ProviderError, *, again: bool) -> None:
+    def __init__(self, error: ProviderError, *, again: bool, billable: bool = False) -> None:
         super().__init__(str(error))
         self.error = error
         self.again = again
+        error.billable = billable
 
 
 _WORDS: dict[str, tuple[type[ProviderError], bool]] = {
@@ -208,7 +209,7 @@ def _fault(
     error = kind(message, remedy=remedy, upstream_status=status)
     if kind in (BadRequest, Conflict, RateLimited):  # of the others, our own words say more
         error.code, error.param = _word(payload.get("code")), _word(payload.get("param"))
-    return AttemptFailed(error, again=again)
+    return AttemptFailed(error, again=again, billable=kind is UpstreamTimeout)
 
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.\[\]-]{0,63}")
@@ -294,6 +295,7 @@ def lost_attempt(error: BaseException, asked: Asked, *, idle: float) -> AttemptF
                 remedy="Ask for a shorter answer, stream it, or raise idle_timeout in models.yml.",
             ),
             again=True,
+            billable=True,
         )
     if isinstance(error, (aiohttp.InvalidURL, aiohttp.TooManyRedirects)):
         return AttemptFailed(
@@ -313,7 +315,9 @@ def lost_attempt(error: BaseException, asked: Asked, *, idle: float) -> AttemptF
             again=True,
         )
     if isinstance(error, (aiohttp.ClientError, HttpProcessingError, OSError)):
-        return AttemptFailed(Unavailable(f"{who} broke off ({reason}).", remedy="Ask again."), again=True)
+        return AttemptFailed(
+            Unavailable(f"{who} broke off ({reason}).", remedy="Ask again."), again=True, billable=True
+        )
     return AttemptFailed(
         Unavailable(f"{who} could not be asked ({reason}).", remedy="Start again; if it stays so, report it."),
         again=False,

@@ -12,7 +12,7 @@ import aiohttp
 from daybook.errors import StreamBroken, Unavailable
 from daybook.providers.http.client import FAILURES, HttpUpstream, as_stream_error, has_begun
 from daybook.providers.http.errors import Asked, AttemptFailed, rate_limits_of, refused_attempt
-from daybook.providers.port import Body, Piece
+from daybook.providers.port import Body, NoteAttempt, Piece, unnoted
 
 _TAIL = 1.0
 """Seconds that the connection is given to end after `[DONE]`, so that it can be used again."""
@@ -99,7 +99,9 @@ class OpenStream:
         self._response.close()
 
 
-async def open_stream(wire: HttpUpstream, path: str, body: Body, reader: Callable[[], ChunkReader]) -> OpenStream:
+async def open_stream(
+    wire: HttpUpstream, path: str, body: Body, reader: Callable[[], ChunkReader], note: NoteAttempt = unnoted
+) -> OpenStream:
     """Ask for a stream and wait for its first event: until then a failure is a refusal, and may be asked again."""
 
     async def first(response: aiohttp.ClientResponse, asked: Asked) -> OpenStream:
@@ -121,6 +123,6 @@ async def open_stream(wire: HttpUpstream, path: str, body: Body, reader: Callabl
             )
         return OpenStream(response, events, pieces, asked, wire.timeouts.idle)
 
-    got = await wire.ask("POST", path, body, first)
+    got = await wire.ask("POST", path, body, first, note=note)
     got.value.attempts = got.attempts
     return got.value

@@ -18,7 +18,7 @@ from daybook.providers.http.client import Address, HttpUpstream, Retry, Timeouts
 from daybook.providers.llamacpp.process import Llama
 from daybook.providers.llamacpp.weights import CONTEXT, MODEL, SYSTEM, Weights, find_weights, hash_weights
 from daybook.providers.openai import OpenAI
-from daybook.providers.port import Body, Identity, Reply, Stream
+from daybook.providers.port import Body, Identity, NoteAttempt, Reply, Stream, unnoted
 from daybook.providers.verbatim import changed
 
 
@@ -60,11 +60,11 @@ class Local:
         self._wire = HttpUpstream(name, self._locate, timeouts=timeouts, retry=retry or Retry(attempts=3, base=0.1))
         self._openai = OpenAI(self._wire)
 
-    async def chat(self, body: Body) -> Reply:
-        return await self._openai.chat(self._prepared(body))
+    async def chat(self, body: Body, note: NoteAttempt = unnoted) -> Reply:
+        return await self._openai.chat(self._prepared(body), note)
 
-    async def stream(self, body: Body) -> Stream:
-        return await self._openai.stream(self._prepared(body))
+    async def stream(self, body: Body, note: NoteAttempt = unnoted) -> Stream:
+        return await self._openai.stream(self._prepared(body), note)
 
     async def models(self) -> list[str]:
         return [self.options.model]

@@ -18,7 +18,7 @@ from daybook.providers.http.client import HttpUpstream, object_as
 from daybook.providers.http.stream import open_stream
 from daybook.providers.ollama import request
 from daybook.providers.ollama.response import Judge, Lines, reply
-from daybook.providers.port import Body, Identity, Reply, Stream
+from daybook.providers.port import Body, Identity, NoteAttempt, Reply, Stream, unnoted
 from daybook.providers.truncation import Weight, was_cut
 
 DEFAULT_CONTEXT = 4096
@@ -58,21 +58,21 @@ class Ollama:
         self._clock = clock or SystemClock()
         self._facts: dict[str, _Facts] = {}
 
-    async def chat(self, body: Body) -> Reply:
+    async def chat(self, body: Body, note: NoteAttempt = unnoted) -> Reply:
         sent, judge = await self._prepared(body, stream=False)
         try:
-            got = await self._wire.ask("POST", "/api/chat", sent, _object)
+            got = await self._wire.ask("POST", "/api/chat", sent, _object, note=note)
         except ProviderError as error:
             raise _advised(error, str(body["model"])) from None
         return reply(got.value, judge, got.attempts, request.forced_tool(body))
 
-    async def stream(self, body: Body) -> Stream:
+    async def stream(self, body: Body, note: NoteAttempt = unnoted) -> Stream:
         sent, judge = await self._prepared(body, stream=True)
         show = bool((body.get("stream_options") or {}).get("include_usage"))
         forced = request.forced_tool(body)
         try:
             return await open_stream(
-                self._wire, "/api/chat", sent, lambda: Lines(judge, show_usage=show, forced=forced)
+                self._wire, "/api/chat", sent, lambda: Lines(judge, show_usage=show, forced=forced), note
             )
         except ProviderError as error:
             raise _advised(error, str(body["model"])) from None

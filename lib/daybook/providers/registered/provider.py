@@ -20,7 +20,7 @@ from typing import Any
 from daybook.errors import ModelNotFound, Unavailable
 from daybook.providers.echo import Echo, Turn
 from daybook.providers.llamacpp.provider import Local, Options
-from daybook.providers.port import Body, Identity, Piece, Reply, Stream
+from daybook.providers.port import Body, Identity, NoteAttempt, Piece, Reply, Stream, unnoted
 from daybook.providers.registered.head_process import HeadProcess
 from daybook.providers.registered.index import IndexEntry, RegistryIndex
 from daybook.providers.verbatim import changed
@@ -44,14 +44,14 @@ class Registered:
         self._running: OrderedDict[str, Local | HeadProcess] = OrderedDict()
         self._open: dict[str, int] = {}
 
-    async def chat(self, body: Body) -> Reply:
+    async def chat(self, body: Body, note: NoteAttempt = unnoted) -> Reply:
         entry = self._entry(body)
         async with self._using(entry) as model:
             if isinstance(model, HeadProcess):
                 return await (await self._labelled(model, entry, body)).chat(body)
-            return await model.chat(wrapped(body, entry.template))
+            return await model.chat(wrapped(body, entry.template), note)
 
-    async def stream(self, body: Body) -> Stream:
+    async def stream(self, body: Body, note: NoteAttempt = unnoted) -> Stream:
         entry = self._entry(body)
         using = self._using(entry)
         model = await using.__aenter__()
@@ -59,7 +59,7 @@ class Registered:
             if isinstance(model, HeadProcess):
                 stream = await (await self._labelled(model, entry, body)).stream(body)
             else:
-                stream = await model.stream(wrapped(body, entry.template))
+                stream = await model.stream(wrapped(body, entry.template), note)
         except BaseException:
             await using.__aexit__(None, None, None)
             raise

@@ -1,0 +1,78 @@
+"""From the name that was asked for to the model that answers: one, or the next one when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from daybook.clock import Clock
+from daybook.errors import ProviderError
+from daybook.providers.upstream import Fallback
+from daybook.routing.cooldown import Cooldowns
+from daybook.routing.route import Route, Step, failure_kind
+
+
+class RoutedModel(Protocol):
+    """A model of the catalogue."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def upstream(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def fallbacks(self) -> Sequence[Fallback]: ...
+    @property
+    def deadline(self) -> float | None: ...
+
+
+class ModelCatalogue(Protocol):
+    def resolve(self, name: str, /) -> RoutedModel: ...
+
+
+class Router:
+    """Routes over the models of `catalogue`. Used from one event loop."""
+
+    def __init__(self, catalogue: ModelCatalogue, clock: Clock) -> None:
+        self.cooldowns = Cooldowns(clock)
+        self._catalogue = catalogue
+
+    def route(self, name: str) -> Route:
+        """Who may answer what is asked for as `name`. Raises UnknownModel."""
+        model = self._catalogue.resolve(name)
+        first = Step(name, model.upstream, model.target)
+        if not model.fallbacks:
+            return Route((first,), model.deadline)
+        steps = [first]
+        for fallback in model.fallbacks:
+            other = self._catalogue.resolve(fallback.model)
+            steps.append(Step(fallback.model, other.upstream, other.target, fallback.on))
+        return Route(steps, model.deadline)
+
+    def first(self, route: Route) -> Step:
+        """The first step that is not resting; the last one where all are."""
+        steps = route.steps
+        if len(steps) == 1:
+            return steps[0]
+        return next((step for step in steps[:-1] if self.cooldowns.admits(step.upstream, step.target)), steps[-1])
+
+    def follower(self, route: Route, step: Step, error: Exception) -> Step | None:
+        """Who takes over from `step`, which failed with `error`; None where nobody does."""
+        if len(route.steps) == 1 or not isinstance(error, ProviderError):
+            return None
+        kind = failure_kind(error)
+        self.cooldowns.failed(step.upstream, step.target, kind, error.retry_after)
+        later = [other for other in route.steps[route.steps.index(step) + 1 :] if kind in other.on]
+        fit = (other for other in later[:-1] if self.cooldowns.admits(other.upstream, other.target))
+        return next(fit, later[-1] if later else None)
+
+    def answered(self, route: Route, step: Step) -> None:
+        """`step` answered."""
+        if len(route.steps) > 1:
+            self.cooldowns.answered(step.upstream, step.target)
+
+    def released(self, route: Route, step: Step) -> None:
+        """`step` was asked, and its caller went away before it answered or failed."""
+        if len(route.steps) > 1:
+            self.cooldowns.released(step.upstream, step.target)
