@@ -16,7 +16,7 @@ from daybook.providers.echo import Echo
 from daybook.providers.llamacpp.provider import Local
 from daybook.providers.ollama.provider import Ollama
 from daybook.providers.openai import OpenAI
-from daybook.providers.upstream import Model, Upstream
+from daybook.providers.upstream import Fallback, Model, Upstream
 
 MODEL = "smollm2-135m-instruct"
 ALL = """\
@@ -132,6 +132,29 @@ def test_local_can_be_something_else(load):
         ("models:\n  m: {upstream: local, aliases: n}", 2, "aliases is not a list"),
         ("models:\n  m: {upstream: local, aliases: [n]}\n  n: {upstream: local}", 3, "used twice"),
         ("models:\n  m: local", 2, "mapping"),
+        ("models:\n  m: {upstream: local, fallback: n}", 2, "fallback is not a list"),
+        ("models:\n  m: {upstream: local, fallback: []}", 2, "fallback is not a list"),
+        ("models:\n  m:\n    upstream: local\n    fallback:\n    - {on: [timeout]}", 5, "a fallback has no model"),
+        ("models:\n  m: {upstream: local, fallback: [m]}", 2, "falls back on 'm' twice"),
+        ("models:\n  m: {upstream: local, fallback: [n, {model: n}]}", 2, "falls back on 'n' twice"),
+        ("models:\n  m: {upstream: local, fallback: [{model: n, on: [slow]}]}", 2, "no failure called 'slow'"),
+        ("models:\n  m: {upstream: local, fallback: [{model: n, on: []}]}", 2, "not a list of failures"),
+        ("models:\n  m: {upstream: local, fallback: [{model: n, when: x}]}", 2, "'when' is not known"),
+        ("models:\n  m: {upstream: local, deadline: 0}", 2, "deadline is not a number"),
+        *(
+            (f"upstreams:\n  local: {{machine: {value}}}", 2, what)
+            for value, what in (
+                ("{}", "no usd_per_hour from 0 to 10,000"),
+                ("0.1", "mapping"),
+                ("{usd_per_hour: -1}", "no usd_per_hour"),
+                ("{usd_per_hour: 10000.01}", "no usd_per_hour"),
+                ("{usd_per_hour: .inf}", "no usd_per_hour"),
+                ("{usd_per_hour: 1:30}", "no usd_per_hour"),
+                ("{usd_per_hour: 0x10}", "no usd_per_hour"),
+                ("{usd_per_hour: [1]}", "no usd_per_hour"),
+                ("{eur_per_hour: 1}", "'eur_per_hour' is not known"),
+            )
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_its_line(load, text, line, said):
@@ -239,3 +262,33 @@ def test_a_catalogue_costs_no_import(tmp_path):
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert said.stdout == "[]\n"
+
+
+def test_fallbacks_deadlines_and_machine_hours_are_read_as_written(load):
+    """Kinds as stated or all usual ones; the price to the digit; who serves registered models shares the machine's."""
+    text = """\
+upstreams: {local: {machine: {usd_per_hour: 0.10}}, openai: {machine: {usd_per_hour: 2}}}
+models:
+  a: {upstream: openai, deadline: 60, fallback: [b, {model: openai/x, on: [timeout, content_filter]}, gpt-5]}
+  b: {upstream: local}
+"""
+    catalogue = load(text)
+    model = catalogue.models["a"]
+    assert model.deadline == 60.0
+    assert model.fallbacks == (
+        Fallback("b"), Fallback("openai/x", frozenset(("timeout", "content_filter"))), Fallback("gpt-5")
+    )  # fmt: skip
+    assert Fallback("b").on == {
+        "rate_limited", "timeout", "unavailable", "conflict", "context_length", "auth", "model_not_found"
+    }  # fmt: skip
+    assert {name: str(catalogue.upstreams[name].machine_hour) for name in ("local", "openai")} == {
+        "local": "0.10",
+        "openai": "2",
+    }
+    assert (catalogue.models["b"].fallbacks, catalogue.models["b"].deadline) == ((), None)
+
+
+def test_a_fallback_that_nobody_serves_is_refused_when_the_file_is_read(load):
+    """It would be missed on the day that it is needed."""
+    with pytest.raises(SettingsError, match=r"a falls back on nothing\. No model is called 'nobody'"):
+        load("models: {a: {upstream: local, fallback: [nobody]}}")

@@ -94,12 +94,17 @@ def test_the_upstreams_word_reaches_the_client(refused, status, body, expected):
 def test_the_upstreams_failure_reaches_the_client_and_the_book(
     refused, endpoint, upstream, upstreams, status, code, asked, stream
 ):
-    """Each status as what it means, asked again only where that may help; the book has one row with the same status."""
+    """Each status as what it means, asked again only where that may help; the book has one row with the same status,
+    and one for each attempt before it that the upstream may bill."""
     before = len(upstream.seen)
     got, headers, answer = refused(upstreams, b"{}", stream=stream, retry_after="0")
     assert (got, answer["error"]["code"], len(upstream.seen) - before) == (status, code, asked)
     assert headers["x-should-retry"] == "false"
-    (row,) = [row for row in endpoint.book() if row["request_id"] == headers["x-request-id"]]
+    rows = sorted(
+        (row for row in endpoint.book() if row["request_id"] == headers["x-request-id"]), key=lambda r: r["id"]
+    )
+    row = rows[-1]
+    assert [row["status"] for row in earlier] == ["retried"] * (asked - 1 if status == 504 else 0)
     assert (row["status"], row["http_status"], row["attempts"], row["stream"]) == ("error", status, asked, stream)
     assert (row["output_tokens"], row["cost"]) == (None, None)
 
