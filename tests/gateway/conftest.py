@@ -203,7 +203,7 @@ class Endpoint:
         finally:
             book.close()
 
-    def until(self, there: Callable[[], Any], seconds: float = 10.0) -> Any:
+    def until(self, there: Callable[[], Any], seconds: float = 60.0) -> Any:
         """What `there()` returns as soon as that is something."""
         return wait_until(there, seconds)
 
@@ -213,7 +213,7 @@ class Endpoint:
         assert not self.thread.is_alive()
 
 
-def wait_until(there: Callable[[], Any], seconds: float = 10.0) -> Any:
+def wait_until(there: Callable[[], Any], seconds: float = 60.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := there()):
         assert time.monotonic() < deadline, f"not there after {seconds:g} s"
