@@ -1,10 +1,12 @@
 """`daybook prices`: what a person types, and what is answered."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from daybook.cli import main
+from daybook.prices import UNDATED
 
 
 def said(capsys, *argv, code=0):
@@ -90,3 +92,70 @@ def test_impossible_counts_are_unpriced_with_the_reason(capsys):
 def test_there_is_nothing_to_seal_in_a_clean_checkout(capsys):
     """Every shipped entry is sealed already, and sealing again writes nothing."""
     assert said(capsys, "seal") == "Nothing new to seal.\n"
+
+
+def test_show_is_a_table_with_its_source(capsys):
+    """Column under column: tiers in parentheses, `-` where there is no such rate, batch rates marked; then where the
+    figures come from, and what to know of one without a first day."""
+    assert said(capsys, "show", "gemini-2.5-pro", "--on", "2026-11-20").splitlines() == [
+        "provider  model           from        input                      cached                     output"
+        "                reasoning",
+        "google    gemini-2.5-pro  undated     1.25 (2.5 over 200,000)    0.125 (0.25 over 200,000)  "
+        "10 (15 over 200,000)  -",
+        "google    gemini-2.5-pro  2026-10-14  0.625 (1.25 over 200,000)  0.125 (0.25 over 200,000)  "
+        "5 (7.5 over 200,000)  -          batch",
+        "",
+        "USD per million tokens. genai-prices 0.2.3: https://ai.google.dev/gemini-api/docs/pricing",
+        "",
+        UNDATED,
+    ]
+
+
+def test_a_price_of_each_call_is_shown_beside_its_tokens(capsys):
+    """It is not among the prices of a million tokens."""
+    lines = said(capsys, "show", "sonar", "--provider", "perplexity").splitlines()
+    assert lines[1].endswith("+ 0.012 USD per call")
+
+
+@pytest.mark.parametrize("command", [["show"], ["estimate", "--input", "1", "--output", "1"]])
+def test_an_unknown_model_of_a_provider_says_whose_and_when(capsys, command):
+    """Each part only where it was said."""
+    err = said(capsys, command[0], "no-such", *command[1:], "--provider", "openai", code=2)
+    assert err.startswith("daybook: No rate for 'no-such' of openai is known")
+    err = said(capsys, command[0], "no-such", *command[1:], "--on", "2026-11-20", code=2)
+    assert err.startswith("daybook: No rate for 'no-such' on 2026-11-20 is known")
+    assert err.endswith("Name the provider with --provider, or append a rate to overrides.yml.\n")
+
+
+def test_estimate_as_json_is_all_that_is_known(capsys):
+    """Without a day it is today's rate, and nothing is said of days that nobody asked about; an amount that cannot be
+    known is null."""
+    facts = json.loads(said(capsys, "estimate", "gpt-4o-mini", "--input", "0", "--output", "1", "--json"))
+    assert facts | {"on": None} == {
+        "amount": "0.0000006",
+        "currency": "USD",
+        "on": None,
+        "rate": "openai/gpt-4o-mini input 0.15 cached 0.075 output 0.6 USD/MTok undated",
+        "source": "genai-prices 0.2.3",
+        "note": None,
+    }
+    assert facts["on"] == datetime.now(UTC).date().isoformat()
+    argv = ["prices", "estimate", "gpt-4o-mini", "--input", "1", "--output", "1", "--reasoning", "2", "--json"]
+    assert main(argv) == 1
+    assert json.loads(capsys.readouterr().out)["amount"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "amount"),
+    [
+        (["--input", "1000000", "--output", "0"], "2.5"),
+        (["--input", "200000", "--output", "0"], "0.25"),
+        (["--input", "200001", "--output", "0"], "0.5000025"),
+        (["--input", "200000", "--output", "0", "--batch"], "0.125"),
+        (["--input", "0", "--output", "10", "--reasoning", "10"], "0.0001"),
+    ],
+)
+def test_estimate_goes_by_its_options(capsys, options, amount):
+    """Below, at and above a tier; at the batch rate; reasoning tokens are output."""
+    out = said(capsys, "estimate", "gemini-2.5-pro", *options, "--on", "2026-11-20")
+    assert out.splitlines()[0] == f"{amount} USD on 2026-11-20"

@@ -12,6 +12,7 @@ import orjson
 
 from daybook.access.keys import Key, Keys
 from daybook.cli import CommandGroup
+from daybook.reporting.text import aligned
 from daybook.settings import Settings
 
 
@@ -113,5 +114,4 @@ def _table(keys: Sequence[Key]) -> str:
         revoked = "" if key.revoked_at is None else f"{key.revoked_at:%Y-%m-%d %H:%M}"
         admin = "yes" if key.admin else ""
         rows.append((key.id, key.name, key.project or "", admin, f"{key.created_at:%Y-%m-%d %H:%M}", revoked))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return aligned(rows)

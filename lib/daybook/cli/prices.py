@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -15,6 +14,7 @@ from daybook.errors import BadDate, UnknownModel
 from daybook.prices import UNDATED, Rate, overrides, rates, reckon, similar
 from daybook.prices.rate import Step, plain
 from daybook.records import Usage
+from daybook.reporting.text import aligned
 
 
 class Day(click.ParamType[date]):
@@ -79,7 +79,7 @@ def show(model: str, provider: str | None, on: date | None, as_json: bool) -> No
         )
         for rate in published
     ]
-    click.echo(_table(head, rows))
+    click.echo(aligned([head, *rows]))
     for source in dict.fromkeys(f"{rate.source}: {rate.origin}" if rate.origin else rate.source for rate in published):
         click.echo(f"\nUSD per million tokens. {source}")
     if any(rate.since is None for rate in published):
@@ -198,8 +198,3 @@ def _cell(steps: tuple[Step, ...] | None) -> str:
 
 def _request(rate: Rate) -> str:
     return f"+ {plain(rate.request)} USD per call" if rate.request else ""
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    return "\n".join("  ".join(f"{c:<{w}}" for c, w in zip(r, widths, strict=True)).rstrip() for r in (head, *rows))

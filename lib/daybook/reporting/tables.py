@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from daybook.reporting.text import money, p_value, percent, points, ratio, score, seconds
+from daybook.reporting.text import aligned, money, p_value, percent, points, ratio, score, seconds
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
@@ -140,11 +140,7 @@ def texts(frame: pd.DataFrame, columns: Sequence[Column]) -> dict[str, list[str]
 def to_text(frame: pd.DataFrame, columns: Sequence[Column]) -> str:
     """The same in columns of characters, for a terminal."""
     shown = texts(frame, columns)
-    widths = [max(map(len, [heading, *cells])) for heading, cells in shown.items()]
-    rows = [list(shown), *zip(*shown.values(), strict=True)]
-    return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return aligned([list(shown), *zip(*shown.values(), strict=True)])
 
 
 def _shown(kind: str, value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from math import floor, isnan, log10
@@ -21,6 +22,12 @@ def count(n: int | None, one: str | None = None, many: str | None = None) -> str
         return f"{n:,}"
     word = one if n == 1 else (many or one + "s")
     return f"{'no' if n == 0 else f'{n:,}'} {word}"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells in columns of characters, each as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def money(amount: Decimal | float | None) -> str:

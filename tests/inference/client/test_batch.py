@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from daybook.errors import BadParameter, DaybookError, RateLimited, UnknownModel
+from daybook.errors import (
+    BadParameter,
+    BookUnreachable,
+    DaybookError,
+    ModelNotFound,
+    RateLimited,
+    SettingsError,
+    Unauthorised,
+    UnknownModel,
+)
 from daybook.inference.client.answer_cache import AnswerCache, CachedAnswer, key
 from daybook.inference.client.batch import BatchResult, Limits, Request, ask_all
 
@@ -226,3 +235,118 @@ def test_answers_lie_in_a_folder_of_their_owner(tmp_path: Path) -> None:
     path = tmp_path / "new" / "answers.jsonl"
     AnswerCache(path).put("a", CachedAnswer(text="x"))
     assert [stat.S_IMODE(one.stat().st_mode) for one in (path.parent, path)] == [0o700, 0o600]
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"concurrency": 0}, {"concurrency": -1}, {"cost": Decimal("-0.01")}, {"seconds": -1.0}, {"seconds": 0.0}],
+)
+def test_a_limit_that_cannot_be_kept_is_refused(limits: dict[str, Any]) -> None:
+    """With the figures that were given."""
+    with pytest.raises(BadParameter) as refused:
+        Limits(**limits)
+    assert str(next(iter(limits.values()))) in refused.value.message
+    assert refused.value.remedy == "Give 1 or more at a time, and limits above 0."
+
+
+def test_the_smallest_limits_are_limits() -> None:
+    """One at a time, no money at all, a millisecond."""
+    limits = Limits(concurrency=1, cost=Decimal(0), seconds=0.001)
+    assert (limits.concurrency, limits.cost, limits.seconds, limits.stated) == (1, 0, 0.001, None)
+
+
+@pytest.mark.parametrize(
+    ("cost", "seconds", "left"),
+    [
+        (Decimal("0.03"), 12.5, (Decimal("0.07"), 47.5)),
+        (Decimal("0.10"), 60.0, (Decimal(0), 0.001)),
+        (Decimal("0.11"), 99.0, (Decimal(0), 0.001)),
+    ],
+)
+def test_what_is_left_of_the_limits_is_never_below_nothing(
+    cost: Decimal, seconds: float, left: tuple[Decimal, float]
+) -> None:
+    """What was taken is taken off; a moment stays, in which what was kept is found; what was stated is remembered."""
+    taken = BatchResult(spent=cost, seconds=seconds)
+    limits = Limits(concurrency=3, cost=Decimal("0.10"), seconds=60).less(taken)
+    assert (limits.cost, limits.seconds) == left
+    assert (limits.stated, limits.concurrency) == ((Decimal("0.10"), 60), 3)
+    assert (Limits().less(taken).cost, Limits().less(taken).seconds) == (None, None)
+
+
+async def test_the_rounds_of_a_run_add_up() -> None:
+    """Each figure; the first reason to stop is the run's."""
+    total = BatchResult(asked=1, spent=Decimal(1), unpriced=1, seconds=1.0)
+    for n, stopped in ((2, None), (3, "first"), (4, "second")):
+        total.add(BatchResult(asked=n, spent=Decimal(n), unpriced=n, seconds=float(n), stopped=stopped))
+    assert (total.asked, total.spent, total.unpriced, total.seconds, total.stopped) == (10, 10, 10, 10.0, "first")
+
+
+@pytest.mark.parametrize(("limit", "asked"), [("0.08", 2), ("0.09", 3), ("0.10", 3), ("0.12", 4)])
+async def test_a_cost_limit_may_be_used_up_and_not_passed(limit: str, asked: int) -> None:
+    """Three calls of three cents cost nine: exactly the limit is within it."""
+    batch = await run(Asker(cost="0.03"), 9, concurrency=1, cost=Decimal(limit))
+    assert (batch.asked, batch.stopped) == (asked, f"the cost limit of ${limit}")
+
+
+async def test_what_a_call_did_not_use_of_its_reserve_is_there_for_the_next() -> None:
+    """Five cents are set aside for each call, and each costs one: six fit into ten cents, not two."""
+    asker = Asker(cost="0.01")
+    limits = Limits(concurrency=1, cost=Decimal("0.10"))
+    batch = await ask_all(
+        questions(20), ask=asker, answers=AnswerCache(None), limits=limits, expect=lambda body: Decimal("0.05")
+    )
+    assert (batch.asked, batch.spent) == (6, Decimal("0.06"))
+
+
+async def test_a_failed_call_gives_its_reserve_back() -> None:
+    """It cost nothing that is known."""
+    asker = Asker(cost="0.05", fail={1: RateLimited("Slow.")})
+    batch = await run(asker, 9, concurrency=1, cost=Decimal("0.10"))
+    assert (asker.asked, batch.asked) == ([0, 1, 2], 2)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [UnknownModel("m"), ModelNotFound("m"), Unauthorised("m"), SettingsError("m"), BookUnreachable("m")],
+    ids=lambda error: type(error).__name__,
+)
+async def test_what_no_other_question_would_change_ends_the_run(error: DaybookError) -> None:
+    """At once, whatever was answered before, and nobody is left waiting."""
+    waiting = asyncio.Event()
+
+    async def ask(question: Request) -> CachedAnswer:
+        if question.body["n"] == 1:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                waiting.set()
+        if question.body["n"] == 2:
+            raise error
+        return CachedAnswer(text="0")
+
+    with pytest.raises(type(error)):
+        await ask_all(questions(20), ask=ask, answers=AnswerCache(None), limits=Limits(concurrency=2))
+    assert waiting.is_set()
+
+
+@pytest.mark.parametrize(("n", "gives_up"), [(1, 1), (9, 9), (10, 10), (11, 10)])
+async def test_a_run_of_failures_gives_up_after_ten_or_all(n: int, gives_up: int) -> None:
+    """With how many failed of how many, and what to do where the failure itself does not say."""
+    asker = Asker(fail={i: RateLimited("Slow.") for i in range(n)})
+    with pytest.raises(DaybookError) as failed:
+        await run(asker, n, concurrency=1)
+    assert failed.value.message == f"The first {gives_up} of {n} questions failed; the last: Slow."
+    assert failed.value.remedy == "See that the model answers: daybook ask."
+    assert len(asker.asked) == gives_up
+    with pytest.raises(DaybookError) as failed:
+        await run(Asker(fail={0: RateLimited("Slow.", remedy="Wait.")}), 1)
+    assert failed.value.remedy == "Wait."
+
+
+async def test_where_one_was_answered_failures_are_counted_to_the_end() -> None:
+    """Each under its kind, or its name where it has none."""
+    fail: dict[int, Exception] = {n: RateLimited("Slow.") for n in range(1, 15)}
+    batch = await run(Asker(fail=fail | {15: DaybookError("Odd.")}), 16, concurrency=1)
+    assert list(batch.answers) == ["k0"]
+    assert batch.errors == {f"k{n}": "rate_limited" for n in range(1, 15)} | {"k15": "DaybookError"}

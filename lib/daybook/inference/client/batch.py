@@ -60,7 +60,9 @@ class Limits:
     """The limits of the whole run, where these are what is left of them."""
 
     def __post_init__(self) -> None:
-        if self.concurrency < 1 or (self.cost is not None and self.cost < 0) or (self.seconds or 1) <= 0:
+        cost = 0 if self.cost is None else self.cost
+        seconds = 1 if self.seconds is None else self.seconds
+        if self.concurrency < 1 or cost < 0 or seconds <= 0:
             raise BadParameter(
                 f"concurrency {self.concurrency}, cost {self.cost}, seconds {self.seconds}.",
                 remedy="Give 1 or more at a time, and limits above 0.",
