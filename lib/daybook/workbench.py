@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,11 +187,15 @@ class Daybook:
             "select * from calls where time >= :since order by time desc limit :n", {"since": since, "n": limit}
         )
 
-    def costs(self, *, logical_date: str | date | None = None, days: int = 30) -> Costs:
-        """Who spent what on which model in the `days` UTC days that end with `logical_date` (today)."""
+    def costs(
+        self, *, logical_date: str | date | None = None, days: int = 30, hour_price: float | str = "0.10"
+    ) -> Costs:
+        """Who spent what on which model in the `days` UTC days that end with `logical_date` (today). `hour_price`: US
+        dollars for an hour of the machine that answers what costs nothing."""
         from daybook.costs.report import Costs
 
-        return Costs.read(self.book, logical_date=logical_date or self._today, days=days, now=self.clock.now())
+        day, price = logical_date or self._today, Decimal(str(hour_price))
+        return Costs.read(self.book, logical_date=day, days=days, hour_price=price, now=self.clock.now())
 
     def traffic(self, *, logical_date: str | date | None = None, days: int = 7) -> Traffic:
         """What happened on the endpoint in the `days` UTC days that end with `logical_date` (today)."""

@@ -175,13 +175,13 @@ def test_prose_table_and_findings_say_the_same_in_the_same_units(tuned: Callable
 def test_the_table_of_what_was_compared_has_every_figure(tuned: Callable[..., Finetuning]) -> None:
     """Each measure before, after and their difference, with unit, interval, rows, p and verdict."""
     frame = tuned(loss("better")).compared
-    assert frame["model"].tolist() == ["before", "difference", "after"]
+    assert frame["model"].tolist() == ["before", "after", "difference"]
     assert frame["unit"].tolist() == ["figure"] * 3
-    assert frame["value"].tolist() == [1.5, 0.25, 1.25]
-    assert frame["low"].tolist() == [1.4, 0.2, 1.2]
-    assert frame["high"].tolist() == [1.6, 0.3, 1.3]
+    assert frame["value"].tolist() == [1.5, 1.25, 0.25]
+    assert frame["low"].tolist() == [1.4, 1.2, 0.2]
+    assert frame["high"].tolist() == [1.6, 1.3, 0.3]
     assert frame["n"].tolist() == [24] * 3
-    assert frame["verdict"].tolist() == ["", "better", ""]
+    assert frame["verdict"].tolist() == ["", "", "better"]
     assert frame["p"].dropna().tolist() == [0.0004]
 
 

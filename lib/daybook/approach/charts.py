@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.ticker import FuncFormatter
 
 from daybook.approach.figures import ApproachFigures
-from daybook.reporting.charts.style import BLUE, GREEN, INK, Chart, chart, nothing, short
+from daybook.reporting.charts.style import BLUE, GREEN, GREY, ORANGE, RED, SKY, Chart, chart, legend, nothing, short
 from daybook.reporting.charts.timeline import dollars
 from daybook.reporting.tables import to_records
 
@@ -21,26 +21,18 @@ def against_price(approach: ApproachFigures) -> Chart:
         height=4.0,
         subtitle=f"{len(approach.evaluation.data)} held-out rows; bars: 95 % intervals; top left is best",
     )
+    colours = iter((BLUE, ORANGE, SKY, RED, GREY))
     for row in rows:
-        x, colour = float(row["per_1000"]), GREEN if row["method"] == approach.recommended else BLUE
+        x, recommended = float(row["per_1000"]), row["method"] == approach.recommended
+        colour = GREEN if recommended else next(colours)
+        label = short(row["method"]) + (" (recommended)" if recommended else "")
         if row["low"] is not None:
             axis.plot([x, x], [row["low"], row["high"]], color=colour, linewidth=2)
-        axis.plot([x], [row["quality"]], "o", color=colour, markersize=8)
-        label = (
-            f"{short(row['method'])} (recommended)" if row["method"] == approach.recommended else short(row["method"])
-        )
-        axis.annotate(
-            label,
-            (x, row["quality"]),
-            xytext=(8, 4),
-            textcoords="offset points",
-            fontsize=9,
-            color=INK,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},  # over another one's interval
-        )
+        axis.plot([x], [row["quality"]], "o", color=colour, markersize=8, label=label)
+    legend(axis)
     prices = [float(row["per_1000"]) for row in rows]
     axis.set_xscale("log")
-    axis.set_xlim(min(prices) / 2, max(prices) * 8)
+    axis.set_xlim(min(prices) / 2, max(prices) * 2)
     axis.set_ylim(0, 1.05)
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
     axis.xaxis.set_major_formatter(FuncFormatter(dollars))

@@ -25,10 +25,10 @@ BEARABLE = 0.05
 nothing can be told."""
 METHODS: Mapping[str, str] = {
     "zero_shot": "the question alone",
-    "few_shot": "the same examples each time",
-    "retrieved": "the nearest examples each time",
-    "lora": "the model with a trained adapter",
-    "head": "a logistic head on embeddings",
+    "few_shot": "the same examples",
+    "retrieved": "the nearest examples",
+    "lora": "a trained adapter",
+    "head": "a head on embeddings",
 }
 
 

@@ -9,7 +9,7 @@ What is computed is in `figures`; `charts`, `prose` and `tables` are functions o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from daybook.approach import charts, prose, tables
@@ -37,8 +37,8 @@ class Approach(ApproachFigures, Result):
     recommendation = Prose(prose.recommendation)
 
     @property
-    def prose(self) -> str:
-        return f"{self.measured_prose}\n\n{self.recommendation}"
+    def paragraphs(self) -> Sequence[str]:
+        return self.measured_prose, self.recommendation
 
     @property
     def difference_prose(self) -> str:

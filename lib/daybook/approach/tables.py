@@ -15,7 +15,7 @@ _COLUMNS = (
     Column("p50", "p50", "seconds"),
     Column("p95", "p95", "seconds"),
     Column("training", "training", "seconds"),
-    Column("training_cost", "training costs", "money"),
+    Column("training_cost", "its cost", "money"),
 )
 _WAYS = ("One way", "Two ways", "Three ways", "Four ways", "Five ways")
 

@@ -70,6 +70,8 @@ def run(word: str, day: str | None, given: tuple[str, ...], source: str, timeout
             progress=_progress(word, logical_date),
         )
     click.echo(f"{word} for {logical_date}: {outcome.run.state} in {render.seconds(outcome.run.seconds)}")
+    if verdict := standing.verdict(outcome.findings):
+        click.echo(f"  {verdict}")
     for finding in standing.headlines(word, outcome.findings):
         between = render.interval(finding)
         text = f"  {finding['name'].replace('_', ' ')}: {render.figure(finding)}"

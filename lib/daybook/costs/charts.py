@@ -46,9 +46,12 @@ def _empty(costs: CostsFigures) -> str:
 
 def who(costs: CostsFigures) -> Chart:
     """Spend by model, caller and project."""
+    title = f"Who spent it, and on what: {costs.window}"
+    if not costs.spend:
+        return nothing(title, _empty(costs))
     left_out = f"; {count(costs.unpriced_calls, 'unpriced call')} left out" if costs.unpriced_calls else ""
     return ranked.ranked(
-        f"Who spent it, and on what: {costs.window}",
+        title,
         [
             ranked.RankedPanel("by model", _bars(costs, to_records(costs.by_model), "model", BLUE)),
             ranked.RankedPanel("by caller", _bars(costs, to_records(costs.by_caller), "caller", SKY)),
@@ -56,7 +59,6 @@ def who(costs: CostsFigures) -> Chart:
         ],
         unit=f"US dollars{left_out}",
         money=True,
-        empty=_empty(costs),
     )
 
 
@@ -72,7 +74,7 @@ def _bars(costs: CostsFigures, rows: list[TableRow], key: str, colour: str) -> l
 def offers(costs: CostsFigures) -> Chart:
     """The same tokens on other models, beside what they really cost."""
     title = "The same tokens on other models"
-    known = [(f"{o.provider}/{o.model}", float(o.amount)) for o in costs.offers if o.amount is not None]
+    known = [(o.name, float(o.amount)) for o in costs.offers if o.amount is not None]
     if costs.compared is None or not known:
         return nothing(title, "No priced tokens in this window.")
     real = float(costs.compared)

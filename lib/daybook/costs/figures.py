@@ -18,14 +18,13 @@ import pandas as pd
 from daybook.costs import repricing
 from daybook.costs.forecast import Expected, Forecast, fit, following, rest_of_month
 from daybook.costs.repricing import Quote
+from daybook.errors import BadParameter
 from daybook.ports import Reader
 from daybook.reporting import tables
 from daybook.reporting.tables import TableRow, grouped, model_of, to_records, total
 from daybook.window import Window, midnight
 
 DEAREST = 10
-MACHINE_HOUR = Decimal("0.10")
-"""US dollars: an example of what an hour of a small machine costs."""
 NOBODY = {"caller": "(no caller)", "project": "(no project)", "model": "(no model)"}
 
 
@@ -46,6 +45,8 @@ class CostsFigures:
     offers: list[Quote] = field(repr=False)
     machine_seconds: float | None = None
     """Seconds that the answers of calls at a rate of zero took, added up; None where none was measured."""
+    hour_price: Decimal = Decimal("0.10")
+    """US dollars for an hour of the machine that answered them: the reader's assumption."""
     now: datetime | None = None
 
     @classmethod
@@ -56,6 +57,7 @@ class CostsFigures:
         logical_date: date | str,
         days: int = 30,
         models: Sequence[tuple[str, str]] = repricing.MODELS,
+        hour_price: Decimal = Decimal("0.10"),
         now: datetime | None = None,
     ) -> Self:
         """The costs of the `days` UTC days that end with `logical_date`. Raises BadDate and BadParameter.
@@ -63,6 +65,8 @@ class CostsFigures:
         `models`: (provider, model) pairs to compare with, by the prices of the logical date. `now`: where it lies
         within the window, days that are not over yet are left out of the forecast.
         """
+        if not (hour_price.is_finite() and 0 <= hour_price <= 1_000_000):
+            raise BadParameter(f"An hour of this machine costs {hour_price}.", remedy="Say US dollars, such as 0.10.")
         window = Window.of(logical_date, days)
         bounds = {"start": window.start, "end": window.end}
         month = window.last.replace(day=1)
@@ -80,6 +84,7 @@ class CostsFigures:
             first_call=firsts[0]["first"] if firsts else None,
             offers=repricing.reprice(usages, models, window.last) if usages else [],
             machine_seconds=to_records(book.query("costs_machine", **bounds))[0]["seconds"],
+            hour_price=hour_price,
             now=now,
         )
 
@@ -111,12 +116,18 @@ class CostsFigures:
         return amount
 
     @cached_property
+    def cheapest_and_dearest(self) -> list[Quote]:
+        """The two ends of what the same tokens would have cost elsewhere; empty where no price is known."""
+        known = [offer for offer in self.offers if offer.amount is not None]
+        return [known[0], known[-1]] if known else []
+
+    @cached_property
     def machine_cost(self) -> Decimal | None:
-        """US dollars at MACHINE_HOUR for the time that answers at a rate of zero took: at most that, since answers that
+        """US dollars at `hour_price` for the time that answers at a rate of zero took: at most that, since answers that
         were given side by side count each. None where no time was measured."""
         if self.machine_seconds is None:
             return None
-        return Decimal(str(self.machine_seconds)) * MACHINE_HOUR / 3600
+        return Decimal(str(self.machine_seconds)) * self.hour_price / 3600
 
     # ── what is to come ───────────────────────────────────────────────────────────────────────────
 
@@ -229,7 +240,7 @@ class CostsFigures:
         """What the priced calls' tokens would have cost on other models on the logical date, cheapest first."""
         rows = [
             (
-                f"{offer.provider}/{offer.model}",
+                offer.name,
                 offer.amount,
                 float(offer.amount / self.compared) if offer.amount is not None and self.compared else None,
                 offer.rate,

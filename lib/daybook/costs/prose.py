@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from daybook.costs.figures import MACHINE_HOUR, CostsFigures
+from daybook.costs.figures import CostsFigures
 from daybook.costs.forecast import FEWEST
 from daybook.reporting.tables import to_records
 from daybook.reporting.text import as_of, between, code, count, listing, money, percent, seconds
@@ -37,14 +37,13 @@ def _spend(costs: CostsFigures) -> str:
 def _worth(costs: CostsFigures) -> str:
     """What calls that cost nothing would cost elsewhere, and what the machine that answered them may cost."""
     text = ""
-    if known := [offer for offer in costs.offers if offer.amount is not None]:
-        cheap, dear = known[0], known[-1]
-        text += f" **The same tokens would have cost from {money(cheap.amount)}** on"
-        text += f" {code(f'{cheap.provider}/{cheap.model}')} **to {money(dear.amount)}** on"
-        text += f" {code(f'{dear.provider}/{dear.model}')}."
+    if costs.cheapest_and_dearest:
+        cheap, dear = costs.cheapest_and_dearest
+        text += f" **The same tokens would have cost from {money(cheap.amount)}** on {code(cheap.name)}"
+        text += f" **to {money(dear.amount)}** on {code(dear.name)}."
     if costs.machine_cost is not None and costs.machine_seconds is not None:
         text += f" The machine is not free: answering took {seconds(costs.machine_seconds)} of it at most,"
-        text += f" {money(costs.machine_cost)} at an example of {money(MACHINE_HOUR)} an hour."
+        text += f" {money(costs.machine_cost)} at {money(costs.hour_price)} an hour: say yours as {code('hour_price')}."
     return text
 
 
@@ -68,19 +67,17 @@ def unpriced(costs: CostsFigures) -> str:
 
 
 def offers(costs: CostsFigures) -> str:
-    known = [offer for offer in costs.offers if offer.amount is not None]
-    if costs.compared is None or not known:
+    if costs.compared is None or not costs.cheapest_and_dearest:
         return "There are no priced tokens in this window to compare with other models."
     n = sum(row["calls"] for row in costs.usages)
-    cheap, dear = known[0], known[-1]
+    cheap, dear = costs.cheapest_and_dearest
     text = f"The {count(n, 'priced call')} cost {money(costs.compared)}. By the prices of {costs.window.last} the"
-    text += f" same tokens would have cost from {money(cheap.amount)} on {code(f'{cheap.provider}/{cheap.model}')} to"
-    text += f" {money(dear.amount)} on {code(f'{dear.provider}/{dear.model}')}."
-    missing = len(costs.offers) - len(known)
-    if missing:
+    text += f" same tokens would have cost from {money(cheap.amount)} on {code(cheap.name)} to"
+    text += f" {money(dear.amount)} on {code(dear.name)}."
+    known = [offer for offer in costs.offers if offer.amount is not None]
+    if missing := len(costs.offers) - len(known):
         text += f" For {count(missing, 'model')} no price of that day is known."
-    undated = sum(1 for offer in known if not offer.dated)
-    if undated:
+    if undated := sum(not offer.dated for offer in known):
         text += f" For {undated} of these {len(known)} the price book does not say since when the price holds."
     return text + " This compares prices, not answers: other models count and answer in other tokens."
 

@@ -9,6 +9,7 @@ What is computed is in `figures`; `charts`, `prose` and `tables` are functions o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from daybook.costs import charts, prose
@@ -43,20 +44,16 @@ class Costs(CostsFigures, Result):
     dearest_prose = Prose(prose.dearest)
 
     @property
-    def about(self) -> str:
-        return f", {self.window}"
-
-    @property
-    def prose(self) -> str:
-        """All of it, in Markdown."""
-        parts = (self.spend_prose, self.unpriced_prose, self.elsewhere_prose, self.forecast_prose, self.dearest_prose)
-        return "\n\n".join(parts if self.calls else parts[:1])
+    def paragraphs(self) -> Sequence[str]:
+        if not self.calls:
+            return (self.spend_prose,)
+        return self.spend_prose, self.unpriced_prose, self.elsewhere_prose, self.forecast_prose, self.dearest_prose
 
     def findings(self) -> list[TableRow]:
         """What a run enters into the book: name, value, unit, low, high, level, n, note."""
         priced = self.calls - self.unpriced_calls
         reason = self.forecast if isinstance(self.forecast, str) else None
-        found = [
+        rows = [
             finding("calls", self.calls, "calls", n=self.calls),
             finding("unpriced_calls", self.unpriced_calls, "calls", n=self.calls),
             finding("spend", self.spend, "USD", n=priced),
@@ -64,14 +61,17 @@ class Costs(CostsFigures, Result):
         ]
         for name, expected in (("forecast_next_30_days", self.next_30_days), ("forecast_month", self.month)):
             if expected is None:
-                found.append(finding(name, None, "USD", n=len(self.whole_days), note=reason))
+                rows.append(finding(name, None, "USD", n=len(self.whole_days), note=reason))
             else:
-                found.append(finding(name, expected.value, "USD", expected.low, expected.high, n=expected.n))
-        found += [
-            finding(f"elsewhere/{offer.provider}/{offer.model}", offer.amount, "USD", note=offer.note)
-            for offer in self.offers
-        ]
-        return sorted(found, key=lambda row: str(row["name"]))
+                rows.append(finding(name, expected.value, "USD", expected.low, expected.high, n=expected.n))
+        rows += [finding(f"elsewhere/{offer.name}", offer.amount, "USD", note=offer.note) for offer in self.offers]
+        if self.spend == 0:  # the answer where all is free: what it would cost elsewhere, and what the machine costs
+            ends = zip(("from", "to"), self.cheapest_and_dearest, strict=False)
+            rows += [finding(f"same_tokens/{end}/{offer.name}", offer.amount, "USD") for end, offer in ends]
+            seconds = self.machine_seconds
+            note = None if seconds is None else f"{seconds:.1f} s at {self.hour_price} USD an hour"
+            rows.append(finding("machine_time", self.machine_cost, "USD", note=note))
+        return sorted(rows, key=lambda row: str(row["name"]))
 
     def cover(self) -> tuple[Chart, Styler]:
         return self.chart_by_day(), self.table("by_model")

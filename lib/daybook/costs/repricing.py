@@ -44,6 +44,10 @@ class Quote:
     dated: bool = False
     """Whether the price book says since when the price holds. If not, it is the oldest on record."""
 
+    @property
+    def name(self) -> str:
+        return f"{self.provider}/{self.model}"
+
 
 def first_tier(models: Sequence[tuple[str, str]], on: date) -> int:
     """Input tokens up to which each of the models charges its base price."""

@@ -224,9 +224,13 @@ def _close(settings: Settings, console: Console, day: date, ended: list[Ended], 
         if report is None or (run is not None and not run.ok):
             table.add_row(about, word, "" if run is None else run.state, "", "" if run is None else run.message)
             continue
-        found = "\n".join(_sentence(finding) for finding in standing.headlines(word, report.findings)[:3])
+        verdict = standing.verdict(report.findings)
+        sentences = [str(verdict)] if verdict else []
+        sentences += [_sentence(finding) for finding in standing.headlines(word, report.findings)[:3]]
         seconds = "" if report.run.seconds is None else f"{report.run.seconds:.1f}"
-        table.add_row(about, f"[link={report.html.as_uri()}]{word}[/link]", report.run.state, seconds, found)
+        table.add_row(
+            about, f"[link={report.html.as_uri()}]{word}[/link]", report.run.state, seconds, "\n".join(sentences)
+        )
     console.print(table)
     console.print(
         f"In the book: {calls['n']:,} calls, {calls['ok']:,} of them answered, {calls['unpriced']:,} without a price."

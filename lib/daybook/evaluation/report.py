@@ -10,7 +10,7 @@ What is computed is in `figures`; `charts`, `prose` and `tables` are functions o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from daybook.evaluation import charts, gate, prose, tables
@@ -40,9 +40,9 @@ class Evaluation(EvaluationFigures, Result):
         return tables.tables(self)
 
     @property
-    def prose(self) -> str:
-        parts = [self.plan_prose, self.quality_prose, self.difference_prose]
-        return "\n\n".join(parts if self.task == "stored" else [*parts, self.cost_prose])
+    def paragraphs(self) -> Sequence[str]:
+        parts = (self.plan_prose, self.quality_prose, self.difference_prose)
+        return parts if self.task == "stored" else (*parts, self.cost_prose)
 
     def require(self, *, at_least: float | None = None, must: str | None = None) -> None:
         """Raises GateNotMet unless the first contestant scores at least that, and the second is `better` or

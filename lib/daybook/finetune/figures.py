@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any, Literal
 
 import pandas as pd
@@ -149,13 +150,12 @@ class FinetuningFigures:
     def compared(self) -> pd.DataFrame:
         """Each measure before and after, and their difference: with its unit, p and verdict."""
         rows = []
-        for name, found in sorted(self.done.metrics.items()):
-            measure, _, side = name.partition("_")
-            if side not in SIDES:
+        for measure, side in product(("accuracy", "loss"), SIDES):
+            if (value := self.done.metrics.get(f"{measure}_{side}")) is None:
                 continue
             unit = "figure" if measure != "accuracy" else "points" if side == "difference" else "percent"
-            ends = (found["value"], found.get("low"), found.get("high"))
-            rows.append((measure, SIDES[side], unit, *ends, found["n"], found.get("p"), found.get("verdict", "")))
+            ends = (value["value"], value.get("low"), value.get("high"))
+            rows.append((measure, SIDES[side], unit, *ends, value["n"], value.get("p"), value.get("verdict", "")))
         return tables.table(["measure", "model", "unit", "value", "low", "high", "n", "p", "verdict"], rows)
 
     @property

@@ -8,6 +8,7 @@ What is computed is in `figures`; `charts`, `prose` and `tables` are functions o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from daybook.finetune import charts, prose
@@ -41,11 +42,10 @@ class Finetuning(FinetuningFigures, Result):
     registered_prose = Prose(prose.registered)
 
     @property
-    def prose(self) -> str:
-        parts = [self.gates_prose, self.estimate_prose]
-        if self.trained:
-            parts = [self.compared_prose, self.registered_prose, self.gates_prose, self.training_prose]
-        return "\n\n".join(parts)
+    def paragraphs(self) -> Sequence[str]:
+        if not self.trained:
+            return self.gates_prose, self.estimate_prose
+        return self.compared_prose, self.registered_prose, self.gates_prose, self.training_prose
 
     def cover(self) -> tuple[Chart, Styler] | None:
         if not self.trained or self.measure is None:

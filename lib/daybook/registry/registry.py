@@ -256,10 +256,6 @@ class Registry:
         )
         return [Mark(row["time"], str((row["details"] or {}).get("reason")), row["actor"]) for row in rows]
 
-    def trained_on(self, subject: str) -> Sequence[ModelVersion]:
-        """The versions whose training data holds something of this person."""
-        return [version for version in self.versions() if subject in version.subjects]
-
     def _latest(self, name: str | None = None) -> Iterable[ModelAlias]:
         where = "" if name is None else " where model = :name"
         rows = self._book.rows(

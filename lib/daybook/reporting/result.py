@@ -64,13 +64,19 @@ class Result(ABC):
 
     @property
     def about(self) -> str:
-        """What the tables are about: the end of each caption."""
-        return ""
+        """What the tables are about: the end of each caption. Of a result of days, its window."""
+        window = getattr(self, "window", None)
+        return "" if window is None else f", {window}"
 
     @property
-    @abstractmethod
+    def paragraphs(self) -> Sequence[str]:
+        """What it says, in parts."""
+        return ()
+
+    @property
     def prose(self) -> str:
         """What it says, in Markdown."""
+        return "\n\n".join(self.paragraphs)
 
     @abstractmethod
     def findings(self) -> list[TableRow]:

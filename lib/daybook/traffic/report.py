@@ -9,6 +9,7 @@ What is computed is in `figures`; `charts`, `prose` and `tables` are functions o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from daybook.reporting.findings import finding
@@ -44,19 +45,15 @@ class Traffic(TrafficFigures, Result):
     tokens_prose = Prose(prose.tokens)
 
     @property
-    def about(self) -> str:
-        return f", {self.window}"
-
-    @property
-    def prose(self) -> str:
-        """All of it, in Markdown."""
-        parts = (self.volume_prose, self.errors_prose, self.latency_prose, self.paths_prose, self.tokens_prose)
-        return "\n\n".join(parts if self.calls else parts[:1])
+    def paragraphs(self) -> Sequence[str]:
+        if not self.calls:
+            return (self.volume_prose,)
+        return self.volume_prose, self.errors_prose, self.latency_prose, self.paths_prose, self.tokens_prose
 
     def findings(self) -> list[TableRow]:
         """What a run enters into the book: name, value, unit, low, high, level, n, note."""
         n = self.calls
-        found = [finding("calls", n, "calls", n=n)]
+        rows = [finding("calls", n, "calls", n=n)]
         shares = {
             "failed_rate": self.failed,
             "client_closed_rate": self.closed,
@@ -66,20 +63,20 @@ class Traffic(TrafficFigures, Result):
             "truncated_rate": self.truncated,
             "cut_off_rate": self.cut_off,
         }
-        found += [finding(name, s.value, "share", s.low, s.high, n=s.n) for name, s in shares.items()]
+        rows += [finding(name, s.value, "share", s.low, s.high, n=s.n) for name, s in shares.items()]
         library = self.library
         if library.calls:
-            found.append(finding("library_calls", library.calls, "calls", n=library.calls))
-            found.append(finding("library_spend", library.spend, "USD", n=library.priced))
+            rows.append(finding("library_calls", library.calls, "calls", n=library.calls))
+            rows.append(finding("library_spend", library.spend, "USD", n=library.priced))
         for measure in MEASURES:
             for p in QUANTILES:
                 q = self.quantile(measure, p)
                 ends = (None, None, None) if q is None else (q.value, q.low, q.high)
-                found.append(finding(f"{measure}_p{p * 100:.0f}", ends[0], "seconds", *ends[1:], n=self.n(measure)))
+                rows.append(finding(f"{measure}_p{p * 100:.0f}", ends[0], "seconds", *ends[1:], n=self.n(measure)))
         counted = total(self.rows, "counted") or 0
         for name in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"):
-            found.append(finding(name, total(self.rows, name), "tokens", n=counted))
-        return sorted(found, key=lambda row: str(row["name"]))
+            rows.append(finding(name, total(self.rows, name), "tokens", n=counted))
+        return sorted(rows, key=lambda row: str(row["name"]))
 
     def cover(self) -> tuple[Chart, Styler]:
         return self.chart_latency(), self.table("by_model")

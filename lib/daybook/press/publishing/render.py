@@ -83,7 +83,6 @@ def environment() -> Environment:
         "number": number,
         "interval": interval,
         "moment": moment,
-        "parameter": parameter,
         "figure": figure,
     }
     made.globals["states"] = STATES
@@ -154,17 +153,6 @@ def _with_unit(text: str, unit: str) -> str:
 
 def moment(value: datetime | None) -> str:
     return "–" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
-
-
-def parameter(value: Any) -> str:
-    """A parameter as people read it: lists without brackets, yes and no; empty where nothing was said."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(parameter(item) for item in value)
-    if isinstance(value, dict):
-        return "; ".join(f"{key}: {parameter(item)}" for key, item in value.items())
-    return "" if value is None else str(value)
 
 
 def _title(notebook: Mapping[str, Any], run: Run) -> str:

@@ -20,7 +20,7 @@ HEADLINES = 4
 """Findings shown of a run: those that its word names below (`quality/*`: all that begin so), else the first."""
 FIRST: Mapping[str, tuple[str, ...]] = {
     "traffic": ("calls", "failed_rate", "latency_p95", "first_token_p50"),
-    "costs": ("spend", "unpriced_calls", "forecast_next_30_days", "spend_per_call"),
+    "costs": ("spend", "same_tokens/*", "machine_time", "unpriced_calls", "forecast_next_30_days", "spend_per_call"),
     "evaluation": ("difference/*", "quality/*"),
     "approach": ("recommended", "quality/*"),
     "finetune": ("accuracy_difference", "accuracy_tuned", "accuracy_base", "examples"),
@@ -40,6 +40,9 @@ class Verdict:
     """One of VERDICTS."""
     text: str
     """What was judged, with its figures: a sentence."""
+
+    def __str__(self) -> str:
+        return f"{self.state.capitalize()}. {self.text}"
 
 
 def verdict(findings: Iterable[Mapping[str, Any]]) -> Verdict | None:
