@@ -54,11 +54,11 @@ def test_a_table_without_rows_is_one_line():
     ("kind", "value", "shown"),
     [
         ("points", 0.05, "+5.0 points"),
-        ("points", -0.0004, "-0.0 points"),
+        ("points", -0.0004, "-0.04 points"),
         ("ratio", 0.8, "0.800"),
         ("p", 0.00099, "< 0.001"),
         ("p", 0.001, "0.001"),
-        ("p", 0.04951, "0.050"),
+        ("p", 0.04951, "0.0495"),
         ("percent", 0.8, "80.0 %"),
         ("times", 2.04, "×2"),
         ("figure", 0.21942, "0.219"),

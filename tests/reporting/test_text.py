@@ -4,7 +4,25 @@ from decimal import Decimal
 
 import pytest
 
-from daybook.reporting.text import amounts, between, code, count, listing, money, percent, plain, seconds, unbroken
+from daybook.reporting.gates import Gate, Measured, borderline, judge
+from daybook.reporting.text import (
+    amounts,
+    between,
+    code,
+    count,
+    difference,
+    equals,
+    listing,
+    money,
+    p_value,
+    percent,
+    plain,
+    points,
+    ratio,
+    score,
+    seconds,
+    unbroken,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +69,82 @@ def test_shares_are_per_cent(value, text):
 )
 def test_durations_have_a_unit_that_fits(value, text):
     assert seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("write", "value", "text"),
+    [
+        (p_value, 0.0495, "0.0495"),
+        (p_value, 0.04996, "0.04996"),
+        (p_value, 0.05, "0.050"),
+        (p_value, 0.0504, "0.0504"),
+        (p_value, 0.0494, "0.049"),
+        (p_value, 0.00996, "0.00996"),
+        (p_value, 0.0996, "0.0996"),
+        (p_value, 0.001, "0.001"),
+        (p_value, 0.0009999, "< 0.001"),
+        (p_value, 0.00104, "0.00104"),
+        (p_value, 1.0, "1.000"),
+        (p_value, None, "unknown"),
+        (p_value, float("nan"), "unknown"),
+        (equals, 0.0495, "= 0.0495"),
+        (equals, 0.0004, "< 0.001"),
+        (equals, 0.001, "= 0.001"),
+        (ratio, 0.7996, "0.7996"),
+        (ratio, 0.8, "0.800"),
+        (ratio, 0.8 + 1e-16, "0.800"),
+        (ratio, 0.80004, "0.80004"),
+        (ratio, 0.99996, "0.99996"),
+        (ratio, 0.6274, "0.627"),
+        (ratio, None, "unknown"),
+        (ratio, float("nan"), "unknown"),
+        (points, 0.0002, "+0.02 points"),
+        (points, -0.0002, "-0.02 points"),
+        (points, 0.0, "+0.0 points"),
+        (points, -0.0504, "-5.04 points"),
+        (points, 0.0496, "+4.96 points"),
+        (points, 0.05, "+5.0 points"),
+        (points, 0.0123, "+1.2 points"),
+        (points, None, "unknown"),
+        (score, 0.004, "+0.004"),
+        (score, -0.004, "-0.004"),
+        (score, 0.0, "+0.00"),
+        (score, 0.256, "+0.26"),
+        (score, None, "unknown"),
+    ],
+)
+def test_a_figure_stands_on_its_side_of_what_it_is_held_against(write, value, text):
+    """A p of 0.0495 is below 0.05 and not 0.050; a ratio beside four fifths, points beside five and none, scores beside
+    0; noise of the last bit is none."""
+    assert write(value) == text
+
+
+def test_a_difference_shows_on_which_side_of_zero_its_interval_ends():
+    """An interval without 0 is seen to be without 0."""
+    assert difference(0.042, 0.0002, 0.0749, 0.0495) == "+4.2 points (95 % interval +0.02 to +7.5), p = 0.0495"
+    assert difference(None, None, None) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("gate", "value", "shown"),
+    [
+        (Gate("r", at_least=0.8), 0.79999, "0.79999"),
+        (Gate("r", at_least=0.8), 0.76543, "0.7654"),
+        (Gate("r", at_most=0.1), 0.100004, "0.100004"),
+        (Gate("r", at_most=0.1), 0.2, "0.2"),
+    ],
+)
+def test_a_limit_and_what_breaks_it_are_not_the_same_number(gate, value, shown):
+    """`at least 0.8: it is 0.8` would be met: so many digits as it takes."""
+    assert gate.shown(value) == shown
+    if not gate.keeps(value):
+        assert judge([gate], {"r": Measured(value)}) == [f"{gate}: it is {shown}"]
+
+
+def test_a_limit_that_the_interval_breaks_by_little_says_by_how_much():
+    """Met by the value; the end that breaks it is shown on its side."""
+    (line,) = borderline([Gate("r", at_least=0.8)], {"r": Measured(0.80001, 0.79999, 0.9)})
+    assert line == "r at least 0.8: met by 0.8, but its interval reaches 0.79999"
 
 
 def test_counts_agree_with_their_noun():

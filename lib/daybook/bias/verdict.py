@@ -119,16 +119,18 @@ class BiasVerdict(Result):
 
     @property
     def tables(self) -> Mapping[str, Table]:
-        measured = self.measured
-        rows = [(str(gate), self._state(gate), measured.get(gate.name, Measured(None))) for gate in self.gates]
-        frame = pd.DataFrame(
-            [(text, state, value.value, value.low, value.high) for text, state, value in rows],
-            columns=["limit", "state", "value", "low", "high"],
-        )
+        measured = [self.measured.get(gate.name, Measured(None)) for gate in self.gates]
+        rows = [
+            (str(gate), self._state(gate), None if m.value is None else gate.shown(m.value), m.low, m.high)
+            for gate, m in zip(self.gates, measured, strict=True)
+        ]
+        frame = pd.DataFrame(rows, columns=["limit", "state", "value", "low", "high"])
         columns = [
             Column("limit", "limit"),
             Column("state", "state"),
-            Column("value", "it is", "figure", "low", "high"),
+            Column("value", "it is"),
+            Column("low", "from", "figure"),
+            Column("high", "to", "figure"),
         ]
         return {"limits": Table("Limits stated beforehand", columns, frame)}
 
@@ -143,12 +145,9 @@ class BiasVerdict(Result):
         rows = [findings.verdict(*self.verdict)]
         rows += [row for audit in self.audits.values() for row in audit.findings()]
         for gate in self.gates:
-            failed = judge([gate], self.measured)
             value = self.measured.get(gate.name, Measured(None))
-            kept = None if value.value is None else float(not failed)
-            ends = "" if value.low is None or value.high is None else f" ({value.low:.3g} to {value.high:.3g})"
-            note = failed[0] if failed else f"{gate}: it is {value.value:.4g}{ends}"
-            rows.append(finding(f"gate/{gate.name}", kept, "met", note=note))
+            kept = None if value.value is None else float(gate.keeps(value.value))
+            rows.append(finding(f"gate/{gate.name}", kept, "met", note=gate.judge(value)))
         about = {audit.subject for audit in self.audits.values()}
         return rows + [finding(f"about/{model}", 1.0, "measured") for model in sorted(filter(None, about))]
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from daybook.errors import GateNotMet
 
+FOUR_FIFTHS = 0.8
+"""The disparate-impact ratio that US agencies take as a sign of adverse impact (29 CFR 1607.4)."""
 NOT_WORSE = 0.05
 """A loss that `not-worse` rules out: five points."""
 MUST = ("better", "not-worse")
@@ -27,6 +29,19 @@ class Gate:
 
     def keeps(self, value: float) -> bool:
         return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
+    def judge(self, measured: Measured) -> str:
+        """What was measured, beside the limit: `ratio at least 0.8: it is 0.7996 (0.75 to 0.85)`."""
+        if measured.value is None:
+            return f"{self}: it could not be measured"
+        low, high = measured.low, measured.high
+        ends = "" if low is None or high is None else f" ({low:.3g} to {high:.3g})"
+        return f"{self}: it is {self.shown(measured.value)}{ends}"
+
+    def shown(self, value: float) -> str:
+        """The figure, with so many digits that it is on its side of the limit."""
+        texts = (f"{value:.{digits}g}" for digits in range(4, 17))
+        return next((text for text in texts if self.keeps(float(text)) == self.keeps(value)), repr(value))
 
     def __str__(self) -> str:
         ends = [f"at least {self.at_least:g}" if self.at_least is not None else ""]
@@ -43,15 +58,8 @@ class Measured:
 
 def judge(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> list[str]:
     """A sentence for each gate that is not met, and none for those that are."""
-    failed = []
-    for gate in gates:
-        value = measured.get(gate.name, Measured(None))
-        if value.value is None:
-            failed.append(f"{gate}: it could not be measured")
-        elif not gate.keeps(value.value):
-            ends = "" if value.low is None or value.high is None else f" ({value.low:.3g} to {value.high:.3g})"
-            failed.append(f"{gate}: it is {value.value:.4g}{ends}")
-    return failed
+    values = [(gate, measured.get(gate.name, Measured(None))) for gate in gates]
+    return [gate.judge(value) for gate, value in values if value.value is None or not gate.keeps(value.value)]
 
 
 def borderline(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> list[str]:
@@ -63,7 +71,8 @@ def borderline(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> list[
             continue
         beyond = [end for end in (value.low, value.high) if end is not None and not gate.keeps(end)]
         if beyond:
-            messages.append(f"{gate}: met by {value.value:.4g}, but its interval reaches {beyond[0]:.4g}")
+            ends = gate.shown(value.value), gate.shown(beyond[0])
+            messages.append("{}: met by {}, but its interval reaches {}".format(gate, *ends))
     return messages
 
 

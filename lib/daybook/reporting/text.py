@@ -10,8 +10,11 @@ from math import floor, isnan, log10
 from typing import Any
 
 from daybook.pii import excerpt
+from daybook.reporting.gates import FOUR_FIFTHS, NOT_WORSE
 
 UNKNOWN = "unknown"
+_LEVELS = (0.001, 0.01, 0.05, 0.1)
+"""The thresholds that a p-value is held against."""
 
 
 def count(n: int | None, one: str | None = None, many: str | None = None) -> str:
@@ -62,26 +65,43 @@ def percent(value: float | None) -> str:
     return f"{shown:.{1 if abs(shown) >= 1 else 2}f} %"
 
 
+def rounded(value: float, form: str, limits: Sequence[float]) -> str:
+    """The figure in the format `+.1f`, with as many more decimals as it takes to stand on its side of each of the
+    `limits` that verdicts go by: a p of 0.0496 is not 0.050, and an end at +0.02 points not 0. What is nearer than the
+    ninth decimal is the same."""
+
+    def sides(x: float) -> list[tuple[bool, bool]]:
+        return [(x < limit, x > limit) for limit in limits]
+
+    texts = [f"{value:{form[:-2]}{decimals}f}" for decimals in range(int(form[-2]), 10)]
+    return next((text for text in texts if sides(float(text)) == sides(value)), texts[0])
+
+
+def in_points(value: float) -> str:
+    """A difference of two shares in points, without the word."""
+    return rounded(value * 100, "+.1f", (-100 * NOT_WORSE, 0.0, 100 * NOT_WORSE))
+
+
 def points(value: float | None) -> str:
     """A difference of two shares: +1.2 points."""
-    return UNKNOWN if value is None or isnan(value) else f"{value * 100:+.1f} points"
+    return UNKNOWN if value is None or isnan(value) else f"{in_points(value)} points"
 
 
 def ratio(value: float | None) -> str:
     """One share over another: 0.627."""
-    return UNKNOWN if value is None or isnan(value) else f"{value:.3f}"
+    return UNKNOWN if value is None or isnan(value) else rounded(value, ".3f", (FOUR_FIFTHS, 1.0))
 
 
 def score(value: float | None) -> str:
     """A score between −1 and +1: +0.25."""
-    return UNKNOWN if value is None or isnan(value) else f"{value:+.2f}"
+    return UNKNOWN if value is None or isnan(value) else rounded(value, "+.2f", (0.0,))
 
 
 def p_value(value: float | None) -> str:
-    """0.023 · < 0.001."""
+    """0.023 · 0.0496 · < 0.001."""
     if value is None or isnan(value):
         return UNKNOWN
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "< 0.001" if value < _LEVELS[0] else rounded(value, ".3f", _LEVELS)
 
 
 def seconds(value: float | None) -> str:
@@ -106,7 +126,7 @@ def between(low: Any, high: Any, shown: Any) -> str:
 
 def difference(value: float | None, low: float | None, high: float | None, p: float | None = None) -> str:
     """+4.2 points (95 % interval +1.0 to +7.4), p = 0.034."""
-    interval = between(low, high, lambda end: f"{end * 100:+.1f}")
+    interval = between(low, high, in_points)
     return f"{points(value)}{interval}{'' if p is None else f', p {equals(p)}'}"
 
 

@@ -25,6 +25,7 @@ import pandas as pd
 from daybook.bias.counterfactual.prompts import Prompt
 from daybook.errors import BadData
 from daybook.stats.bootstrap import mean
+from daybook.stats.estimate import ALPHA
 from daybook.stats.multiple import Correction, corrected, looks
 
 MINIMUM = 10
@@ -235,7 +236,7 @@ def _verdict(row: Mapping[object, object], p: float | None, minimum: int) -> str
     low, high, floor = (None if pd.isna(row[k]) else float(str(row[k])) for k in ("low", "high", "floor"))  # type: ignore[call-overload]  # floats or None
     size = float(str(effect))
     inside = low is None or high is None or low <= 0 <= high
-    if p >= 0.05 or inside or (floor is not None and abs(size) <= floor):
+    if p >= ALPHA or inside or (floor is not None and abs(size) <= floor):
         return "cannot tell"
     if row["measure"] == "distance" and size < 0:  # nearer to others than to each other: no bias
         return "cannot tell"

@@ -19,6 +19,7 @@ from daybook.reporting.gates import Measured
 from daybook.reporting.result import Result, Table
 from daybook.reporting.tables import Column, TableRow, to_records
 from daybook.reporting.text import code, count, listing, unbroken
+from daybook.stats.estimate import ALPHA
 from daybook.stats.multiple import Correction, looks
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ class CounterfactualAudit(Result):
             tests = len(set(looks([(str(m),) for m in cells["measure"]], list(cells["group"]))))
             # of two groups the deal and its mirror are as extreme; of more, one deal may be alone
             alone = 2 if groups == 2 else 1
-            needed[str(axis)] = next(n for n in range(TEMPLATES, 60) if alone / groups**n * tests < 0.05)
+            needed[str(axis)] = next(n for n in range(TEMPLATES, 60) if alone / groups**n * tests < ALPHA)
         return needed
 
     def findings(self) -> list[TableRow]:

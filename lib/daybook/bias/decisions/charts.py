@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daybook.bias.decisions.metrics import FOUR_FIFTHS, LESS_OFTEN, Decisions
+from daybook.bias.decisions.metrics import LESS_OFTEN, Decisions
 from daybook.reporting.charts.forest import ForestPanel, Point, forest
+from daybook.reporting.gates import FOUR_FIFTHS
 from daybook.reporting.tables import to_records
 from daybook.reporting.text import count, ratio
 

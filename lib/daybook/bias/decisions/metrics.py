@@ -44,19 +44,16 @@ from daybook.bias.decisions.columns import (
 )
 from daybook.bias.decisions.gaps import RATES, difference, extremes, gap, gaps, ratio
 from daybook.errors import BadData, BadParameter, meant
-from daybook.stats.estimate import proportion
+from daybook.stats.estimate import ALPHA, proportion
 from daybook.stats.multiple import Correction, corrected
 
 MINIMUM = 30
 """Rows below which a group is shown but not compared."""
-FOUR_FIFTHS = 0.8
-"""The disparate-impact ratio that US agencies take as a sign of adverse impact (29 CFR 1607.4)."""
 MOST = 1000
 """Groups of one grouping above which a column is no grouping but a number or a name."""
 SEPARATOR = " × "
 REFERENCE, CANNOT_TELL, LESS_OFTEN = "reference", "cannot tell", "less often favoured"
 """Verdicts on a group; another one is that it is too small."""
-ALPHA = 0.05
 
 _BY_FAIRLEARN = {
     "selection": selection_rate,

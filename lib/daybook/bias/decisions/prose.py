@@ -3,9 +3,9 @@ attribute, as in the chart and the table."""
 
 from __future__ import annotations
 
-from daybook.bias.decisions.metrics import FOUR_FIFTHS, LESS_OFTEN, Decisions
+from daybook.bias.decisions.metrics import LESS_OFTEN, Decisions
 from daybook.bias.decisions.tables import CORRECTIONS
-from daybook.reporting.gates import NOT_WORSE
+from daybook.reporting.gates import FOUR_FIFTHS, NOT_WORSE
 from daybook.reporting.tables import TableRow, to_records
 from daybook.reporting.text import between, code, count, listing, p_value, percent, points, ratio
 

@@ -20,7 +20,7 @@ from scipy.stats import binomtest
 
 from daybook.errors import BadData
 from daybook.stats.bootstrap import mean
-from daybook.stats.estimate import Estimate, proportion
+from daybook.stats.estimate import ALPHA, Estimate, proportion
 from daybook.stats.multiple import Correction, corrected
 
 MINIMUM = 20
@@ -137,6 +137,6 @@ def measure(
 def _verdict(low: float, high: float, n: int, p: float | None, minimum: int) -> str:
     if p is None:
         return f"too few: {n} of {minimum}"
-    if p >= 0.05 or low <= 0.5 <= high:
+    if p >= ALPHA or low <= 0.5 <= high:
         return "cannot tell"
     return "prefers the stereotype" if low > 0.5 else "prefers the other"

@@ -23,6 +23,7 @@ from daybook.press.execution.runner import RunOutcome
 from daybook.press.notebook.parameters import INJECTED, TAG, tags
 from daybook.press.publishing import standing
 from daybook.records import Run
+from daybook.reporting.text import in_points, ratio
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -131,8 +132,10 @@ def interval(finding: Mapping[str, Any]) -> str:
 
 def _digits(value: float, unit: str) -> str:
     """The figure alone; a share is shown in percent."""
-    if unit in ("ratio", "points"):
-        return f"{value:.{3 if unit == 'ratio' else 1}f}"  # as in prose and tables
+    if unit == "ratio":
+        return ratio(value)  # as in prose and tables
+    if unit == "points":
+        return in_points(value / 100).removeprefix("+")
     share = unit == "share"
     value = round(100 * value, 10) if share else value  # 0.07 is 7 %, not 7.000000000000001
     if float(value).is_integer() and abs(value) < 1e15:
