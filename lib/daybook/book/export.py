@@ -42,7 +42,7 @@ def write(book: ReadSession, table: str, path: Path, format: str) -> int:
     temporary = path.with_name(f".{path.name}.{new_id()}")
     n = 0
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(fd, "wb") as sink:
             with _writer(sink, schema_of(table), format) as writer:
                 for batch in book.stream(table):

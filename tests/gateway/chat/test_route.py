@@ -197,6 +197,20 @@ def test_a_body_too_long_without_a_length_is_refused_as_it_comes(endpoint):
     assert (status, content["error"]["code"]) == (413, "body_too_large")
 
 
+@pytest.mark.parametrize(("beyond", "status"), [(-1, 200), (0, 200), (1, 413)])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_may_be_as_long_as_is_said(endpoint, chunked, beyond, status):
+    """32 MiB to the byte, with its length told beforehand or not; one more is refused with the limit."""
+    most = 32 * 1024 * 1024
+    body = json.dumps({"model": "good", "messages": HELLO}).encode().ljust(most + beyond)
+    pieces = [body[start : start + 2**20] for start in range(0, len(body), 2**20)]
+    sent, headers = (iter(pieces), {"transfer_encoding": "chunked"}) if chunked else (body, {})
+    answered, _, content = post(endpoint, sent, **headers)
+    assert answered == status
+    if status == 413:
+        assert content["error"]["message"] == "The body is longer than 33,554,432 bytes. Send less at once."
+
+
 def test_urls_that_do_not_exist_are_refused_in_the_same_shape(endpoint):
     """404 and 405 of the other routes are JSON errors too."""
     for path, method, status in (

@@ -79,7 +79,7 @@ class JournalFile:
 def opened(path: Path) -> Iterator[JournalFile | None]:
     """The file at `path`; None if it is gone. Its lock, if it could be had, is held until the end."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         yield None
         return
@@ -119,7 +119,7 @@ def one_drain(folder: Path, *, patience: float) -> Iterator[None]:
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # `parents` alone would make the home open to all
         folder.mkdir(mode=0o700, exist_ok=True)
-        fd = os.open(folder / "drain.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(folder / "drain.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise JournalError(
             f"The journal in {folder} cannot be drained: {error.strerror}.",

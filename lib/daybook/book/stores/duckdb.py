@@ -184,7 +184,7 @@ class DuckWriter:
         """The lines as something to select from, typed by `columns`, while this lasts."""
         path = self._path.with_name(f".stage-{new_id()}")
         try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(fd, "wb") as file:
                 file.writelines(lines)
             name = str(path).replace("'", "''")

@@ -85,7 +85,7 @@ def _flock(book: Path, suffix: str, mode: int, deadline: float, patience: float)
     lock = _beside(book, suffix)
     try:
         lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise BookUnreachable(
             f"The book {book} cannot be used: {lock.name} beside it cannot be opened ({error.strerror}).",

@@ -116,7 +116,7 @@ class AnswerCache:
         line = orjson.dumps(kept, default=str)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             try:
                 whole = b"\n" + line + b"\n" if self._is_torn(file) else line + b"\n"
                 if (n := os.write(file, whole)) < len(whole):

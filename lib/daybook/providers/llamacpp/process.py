@@ -138,7 +138,7 @@ def _open_log(folder: Path) -> Path:
         for path in past[:-_LOGS]:
             path.unlink(missing_ok=True)
         log = folder / f"llama-{os.getpid()}-{secrets.token_hex(3)}.log"
-        os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise Unavailable(
             f"The embedded model has no place for its log, {folder} ({error.strerror}).",
@@ -162,7 +162,7 @@ def copy_log(source: IO[bytes] | None, log: Path) -> None:
                 if size + len(chunk) > LOG_BYTES:
                     log.replace(_previous(log))
                     size = 0
-                file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+                file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
                 try:
                     size += os.write(file, chunk)
                 finally:
