@@ -55,6 +55,11 @@ def said(text: str) -> str:
     return plain(text).replace("\u00a0", " ")
 
 
+def dollars(axis: Any) -> str:
+    """How half a dollar is written at an axis."""
+    return str(axis.get_major_formatter()(0.5, 0))
+
+
 def bars(axis: Any) -> list[list[float]]:
     """Bottom and height of each bar, layer by layer."""
     return [[(bar.get_y(), bar.get_height()) for bar in layer] for layer in axis.containers]
@@ -76,6 +81,7 @@ def test_each_day_is_stacked_by_model_dearest_first() -> None:
     assert bars(axis) == [[(0, 0), (0, 1.5)], [(0, 0.75), (1.5, 0.25)]]
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["openai/b", "openai/a"]
     assert axis.get_ylabel() == "US dollars per day"
+    assert dollars(axis.yaxis) == r"\$0.50"
 
 
 @pytest.mark.parametrize(("models", "last"), [(6, "openai/m5"), (7, "openai/m6"), (8, "other (2)"), (9, "other (3)")])
@@ -103,7 +109,18 @@ def test_who_spent_has_a_panel_each_for_model_caller_and_project() -> None:
     assert [text.get_text() for text in by_caller.texts] == [r"\$3.00  (75.0 %)", r"\$1.00  (25.0 %)"]
     assert [text.get_text() for text in by_project.get_yticklabels()] == ["red", "(no project)"]
     assert by_project.get_xlabel() == "US dollars; 2 unpriced calls left out"
+    assert {dollars(axis.xaxis) for axis in (by_model, by_caller, by_project)} == {r"\$0.50"}
     assert costs(rows[:3]).chart_who().axes[-1].get_xlabel() == "US dollars"
+
+
+@pytest.mark.parametrize(("callers", "last"), [(8, "c7"), (9, "other (2)")])
+def test_eight_callers_have_a_bar_each_and_more_are_added_up(callers: int, last: str) -> None:
+    """The last bar is all the rest, with its amount and share."""
+    found = costs([row("a", str(9 - n), caller=f"c{n}") for n in range(callers)])
+    axis = found.chart_who().axes[1]
+    assert axis.get_yticklabels()[-1].get_text() == last
+    assert [bar.get_width() for bar in axis.patches] == [9, 8, 7, 6, 5, 4, 3, 2 if callers == 8 else 3]
+    assert axis.texts[-1].get_text() == (r"\$2.00  (4.5 %)" if callers == 8 else r"\$3.00  (6.7 %)")
 
 
 def test_the_same_tokens_are_drawn_beside_what_they_cost() -> None:
@@ -114,6 +131,7 @@ def test_the_same_tokens_are_drawn_beside_what_they_cost() -> None:
     assert [text.get_text() for text in axis.texts] == [
         r"\$0.50  ×0.25", r"\$2.00  really spent", r"\$8.00  ×4",
     ]  # fmt: skip
+    assert dollars(axis.xaxis) == r"\$0.50"
     (axis,) = costs([row("a", "0")], offers=offers).chart_elsewhere().axes
     assert [text.get_text() for text in axis.texts] == [r"\$0  really spent", r"\$0.50", r"\$8.00"]
     assert (
@@ -201,6 +219,7 @@ def test_a_forecast_that_wants_another_window_or_nothing_is_not_advised_to_wait(
     """Whole days enough and all of them free: nothing is missing. No book at all: nothing to say either."""
     spent = {DAY - timedelta(days=n): "0" for n in range(20)}
     free = costs([row("a", "0")], spent=spent, days=20, first=datetime(2026, 10, 1, tzinfo=UTC))
+    assert free.chart_forecast().empty.endswith(f"Cannot be told: {free.forecast}.")
     assert said(free.forecast_prose) == f"What is to come cannot be told: {free.forecast}."
     assert said(costs().forecast_prose).endswith("a forecast needs 14.")
 

@@ -30,10 +30,58 @@ GSM8K = DATA / "evaluation" / "gsm8k" / "train_first_1000.jsonl"
         (r"\boxed 42 of 50", "42"),
         (r"\dfrac34", "0.75"),
         ("`18`", "18"),
+        ("*64*", "64"),
+        ("_64_", "64"),
+        (r"\[\boxed{\dfrac{7}{8}}\]", "0.875"),
+        (r"\boxed{-\frac{3}{4}}", "-0.75"),
+        (r"\boxed{90^\circ}", "90"),
+        (r"\boxed{\mathrm{42~cm}}", "42"),
+        (r"The answer is $10{\,}080$.", "10080"),
     ],
 )
 def test_a_number_in_latex_or_markdown_is_that_number(text: str, value: str) -> None:
     """Braces around a comma, thin spaces, text within a box, an equation in it."""
+    assert number.read(text) == Decimal(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r"\boxed{2\frac{1}{2}}", "2.5"),
+        (r"\boxed{2\frac12}", "2.5"),
+        ("Answer: 1½ cups", "1.5"),
+        ("Answer: ¾", "0.75"),
+        ("-½", "-0.5"),
+        (r"\boxed{1.5 \times 10^{3}}", "1500"),
+        (r"\boxed{3 \cdot 10^4}", "30000"),
+        ("The answer is 2 × 10³", "2000"),
+        ("2.5 x 10^-3", "0.0025"),
+        ("2.5 × 10⁻³ m", "0.0025"),
+        ("The answer is 10^6.", "1000000"),
+        ("So 2 * 10^3 = 2000 grams", "2000"),
+        ("The answer is 10 - 3", "10"),
+        ("Answer: 5", "5"),
+    ],
+)
+def test_mixed_numbers_and_powers_of_ten_are_one_number(text: str, value: str) -> None:
+    """In LaTeX, in Unicode and in plain text; a 10 without a power stays one."""
+    assert number.read(text) == Decimal(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1 234", "1234"),
+        ("The answer is 10 080.", "10080"),
+        ("Answer: $1 234 567 a year", "1234567"),
+        ("So it is.\n#### 10 080", "10080"),
+        ("The answer is 10 080 of 20 000.", "10"),
+        ("Answer: 5\nOf 10 080 there are few", "5"),
+        ("Take 1 234 of 5", "5"),
+    ],
+)
+def test_spaces_part_thousands_where_it_is_all_that_is_stated(text: str, value: str) -> None:
+    """In the whole answer, or in the line behind its mark; where more numbers stand there, they are several."""
     assert number.read(text) == Decimal(value)
 
 
@@ -105,6 +153,35 @@ def test_a_letter_is_read_in_any_dress(answer: str) -> None:
     scored = measure("choice")(answer, ["Oslo"], ["Rome", "Paris", "Oslo", "Bonn"])
     assert (scored.value, scored.read) == (1, "Oslo")
     assert measure("choice")(answer, ["C"]).read == "C"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "{C}", "<C>", '"C"', "'C'", "“C”", "«C»", "_C_", "***C***", "C、", "（C）", "（c）.", "the answer is c",
+        "The answer is c.", "The answer must be C.", "I'd go with C.", "I am going with (C)", "It's C.",
+        "I think it is C", "A is wrong, so C.", "Therefore: C", "C is correct.", "**C** is the right one",
+        "So (C) is right, (A) is not.", "Letter: C", "答案：C", "答案是C", '{"answer": "C"}',
+        '{"answer":"C","why":"A is no"}', "I select C", "C, a city of Norway",
+    ],
+)  # fmt: skip
+def test_a_letter_is_read_in_any_words(answer: str) -> None:
+    """As people and models say it, with a question's choices and without."""
+    choices = ["Rome", "Paris", "Lima", "Bonn"]
+    assert measure("choice")(answer, ["C"], choices).read == "Lima"
+    assert measure("choice")(answer, ["C"]).read == "C"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "A, B, C and D are all plausible", "A, B", "A or B", "It is not C.", "It can't be C.", "I am not sure about C",
+        "The answer is a", "I think it is a", "So I", "A capital is hard to say", "Not C", "Neither A nor B is correct",
+    ],
+)  # fmt: skip
+def test_a_letter_that_is_not_taken_is_none(answer: str) -> None:
+    """Lists, denials, an article at the end of what broke off."""
+    assert measure("choice")(answer, ["C"], ["Rome", "Paris", "Lima", "Bonn"]).read is None
 
 
 def test_a_choice_in_a_box_is_read_by_its_text() -> None:

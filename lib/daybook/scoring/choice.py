@@ -16,11 +16,25 @@ from daybook.scoring.text.contains import occurs
 from daybook.scoring.text.normalised import plain
 from daybook.scoring.visible import boxed, undressed
 
-_OPENS = re.compile(r"^\W*(?:option|choice|answer)?\W*([A-Z])(?:\s*[).:\]\-–,*]|\s*$|\s*\n)", re.IGNORECASE)
-_SAYS = re.compile(
-    r"(?:answer|choice|option|choose|pick|correct(?: one)?)\b(?:\s+(?:is|are|would be|option|choice|answer))*\s*"
-    r"[:=]?\s*[\"'*(\[]*([A-Z])(?![\w'])",
+_ALONE = re.compile(r"[\W_]*([A-Za-z])[\W_]*")
+"""A letter within any marks: `{C}`, `"C"`, `_C_`."""
+_OPENS = re.compile(
+    r"^\W*(?:option|choice|answer)?\W*([A-Z])(?:\s*[).:\]\-–,*]|\s*$|\s*\n)"
+    r"(?!\s*(?:(?:and|or)\s+)?(?-i:[A-Z])\s*(?:,|and\b|or\b|\W*\Z))",  # A, B and C: a list of several
     re.IGNORECASE,
+)
+_SAYS = re.compile(
+    r"(?:答案\s*[是为]?|(?:answer|choice|option|choose|select|pick|go(?:ing)? with|correct(?: one)?)\b)[\"']?"
+    r"(?:\s+(?:is|are|(?:would|must|should|has to) be|option|choice|answer))*\s*[:=]?\s*[\"'*(\[]*([A-Z])(?![\w'])",
+    re.IGNORECASE,
+)
+_ENDS = re.compile(
+    r"\b(?:(?i:it(?:['’]s| is| must be| should be)|so|thus|therefore|hence|letter)[\W_]*([A-HJ-Z])"
+    r"|(?i:answer (?:is|must be|should be))[\W_]*([A-Z]|[b-hj-z]|[ai](?=[.)\]\"'*])))[\W_]*\Z"
+)
+"""Last words that are the answer: `so C.`, `It's C`, `the answer is c`; not what broke off: `the answer is a`."""
+_IS_RIGHT = re.compile(
+    r"(?<!\w)(?<!or )(?<!if )(?<!whether )([A-Z])[\"'*)\].]*\s+is\s+(?:the\s+)?(?:correct|right|best|answer)\b"
 )
 _STATED = re.compile(r"^\W*(?:final\s+)?(?:a|ans|answer)\s*[:=]\s*[\"'*_(\[]*([A-Z])[\"'*_)\].]*\s*\Z", re.I | re.M)
 """A last line that is nothing but the answer: `A: C`."""
@@ -34,8 +48,8 @@ def letter(answer: str, n: int) -> str | None:
         return taken
     known = ascii_uppercase[:n]
     text = undressed(answer).strip()
-    if len(text) == 1:
-        return text.upper() if text.upper() in known else None
+    if alone := _ALONE.fullmatch(text):
+        return alone[1].upper() if alone[1].upper() in known else None
     if (stated := _STATED.search(text)) and stated[1].upper() in known:
         return stated[1].upper()
     if concluded := [m[1] for m in _CONCLUDED.finditer(text) if m[1] in known]:
@@ -46,9 +60,11 @@ def letter(answer: str, n: int) -> str | None:
         and not (opens[1].islower() and opens[0].endswith(","))
     ):
         return opens[1].upper()
-    letters = [m[1] for m in _SAYS.finditer(text) if m[1].isupper() and m[1] in known]
-    if letters:
-        return letters[-1]
+    if (ends := _ENDS.search(text)) and (last := (ends[1] or ends[2]).upper()) in known:
+        return last
+    for pattern in (_SAYS, _IS_RIGHT):
+        if letters := [m[1] for m in pattern.finditer(text) if m[1].isupper() and m[1] in known]:
+            return letters[-1]
     bracketed = {m[1].upper() for m in _BRACKETED.finditer(text)} & set(known)
     return bracketed.pop() if len(bracketed) == 1 else None
 

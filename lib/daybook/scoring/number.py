@@ -4,7 +4,7 @@ Read, in this order: what follows the first `####` (GSM8K; a model that runs on 
 of \boxed{…}, "answer is" and a line `A: …` (of an equation, what it comes to); what follows "the total is" where no
 later sentence has a number; the last number of the text.
 
-1,234.50 = $1234.5 = 1.2345e3 = 1.234,50 = 1'234.50; 1/2 = 0.5; 3 1/2 = 3.5; 15 % is 15.
+1,234.50 = $1234.5 = 1.2345e3 = 1.2345 × 10³ = 1.234,50 = 1'234.50; 1/2 = ½ = 0.5; 3 1/2 = 3½ = 3.5; 15 % is 15.
 A comma before exactly three digits parts thousands, any other one is a decimal comma (2,5), where no list stands
 (1,2,3). Units are not converted: 5 km is 5, and so is 5 million.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
+from unicodedata import normalize
 
 from daybook.scoring.score import Score
 from daybook.scoring.visible import boxed
@@ -30,6 +31,12 @@ _NUMBER = re.compile(
     rf"(?P<sign>{_SIGN})(?:(?P<whole>\d{{1,9}})\s(?=\d+/\d))?(?P<digits>{_DIGITS})(?P<power>[eE][-+]?\d{{1,3}}(?!\w))?"
     r"(?:\s?/\s?(?P<under>\d+))?"
 )
+_POWER_OF_TEN = re.compile(
+    r"(?<![\w.^])(?:(?P<times>\d+(?:\.\d+)?)\s*(?:\\times|\\cdot|[×·*x])\s*)?"
+    r"10(?:\s*\^\s*\{?\s*(?P<power>[-−]?\d{1,3})(?!\d)\s*\}?|(?P<raised>⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}))"
+)
+"""`1.5 \times 10^{3}`, `2 × 10³`, `10^3`."""
+_VULGAR = re.compile("[¼½¾⅐-⅞]")
 _SPACED = re.compile(r"(?<!\S)[-+−]?\s?[$€£¥]?\s?[1-9]\d{0,2}(?: \d{3})+(?!\d)(?:[.,]\d+)?")
 _DIGITS_FRACTION = re.compile(r"\\[dt]?frac\s*(\d)\s*(\d)")
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}")
@@ -41,6 +48,7 @@ _HEADING = re.compile(r"[.):][ \t]+\S")
 _ANSWER = re.compile(
     r"answer[\s*_]*(?:is|=|:|would be|comes to)|^\W*(?:final\s+)?(?:a|ans|answer)\s*[:=]", re.IGNORECASE | re.MULTILINE
 )
+_MARK_AND_LINE = re.compile(rf"(####|{_ANSWER.pattern})([^\n]*)", _ANSWER.flags)
 _RESULT = re.compile(r"(?:result|total)\s*(?:is|=|:|would be|comes to)", re.IGNORECASE)
 _SENTENCE = re.compile(r"[.!?](?=\s)|\n")
 _OPERATOR = re.compile(r"\s?[-+−*×÷/=]")
@@ -51,14 +59,11 @@ _LONGEST = 20_000
 
 def read(text: str) -> Decimal | None:
     """The number that a text gives; None where it gives none."""
-    text = _plain(text[-_LONGEST:])
+    text = _MARK_AND_LINE.sub(lambda m: m[1] + _unspaced(m[2]), _unspaced(_plain(text[-_LONGEST:])))
     for mark in _END.finditer(text):
         number = _NUMBER.search(text, mark.end())
         if number and not _HEADING.match(text, number.end()) and (value := _outcome(number)) is not None:
             return value
-    if whole := _SPACED.match(text.strip()):  # 1 234, where it is all that is said
-        rest = text.strip()[whole.end() :]
-        text = whole[0].replace(" ", "") + rest if not _NUMBER.search(rest) else text
     stated = [(at, _NUMBER.search(within.rpartition("=")[2])) for at, within in boxed(text)]
     stated += [(mark.start(), _NUMBER.search(text, mark.end())) for mark in _ANSWER.finditer(text)]
     for _, number in sorted(stated, key=lambda pair: pair[0], reverse=True):
@@ -77,10 +82,26 @@ def read(text: str) -> Decimal | None:
 
 def _plain(text: str) -> str:
     """The text without LaTeX's and Markdown's dress around digits: `\\$9{,}500`, `10,\\!080`, `\text{5}`, `**5**`."""
-    text = re.sub(r"\{([,.])\}", r"\1", text.replace("**", "").replace("`", ""))
+    text = re.sub(r"\{([,.]|\\[,!;: ])\}", r"\1", text.replace("**", "").replace("`", ""))
     text = re.sub(r"\\[,!;: ](?=\d)", "", text).replace("\\$", "$").replace("\\%", "%")
     text = re.sub(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\s*\{([^{}]*)\}", r" \1 ", text)
-    return _DIGITS_FRACTION.sub(r"\1/\2", _FRACTION.sub(r"\1/\2", text))
+    text = _VULGAR.sub(lambda m: f" {normalize('NFKC', m[0]).replace('⁄', '/')}", text)
+    text = _DIGITS_FRACTION.sub(r" \1/\2", _FRACTION.sub(r" \1/\2", text))
+    return _POWER_OF_TEN.sub(_in_digits, text)
+
+
+def _in_digits(power: re.Match[str]) -> str:
+    """`1.5e3`: what `1.5 × 10³` is."""
+    exponent = power["power"] or normalize("NFKC", power["raised"])
+    return f"{power['times'] or 1}e{exponent.replace('−', '-')}"
+
+
+def _unspaced(text: str) -> str:
+    """Of a text that begins with `1 234` and has no other number: the same with 1234."""
+    number = _SPACED.match(text.strip())
+    if number is None or _NUMBER.search(rest := text.strip()[number.end() :]):
+        return text
+    return f" {number[0].replace(' ', '')}{rest}"
 
 
 def _outcome(found: re.Match[str]) -> Decimal | None:
