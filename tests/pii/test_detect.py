@@ -163,14 +163,17 @@ def test_an_account_number_has_its_countrys_length(country, n):
     [
         "1 (555) 123-4567", "1-555-123-4567", "1.555.123.4567", "1 555 123 4567", "1(555)123-4567",
         "001 (555) 123-4567", "0049 (30) 123 4567", "(555) 123-4567", "555-123-4567", "+491512345678901",
+        "001-555-123-4567", "555-123-4567x4587", "(555)123-4567x0135", "+1-555-123-4567x508",
+        "0123-456-7890x123456", "+491512345678901x123456",
     ],
 )  # fmt: skip
 def test_a_phone_with_a_trunk_or_country_code_is_whole(text):
-    """What stands before the brackets is part of it; fifteen digits are the most that there are."""
+    """What stands before the brackets is part of it, and an extension behind it; fifteen digits are the most that there
+    are, the extension's not counted."""
     assert [(s.kind, s.start, s.end) for s in detect(f"call {text} now")] == [("phone", 5, 5 + len(text))]
 
 
-@pytest.mark.parametrize("text", ["+4915123456789012", "12 (555) 123-4567 8"])
+@pytest.mark.parametrize("text", ["+4915123456789012", "12 (555) 123-4567 8", "555-123-4567x1234567"])
 def test_more_digits_than_a_phone_has_are_none_or_a_part(text):
     """Sixteen after a plus are no phone."""
     assert [s for s in detect(text) if s.end - s.start == len(text)] == []

@@ -57,7 +57,7 @@ def _ssn(text: str) -> bool:
 
 
 def _phone(text: str) -> bool:
-    digits = _digits(text)
+    digits = _digits(text.partition("x")[0])
     return 8 <= len(digits) <= 15 and len(set(digits)) > 2
 
 
@@ -110,12 +110,12 @@ _KINDS: dict[str, tuple[str, Callable[[str], bool] | None]] = {
         _ip,
     ),
     # A number is a phone only where it is written as one: with a plus, brackets or separators. A bare row of digits
-    # is an order number or a moment in seconds as often.
+    # is an order number or a moment in seconds as often. `x` and an extension may follow.
     "phone": (
-        r"(?<![\w.])\+\d{1,3}[ .-]?(?:\(\d{1,5}\)[ .-]?)?\d(?:[ .-]?\d){5,12}\b"
-        r"|(?<![\w.])(?<!\d )(?:(?:1|00\d{1,3})[ .-]?)?\(\d{2,5}\)[ .-]?\d{3,4}[ .-]?\d{3,4}\b"
-        r"|(?<![\w.-])(?<!\d )(?:1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}\b"
-        r"|(?<![\w.-])(?<!\d )0\d{2,4}[ -]\d{3,4}[ -]?\d{3,4}\b",
+        r"(?:(?<![\w.])\+\d{1,3}[ .-]?(?:\(\d{1,5}\)[ .-]?)?\d(?:[ .-]?\d){5,12}"
+        r"|(?<![\w.])(?<!\d )(?:(?:1|00\d{1,3})[ .-]?)?\(\d{2,5}\)[ .-]?\d{3,4}[ .-]?\d{3,4}"
+        r"|(?<![\w.-])(?<!\d )(?:(?:00)?1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}"
+        r"|(?<![\w.-])(?<!\d )0\d{2,4}[ -]\d{3,4}[ -]?\d{3,4})(?:x\d{1,6})?\b",
         _phone,
     ),
 }
