@@ -364,3 +364,45 @@ def test_the_head_limit_holds_in_one_write(endpoint, extra):
         connection.sendall(head + b"a" * (MOST_HEAD - counted + extra) + b"\r\n\r\n")
         status, body = answer_of(connection, "GET")
         assert status == (431 if extra else 200), body
+
+
+def test_a_head_may_be_as_long_as_the_limit_before_it_ends(endpoint):
+    """One that comes in pieces is served when its end comes; a byte more without an end is a 431."""
+    head = b"GET /health/live HTTP/1.1\r\nhost: x\r\nx: ".ljust(MOST_HEAD, b"a")
+    for more, expected in ((b"\r\n\r\n", 200), (b"a", 431)):
+        with connect(endpoint) as connection:
+            connection.sendall(head)
+            with connect(endpoint) as other:  # answered after what was sent before it was read
+                other.sendall(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+                assert answer_of(other, "GET")[0] == 200
+            connection.sendall(more)
+            assert answer_of(connection, "GET")[0] == expected
+
+
+def test_a_kept_connection_makes_room_for_the_next_client(fresh):
+    """Once its answer is out it is idle: whoever comes has its place, and is served."""
+    with fresh(most=1) as endpoint, connect(endpoint) as first:
+        first.sendall(chat(endpoint))
+        assert answer_of(first)[0] == 200
+        with connect(endpoint) as second:
+            second.sendall(chat(endpoint))
+            assert answer_of(second)[0] == 200
+            assert first.recv(1) == b""
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("half", [False, True])
+def test_a_client_that_half_closed_and_then_hangs_up_is_noticed(endpoint, upstream, half, stream):
+    """Nothing more is to be read from it, and still nobody goes on to work for it: the upstream is let go, and the
+    call is in the book as closed by the client, once."""
+    before, n = len(endpoint.book()), upstream.cancelled.count("silent")
+    asked = len(upstream.seen)
+    with connect(endpoint) as connection:
+        connection.sendall(chat(endpoint, model="silent", stream=stream))
+        if half:
+            connection.shutdown(socket.SHUT_WR)
+        endpoint.until(lambda: len(upstream.seen) > asked)
+    endpoint.until(lambda: upstream.cancelled.count("silent") == n + 1)
+    endpoint.until(lambda: len(endpoint.book()) > before)
+    (row,) = endpoint.book()[before:]
+    assert (row["status"], row["requested_model"], row["http_status"]) == ("client_closed", "silent", None)
