@@ -41,6 +41,7 @@ class FakeOllama(Fake):
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/api/chat", self._chat),
+            web.post("/api/embed", self._embed),
             web.post("/api/show", self._show),
             web.get("/api/tags", self._tags),
             web.get("/api/version", self._version),
@@ -62,6 +63,18 @@ class FakeOllama(Fake):
             return await self.raw(request, Raw(body=ndjson(lines), content_type="application/x-ndjson"))
         answer = lines[-1] | shape("".join(item.chunks), "".join(item.thinking), item.tool_calls)
         self.check(whole, answer)
+        return web.json_response(answer)
+
+    async def _embed(self, request: web.Request) -> web.StreamResponse:
+        """A vector of two numbers for each text, unless the script says otherwise."""
+        body = await request.json()
+        self.check("EmbedRequest", body)
+        if self.script and isinstance(self.script[0], Raw):
+            return await self.raw(request, self.next())
+        texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        answer = {"model": body["model"], "embeddings": [[i, 0.5] for i in range(len(texts))], "total_duration": 1}
+        answer |= {"load_duration": 1, "prompt_eval_count": 5 * len(texts)}
+        self.check("EmbedResponse", answer)
         return web.json_response(answer)
 
     async def _show(self, request: web.Request) -> web.StreamResponse:

@@ -35,7 +35,25 @@ class FakeOpenAI(Fake):
     served = ("gpt-4o-mini", "gpt-4o")
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post("/v1/chat/completions", self._chat), web.get("/v1/models", self._models)]
+        return [
+            web.post("/v1/chat/completions", self._chat),
+            web.post("/v1/embeddings", self._embeddings),
+            web.get("/v1/models", self._models),
+        ]
+
+    async def _embeddings(self, request: web.Request) -> web.StreamResponse:
+        """A vector of two numbers for each input, as long as its place, unless the script says otherwise."""
+        body = await request.json()
+        self.check("CreateEmbeddingRequest", body)
+        if self.script and isinstance(self.script[0], Raw):
+            return await self.raw(request, self.next())
+        given = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        given = [given] if isinstance(given[0], int) else given
+        rows = [{"object": "embedding", "index": i, "embedding": [i, 0.5]} for i in range(len(given))]
+        usage = {"prompt_tokens": 7 * len(given), "total_tokens": 7 * len(given)}
+        answer = {"object": "list", "data": rows, "model": body["model"], "usage": usage}
+        self.check("CreateEmbeddingResponse", answer)
+        return web.json_response(answer)
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
         if self.script and isinstance(self.script[0], Raw):

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from aiohttp import web
@@ -27,6 +27,7 @@ from daybook.providers.catalogue import Catalogue
 from daybook.providers.registered.index import RegistryIndex
 from daybook.settings import Settings
 from tests.fakes.anthropic_server import FakeAnthropic
+from tests.fakes.serving import Fake
 
 WORDS = ("It ", "is ", "all ", "quite ", "well.")
 MODELS = """\
@@ -270,18 +271,29 @@ def upstream() -> Iterator[Upstream]:
     fake.stop()
 
 
-@pytest.fixture(scope="module")
-def claude() -> Iterator[FakeAnthropic]:
-    """A fake Anthropic in a thread of its own."""
-    fake = FakeAnthropic()
+AnyFake = TypeVar("AnyFake", bound=Fake)
+
+
+@contextlib.contextmanager
+def in_a_thread(fake: AnyFake) -> Iterator[AnyFake]:
+    """A fake upstream that serves from a thread of its own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     asyncio.run_coroutine_threadsafe(fake.__aenter__(), loop).result(10)
-    yield fake
-    asyncio.run_coroutine_threadsafe(fake.__aexit__(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    try:
+        yield fake
+    finally:
+        asyncio.run_coroutine_threadsafe(fake.__aexit__(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def claude() -> Iterator[FakeAnthropic]:
+    """A fake Anthropic in a thread of its own."""
+    with in_a_thread(FakeAnthropic()) as fake:
+        yield fake
     assert fake.problems == []
 
 

@@ -13,10 +13,11 @@ from daybook.providers import make
 from daybook.providers.anthropic.provider import Anthropic
 from daybook.providers.catalogue import Catalogue
 from daybook.providers.echo import Echo
+from daybook.providers.hf.provider import HuggingFace
 from daybook.providers.llamacpp.provider import Local
 from daybook.providers.ollama.provider import Ollama
 from daybook.providers.openai import OpenAI
-from daybook.providers.upstream import Fallback, Model, Upstream
+from daybook.providers.upstream import ENCODER, Fallback, Model, Upstream
 
 MODEL = "smollm2-135m-instruct"
 ALL = """\
@@ -48,10 +49,11 @@ def load(tmp_path):
 
 
 def test_without_a_file_there_is_the_embedded_model(tmp_path):
-    """One upstream, one model, files beside models.yml or where DAYBOOK_HOME says."""
+    """One that chats and one that embeds, files beside models.yml or where DAYBOOK_HOME says."""
     catalogue = Catalogue.load(tmp_path / "models.yml", {})
     assert catalogue.resolve(MODEL) == Model(name=MODEL, upstream="local", target=MODEL)
-    assert list(catalogue.upstreams) == ["local"]
+    assert catalogue.resolve(ENCODER) == Model(name=ENCODER, upstream="hf", target=ENCODER)
+    assert list(catalogue.upstreams) == ["local", "hf"]
     assert catalogue.upstreams["local"].home == tmp_path
     other = Catalogue.load(tmp_path / "models.yml", {"DAYBOOK_HOME": "/srv/day"})
     assert str(other.upstreams["local"].home) == "/srv/day"
@@ -62,7 +64,7 @@ def test_without_a_file_there_is_the_embedded_model(tmp_path):
 def test_models_are_found_by_name_alias_and_upstream(load):
     """Each name leads to its upstream's own; `upstream/name` to any model of it."""
     catalogue = load(ALL)
-    assert list(catalogue.models) == [MODEL, "gpt-4o-mini", "house", "org/model-7b"]
+    assert list(catalogue.models) == [MODEL, "gpt-4o-mini", "house", "org/model-7b", ENCODER]
     assert catalogue.resolve("mini") == catalogue.resolve("small") == catalogue.models["gpt-4o-mini"]
     house = catalogue.resolve("house")
     assert (house.upstream, house.target, house.context) == ("ollama", "llama3.2:3b", 16_384)
@@ -96,12 +98,13 @@ def test_known_upstreams_need_only_their_name(load):
 
 def test_local_can_be_something_else(load):
     """`local` stated as another kind, or with weights of one's own, is no longer the embedded model."""
-    assert list(load("upstreams: {local: {kind: echo}}").models) == []
+    assert list(load("upstreams: {local: {kind: echo}, hf: {kind: echo}}").models) == []
+    assert list(load("upstreams: {local: {kind: echo}}").models) == [ENCODER]
     own = load("upstreams: {local: {weights: mine.gguf, slots: 1}}\nmodels: {mine: {upstream: local}}")
-    assert list(own.models) == ["mine"]
+    assert list(own.models) == ["mine", ENCODER]
     assert own.upstreams["local"].weights.name == "mine.gguf"
     assert load("upstreams: {local: {context: 1024}}").upstreams["local"].context == 1024
-    assert list(load("").models) == list(load("models:").models) == [MODEL]
+    assert list(load("").models) == list(load("models:").models) == [MODEL, ENCODER]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +202,7 @@ def test_a_key_in_the_environment_is_enough(tmp_path, load, model, upstream, var
     catalogue = Catalogue.load(path, {variable: "sk-1"})
     assert catalogue.resolve(model) == Model(name=model, upstream=upstream, target=model)
     assert (catalogue.upstreams[upstream].api_key, catalogue.upstreams[upstream].kind) == ("sk-1", upstream)
-    assert sorted(catalogue.upstreams) == sorted(["local", upstream])
+    assert sorted(catalogue.upstreams) == sorted(["local", "hf", upstream])
     for env in ({}, {variable: ""}):
         with pytest.raises(UnknownModel, match=f"Set {variable} in the environment"):
             Catalogue.load(path, env).resolve(model)
@@ -231,10 +234,11 @@ def test_each_kind_has_its_provider(load):
     """By kind, under the upstream's name, connected to nothing yet."""
     upstreams = load(ALL + "  # end\n").upstreams | load("upstreams: {echo: {}}").upstreams
     kinds = {"openai": OpenAI, "anthropic": Anthropic, "lab": OpenAI, "ollama": Ollama, "local": Local, "echo": Echo}
+    kinds |= {"hf": HuggingFace}
     providers = {name: make(config) for name, config in upstreams.items()}
     assert {name: type(provider) for name, provider in providers.items()} == kinds
     assert {name: provider.name for name, provider in providers.items()} == {name: name for name in kinds}
-    with pytest.raises(SettingsError, match="anthropic, echo, local, ollama, openai"):
+    with pytest.raises(SettingsError, match="anthropic, echo, hf, local, ollama, openai"):
         make(Upstream(name="x", kind="bedrock", home=upstreams["local"].home))
 
 

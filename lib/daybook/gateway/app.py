@@ -3,6 +3,7 @@
 Access ─ request id, log line
   ├─ POST /v1/chat/completions   Chat (plain ASGI)
   ├─ POST /v1/messages           the same, in Anthropic's words
+  ├─ POST /v1/embeddings         texts to vectors
   └─ FastAPI                     /v1/models · /health/… · /metrics · /ml/hf/… · /docs · /openapi.json · /
                                  /ml/finetune/… (admin keys)
 """
@@ -19,6 +20,8 @@ from starlette.exceptions import HTTPException
 from daybook.errors import DaybookError
 from daybook.gateway.chat.route import PATH, ChatRoute
 from daybook.gateway.components import Components
+from daybook.gateway.embeddings import PATH as EMBEDDINGS_PATH
+from daybook.gateway.embeddings import embeddings_route
 from daybook.gateway.http.asgi import App, Receive, Scope, Send
 from daybook.gateway.http.errors import Refusal, error_response
 from daybook.gateway.http.request_log import RequestLog
@@ -32,15 +35,15 @@ from daybook.gateway.routes.openapi import describe
 
 def build_app(parts: Components) -> App:
     """The application over `parts`."""
-    chat = ChatRoute(answerer=parts.answerer, auth=parts.auth, clock=parts.clock, log=parts.log)
+    chat = ChatRoute(answerer=parts.answerer, auth=parts.auth, log=parts.log)
     messages = ChatRoute(
         answerer=parts.answerer,
         auth=parts.auth,
-        clock=parts.clock,
         log=parts.log,
         dialect=Messages(lambda model: parts.catalogue.kind(model) == "anthropic"),
     )
-    hot = {PATH: chat, MESSAGES_PATH: messages}
+    embeddings = embeddings_route(answerer=parts.answerer, auth=parts.auth, log=parts.log)
+    hot: dict[str, App] = {PATH: chat, MESSAGES_PATH: messages, EMBEDDINGS_PATH: embeddings}
     rest = _rest(parts)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from daybook import providers
 from daybook.access.keys import Keys
 from daybook.clock import Clock, SystemClock
 from daybook.gateway.auth import Auth
@@ -25,6 +26,9 @@ from daybook.prices import reckon
 from daybook.providers.catalogue import Catalogue
 from daybook.providers.hf.models_file import named_models
 from daybook.providers.hf.process import TaskModels
+from daybook.providers.hf.provider import HuggingFace
+from daybook.providers.port import Provider
+from daybook.providers.upstream import Upstream
 from daybook.records import Usage
 from daybook.settings import Settings
 
@@ -84,7 +88,7 @@ class Components:
             self.log.line("warming", level="warning", upstream=upstream, error=type(error).__name__)
 
     def _only_local(self) -> bool:
-        return {self.catalogue.upstreams[name].kind for name in self._used()} == {"local"}
+        return {self.catalogue.upstreams[name].kind for name in self._used()} <= {"local", "hf"}
 
     def _warm_prices(self) -> None:
         for model in self.catalogue.models.values():
@@ -122,6 +126,14 @@ def build(
     catalogue = catalogue or Catalogue.load(settings.models, env or {}, home=settings.home)
     metrics = Metrics(_labels(catalogue), log)
     journal = Journal(settings.home, clock=clock)
+    task_models = TaskModels(settings.home)
+
+    def make(config: Upstream) -> Provider:
+        """The models of this machine run in one process, whoever asks them."""
+        if config.kind == "hf":
+            return HuggingFace(config.name, config.home, task_models)
+        return providers.make(config)
+
     inference = wire(
         settings,
         journal,
@@ -130,9 +142,9 @@ def build(
         catalogue=catalogue,
         pseudonym=Pseudonyms(settings.home / "pseudonyms.key").of,
         observer=metrics,
+        make=make,
     )
     upstreams, answerer = inference.upstreams, inference.answerer
-    task_models = TaskModels(settings.home)
 
     def open_book() -> Drainable:
         from daybook.book import Book

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeVar
 
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadRequest, DaybookError, ProviderError, UpstreamTimeout
 from daybook.inference.entry import CallEntry, CallOutcome, FellBack
+from daybook.inference.identity import PendingIdentity
 from daybook.inference.machine_time import MachineTime
 from daybook.inference.ports import Observer, Providers, Reckon
 from daybook.inference.recorder import Completion, Recorder
@@ -30,6 +31,7 @@ from daybook.inference.request import ChatRequest
 from daybook.inference.stream import CompletionStream
 from daybook.inference.tokens import estimated, text_tokens
 from daybook.ports import Ledger
+from daybook.providers.embedding import Embedder, EmbeddingReply
 from daybook.providers.port import NoteAttempt, Provider, Reply, Stream
 from daybook.routing.route import Route, Step, failure_kind
 from daybook.routing.router import ModelCatalogue, Router
@@ -90,16 +92,26 @@ class Answerer:
         entry, stream = await self._ask(request, _stream, stream=True)
         return CompletionStream(self.recorder, entry, stream)
 
+    async def embed(self, request: ChatRequest) -> Completion[EmbeddingReply]:
+        """Embeddings of the request's `input`. Raises as `chat`, and BadRequest where the model makes none."""
+        entry, (reply, outcome) = await self._ask(request, _embed, stream=False, prompt="input")
+        try:
+            return Completion(reply, await self.recorder.conclude(entry, outcome), entry.fell_back)
+        finally:
+            self.recorder.open -= 1
+
     def refuse(self, request: ChatRequest, error: DaybookError) -> None:
         """Enter a call that was refused before any model was asked. Never raises."""
         self.recorder.fail(CallEntry(request, self.clock, content=False), error)
 
     # ── the steps ─────────────────────────────────────────────────────────────────────────────────────
 
-    async def _ask(self, request: ChatRequest, ask: Ask[Answer], *, stream: bool) -> tuple[CallEntry, Answer]:
+    async def _ask(
+        self, request: ChatRequest, ask: Ask[Answer], *, stream: bool, prompt: str = "messages"
+    ) -> tuple[CallEntry, Answer]:
         """The first answer of the models that may give one, and the entry about it. On return the call counts as
         open. Raises what the last one raised; whoever was asked is entered."""
-        begun = self._begin(request, stream=stream)
+        begun = self._begin(request, stream=stream, prompt=prompt)
         entry, route, recorder, router = begun.entry, begun.route, self.recorder, self.router
         ends = None if route.deadline is None else asyncio.get_running_loop().time() + route.deadline
         step = router.first(route)
@@ -156,13 +168,15 @@ class Answerer:
             error.final = error.billable = True
             raise error from None
 
-    def _begin(self, request: ChatRequest, *, stream: bool) -> _Begun:
-        """Everything before a model is asked. Raises, with the failed call entered, what is wrong already now."""
+    def _begin(self, request: ChatRequest, *, stream: bool, prompt: str) -> _Begun:
+        """Everything before a model is asked. Raises, with the failed call entered, what is wrong already.
+        `prompt`:
+        the member of the body that holds it."""
         self.recorder.recover(request.request_id)
         entry = CallEntry(request, self.clock, content=self._content, stream=stream)
         try:
             try:
-                entry.hash_prompt(request.body["messages"])
+                entry.hash_prompt(request.body[prompt])
             except RecursionError as error:
                 raise BadRequest("The messages are nested too deeply.", remedy="Send flatter ones.") from error
             except (TypeError, ValueError) as error:
@@ -194,6 +208,24 @@ class Answerer:
 async def _chat(provider: Provider, entry: CallEntry, note: NoteAttempt) -> tuple[Reply, CallOutcome]:
     reply = await provider.chat(entry.body, note)
     return reply, _outcome(entry.request, reply)
+
+
+async def _embed(provider: Provider, entry: CallEntry, note: NoteAttempt) -> tuple[EmbeddingReply, CallOutcome]:
+    if not isinstance(provider, Embedder):
+        raise BadRequest(f"{provider.name} makes no embeddings.", remedy="Ask another model for them.", attempts=0)
+    reply = await provider.embed(entry.body, note)
+    if reply.identity is not None:
+        entry.looking.drop()
+        entry.looking = PendingIdentity(reply.identity, None)
+    usage = reply.usage and replace(reply.usage, output_tokens=reply.usage.output_tokens or 0)
+    return reply, CallOutcome(
+        status="ok",
+        http_status=200,
+        usage=usage,
+        served_model=reply.served_model,
+        truncated=reply.truncated,
+        attempts=reply.attempts,
+    )
 
 
 def _stream(provider: Provider, entry: CallEntry, note: NoteAttempt) -> Awaitable[Stream]:

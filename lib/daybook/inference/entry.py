@@ -98,6 +98,8 @@ class CallEntry:
         under the pseudonym."""
         request = self.request
         body: dict[str, Any] = {**request.body, "model": target, "stream": self.stream}
+        if not self.stream:
+            del body["stream"]
         if not body.get("store"):
             body.pop("metadata", None)
         for name in ("user", "safety_identifier"):

@@ -13,6 +13,7 @@ from daybook.ports import Ledger
 from daybook.prices import reckon
 from daybook.providers import make
 from daybook.providers.catalogue import Catalogue
+from daybook.providers.port import Provider
 from daybook.providers.upstream import Upstream
 from daybook.settings import Settings
 
@@ -35,9 +36,11 @@ def wire(
     catalogue: Catalogue | None = None,
     pseudonym: Callable[[str], str] | None = None,
     observer: Observer | None = None,
+    make: Callable[[Upstream], Provider] = make,
 ) -> Inference:
     """The models of `settings.models` (or of `catalogue`), with the API keys in `env`. No model is started and nothing
-    is connected. Raises SettingsError for a models.yml that contradicts itself."""
+    is connected. `make`: what makes a provider, where it is not the usual one. Raises SettingsError for a models.yml
+    that contradicts itself."""
     catalogue = catalogue or Catalogue.load(settings.models, env, home=settings.home)
     upstreams = Upstreams(catalogue.upstreams, make)
     answerer = Answerer(

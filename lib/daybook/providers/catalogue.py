@@ -17,7 +17,8 @@
         fallback: [house, {model: smollm2-135m-instruct, on: [timeout, unavailable]}]
 
 Models of the registry are there by name, version and alias from the moment they are registered, unless the file gives
-one of their names to another. The embedded model is there unless `local` is stated to be something else.
+one of their names to another. The embedded models are there unless `local` or `hf` is stated to be something else: one
+that chats, and an encoder for embeddings; `hf/NAME` is an embedding model of tasks.yml.
 `upstream/name` asks for any model of a configured upstream. With OPENAI_API_KEY or ANTHROPIC_API_KEY in the environment
 `gpt-…` and `claude-…` can be asked for without a file.
 """
@@ -34,14 +35,14 @@ from typing import TYPE_CHECKING
 from daybook.errors import SettingsError, UnknownModel
 from daybook.providers.llamacpp.weights import MODEL
 from daybook.providers.registered.index import RegistryIndex
-from daybook.providers.upstream import KNOWN, Model, Upstream
+from daybook.providers.upstream import ENCODER, KNOWN, Model, Upstream
 
 if TYPE_CHECKING:
     from daybook.providers.registered.index import IndexEntry
 
 
 _HOSTED: Mapping[str, re.Pattern[str]] = {
-    "openai": re.compile(r"(?:(?:chat)?gpt-|o\d|codex-|computer-use-)[\w.:-]*"),
+    "openai": re.compile(r"(?:(?:chat)?gpt-|o\d|codex-|computer-use-|text-embedding-)[\w.:-]*"),
     "anthropic": re.compile(r"claude-[\w.:-]+"),
 }
 """Upstreams that need nothing but a key, and the names of their models."""
@@ -71,7 +72,8 @@ class Catalogue:
         """
         if home is None:
             home = Path(env["DAYBOOK_HOME"]).expanduser().absolute() if env.get("DAYBOOK_HOME") else path.parent
-        upstreams = {"local": Upstream(name="local", kind="local", home=home)} | dict(_hosted(env, home))
+        upstreams = {name: Upstream(name=name, kind=name, home=home) for name in ("local", "hf")}
+        upstreams |= dict(_hosted(env, home))
         models: dict[str, Model] = {}
         if path.exists():
             from daybook.providers.models_file import read
@@ -81,6 +83,8 @@ class Catalogue:
             models |= stated.models
         if upstreams["local"].kind == "local" and upstreams["local"].weights is None and MODEL not in models:
             models = {MODEL: Model(name=MODEL, upstream="local", target=MODEL)} | models
+        if upstreams["hf"].kind == "hf" and ENCODER not in models:
+            models[ENCODER] = Model(name=ENCODER, upstream="hf", target=ENCODER)
         catalogue = cls(upstreams, models, registry=RegistryIndex(home))
         catalogue._check_fallbacks(path)
         return catalogue

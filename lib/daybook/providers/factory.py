@@ -51,6 +51,13 @@ def _echo(config: Upstream) -> Provider:
     return Echo(config.name)
 
 
+def _hf(config: Upstream) -> Provider:
+    from daybook.providers.hf.process import TaskModels
+    from daybook.providers.hf.provider import HuggingFace
+
+    return HuggingFace(config.name, config.home, TaskModels(config.home))
+
+
 def _registered(config: Upstream) -> Provider:
     from daybook.providers.registered.provider import Registered
 
@@ -96,6 +103,7 @@ def _without_key(config: Upstream) -> Callable[[], Awaitable[Address]]:
 FACTORIES: Mapping[str, Callable[[Upstream], Provider]] = {
     "anthropic": _anthropic,
     "echo": _echo,
+    "hf": _hf,
     "local": _local,
     "ollama": _ollama,
     "openai": _openai,

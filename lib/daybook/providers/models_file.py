@@ -21,6 +21,7 @@ _KEYS: Mapping[str, frozenset[str]] = {
     "anthropic": _HTTP,
     "ollama": _HTTP | {"context"},
     "local": frozenset(("kind", "weights", "context", "slots", "threads", "machine")),
+    "hf": frozenset(("kind", "machine")),
     "echo": frozenset(("kind", "machine")),
 }
 _MODEL_KEYS = frozenset(("upstream", "target", "context", "aliases", "fallback", "deadline"))
@@ -70,7 +71,7 @@ class _ModelsFile:
         )
         for key, node in self._entries(parts["upstreams"]):
             upstreams[key.value] = self._upstream(key, node, env, home)
-        taken = {"local": 0} | dict.fromkeys(upstreams, 0)
+        taken = {"local": 0, "hf": 0} | dict.fromkeys(upstreams, 0)
         names: dict[str, int] = {}
         for key, node in self._entries(parts["models"]):
             model = self._model(key, node, taken)

@@ -6,13 +6,14 @@ Nothing of the official client is used: on this path its cost is the endpoint's 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import aiohttp
 import orjson
 
 from daybook.errors import BadRequest, ModelNotFound, RateLimited
+from daybook.providers.embedding import EmbeddingReply
 from daybook.providers.http.answer import is_failure, read_json, text_of
 from daybook.providers.http.client import HttpUpstream
 from daybook.providers.http.errors import Asked, not_an_answer, rate_limits_of, refused_attempt
@@ -76,6 +77,18 @@ class OpenAI:
                 )
             raise
 
+    async def embed(self, body: Body, note: NoteAttempt = unnoted) -> EmbeddingReply:
+        got = await self._wire.ask("POST", "/embeddings", body, _embeddings, note=note)
+        data, answer, limits = got.value
+        model = answer.get("model")
+        return EmbeddingReply(
+            data=data,
+            usage=reported_usage(answer, data),
+            served_model=model if isinstance(model, str) and model else None,
+            attempts=got.attempts,
+            limits=limits,
+        )
+
     async def models(self) -> list[str]:
         got = await self._wire.ask("GET", "/models", None, _listed, quick=True)
         return got.value
@@ -94,17 +107,27 @@ class OpenAI:
         await self._wire.aclose()
 
 
-async def _answer(response: aiohttp.ClientResponse, asked: Asked) -> tuple[bytes, dict[str, Any], Limits]:
-    """The bytes and the JSON of a chat completion, and the rate limits that came with it. An error inside a 200 is
-    raised as what it is."""
-    data = await response.read()
-    answer = read_json(data)
-    if isinstance(answer, dict):
-        if is_failure(answer):
-            raise refused_attempt(None, data, asked)
-        if isinstance(answer.get("choices"), list):
-            return data, answer, rate_limits_of(response.headers)
-    raise not_an_answer(asked, response.status, "with a chat completion", _REMEDY)
+def _answer_with(
+    member: str, how: str
+) -> Callable[[aiohttp.ClientResponse, Asked], Awaitable[tuple[bytes, dict[str, Any], Limits]]]:
+    """A `read` for an answer with a list `member`: its bytes, its JSON, and the rate limits that came with it. An error
+    inside a 200 is raised as what it is."""
+
+    async def read(response: aiohttp.ClientResponse, asked: Asked) -> tuple[bytes, dict[str, Any], Limits]:
+        data = await response.read()
+        answer = read_json(data)
+        if isinstance(answer, dict):
+            if is_failure(answer):
+                raise refused_attempt(None, data, asked)
+            if isinstance(answer.get(member), list):
+                return data, answer, rate_limits_of(response.headers)
+        raise not_an_answer(asked, response.status, how, _REMEDY)
+
+    return read
+
+
+_answer = _answer_with("choices", "with a chat completion")
+_embeddings = _answer_with("data", "with embeddings")
 
 
 def _text(choice: Mapping[str, Any]) -> str:

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+ENCODER = "all-minilm-l6-v2"
+"""The embedded encoder, of the upstream `hf`."""
 KNOWN: Mapping[str, Mapping[str, str]] = {
     "openai": {"kind": "openai", "base_url": "https://api.openai.com/v1", "api_key_env": "OPENAI_API_KEY"},
     "anthropic": {"kind": "anthropic", "base_url": "https://api.anthropic.com/v1", "api_key_env": "ANTHROPIC_API_KEY"},
     "ollama": {"kind": "ollama", "base_url": "http://127.0.0.1:11434"},
     "local": {"kind": "local"},
+    "hf": {"kind": "hf"},
     "echo": {"kind": "echo"},
 }
 """Upstreams that need nothing stated but their name."""

@@ -2,7 +2,8 @@
 
 import pytest
 
-from daybook.gateway.chat.validation import parse, require_chat
+from daybook.gateway.chat.validation import require_chat
+from daybook.gateway.http.body import parse
 from daybook.gateway.http.errors import Refusal
 
 HELLO = [{"role": "user", "content": "Hello"}]

@@ -54,7 +54,7 @@ def test_an_answer_is_given_with_what_it_took(client, ledger):
         finish_reason="length",
         call_id=call.id,
     )
-    assert echo.asked == [{"model": "m", "messages": USER, "max_tokens": 128, "stream": False}]
+    assert echo.asked == [{"model": "m", "messages": USER, "max_tokens": 128}]
     assert (call.caller, call.endpoint, call.project, call.run_id) == (getpass.getuser(), "library", "p", "r")
     assert (call.at, call.tags, call.requested_model, call.provider) == (NOON, {}, "up/m", "up")
 
@@ -70,7 +70,6 @@ def test_what_is_asked_for_is_sent(client):
             "max_tokens": 5,
             "temperature": 0,
             "seed": 0,
-            "stream": False,
         }
     ]
 

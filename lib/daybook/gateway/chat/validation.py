@@ -6,16 +6,11 @@ are those of OpenAI's API reference. Nothing of the caller's text is quoted in a
 
 from __future__ import annotations
 
-import contextlib
-import json
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import orjson
-
-from daybook.gateway.http.errors import Refusal, bad_request
-from daybook.providers.verbatim import has_long_number
+from daybook.gateway.http.body import name_of, require_model
+from daybook.gateway.http.errors import bad_request
 
 ROLES = frozenset(("developer", "system", "user", "assistant", "tool", "function"))
 
@@ -58,56 +53,11 @@ _KNOWN: dict[str, tuple[_Kind, float | None, float | None]] = {
     "logit_bias": ("object", None, None),
     "tools": ("list", None, None),
 }
-_JSON_NAMES = {type(None): "null", bool: "a boolean", str: "a string", list: "a list", dict: "an object"}
-
-
-def parse(data: bytes) -> dict[str, Any]:
-    """The body as a JSON object. Raises a 400 Refusal that says where it stops being one."""
-    try:
-        body = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        if not data.strip():
-            raise bad_request("The body is empty.", remedy="Send a JSON object with model and messages.") from None
-        raise _unreadable(data, error) from None
-    if not isinstance(body, dict):
-        raise bad_request(f"The body is {_name(body)}.", remedy="Send a JSON object with model and messages.")
-    if has_long_number(data) and _LONG.search(data):  # orjson makes a float of an integer over 64 bits
-        with contextlib.suppress(ValueError, RecursionError):
-            whole: dict[str, Any] = json.loads(data)
-            return whole
-    return body
-
-
-_LONG = re.compile(rb"[0-9]{19}")
-
-
-def _unreadable(data: bytes, error: orjson.JSONDecodeError) -> Refusal:
-    """Why the body is no JSON, and where. The parser's words are its own: they quote nothing."""
-    try:
-        data.decode()
-    except UnicodeDecodeError as fault:
-        before = data[: fault.start]
-        line, column = before.count(b"\n") + 1, fault.start - before.rfind(b"\n")
-        return bad_request(
-            f"The body is not UTF-8: byte {fault.start + 1:,} (line {line}, byte {column} of it) is in no character.",
-            remedy="Encode the body as UTF-8.",
-        )
-    where = f"at line {error.lineno}, column {error.colno}"
-    if "depth limit" in error.msg:
-        return bad_request(
-            f"The body is nested too deeply {where}: at most 1,024 levels.", remedy="Send a flatter one."
-        )
-    if "infinity" in error.msg:
-        return bad_request(f"A number {where} is larger than a double can be.", remedy="Send a smaller one.")
-    return bad_request(f"The body is not JSON {where}: {error.msg}.", remedy="Send one JSON object, in UTF-8.")
 
 
 def require_chat(body: Mapping[str, Any]) -> None:
     """Raise a 400 Refusal for a body that is not a chat completion; it names the parameter."""
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
-        text = "is missing" if "model" not in body else f"is {_name(model) if model != '' else 'empty'}"
-        raise bad_request(f"model {text}.", remedy="Name one; GET /v1/models lists them.", param="model")
+    require_model(body)
     _require_messages(body.get("messages"), given="messages" in body)
     for name, value in body.items():
         known = _KNOWN.get(name)
@@ -125,7 +75,7 @@ def require_chat(body: Mapping[str, Any]) -> None:
 def _require_known(name: str, value: Any, kind: _Kind, low: float | None, high: float | None) -> None:
     fits = isinstance(value, _TYPES[kind]) and (kind == "switch" or not isinstance(value, bool))  # JSON's true is no 1
     if not fits:
-        raise bad_request(f"{name} is {_name(value)}.", remedy=f"It must be {_ARTICLE[kind]}.", param=name)
+        raise bad_request(f"{name} is {name_of(value)}.", remedy=f"It must be {_ARTICLE[kind]}.", param=name)
     if (low is not None and value < low) or (high is not None and value > high):
         allowed = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
         raise bad_request(f"{name} is {value}.", remedy=f"It must be {allowed}.", param=name)
@@ -133,7 +83,7 @@ def _require_known(name: str, value: Any, kind: _Kind, low: float | None, high: 
 
 def _require_messages(messages: Any, *, given: bool) -> None:
     if not isinstance(messages, list):
-        text = f"is {_name(messages)}" if given else "is missing"
+        text = f"is {name_of(messages)}" if given else "is missing"
         raise bad_request(
             f"messages {text}.",
             remedy='It must be a list of objects such as {"role": "user", "content": "Hello"}.',
@@ -144,13 +94,13 @@ def _require_messages(messages: Any, *, given: bool) -> None:
     for i, message in enumerate(messages):
         if not isinstance(message, dict):
             raise bad_request(
-                f"messages[{i}] is {_name(message)}.",
+                f"messages[{i}] is {name_of(message)}.",
                 remedy="It must be an object with role and content.",
                 param=f"messages[{i}]",
             )
         role = message.get("role")
         if not isinstance(role, str) or role not in ROLES:
-            text = repr(role[:40]) if isinstance(role, str) else _name(role)
+            text = repr(role[:40]) if isinstance(role, str) else name_of(role)
             raise bad_request(
                 f"messages[{i}].role is {text}.",
                 remedy=f"It must be one of {', '.join(sorted(ROLES))}.",
@@ -166,7 +116,7 @@ def _require_calls(i: int, calls: Any) -> None:
         return
     param = f"messages[{i}].tool_calls"
     if not isinstance(calls, list):
-        raise bad_request(f"{param} is {_name(calls)}.", remedy="It must be a list of tool calls.", param=param)
+        raise bad_request(f"{param} is {name_of(calls)}.", remedy="It must be a list of tool calls.", param=param)
     for j, call in enumerate(calls):
         function = call.get("function") if isinstance(call, dict) else None
         fits = isinstance(call, dict) and (function is None or isinstance(function, dict))
@@ -195,7 +145,7 @@ def _require_content(i: int, role: str, message: Mapping[str, Any]) -> None:
         return
     if content is None and role == "assistant" and _says_without_content(message):
         return
-    text = "is missing" if "content" not in message else f"is {'an empty list' if content == [] else _name(content)}"
+    text = "is missing" if "content" not in message else f"is {'an empty list' if content == [] else name_of(content)}"
     raise bad_request(f"{param} {text}.", remedy="It must be a string or a list of content parts.", param=param)
 
 
@@ -213,9 +163,5 @@ def _require_stop(stop: Any) -> None:
         return
     if isinstance(stop, list) and len(stop) <= 4 and all(isinstance(text, str) for text in stop):
         return
-    message = f"a list of {len(stop)}" if isinstance(stop, list) else _name(stop)
+    message = f"a list of {len(stop)}" if isinstance(stop, list) else name_of(stop)
     raise bad_request(f"stop is {message}.", remedy="It must be a string or a list of at most 4 strings.", param="stop")
-
-
-def _name(value: Any) -> str:
-    return _JSON_NAMES.get(type(value), "a number")

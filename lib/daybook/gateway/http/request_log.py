@@ -21,6 +21,7 @@ ROUTES = (
             "/",
             "/v1/chat/completions",
             "/v1/messages",
+            "/v1/embeddings",
             "/v1/models",
             "/health/live",
             "/health/ready",

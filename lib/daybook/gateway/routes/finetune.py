@@ -25,7 +25,7 @@ from daybook import errors
 from daybook.access.keys import Key
 from daybook.clock import Clock
 from daybook.gateway.auth import Auth
-from daybook.gateway.chat.validation import parse
+from daybook.gateway.http.body import parse
 from daybook.gateway.http.errors import Refusal, bad_request
 from daybook.settings import Settings
 from daybook.training.jobs import OVER, Jobs

@@ -138,11 +138,45 @@ _MESSAGES: dict[str, Any] = _CHAT | {
 }
 
 
+_EMBEDDINGS: dict[str, Any] = _CHAT | {
+    "operationId": "createEmbedding",
+    "summary": "Texts to vectors",
+    "description": "OpenAI's `POST /v1/embeddings`: by OpenAI, Ollama, or an encoder of this machine.",
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["model", "input"],
+                    "properties": {
+                        "model": {"type": "string", "description": "See `/v1/models`."},
+                        "input": {"description": "A text, or up to 2,048 of them."},
+                        "encoding_format": {"type": "string", "enum": ["float", "base64"], "default": "float"},
+                        "dimensions": {"type": "integer", "minimum": 1},
+                        "user": {"type": "string"},
+                    },
+                },
+                "example": {"model": "all-minilm-l6-v2", "input": ["a cat", "a kitten"]},
+            }
+        },
+    },
+    "responses": {
+        "200": {
+            "description": "A vector for each text. `x-request-id` finds the call in the book.",
+            "content": {"application/json": {}},
+        }
+    }
+    | _refusals(*_STATUSES),
+}
+
+
 def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version="1", summary=app.summary, routes=app.routes)
         hot = {"/v1/chat/completions": {"post": _CHAT}, "/v1/messages": {"post": _MESSAGES}}
+        hot["/v1/embeddings"] = {"post": _EMBEDDINGS}
         paths = document["paths"] = {**hot, **document["paths"]}
         for path, routes in paths.items():
             for route in routes.values():

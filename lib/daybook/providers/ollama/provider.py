@@ -12,14 +12,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
+
 from daybook.clock import Clock, SystemClock
 from daybook.errors import ContextTooLong, ModelNotFound, ProviderError
+from daybook.providers.embedding import EmbeddingReply, texts_of, written
 from daybook.providers.http.client import HttpUpstream, object_as
+from daybook.providers.http.errors import Asked, not_an_answer
 from daybook.providers.http.stream import open_stream
+from daybook.providers.http.usage import count
 from daybook.providers.ollama import request
 from daybook.providers.ollama.response import Judge, Lines, reply
 from daybook.providers.port import Body, Identity, NoteAttempt, Reply, Stream, unnoted
 from daybook.providers.truncation import Weight, was_cut
+from daybook.records import Usage
 
 DEFAULT_CONTEXT = 4096
 """Tokens, for a model that does not say what it can read."""
@@ -29,7 +35,17 @@ _REFUSES_FROM = (0, 12, 6)
 _LIFETIME = 60.0
 """Seconds that a model's facts are believed: a tag can move at any time."""
 
-_object = object_as("as Ollama does", "Check that base_url leads to an Ollama, without /v1.")
+_REMEDY = "Check that base_url leads to an Ollama, without /v1."
+_object = object_as("as Ollama does", _REMEDY)
+
+
+async def _embeddings(response: aiohttp.ClientResponse, asked: Asked) -> dict[str, Any]:
+    """A `read` for embeddings: as many lists of numbers as there were texts."""
+    answer = await _object(response, asked)
+    vectors = answer.get("embeddings")
+    if not isinstance(vectors, list) or len(vectors) != len(asked.body["input"] if asked.body else ()):
+        raise not_an_answer(asked, response.status, "with an embedding for each text", _REMEDY)
+    return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +92,26 @@ class Ollama:
             )
         except ProviderError as error:
             raise _advised(error, str(body["model"])) from None
+
+    async def embed(self, body: Body, note: NoteAttempt = unnoted) -> EmbeddingReply:
+        """A text that does not fit is refused, never cut in silence."""
+        model = str(body["model"])
+        sent: dict[str, Any] = {"model": model, "input": texts_of(body, self.name), "truncate": False}
+        if body.get("dimensions") is not None:
+            sent["dimensions"] = body["dimensions"]
+        try:
+            got = await self._wire.ask("POST", "/api/embed", sent, _embeddings, note=note)
+        except ProviderError as error:
+            raise _advised(error, model) from None
+        answer = got.value
+        served, tokens = str(answer.get("model") or model), count(answer, "prompt_eval_count")
+        return EmbeddingReply(
+            data=written(answer["embeddings"], body, model=served, tokens=tokens),
+            usage=None if tokens is None else Usage(input_tokens=tokens, output_tokens=0),
+            served_model=served,
+            truncated=False,
+            attempts=got.attempts,
+        )
 
     async def models(self) -> list[str]:
         return [str(row["name"]) for row in await self._tags()]

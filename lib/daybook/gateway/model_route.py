@@ -1,0 +1,267 @@
+"""A POST that asks a model, as a plain ASGI application: what all of them share, from the key to the entry.
+
+    key → body within its limit → JSON → checked → answered (or streamed) → entered → sent
+
+Nothing of a framework runs here. When the client goes away the work is cancelled, so that nobody pays for an answer
+that nobody reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from daybook.access.keys import Key
+from daybook.errors import DaybookError, ProviderError, UsageError
+from daybook.gateway.auth import Auth, read_project, read_run_id
+from daybook.gateway.http.asgi import (
+    CLIENT_GONE,
+    Disconnect,
+    Headers,
+    Receive,
+    RequestState,
+    Scope,
+    Send,
+    encode_headers,
+)
+from daybook.gateway.http.errors import Refusal
+from daybook.gateway.http.responses import send_error
+from daybook.gateway.logs import Log
+from daybook.inference.answerer import Answerer
+from daybook.inference.entry import FellBack
+from daybook.inference.request import ChatRequest
+from daybook.providers.port import Limits
+
+MOST_BODY = 32 * 1024 * 1024
+"""Bytes of a request body: room for a few pictures, not for filling the memory."""
+SLOWEST_BODY = 60.0
+"""Seconds a body may take to arrive once it has begun."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """What a body asks for, filled in as it is checked: what was there before a refusal is entered with it."""
+
+    body: dict[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, bytes] | None = None
+    """See `ChatRequest.raw`."""
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+RequestHeaders = Mapping[bytes, bytes]
+Read = Callable[[RequestHeaders, bytes, Asked], None]
+"""Reads and checks a body into what it asks for. Raises a 400 Refusal."""
+Reply = Callable[[ChatRequest, "Watch", Send, RequestState], Awaitable[None]]
+"""Asks and sends the answer; `Watch.stop` once the answer is there. Raises DaybookError before anything was sent."""
+SendError = Callable[[Send, BaseException, str], Awaitable[None]]
+
+
+class ModelRoute:
+    """Answers POSTs to `path`. Raises nothing that is foreseen: every refusal is sent by `send_error`. `own_headers`
+    brings another API's headers into OpenAI's words."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        answerer: Answerer,
+        auth: Auth,
+        log: Log,
+        read: Read,
+        reply: Reply,
+        send_error: SendError = send_error,
+        own_headers: Callable[[dict[bytes, bytes]], dict[bytes, bytes]] | None = None,
+        most_body: int = MOST_BODY,
+    ) -> None:
+        self._path = path
+        self._answerer = answerer
+        self._auth = auth
+        self._log = log
+        self._read_body = read
+        self._reply = reply
+        self._send_error = send_error
+        self._own_headers = own_headers
+        self._most_body = most_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        visit: RequestState = scope["visit"]
+        headers = dict(scope["headers"])
+        if self._own_headers is not None:
+            headers = self._own_headers(headers)
+        try:
+            if scope["method"] != "POST":
+                raise Refusal(
+                    405,
+                    "method_not_allowed",
+                    f"{self._path} is not there to be read.",
+                    remedy="Send a POST.",
+                    headers=[(b"allow", b"POST")],
+                )
+            key = self._auth.admit(headers)
+            request = await self._request(headers, receive, visit, key)
+            if request is not None:
+                await self._answer(request, scope["hangup"], send, visit)
+            else:
+                visit.outcome = "client_closed"
+        except DaybookError as error:
+            if not isinstance(error, UsageError | ProviderError | Refusal):
+                self._log.line("failed", level="error", request_id=visit.request_id, message=str(error))
+            elif isinstance(error, ProviderError):
+                more = {} if error.operator is None else {"remedy": error.operator}
+                self._log.line("upstream_failed", level="warning", request_id=visit.request_id, kind=error.kind, **more)
+            await self._send_error(send, error, visit.request_id)
+
+    # ── in ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _request(
+        self, headers: Mapping[bytes, bytes], receive: Receive, visit: RequestState, key: Key | None
+    ) -> ChatRequest | None:
+        """The request, read and checked; None if the client went away before it was whole. One that is refused is
+        entered in the book all the same: whoever asks why their calls fail finds them there."""
+        asked = Asked()
+        project: str | None = None
+        run: str | None = None
+        refused: Refusal | None = None
+        try:
+            project, run = read_project(key, headers), read_run_id(headers)
+            _check_type(headers)
+            data = await self._read(headers, receive)
+            if data is None:
+                return None
+            self._read_body(headers, data, asked)
+        except Refusal as error:
+            refused = error
+        request = ChatRequest(
+            body=asked.body,
+            raw=asked.raw,
+            endpoint=self._path,
+            request_id=visit.request_id,
+            at=visit.at,
+            started=visit.started,
+            caller=None if key is None else key.name,
+            key_id=None if key is None else key.id,
+            project=project if project is not None or key is None else key.project,
+            tags=asked.tags,
+            run_id=run,
+        )
+        if refused is not None:
+            self._answerer.refuse(request, refused)
+            raise refused
+        return request
+
+    async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
+        """The whole body, or None. Raises a 413 Refusal as soon as it is known to be too long, 408 if it dawdles."""
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self._most_body:
+            raise self._too_long()
+        message = await receive()
+        if not message.get("more_body"):
+            return self._within(message)
+        parts = [self._within(message)]
+        try:
+            async with asyncio.timeout(SLOWEST_BODY):
+                size = len(parts[0] or b"")
+                while parts[-1] is not None and message.get("more_body"):
+                    message = await receive()
+                    parts.append(self._within(message))
+                    size += len(message.get("body", b""))
+                    if size > self._most_body:
+                        raise self._too_long()
+        except TimeoutError:
+            raise Refusal(
+                408,
+                "body_too_slow",
+                f"The body was not there after {SLOWEST_BODY:g} s.",
+                remedy="Send it again.",
+                headers=[(b"connection", b"close")],
+            ) from None
+        return None if parts[-1] is None else b"".join(part for part in parts if part is not None)
+
+    def _within(self, message: Mapping[str, Any]) -> bytes | None:
+        if message["type"] == "http.disconnect":
+            return None
+        body: bytes = message.get("body", b"")
+        if len(body) > self._most_body:
+            raise self._too_long()
+        return body
+
+    def _too_long(self) -> Refusal:
+        return Refusal(
+            413, "body_too_large", f"The body is longer than {self._most_body:,} bytes.", remedy="Send less at once."
+        )
+
+    async def _answer(self, request: ChatRequest, hangup: Disconnect, send: Send, visit: RequestState) -> None:
+        watch = Watch(hangup)
+        try:
+            await self._reply(request, watch, send, visit)
+        except asyncio.CancelledError:
+            if not watch.forgive():
+                if not visit.committed and self._answerer.recorder.stopping:
+                    await self._send_error(send, going_down(), visit.request_id)
+                    return
+                raise
+            visit.outcome = "client_closed"
+            visit.status = visit.status or CLIENT_GONE
+        finally:
+            watch.stop()
+
+
+class Watch:
+    """Cancels the task that made it when the client goes away."""
+
+    __slots__ = ("_hangup", "_work", "gone")
+
+    def __init__(self, hangup: Disconnect) -> None:
+        self.gone = False
+        work = asyncio.current_task()
+        assert work is not None
+        self._work = work
+        self._hangup = hangup
+        hangup.listen(self._cancel)
+
+    def _cancel(self) -> None:
+        self.gone = True
+        self._work.cancel()
+
+    def stop(self) -> None:
+        self._hangup.forget(self._cancel)
+
+    def forgive(self) -> bool:
+        """Whether it was the client that cancelled the work; if so, the work goes on to tidy up."""
+        if self.gone:
+            self._work.uncancel()
+        return self.gone
+
+
+def _check_type(headers: Mapping[bytes, bytes]) -> None:
+    given = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+    if given != "application/json":
+        raise Refusal(
+            415,
+            "unsupported_media_type",
+            "The body is not declared as JSON." if given else "The request does not say what its body is.",
+            remedy="Send the header Content-Type: application/json.",
+        )
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise Refusal(415, "unsupported_encoding", "The body is compressed.", remedy="Send it as it is.")
+
+
+def answer_headers(limits: Limits, fell_back: FellBack | None) -> Headers:
+    """What the upstream says of its rate limits, and which model answered where it was not the one asked for."""
+    headers = encode_headers(limits)
+    if fell_back is not None:
+        for name, model in ((b"x-daybook-fallback-from", fell_back.wanted), (b"x-daybook-model", fell_back.asked)):
+            headers.append((name, model.encode("ascii", "backslashreplace")))
+    return headers
+
+
+def going_down() -> Refusal:
+    return Refusal(
+        503,
+        "shutting_down",
+        "The endpoint is going down.",
+        remedy="Ask again in a moment.",
+        headers=[(b"retry-after", b"2")],
+    )
