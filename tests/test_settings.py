@@ -1,5 +1,9 @@
 """Settings: read once, from what the process was told."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from daybook.errors import SettingsError
@@ -51,3 +55,15 @@ def test_a_setting_that_cannot_be_meant_is_refused_without_its_secret(env, tmp_p
         Settings.from_env(env, cwd=tmp_path)
     assert next(iter(env)) in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody without a name")
+def test_a_user_without_a_name_is_unknown():
+    """As in a container whose user is a number: calls are asked and keys are made all the same."""
+    program = "import os; from daybook.settings import user; os.setuid(54321); print(user())"
+    env = {"PATH": os.environ["PATH"]}
+    for more, name in (({}, "unknown"), ({"LOGNAME": "ada"}, "ada")):
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=env | more, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == name

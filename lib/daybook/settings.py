@@ -15,6 +15,7 @@ down as a value. Nothing below the workbench reads the environment.
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,6 +82,14 @@ class Settings:
             readers=cast("Readers", readers),
             reports_url=reports_url or None,
         )
+
+
+def user() -> str:
+    """Who runs this process; `unknown` where its user has no name, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def find_root(start: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
@@ -13,7 +12,7 @@ import orjson
 from daybook.access.keys import Key, Keys
 from daybook.cli import CommandGroup
 from daybook.reporting.text import aligned
-from daybook.settings import Settings
+from daybook.settings import Settings, user
 
 
 @click.group(cls=CommandGroup)
@@ -95,17 +94,10 @@ def _open() -> Iterator[tuple[Keys, str]]:
     settings = Settings.from_env()
     journal = Journal(settings.home)
     try:
-        yield Keys(settings.home / "keys.json", ledger=journal), f"cli:{_user()}"
+        yield Keys(settings.home / "keys.json", ledger=journal), f"cli:{user()}"
         journal.sync()
     finally:
         journal.close()
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def _table(keys: Sequence[Key]) -> str:

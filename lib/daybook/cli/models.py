@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +9,7 @@ import orjson
 
 from daybook import workbench
 from daybook.cli import CommandGroup
+from daybook.settings import user
 
 if TYPE_CHECKING:
     from daybook.records import ModelAlias
@@ -130,7 +130,7 @@ def alias(
         raise click.UsageError("Taking an alias away waits for nothing: leave --require out.")
     with workbench.open() as book:
         moved = book.registry.alias(
-            name, alias_, version, actor=_actor(), reason=reason, require=require, surely=surely
+            name, alias_, version, actor=f"cli:{user()}", reason=reason, require=require, surely=surely
         )
     return _moved(moved, as_json)
 
@@ -148,7 +148,7 @@ def rollback(name: str, alias_: str, reason: str | None, as_json: bool) -> int:
       daybook models rollback triage --reason "errors up"
     """
     with workbench.open() as book:
-        moved = book.registry.rollback(name, alias_, actor=_actor(), reason=reason)
+        moved = book.registry.rollback(name, alias_, actor=f"cli:{user()}", reason=reason)
     return _moved(moved, as_json)
 
 
@@ -176,10 +176,3 @@ def _metric(metrics: Any) -> str:
         if value is not None:
             return f"{key.partition('_')[0]} {value:.3f}"
     return ""
-
-
-def _actor() -> str:
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return "cli:unknown"

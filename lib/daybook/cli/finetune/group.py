@@ -10,7 +10,8 @@ import orjson
 from daybook import workbench
 from daybook.cli import CommandGroup
 from daybook.cli.finetune.hosted import hosted
-from daybook.cli.finetune.options import JSON, options, plan_of, show_gates, user
+from daybook.cli.finetune.options import JSON, options, plan_of, show_gates
+from daybook.settings import user
 
 if TYPE_CHECKING:
     from daybook.finetune.tuner import Plan

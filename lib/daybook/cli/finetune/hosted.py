@@ -10,8 +10,9 @@ import orjson
 
 from daybook import workbench
 from daybook.cli import CommandGroup
-from daybook.cli.finetune.options import JSON, options, plan_of, show_gates, user
+from daybook.cli.finetune.options import JSON, options, plan_of, show_gates
 from daybook.errors import SettingsError
+from daybook.settings import user
 
 _KEY = "OPENAI_API_KEY"
 _URL = click.option("--base-url", metavar="URL", help="Another place that speaks OpenAI's API.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -106,10 +105,3 @@ def _value(text: str) -> Any:
         return orjson.loads(text)
     except ValueError:
         return tuple(text.split(",")) if "," in text else text
-
-
-def user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

@@ -6,7 +6,6 @@ A notebook cell already runs inside an event loop and a script inside none; both
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 import threading
 from collections.abc import Coroutine, Mapping
@@ -24,7 +23,7 @@ from daybook.ports import Ledger
 from daybook.prices import reckon
 from daybook.providers.port import Identity, Provider, Reply
 from daybook.providers.upstream import Upstream
-from daybook.settings import Settings
+from daybook.settings import Settings, user
 
 T = TypeVar("T")
 
@@ -98,7 +97,7 @@ class Client:
             request_id=new_id(),
             at=self.clock.now(),
             started=self.clock.monotonic(),
-            caller=getpass.getuser(),
+            caller=user(),
             project=project,
             tags=tags or {},
             run_id=run_id,
