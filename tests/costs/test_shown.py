@@ -217,8 +217,8 @@ def test_the_dearest_calls_are_a_part_of_the_spend() -> None:
 
 def test_a_forecast_that_wants_another_window_or_nothing_is_not_advised_to_wait() -> None:
     """Whole days enough and all of them free: nothing is missing. No book at all: nothing to say either."""
-    spent = {DAY - timedelta(days=n): "0" for n in range(20)}
-    free = costs([row("a", "0")], spent=spent, days=20, first=datetime(2026, 10, 1, tzinfo=UTC))
+    spent = {DAY - timedelta(days=n): "0" for n in range(14)}
+    free = costs([row("a", "0")], spent=spent, days=14, first=datetime(2026, 10, 1, tzinfo=UTC))
     assert free.chart_forecast().empty.endswith(f"Cannot be told: {free.forecast}.")
     assert said(free.forecast_prose) == f"What is to come cannot be told: {free.forecast}."
     assert said(costs().forecast_prose).endswith("a forecast needs 14.")

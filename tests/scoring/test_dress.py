@@ -227,3 +227,9 @@ def test_a_judge_that_thinks_has_one_verdict() -> None:
 def test_boxes_are_cut_at_their_own_braces() -> None:
     """Nested braces belong to the box; one that never ends is none."""
     assert boxed(r"a \boxed{\frac{1}{2}} b \boxed{3") == [(2, r"\frac{1}{2}")]
+
+
+def test_a_text_that_is_a_choice_counts_before_a_letter() -> None:
+    """Where the choices' own texts are letters, in another order, the text is meant."""
+    assert measure("choice")("A", ["A"], ["B", "A"]).read == "A"
+    assert measure("choice")("(a)", ["A"], ["C", "B", "A"]).read == "A"

@@ -231,6 +231,11 @@ def test_speed_is_drawn_by_model_all_first_and_the_only_model_once() -> None:
     found = traffic(row(10), measured=several)
     labels = [text.get_text().split("  ")[0] for text in found.chart_latency().axes[0].get_yticklabels()]
     assert [label.splitlines()[0].split(" (")[0] for label in labels] == ["all models", "a", "b"]
+    many = [measure("latency", f"m{n}", 20 - n, *ends) for n in range(11)]
+    found = traffic(row(10), measured=[measure("latency", "", 200, *ends), *many])
+    labels = [text.get_text() for text in found.chart_latency().axes[0].get_yticklabels()]
+    assert len(labels) == 9
+    assert labels[-1].startswith("m7")
     pair = traffic(row(10), measured=[several[1], several[2]])
     (axis,) = pair.chart_latency().axes
     assert len(axis.get_yticklabels()) == 1

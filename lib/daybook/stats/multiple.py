@@ -20,12 +20,11 @@ _METHODS = {"holm": "holm", "bh": "fdr_bh"}
 
 def looks(places: Sequence[tuple[str, ...]], groups: Sequence[str]) -> list[tuple[str, ...]]:
     """Which look each row is. Where a place has two groups, A against B is B against A: one look, not two."""
+    pairs = list(zip(places, groups, strict=True))
     groups_of: dict[tuple[str, ...], set[str]] = {}
-    for place, group in zip(places, groups, strict=True):
+    for place, group in pairs:
         groups_of.setdefault(place, set()).add(group)
-    return [
-        place if len(groups_of[place]) == 2 else (*place, group) for place, group in zip(places, groups, strict=True)
-    ]
+    return [place if len(groups_of[place]) == 2 else (*place, group) for place, group in pairs]
 
 
 def corrected(
@@ -37,10 +36,9 @@ def corrected(
     if method not in _METHODS:
         raise BadParameter(f"No correction is called {method!r}.", remedy="Say holm or bh.")
     marks = same if same is not None else [(str(i),) for i in range(len(ps))]
-    known = {mark: p for mark, p in zip(marks, ps, strict=True) if p is not None and np.isfinite(p)}
+    pairs = [(mark, p if p is not None and np.isfinite(p) else None) for mark, p in zip(marks, ps, strict=True)]
+    known = {mark: p for mark, p in pairs if p is not None}
     if not known:
         return [None] * len(ps)
     adjusted = dict(zip(known, multipletests(list(known.values()), method=_METHODS[method])[1], strict=True))
-    return [
-        float(adjusted[mark]) if p is not None and np.isfinite(p) else None for mark, p in zip(marks, ps, strict=True)
-    ]
+    return [None if p is None else float(adjusted[mark]) for mark, p in pairs]
