@@ -228,3 +228,34 @@ def test_an_answer_can_be_judged(settings):
         (event,) = book.book.rows("select actor, object, details from events")
     assert (event["actor"], event["object"]) == ("notebook", answer.call_id)
     assert (event["details"]["good"], event["details"]["consent"]) == (False, True)
+
+
+def test_rows_are_those_of_a_file_or_of_a_set_that_is_there(settings, tmp_path):
+    """As many as are asked for; a set that was loaded is taken as it is."""
+    path = tmp_path / "rows.csv"
+    path.write_text("q,target\n" + "".join(f"What is {n}?,{n}\n" for n in range(9)))
+    with daybook.open(settings=settings) as book:
+        data = book.dataset(path, columns={"input": "q"})
+        assert [row.input for row in data.rows] == [f"What is {n}?" for n in range(9)]
+        assert book.dataset(data) == data
+        assert len(book.dataset(data, rows=4).rows) == 4
+
+
+def test_models_are_compared_on_rows_and_their_answers_kept(settings, tmp_path):
+    """One that says the question back is right where the question is the answer; the second time nothing is asked."""
+    settings.home.mkdir()
+    settings.models.write_text("upstreams: {up: {kind: echo}}\n")
+    path = tmp_path / "rows.csv"
+    path.write_text("input,target\nyes,yes\nno,yes\n")
+    with daybook.open(settings=settings) as book:
+        first = book.evaluate(path, ["up/m"], scorer="exact")
+        again = book.evaluate(path, ["up/m"], scorer="exact")
+        assert (first.asked, again.asked) == (2, 0)
+        assert len(book.calls()) == 2
+
+
+def test_tasks_start_nothing_until_they_are_asked(settings):
+    """Nor is anything started only to be closed."""
+    with daybook.open(settings=settings) as book:
+        assert book.tasks is book.tasks
+    assert not (settings.home / "logs").exists()

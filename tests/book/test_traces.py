@@ -1,5 +1,6 @@
 """Importing a trace: all of it or nothing, once, with the same tokens to the unit."""
 
+import hashlib
 import os
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -235,3 +236,59 @@ def test_the_real_trace_adds_up_to_the_unit(duck):
     assert (done.rows, done.added, done.input_tokens, done.output_tokens) == (19_366, 19_366, 22_361_870, 4_088_665)
     sums = "select count(*) as n, sum(input_tokens) as i, sum(output_tokens) as o, sum(cost) as c from calls"
     assert duck.rows(sums) == [{"n": 19_366, "i": 22_361_870, "o": 4_088_665, "c": Decimal("5.8074795")}]
+
+
+@pytest.mark.parametrize("count", ["0", str(2**53)])
+def test_the_largest_count_is_one(duck, file, count):
+    """To the unit."""
+    azure_trace(duck, file(HEAD + f"2023-11-16 18:15:46,{count},{count}\n"))
+    (row,) = rows(duck)
+    assert (row["input_tokens"], row["output_tokens"]) == (int(count), int(count))
+
+
+@pytest.mark.parametrize("count", [str(2**53 + 1), "1" + "0" * 16, "²", "١", "1 0", "+1"])
+@pytest.mark.parametrize("column", ["ContextTokens", "GeneratedTokens"])
+def test_more_is_none_nor_is_what_only_looks_like_digits(duck, file, count, column):
+    """Named by its column."""
+    cells = f"{count},1" if column == "ContextTokens" else f"1,{count}"
+    with pytest.raises(BadParameter, match=f"line 2: {column} is "):
+        azure_trace(duck, file(HEAD + f"2023-11-16 18:15:46,{cells}\n"))
+
+
+def test_a_trace_is_known_by_its_earliest_and_latest_row(duck, file):
+    """In whatever order they stand; the event says how many rows and of which model, and names the file."""
+    done = azure_trace(duck, file(HEAD + "".join((ROWS[1], ROWS[2], ROWS[0]))), model="gpt-4o-mini")
+    assert done.first == datetime(2023, 11, 16, 18, 15, 46, 680_590, tzinfo=UTC)
+    assert done.last == datetime(2023, 11, 17, tzinfo=UTC)
+    assert done.digest == "sha256:" + hashlib.sha256((duck.home.parent / "trace.csv").read_bytes()).hexdigest()
+    azure_trace(duck, file(HEAD + "".join((ROWS[1], ROWS[2], ROWS[0]))))
+    events = duck.rows("select actor, details from events order by time")
+    assert [event["actor"] for event in events] == ["import", "import"]
+    details = {"file": "trace.csv", "rows": 3}
+    assert [event["details"] for event in events] == [
+        details | {"added": 3, "model": "gpt-4o-mini"}, details | {"added": 0, "model": None},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [9, 10, 11])
+def test_up_to_ten_bad_rows_are_all_named(duck, file, n):
+    """The eleventh is counted."""
+    with pytest.raises(BadParameter) as refused:
+        azure_trace(duck, file(HEAD + "now,1,1\n" * n))
+    assert refused.value.message.count("is no time") == min(n, 10)
+    assert ("; and 1 more" in refused.value.message) == (n == 11)
+    assert refused.value.remedy == "Mend or remove these lines and import again."
+
+
+def test_an_imported_call_has_the_time_and_place_of_its_row_in_its_id(duck, file):
+    """The same file gives the same ids anywhere: version and variant of a UUIDv8, the time first, no two alike."""
+    azure_trace(duck, file(HEAD + ROWS[0] * 2 + ROWS[2]))
+    ids = [row["id"] for row in rows(duck)]
+    assert len(set(ids)) == 3
+    for id_, row in zip(ids, rows(duck), strict=True):
+        assert int(id_[:12], 16) == int(row["time"].timestamp() * 1000)
+        assert (id_[12], id_[16] in "89ab", len(id_)) == ("8", True, 32)
+    digest = hashlib.sha256((HEAD + ROWS[0] * 2 + ROWS[2]).encode()).hexdigest()
+    assert [row["request_id"] for row in rows(duck)] == [f"trace-{digest[:20]}-{n}" for n in (2, 3, 4)]
+    assert {row["tags"]["digest"] for row in rows(duck)} == {f"sha256:{digest[:20]}"}
+    assert {row["tags"]["trace"] for row in rows(duck)} == {"trace.csv"}
