@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from daybook.bias.counterfactual import prompts_file
-from daybook.bias.counterfactual.report import CounterfactualAudit, audit_counterfactual
+from daybook.bias.counterfactual.report import CounterfactualAudit, audit_counterfactual, try_out
 from daybook.bias.decisions.columns import Bands
 from daybook.bias.decisions.report import DecisionAudit, audit_decisions
 from daybook.bias.pairs.formats import read_pairs
@@ -252,5 +252,7 @@ class Bias:
         ]
         answers = self._ask_all(bodies)
         if not any(answers):
-            raise DaybookError(f"{model} answered none of {len(prompts)} questions.", remedy="Try it: daybook ask.")
+            raise DaybookError(
+                f"{model} answered none of {len(prompts)} questions.", remedy=f"Try it: {try_out(model)}"
+            )
         return [text or "" for text in answers]

@@ -4,6 +4,7 @@ together with reports that are made by hand."""
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -229,7 +230,7 @@ def test_a_second_run_for_the_same_occasion_is_the_first_one(notebook: Any, sett
         "",
         f"Report: `{first.html}`",
         "",
-        f"To open it: `python -m webbrowser -t {first.html.as_uri()}`",
+        f"To open it: `{sys.executable} -m webbrowser -t {first.html.as_uri()}`",
     ]
     assert (
         describe(first, "http://reports.example/a.html").splitlines()[-1] == "[Report](http://reports.example/a.html)"

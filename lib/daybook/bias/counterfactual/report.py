@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +42,11 @@ _BARE = {"sentiment": "probability", "length": "words", "harshness": "per 100 wo
 """Units in a finding; the others are shares."""
 
 
+def try_out(model: str) -> str:
+    """What asks a model one question, to be written in a shell."""
+    return f'daybook ask "How many days are in a week?" --model {quote(model)}'
+
+
 def audit_counterfactual(
     prompts: Sequence[Prompt],
     answers: Sequence[str | None],
@@ -58,9 +64,7 @@ def audit_counterfactual(
     texts = ["" if answer is None else answer for answer in answers]
     blank = np.array([not text.strip() for text in texts])
     if blank.all():
-        raise BadData(
-            f"{model} answered nothing to all {len(texts)} prompts.", remedy="Ask it one by hand: daybook ask."
-        )
+        raise BadData(f"{model} answered nothing to all {len(texts)} prompts.", remedy=f"Try it: {try_out(model)}")
     plain = [neutral(text, prompt) for text, prompt in zip(texts, prompts, strict=True)]
     figures = dict(measures.of(plain, deciding, sentiment))
     if blank.any():

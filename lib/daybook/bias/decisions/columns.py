@@ -75,9 +75,12 @@ def band(name: str, column: CodedColumn, how: int | Sequence[float]) -> tuple[Co
         cuts = np.unique(np.quantile(rows, np.arange(1, how) / how, method="higher"))
         cuts = cuts[cuts > rows.min()]
         if not len(cuts):
+            cut = next((float(value) for value in np.unique(rows) if value > rows.min()), None)
             raise BadData(
                 f"{name} cannot be put into {how} bands: its values are too much alike.",
-                remedy=f'Say where to cut: bands={{"{name}": [{values.min():g}]}}.',
+                remedy=f"All are {rows.min():g}: name other groups."
+                if cut is None
+                else f'Say where to cut: bands={{"{name}": [{cut}]}} (on the command line: --bands {name}={cut}).',
             )
         which = np.searchsorted(cuts, values, side="right")
         held = [values[which == i] for i in range(len(cuts) + 1)]
@@ -103,15 +106,22 @@ def require_bands(bands: Bands, group: Sequence[str]) -> None:
         )
 
 
-def favoured(column: CodedColumn, name: str, favourable: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Which rows have the value that is meant, and the spellings that were read as it. Raises BadData for none."""
+def favoured(
+    column: CodedColumn, name: str, favourable: str, option: str = "favourable"
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Which rows have the value that is meant, and the spellings that were read as it. Raises BadData for none.
+    `option`: what says the value."""
     chosen = [meaning(value) == meaning(favourable) for value in column.values]
     flags = np.array(chosen, dtype=bool)[column.codes]
     if not flags.any():
         counts = np.bincount(column.codes, minlength=len(column.values))
-        there = ", ".join(repr(column.values[i]) for i in np.argsort(-counts, kind="stable")[:8] if counts[i])
+        there = ", ".join(
+            repr(excerpt(column.values[i], 40)) for i in np.argsort(-counts, kind="stable")[:8] if counts[i]
+        )
         raise BadData(
-            f"None of the {len(flags):,} values of {name!r} is {favourable!r}.", remedy=f"There are: {there}."
+            f"None of the {len(flags):,} values of {name!r} is {favourable!r}.",
+            remedy=f"There are: {there}. Say the one that is meant: {option} (on the command line:"
+            f" --{option.replace('_', '-')}).",
         )
     return flags, tuple(value for value, is_chosen in zip(column.values, chosen, strict=True) if is_chosen)
 

@@ -132,7 +132,9 @@ def measure(
     bands = bands or {}
     group = list(dict.fromkeys(group))
     if not group:
-        raise BadParameter("No group column was named.", remedy="Name at least one: --group sex.")
+        raise BadParameter(
+            "No group column was named.", remedy='Name at least one: group=["sex"] (on the command line: --group sex).'
+        )
     if minimum < 2:
         raise BadParameter(f"The minimum group size is {minimum}.", remedy="Say at least 2: one person is no group.")
     if (favourable is None) == (threshold is None):
@@ -140,12 +142,14 @@ def measure(
             "Neither a favourable value nor a threshold was given."
             if favourable is None
             else "Both a favourable value and a threshold were given.",
-            remedy="Say which value is favourable or, for a score, from where on it is.",
+            remedy='Say one: favourable="yes" or, for a score, threshold=0.5 (on the command line: --favourable yes or'
+            " --threshold 0.5).",
         )
     true_value = truth_favourable if truth_favourable is not None else favourable
     if truth and true_value is None:
         raise BadParameter(
-            f"What the favourable value of {truth!r} is was not given.", remedy="Say it: truth_favourable."
+            f"What the favourable value of {truth!r} is was not given.",
+            remedy='Say it: truth_favourable="yes" (on the command line: --truth-favourable yes).',
         )
     require_bands(bands, group)
     columns = list(dict.fromkeys([prediction, *([truth] if truth else []), *group]))
@@ -182,7 +186,7 @@ def measure(
         flags, read_as = favoured(used[prediction], prediction, str(favourable))
     else:
         flags, read_as = at_least(used[prediction], prediction, threshold), ()
-    true = favoured(used[truth], truth, str(true_value))[0] if truth else None
+    true = favoured(used[truth], truth, str(true_value), "truth_favourable")[0] if truth else None
     groupings = [[name] for name in group] + ([list(group)] if len(group) > 1 else [])
     parts = [_grouping(names, [used[name] for name in names], flags, true, minimum, seed) for names in groupings]
     for _, _, against in parts:

@@ -12,6 +12,7 @@ it was given (else that of its start), and is done once for itself: a retry find
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -152,7 +153,7 @@ def describe(made: Report, link: str | None = None) -> str:
         *(f"- {row['finding']}: {row['value']} {row['interval']}".rstrip() for row in map(_row, headlines)),
         "",
         f"[Report]({link})" if link else f"Report: `{made.html}`",
-        *([] if link else ["", f"To open it: `python -m webbrowser -t {made.html.as_uri()}`"]),
+        *([] if link else ["", f"To open it: `{sys.executable} -m webbrowser -t {made.html.as_uri()}`"]),
     ]
     return "\n".join(lines)
 
