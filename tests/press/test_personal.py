@@ -56,6 +56,31 @@ SUBJECTS = {
         "_ = Path('b.jsonl').write_text(''.join(json.dumps(row | {'prediction': '4'}) + '\\n' for row in rows))\n"
         "score([Path('a.jsonl'), Path('b.jsonl')], scorer='exact').evaluation.table('disagreements')"
     ),
+    "approach, disagreements": (
+        "from decimal import Decimal\nfrom IPython.display import display\n"
+        "from daybook.approach.report import Approach\n"
+        "from daybook.datasets import DataSet, Row\nfrom daybook.evaluation.figures import Item\n"
+        "from daybook.evaluation.report import Evaluation\n"
+        "from daybook.inference.client.answer_cache import CachedAnswer\nfrom daybook.scoring import Score\n"
+        f"rows = tuple(Row(str(n), '{ROW} ' + str(n), 'x') for n in range(9))\n"
+        f"answer = CachedAnswer(text='{ROW}', cost=Decimal('0.1'), latency=0.1)\n"
+        "items = {name: [Item(row, answer, Score(value, None)) for row in rows]"
+        " for name, value in (('zero_shot', 0.0), ('few_shot', 1.0))}\n"
+        "evaluation = Evaluation(DataSet('d', 'd', rows), 'classification', 'label', items)\n"
+        "tried = Approach(evaluation, {}, frozenset(), Decimal('0.1'), 9, ())\n"
+        "display(tried, tried.table('disagreements'), tried.table('errors'))"
+    ),
+    "finetune, gates": (
+        "import json\nfrom pathlib import Path\nimport daybook\nfrom IPython.display import Markdown, display\n"
+        f"data = {PERSONAL}\n"
+        f"rows = [{{'text': '{ROW} ' + str(n), 'label': data[n % 4] + ' was it'}} for n in range(80)]\n"
+        "rows += [{'text': datum, 'label': datum} for datum in data]\n"
+        "_ = Path('rows.jsonl').write_text(''.join(json.dumps(row) + '\\n' for row in rows))\n"
+        "tuning = daybook.open().finetuning('rows.jsonl', name='t', recipe={'method': 'head'}, licence='own',"
+        " policies={'personal_data': 'warn', 'licence': 'warn', 'duplicates': 'warn', 'enough': 'warn'})\n"
+        "display(tuning, Markdown(tuning.gates_prose), tuning.table('gates'))\n"
+        "for row in rows[-4:]: print(row)"
+    ),
     "traffic, calls": (
         "import daybook\nbook = daybook.open()\n"
         f"book.sql('select :a as prompt, :b as answer, :c as label, :d as note, count(*) as n from calls', "
