@@ -288,5 +288,5 @@ def compare(
             steps=steps,
             time_limit=time_limit,
         )
-        found = runner.run(train, test, list(methods), notes=notes)
-    return replace(found, unused={which: n for which, n in left_out.items() if n})
+        approach = runner.run(train, test, list(methods), notes=notes)
+    return replace(approach, unused={which: n for which, n in left_out.items() if n})

@@ -60,11 +60,11 @@ def reprice(usages: Iterable[TableRow], models: Sequence[tuple[str, str]], on: d
     """Cheapest first, unknown last. `usages`: token counts of `calls` calls each, where more than one call is added up
     only below every tier."""
     rows = list(usages)
-    found = []
+    quotes = []
     for provider, model in models:
         rate = prices.standard().rate(provider, model, on)
         if isinstance(rate, str):
-            found.append(Quote(provider, model, None, None, rate))
+            quotes.append(Quote(provider, model, None, None, rate))
             continue
         amount, note = Decimal(0), rate.note
         known = True
@@ -80,5 +80,5 @@ def reprice(usages: Iterable[TableRow], models: Sequence[tuple[str, str]], on: d
                 known, note = False, cost.note
                 break
             amount += cost.amount
-        found.append(Quote(provider, model, amount if known else None, rate.words, note, rate.since is not None))
-    return sorted(found, key=lambda o: (o.amount is None, o.amount or 0, o.provider, o.model))
+        quotes.append(Quote(provider, model, amount if known else None, rate.words, note, rate.since is not None))
+    return sorted(quotes, key=lambda o: (o.amount is None, o.amount or 0, o.provider, o.model))

@@ -37,10 +37,10 @@ def compared(tuning: FinetuningFigures) -> Chart:
     figure, (axis,) = chart(title, height=1.9, subtitle=f"{kind}, {metrics[f'{kind}_base']['n']:,} held-out rows")
     shown = percent if kind == "accuracy" else "{:.3g}".format
     for y, (side, colour) in enumerate((("tuned", BLUE), ("base", GREY))):
-        found = metrics[f"{kind}_{side}"]
-        if found["low"] is not None:
-            axis.plot([found["low"], found["high"]], [y, y], color=colour, linewidth=2.5, solid_capstyle="round")
-        at = (found["value"], y)
+        estimate = metrics[f"{kind}_{side}"]
+        if estimate["low"] is not None:
+            axis.plot([estimate["low"], estimate["high"]], [y, y], color=colour, linewidth=2.5, solid_capstyle="round")
+        at = (estimate["value"], y)
         axis.plot(*([value] for value in at), "o", color=colour, markersize=8)
         axis.annotate(shown(at[0]), at, xytext=(0, 8), textcoords="offset points", ha="center", fontsize=9)
     axis.set_yticks([0, 1], ["after", "before"])

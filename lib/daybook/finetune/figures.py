@@ -111,8 +111,8 @@ class FinetuningFigures:
     @property
     def gain(self) -> str:
         """The difference in words: accuracy +12.0 points (95 % interval …), p = …."""
-        found = self.done.metrics[f"{self.measure}_difference"]
-        value, low, high, p = found["value"], found["low"], found["high"], found.get("p")
+        compared = self.done.metrics[f"{self.measure}_difference"]
+        value, low, high, p = compared["value"], compared["low"], compared["high"], compared.get("p")
         if self.measure == "accuracy":
             return f"accuracy {difference(value, low, high, p)}"
         chance = "" if p is None else f", p {equals(p)}"
@@ -127,11 +127,11 @@ class FinetuningFigures:
             return "not checked", "Nothing was trained yet."
         if self.measure is None:
             return "not checked", "The training was cancelled, and nothing was compared."
-        found = self.done.metrics[f"{self.measure}_difference"]
-        rows = f"{self.gain}, on {found['n']:,} held-out rows."
-        if found["verdict"] == "better":
+        compared = self.done.metrics[f"{self.measure}_difference"]
+        rows = f"{self.gain}, on {compared['n']:,} held-out rows."
+        if compared["verdict"] == "better":
             return "met", f"{self.name} is better than before: {rows}"
-        if found["verdict"] == "worse":
+        if compared["verdict"] == "worse":
             return "not met", f"{self.name} is not better than before, but worse: {rows}"
         return "cannot tell", f"Whether {self.name} is better than before is open: {rows}"
 

@@ -12,16 +12,16 @@ from daybook.errors import BadData
 from daybook.training.jobs import Job
 
 
-def publish(made: Path, to: Path, written: str) -> None:
+def publish(source: Path, to: Path, written: str) -> None:
     """Whole under its name or not at all; one that is there already is the same, because its digest names it."""
-    (made / "card.md").write_text(written, encoding="utf-8")
+    (source / "card.md").write_text(written, encoding="utf-8")
     if to.is_dir():
         return
     to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     beside = to.with_name(f".{to.name}")
     shutil.rmtree(beside, ignore_errors=True)
     try:
-        shutil.copytree(made, beside)
+        shutil.copytree(source, beside)
         beside.rename(to)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)

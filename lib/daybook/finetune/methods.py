@@ -50,14 +50,14 @@ class TrainingResult:
     @property
     def verdict(self) -> str:
         """Of the tuned model against its base: by accuracy where there is one, else by loss."""
-        found = self.metrics.get("accuracy_difference") or self.metrics.get("loss_difference") or {}
-        return str(found.get("verdict", "cannot tell"))
+        compared = self.metrics.get("accuracy_difference") or self.metrics.get("loss_difference") or {}
+        return str(compared.get("verdict", "cannot tell"))
 
     @property
     def message(self) -> str:
         key = "accuracy" if "accuracy_difference" in self.metrics else "loss"
-        found = self.metrics[f"{key}_difference"]
-        return f"{key} {found['value']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f}), n = {found['n']}"
+        gain = self.metrics[f"{key}_difference"]
+        return f"{key} {gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f}), n = {gain['n']}"
 
 
 def run(work: TrainingTask) -> TrainingResult:
@@ -86,19 +86,19 @@ def _lora(work: TrainingTask) -> TrainingResult:
     trained = adapter.train(
         chats, kept, recipe=recipe, base=folder, folder=work.place, identity=identity, tell=work.tell, stop=work.stop
     )
-    made = work.place / adapter.ADAPTER
+    output = work.place / adapter.ADAPTER
     if trained.ended == "cancelled":
-        return TrainingResult(trained=trained, folder=made, digest="", base_digest=base_digest, metrics={})
+        return TrainingResult(trained=trained, folder=output, digest="", base_digest=base_digest, metrics={})
     if recipe.base == MODEL:
-        gguf.to_gguf(made, folder)
+        gguf.to_gguf(output, folder)
     if recipe.merge:
-        gguf.merge(made, folder, made / "merged")
+        gguf.merge(output, folder, output / "merged")
     classes = len(held.labels) <= max(2, len(train) // 3)
     part = held.take(COMPARED)
     compared = compare.compare(
         [work.material.messages(row) for row in part.rows],
         base=folder,
-        adapter=made,
+        adapter=output,
         max_length=recipe.max_length,
         generate=classes,
         longest=_ANSWER if not classes else _longest(held.labels),
@@ -113,8 +113,8 @@ def _lora(work: TrainingTask) -> TrainingResult:
     }
     if classes:
         metrics |= accuracies(compared.base.right, compared.tuned.right, part.groups)
-    digest = weights.folder_digest(made)
-    return TrainingResult(trained=trained, folder=made, digest=digest, base_digest=base_digest, metrics=metrics)
+    digest = weights.folder_digest(output)
+    return TrainingResult(trained=trained, folder=output, digest=digest, base_digest=base_digest, metrics=metrics)
 
 
 def _longest(labels: Sequence[str]) -> int:

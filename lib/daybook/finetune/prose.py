@@ -55,20 +55,20 @@ def compared(tuning: FinetuningFigures) -> str:
     kind, metrics = tuning.measure, tuning.done.metrics
     if kind is None:
         return "Nothing was compared: the training was cancelled."
-    found = metrics[f"{kind}_difference"]
+    compared = metrics[f"{kind}_difference"]
     shown = percent if kind == "accuracy" else "{:.3f}".format
     sides = [
         f"{shown(side['value'])} {word}{between(side.get('low'), side.get('high'), shown)}"
         for side, word in ((metrics[f"{kind}_base"], "before"), (metrics[f"{kind}_tuned"], "after"))
     ]
-    rows = f"the same {found['n']:,} held-out rows"
-    if found["n"] < tuning.held_out:
+    rows = f"the same {compared['n']:,} held-out rows"
+    if compared["n"] < tuning.held_out:
         rows += f" (of {tuning.held_out:,}, by hash)"
     verdict = {
         "better": "**It is better than it was**, beyond what chance explains",
         "worse": "**It is worse than it was**",
         "cannot tell": "**Whether it is better cannot be told** from so few rows",
-    }[found["verdict"]]
+    }[compared["verdict"]]
     text = f"{kind.capitalize()} **{sides[0]}, {sides[1]}**, on {rows}. {verdict}: {tuning.gain}."
     return f"{text} {BEFORE[tuning.plan.recipe.method]}"
 

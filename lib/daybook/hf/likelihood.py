@@ -55,7 +55,7 @@ def score(
     longest = int(getattr(model.config, "max_position_embeddings", 2048))
     encoded = {pair: _encode(tokenizer, *pair) for pair in dict.fromkeys(pairs)}
     order = sorted(encoded, key=lambda pair: -sum(map(len, encoded[pair])))
-    found: dict[tuple[str, str], LogLikelihood] = {}
+    scores: dict[tuple[str, str], LogLikelihood] = {}
     for start in range(0, len(order), batch):
         part = order[start : start + batch]
         sides = [encoded[pair] for pair in part]
@@ -72,10 +72,10 @@ def score(
             mine = torch.log_softmax(logits[i, len(ids) - 1 - n : len(ids) - 1].float(), dim=-1)
             wanted = torch.tensor(ids[-n:], device=mine.device)
             total = mine.gather(1, wanted[:, None]).sum().item()
-            found[part[i]] = LogLikelihood(float(total), n)
+            scores[part[i]] = LogLikelihood(float(total), n)
         if progress is not None:
             progress(min(start + batch, len(order)), len(order))
-    return [found[pair] for pair in pairs]
+    return [scores[pair] for pair in pairs]
 
 
 def _encode(tokenizer: Any, context: str, text: str) -> tuple[list[int], list[int]]:

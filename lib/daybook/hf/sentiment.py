@@ -31,12 +31,12 @@ def probabilities(texts: Sequence[str]) -> np.ndarray:
     """The probability of `positive` for each text; not-a-number for an empty one. Raises BadData."""
     if bad := [i for i, text in enumerate(texts) if not isinstance(text, str)]:
         raise BadData(f"{len(bad)} of {len(texts)} rows are no text, first row {bad[0] + 1}.", remedy="Mend them.")
-    found = np.full(len(texts), np.nan)
+    shares = np.full(len(texts), np.nan)
     filled = [i for i, text in enumerate(texts) if text.strip()]
     if filled:
         weights, bias = _head()
-        found[filled] = 1 / (1 + np.exp(-(features([texts[i] for i in filled]) @ weights + bias)))
-    return found
+        shares[filled] = 1 / (1 + np.exp(-(features([texts[i] for i in filled]) @ weights + bias)))
+    return shares
 
 
 def features(texts: Sequence[str]) -> np.ndarray:
@@ -44,7 +44,7 @@ def features(texts: Sequence[str]) -> np.ndarray:
     torch = require("torch")
     encoder, tokenizer = _encoder()
     ordered = sorted(dict.fromkeys(texts), key=len)
-    found: dict[str, np.ndarray] = {}
+    vectors: dict[str, np.ndarray] = {}
     for start in range(0, len(ordered), BATCH):
         part = ordered[start : start + BATCH]
         asked = tokenizer(part, padding=True, truncation=True, max_length=embeddings.LENGTH, return_tensors="pt")
@@ -54,8 +54,8 @@ def features(texts: Sequence[str]) -> np.ndarray:
             mask = asked["attention_mask"].unsqueeze(-1).to(layers[0].dtype)
             means = [(layer * mask).sum(1) / mask.sum(1) for layer in layers]
             rows = torch.cat([*means, layers[-1].masked_fill(mask == 0, -1e9).max(1).values], dim=1).cpu().numpy()
-        found |= dict(zip(part, rows, strict=True))
-    return np.stack([found[text] for text in texts])
+        vectors |= dict(zip(part, rows, strict=True))
+    return np.stack([vectors[text] for text in texts])
 
 
 def fit(rows: np.ndarray, labels: Sequence[int], *, strength: float = 0.001) -> tuple[np.ndarray, float]:

@@ -161,11 +161,11 @@ def _length(model: Any, tokenizer: Any) -> int:
 def _by_length(texts: Sequence[str], forward: Callable[[list[str]], Sequence[Any]]) -> list[Any]:
     """`forward` over batches of texts of like length, its results in the texts' own order."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    found: dict[int, Any] = {}
+    answers: dict[int, Any] = {}
     for start in range(0, len(order), BATCH):
         part = order[start : start + BATCH]
-        found |= dict(zip(part, forward([texts[i] for i in part]), strict=True))
-    return [found[i] for i in range(len(texts))]
+        answers |= dict(zip(part, forward([texts[i] for i in part]), strict=True))
+    return [answers[i] for i in range(len(texts))]
 
 
 def _sentiment(folder: Path, texts: list[str], body: Mapping[str, Any], home: Path) -> list[Any]:
@@ -179,7 +179,7 @@ def _sentiment(folder: Path, texts: list[str], body: Mapping[str, Any], home: Pa
             shares = model(**asked).logits.softmax(-1).tolist()
         names = [model.config.id2label[i].lower() for i in range(len(shares[0]))]
         ranked = [_ranked(dict(zip(names, row, strict=True))) for row in shares]
-        return [{"label": one["label"], "score": one["score"]} for one in ranked]
+        return [{"label": label["label"], "score": label["score"]} for label in ranked]
 
     return _by_length(texts, forward)
 
@@ -215,15 +215,15 @@ def _summarize(folder: Path, texts: list[str], body: Mapping[str, Any], home: Pa
     def forward(part: list[str]) -> list[Any]:
         asked = tokenizer(part, padding=True, truncation=True, max_length=length, return_tensors="pt").to(model.device)
         with torch.inference_mode():
-            made = model.generate(**asked, max_new_tokens=int(body.get("max_tokens") or 96), do_sample=False)
-        return [{"summary": text.strip()} for text in tokenizer.batch_decode(made, skip_special_tokens=True)]
+            tokens = model.generate(**asked, max_new_tokens=int(body.get("max_tokens") or 96), do_sample=False)
+        return [{"summary": text.strip()} for text in tokenizer.batch_decode(tokens, skip_special_tokens=True)]
 
     return _by_length(texts, forward)
 
 
 def _embed(folder: Path, texts: list[str], body: Mapping[str, Any], home: Path) -> list[Any]:
-    found: list[Any] = embeddings.embed(texts, model=str(folder), cache=_cache(home)).tolist()
-    return found
+    vectors: list[Any] = embeddings.embed(texts, model=str(folder), cache=_cache(home)).tolist()
+    return vectors
 
 
 _KINDS = {

@@ -32,8 +32,8 @@ def weights(home: Path, *, source: Path | None = None) -> Path:
     Two processes that ask at once both make it, and the first to finish wins. `source`: another GGUF file, for a
     folder of its own. Raises DaybookError where the disk has no room for it.
     """
-    found = find_weights(source)
-    folder = home / "models" / (MODEL if source is None else found.path.stem)
+    source_weights = find_weights(source)
+    folder = home / "models" / (MODEL if source is None else source_weights.path.stem)
     if (folder / MARK).is_file():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -43,27 +43,27 @@ def weights(home: Path, *, source: Path | None = None) -> Path:
             f"De-quantising {MODEL} takes {NEEDED_BYTES // 10**6} MB; {folder.parent} has {room // 10**6} MB left.",
             remedy="Free some room, or set DAYBOOK_HOME to another disk.",
         )
-    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _dequantise(found.path, made)
-        (made / MARK).write_bytes(
+        _dequantise(source_weights.path, new)
+        (new / MARK).write_bytes(
             orjson.dumps(
                 {
                     "model": MODEL,
-                    "version": found.version,
-                    "source": hash_weights(found.path, home / "weights.json"),
-                    "digest": folder_digest(made),
+                    "version": source_weights.version,
+                    "source": hash_weights(source_weights.path, home / "weights.json"),
+                    "digest": folder_digest(new),
                 }
             )
         )
         shutil.rmtree(folder) if folder.exists() and not (folder / MARK).is_file() else None
         try:
-            made.rename(folder)
+            new.rename(folder)
         except OSError:  # another process was first
             if not (folder / MARK).is_file():
                 raise
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
     return folder
 
 

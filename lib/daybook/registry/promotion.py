@@ -52,7 +52,7 @@ class Evidence:
 def check_evidence(rows: Rows, version: ModelVersion, asked: Sequence[str], *, surely: bool = False) -> list[Evidence]:
     """The evidence for each requirement, in their order. Raises BadParameter for one that cannot be meant: ill-written,
     of a run that the book does not have, of a finding that the run does not have, or about another version."""
-    return [one for text in asked for one in _weighed(rows, version, text, surely)]
+    return [requirement for text in asked for requirement in _weighed(rows, version, text, surely)]
 
 
 def _weighed(rows: Rows, version: ModelVersion, text: str, surely: bool) -> list[Evidence]:
@@ -63,25 +63,25 @@ def _weighed(rows: Rows, version: ModelVersion, text: str, surely: bool) -> list
             remedy="Write RUN:FINDING>=LIMIT, RUN:FINDING<=LIMIT, RUN:FINDING=better, or RUN for its own gates.",
         )
     run = stated["run"] if stated else text.strip()
-    found = _findings(rows, run)
-    subjects = sorted(name.removeprefix(_SUBJECT) for name in found if name.startswith(_SUBJECT))
+    run_findings = _findings(rows, run)
+    subjects = sorted(name.removeprefix(_SUBJECT) for name in run_findings if name.startswith(_SUBJECT))
     if subjects and version.id not in subjects:
         raise BadParameter(f"The run {run} is about {', '.join(subjects)}, not {version.id}.", remedy=_OTHER)
     unfinished = _unfinished(rows, run)
     if stated is None:
-        own = [row for name, row in sorted(found.items()) if name.startswith(_JUDGED)]
+        own = [row for name, row in sorted(run_findings.items()) if name.startswith(_JUDGED)]
         if not own:
             raise BadParameter(
                 f"The run {run} stated no limits of its own.",
-                remedy=f"Say {run}:FINDING>=LIMIT; it has {_listed(found)}.",
+                remedy=f"Say {run}:FINDING>=LIMIT; it has {_listed(run_findings)}.",
             )
         return [_evidence(run, run, row, unfinished or _kept(row)) for row in own]
     name = stated["finding"]
     about = _ABOUT.fullmatch(name)
     if about and about["model"] != version.id:
         raise BadParameter(f"{name} is about {about['model']}, not {version.id}.", remedy=_OTHER)
-    if (row := found.get(name)) is None:
-        raise BadParameter(f"The run {run} has no finding {name[:60]!r}.", remedy=f"It has {_listed(found)}.")
+    if (row := run_findings.get(name)) is None:
+        raise BadParameter(f"The run {run} has no finding {name[:60]!r}.", remedy=f"It has {_listed(run_findings)}.")
     failed = unfinished or (
         _worded(row, stated["word"]) if stated["word"] else _limited(row, stated["end"], stated["limit"], surely)
     )
@@ -90,12 +90,12 @@ def _weighed(rows: Rows, version: ModelVersion, text: str, surely: bool) -> list
 
 def _findings(rows: Rows, run: str) -> dict[str, Mapping[str, Any]]:
     """The run's findings by name, the latest of each."""
-    found = {row["name"]: row for row in rows(_FINDINGS, {"run": run})}
-    if not found:
+    by_name = {row["name"]: row for row in rows(_FINDINGS, {"run": run})}
+    if not by_name:
         raise BadParameter(
             f"The book has no finding of a run {run[:60]!r}.", remedy="Give the id of a run that entered findings."
         )
-    return found
+    return by_name
 
 
 _FINDINGS = "select name, value, unit, low, high, n, note from findings where run_id = :run order by time, id"
@@ -147,6 +147,6 @@ def _evidence(asked: str, run: str, row: Mapping[str, Any], failed: str | None) 
     return Evidence(asked, run, row["name"], row["value"], row["low"], row["high"], n, failed)
 
 
-def _listed(found: Mapping[str, Any]) -> str:
-    names = sorted(found)
+def _listed(findings: Mapping[str, Any]) -> str:
+    names = sorted(findings)
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")

@@ -83,7 +83,7 @@ class Registry:
                 number = max((known.version for known in self.versions(name)), default=0) + 1
                 if before is not None:
                     before(number)
-                made = ModelVersion(
+                model = ModelVersion(
                     id=f"{name}:v{number}",
                     claim=new_id(),
                     at=self._clock.now(),
@@ -95,10 +95,10 @@ class Registry:
                     actor=actor,
                     **facts,
                 )
-                self._book.append(made)
+                self._book.append(model)
                 kept = next(known for known in self.versions(name) if known.version == number)
-                if kept.claim == made.claim:
-                    self._did("model.registered", made.id, actor, {"digest": made.weights_digest, "method": method})
+                if kept.claim == model.claim:
+                    self._did("model.registered", model.id, actor, {"digest": model.weights_digest, "method": method})
                     self.publish()
                     return kept
         raise BadParameter(
@@ -127,15 +127,15 @@ class Registry:
             raise BadParameter(f"The alias {alias!r} looks like a version.", remedy="Choose another word.")
         history = self.history(name, alias)
         now = history[-1].version if history else None
-        found = None if version is None else self.version(name, version)
-        number = None if found is None else found.version
-        if found is None and now is None:
+        model = None if version is None else self.version(name, version)
+        number = None if model is None else model.version
+        if model is None and now is None:
             raise UnknownModel(f"{name} has no alias {alias!r}.", remedy=self._aliases_told(name))
-        evidence = [] if found is None else promotion.check_evidence(self._book.rows, found, require, surely=surely)
+        evidence = [] if model is None else promotion.check_evidence(self._book.rows, model, require, surely=surely)
         asked: dict[str, Any] = {"alias": alias, "version": number, "previous": now, "reason": reason}
         if evidence:
-            asked["required"] = [one.to_dict() for one in evidence]
-        if failed := [one.failed for one in evidence if one.failed]:
+            asked["required"] = [requirement.to_dict() for requirement in evidence]
+        if failed := [requirement.failed for requirement in evidence if requirement.failed]:
             self._did("model.alias_refused", name, actor, asked)
             raise GateNotMet(
                 f"{name}@{alias} was not moved to v{number}: {len(failed)} of {len(evidence)} requirements are not met."
@@ -181,8 +181,8 @@ class Registry:
 
     def mark(self, name: str, version: int | str, reason: str, *, actor: str) -> None:
         """Note something about a version that stays with it, e.g. that a person it was trained on was erased."""
-        found = self.version(name, version)
-        self._did("model.marked", found.id, actor, {"reason": reason})
+        model = self.version(name, version)
+        self._did("model.marked", model.id, actor, {"reason": reason})
 
     def _did(self, action: str, what: str, actor: str, details: Mapping[str, Any]) -> None:
         self._book.append(
@@ -216,12 +216,12 @@ class Registry:
             )
         match = _VERSION.fullmatch(str(version))
         number = int(match[1]) if match else self.aliases(name).get(str(version))
-        for one in known:
-            if one.version == number:
-                return one
+        for model in known:
+            if model.version == number:
+                return model
         if match is None:
             raise UnknownModel(f"{name} has no alias {str(version)[:60]!r}.", remedy=self._aliases_told(name))
-        message = ", ".join(f"v{one.version}" for one in known[-10:])
+        message = ", ".join(f"v{model.version}" for model in known[-10:])
         raise UnknownModel(f"{name} has no version {str(version)[:20]!r}.", remedy=f"It has {message}.")
 
     def resolve(self, reference: str) -> ModelVersion:
@@ -250,9 +250,9 @@ class Registry:
 
     def marks(self, name: str, version: int | str) -> Sequence[Mark]:
         """What was noted about a version, oldest first."""
-        found = self.version(name, version)
+        model = self.version(name, version)
         rows = self._book.rows(
-            "select * from events where action = 'model.marked' and object = :id order by time, id", {"id": found.id}
+            "select * from events where action = 'model.marked' and object = :id order by time, id", {"id": model.id}
         )
         return [Mark(row["time"], str((row["details"] or {}).get("reason")), row["actor"]) for row in rows]
 

@@ -26,8 +26,8 @@ def version_of(row: Mapping[str, Any]) -> ModelVersion:
     """Of a row of the table `models`."""
     values = {field.name: row.get(field.name) for field in fields(ModelVersion) if field.name in row}
     empty = {key: values[key] or {} for key in ("template", "parameters", "metrics", "tags")}
-    made = ModelVersion(**{**values, **empty, "at": row["time"], "subjects": tuple(row["subjects"] or ())})
-    return replace(made, version=int(made.version))
+    model = ModelVersion(**{**values, **empty, "at": row["time"], "subjects": tuple(row["subjects"] or ())})
+    return replace(model, version=int(model.version))
 
 
 def move_of(row: Mapping[str, Any]) -> ModelAlias:

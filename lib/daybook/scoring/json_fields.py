@@ -17,9 +17,9 @@ from daybook.scoring.text.normalised import plain
 
 def read(answer: str) -> dict[str, Any] | None:
     """The first JSON object in a text, fenced or not."""
-    for found in re.finditer(r"\{", answer):
+    for brace in re.finditer(r"\{", answer):
         try:
-            value, _ = json.JSONDecoder().raw_decode(answer, found.start())
+            value, _ = json.JSONDecoder().raw_decode(answer, brace.start())
         except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):
@@ -32,7 +32,7 @@ def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -
     if reply is None:
         return Score(0.0, None)
     wanted = [value for reference in references if (value := read(reference)) is not None]
-    return Score(max((_share(reply, one) for one in wanted), default=0.0), json.dumps(reply, ensure_ascii=False))
+    return Score(max((_share(reply, value) for value in wanted), default=0.0), json.dumps(reply, ensure_ascii=False))
 
 
 def _share(payload: dict[str, Any], wanted: dict[str, Any]) -> float:

@@ -54,6 +54,6 @@ def parse(reply: str) -> float | None:
             return (value - 1) / 4
     except ValueError:
         pass
-    found = {(int(mark) - 1) / 4 for mark in _VERDICT.findall(reply)}
-    found |= {_GOOD[word.lower()] for word in _WORD.findall(reply)}
-    return found.pop() if len(found) == 1 else None
+    marks = {(int(mark) - 1) / 4 for mark in _VERDICT.findall(reply)}
+    marks |= {_GOOD[word.lower()] for word in _WORD.findall(reply)}
+    return marks.pop() if len(marks) == 1 else None

@@ -20,7 +20,7 @@ def read(answer: str, labels: Sequence[str]) -> str | None:
         return same[0]
     text = answer.replace("_", " ")
     named = [label for label in labels if occurs(spelt[label], text)]
-    named = [one for one in named if not any(one != other and occurs(spelt[one], spelt[other]) for other in named)]
+    named = [name for name in named if not any(name != other and occurs(spelt[name], spelt[other]) for other in named)]
     return named[0] if len(named) == 1 else None
 
 

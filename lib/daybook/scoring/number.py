@@ -104,24 +104,24 @@ def _unspaced(text: str) -> str:
     return f" {number[0].replace(' ', '')}{rest}"
 
 
-def _outcome(found: re.Match[str]) -> Decimal | None:
+def _outcome(number: re.Match[str]) -> Decimal | None:
     """The number itself or, where it begins an equation (2 * 7 = 14), what that comes to."""
-    rest = found.string[found.end() :].partition("\n")[0]
+    rest = number.string[number.end() :].partition("\n")[0]
     if not _OPERATOR.match(rest) or "=" not in rest:
-        return _value(found)
+        return _value(number)
     ends = _NUMBER.search(rest, rest.rindex("=") + 1)
     value = None if ends is None or _OPERATOR.match(rest, ends.end()) else _value(ends)
-    return _value(found) if value is None else value
+    return _value(number) if value is None else value
 
 
-def _value(found: re.Match[str]) -> Decimal | None:
-    minus = bool(set(found["sign"]) & set("-−"))
+def _value(number: re.Match[str]) -> Decimal | None:
+    minus = bool(set(number["sign"]) & set("-−"))
     try:
         with localcontext() as context:
             context.traps[Overflow] = context.traps[DivisionByZero] = True
-            value = Decimal(f"{_point(found['digits'])}{found['power'] or ''}")
-            value = value / Decimal(found["under"]) if found["under"] else value
-            value = value + Decimal(found["whole"]) if found["whole"] else value
+            value = Decimal(f"{_point(number['digits'])}{number['power'] or ''}")
+            value = value / Decimal(number["under"]) if number["under"] else value
+            value = value + Decimal(number["whole"]) if number["whole"] else value
             return value.copy_negate() if minus else value
     except (InvalidOperation, DivisionByZero, Overflow):
         return None

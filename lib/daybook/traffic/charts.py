@@ -57,8 +57,8 @@ def callers(traffic: TrafficFigures) -> Chart:
         return f"{calls:,.0f}  ({percent(calls / traffic.calls)})"
 
     def bars(rows: list[TableRow], key: str, colour: str) -> list[ranked.Bar]:
-        made = [ranked.Bar(str(row[key]), row["calls"], label(row["calls"]), colour=colour) for row in rows]
-        return ranked.top(made, MOST, label)
+        ranked_bars = [ranked.Bar(str(row[key]), row["calls"], label(row["calls"]), colour=colour) for row in rows]
+        return ranked.top(ranked_bars, MOST, label)
 
     return ranked.ranked(
         f"Who called, and what: {traffic.window}",

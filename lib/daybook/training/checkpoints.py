@@ -28,40 +28,40 @@ class Checkpoints:
     def latest(self) -> tuple[Path, dict[str, Any]] | None:
         """The newest checkpoint and its state; None where there is none. Raises BadParameter where it is another
         training's."""
-        for place in sorted(self.folder.glob("step-*"), reverse=True):
+        for folder in sorted(self.folder.glob("step-*"), reverse=True):
             try:
-                state: dict[str, Any] = orjson.loads((place / STATE).read_bytes())
+                state: dict[str, Any] = orjson.loads((folder / STATE).read_bytes())
             except (OSError, ValueError):
                 continue
             for what, value in self.identity.items():
                 if state["identity"].get(what) != value:
-                    made = str(state["identity"].get(what))
+                    was = str(state["identity"].get(what))
                     raise BadParameter(
-                        f"The checkpoint {place} was made with another {what}: {made[:19]}…, now it is {value[:19]}….",
+                        f"The checkpoint {folder} was made with another {what}: {was[:19]}…, now it is {value[:19]}….",
                         remedy="Start a new training, or go on with what it was started with.",
                     )
-            return place, state
+            return folder, state
         return None
 
     def write(self, step: int, state: dict[str, Any], fill: Callable[[Path], None], *, keep: set[int]) -> Path:
         """Keep the state of `step`; earlier ones but those in `keep` go. Where it cannot be written, nothing of it is
         left, and what was kept before stays."""
         beside = self.folder / f".step-{step:07}"
-        place = self.folder / f"step-{step:07}"
+        folder = self.folder / f"step-{step:07}"
         shutil.rmtree(beside, ignore_errors=True)
         try:
             beside.mkdir(parents=True)
             fill(beside)
             (beside / STATE).write_bytes(orjson.dumps(state | {"step": step, "identity": self.identity}))
-            shutil.rmtree(place, ignore_errors=True)
-            beside.rename(place)
+            shutil.rmtree(folder, ignore_errors=True)
+            beside.rename(folder)
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
             raise
         for old in self.folder.glob("step-*"):
-            if old != place and int(old.name[5:]) not in keep:
+            if old != folder and int(old.name[5:]) not in keep:
                 shutil.rmtree(old, ignore_errors=True)
-        return place
+        return folder
 
     def place(self, step: int) -> Path:
         return self.folder / f"step-{step:07}"

@@ -133,12 +133,12 @@ class _Encoder:
 
     def save(self, folder: Path) -> None:
         """As a head of plain numbers, with its encoder beside it."""
-        place = folder / MODEL
-        self.encoder.eval().save_pretrained(str(place))
-        self.tokenizer.save_pretrained(str(place))
+        path = folder / MODEL
+        self.encoder.eval().save_pretrained(str(path))
+        self.tokenizer.save_pretrained(str(path))
         weight = self.layer.weight.detach().cpu().numpy().astype(np.float64) * SCALE
         bias = self.layer.bias.detach().cpu().numpy().astype(np.float64)
         if len(self.classes) == 2:
             weight, bias = weight[1:] - weight[:1], bias[1:] - bias[:1]
         embeddings.digest.cache_clear()
-        ClassifierHead(tuple(self.classes), weight, bias, str(place), embeddings.digest(str(place))).save(folder)
+        ClassifierHead(tuple(self.classes), weight, bias, str(path), embeddings.digest(str(path))).save(folder)

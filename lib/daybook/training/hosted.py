@@ -177,22 +177,22 @@ class Hosted:
     def events(self) -> list[dict[str, Any]]:
         """Everything that the upstream said about the job, oldest first, over all pages."""
         job = self.state.job
-        found = (
-            [] if job is None else _translated(lambda: list(self._client.fine_tuning.jobs.list_events(job, limit=50)))
-        )
-        return sorted((event.to_dict() for event in found), key=lambda event: (event["created_at"], event["id"]))
+        if job is None:
+            return []
+        events = _translated(lambda: list(self._client.fine_tuning.jobs.list_events(job, limit=50)))
+        return sorted((event.to_dict() for event in events), key=lambda event: (event["created_at"], event["id"]))
 
     def checkpoints(self) -> list[dict[str, Any]]:
         """The models on the way, by step, over all pages."""
         job = self.state.job
         if job is None:
             return []
-        found = _translated(lambda: list(self._client.fine_tuning.jobs.checkpoints.list(job, limit=50)))
-        return sorted((one.to_dict() for one in found), key=lambda one: one["step_number"])
+        checkpoints = _translated(lambda: list(self._client.fine_tuning.jobs.checkpoints.list(job, limit=50)))
+        return sorted((row.to_dict() for row in checkpoints), key=lambda row: row["step_number"])
 
     def forget(self) -> list[str]:
         """Delete the uploaded files at the upstream and the written ones here; the ids of what was deleted."""
-        gone = [one["id"] for one in uploaded(self._client) if one["filename"].startswith(f"{PREFIX}{self.id}-")]
+        gone = [file["id"] for file in uploaded(self._client) if file["filename"].startswith(f"{PREFIX}{self.id}-")]
         for id_ in gone:
             delete(self._client, id_)
         for name in ("train", "validation"):
@@ -206,7 +206,7 @@ class Hosted:
         return state
 
     def _uploaded(self, known: dict[str, str]) -> dict[str, str]:
-        there = {one["filename"]: one["id"] for one in uploaded(self._client)}
+        there = {file["filename"]: file["id"] for file in uploaded(self._client)}
         for name in ("train", "validation"):
             path = self.folder / f"{name}.jsonl"
             filename = f"{PREFIX}{self.id}-{name}.jsonl"
@@ -245,8 +245,8 @@ def client(*, key: str, base_url: str | None = None) -> Any:
 
 def uploaded(client: Any) -> list[dict[str, Any]]:
     """Every file that was uploaded from here, over all pages."""
-    found = _translated(lambda: [one.to_dict() for one in client.files.list(purpose=_PURPOSE, limit=1000)])
-    return [one for one in found if str(one["filename"]).startswith(PREFIX)]
+    files = _translated(lambda: [file.to_dict() for file in client.files.list(purpose=_PURPOSE, limit=1000)])
+    return [file for file in files if str(file["filename"]).startswith(PREFIX)]
 
 
 def delete(client: Any, id_: str) -> None:

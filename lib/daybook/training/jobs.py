@@ -77,13 +77,13 @@ class Jobs:
     def create(self, name: str, spec: Mapping[str, Any], fill: Callable[[Path], object]) -> Job:
         """A job that is there with what `fill` put into its folder, or not at all."""
         job = Job(id=f"ft-{new_id()[-12:]}", state="prepared", name=name, spec=dict(spec), created_at=self._clock.now())
-        place = self.place(job.id)
-        place.mkdir(parents=True, mode=0o700)
+        folder = self.place(job.id)
+        folder.mkdir(parents=True, mode=0o700)
         try:
-            fill(place)
+            fill(folder)
             return self.write(job)
         except BaseException:
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             raise
 
     def write(self, job: Job) -> Job:
@@ -107,11 +107,11 @@ class Jobs:
 
     def list(self) -> list[Job]:
         """All of them, oldest first. One that cannot be read is left out."""
-        found = []
+        jobs = []
         for path in sorted(self.folder.glob("ft-*/job.json"), key=lambda path: path.stat().st_mtime):
             with contextlib.suppress(ValueError, TypeError, DaybookError):
-                found.append(self.read(path.parent.name))
-        return sorted(found, key=lambda job: job.created_at)
+                jobs.append(self.read(path.parent.name))
+        return sorted(jobs, key=lambda job: job.created_at)
 
     @contextlib.contextmanager
     def alone(self, id_: str) -> Iterator[None]:

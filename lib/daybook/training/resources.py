@@ -50,7 +50,7 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 @contextmanager
-def explained(doing: Callable[[], str], place: Path, *, memory: str, room: str) -> Iterator[None]:
+def explained(doing: Callable[[], str], folder: Path, *, memory: str, room: str) -> Iterator[None]:
     """Raises DaybookError for a shortage, with what was being done, what there is, and the remedy for each."""
     try:
         yield
@@ -58,16 +58,16 @@ def explained(doing: Callable[[], str], place: Path, *, memory: str, room: str) 
         if of_memory(error):
             raise DaybookError(f"Out of memory {doing()}: {_memory()}.", remedy=memory) from error
         if is_disk_full(error):
-            raise DaybookError(f"No room {doing()} in {place}: {_room(place)}.", remedy=room) from error
+            raise DaybookError(f"No room {doing()} in {folder}: {_room(folder)}.", remedy=room) from error
         raise
 
 
-def require(place: Path, wanted: int, what: str) -> None:
+def require(folder: Path, wanted: int, what: str) -> None:
     """Raises DaybookError where the disk of `place` has less than `wanted` bytes left."""
-    left = shutil.disk_usage(place).free
+    left = shutil.disk_usage(folder).free
     if left < wanted:
         raise DaybookError(
-            f"{what} takes about {wanted / 1e6:,.0f} MB of disk; {place} has {left / 1e6:,.0f} MB left.",
+            f"{what} takes about {wanted / 1e6:,.0f} MB of disk; {folder} has {left / 1e6:,.0f} MB left.",
             remedy="Free some room, or set DAYBOOK_HOME to another disk; then go on.",
         )
 
@@ -82,10 +82,10 @@ def _memory() -> str:
     return f"this process holds {mine / 1e6:,.0f} MB{bound}; the machine has {left / 1e6:,.0f} MB left"
 
 
-def _room(place: Path) -> str:
+def _room(folder: Path) -> str:
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     bound = "" if limit == resource.RLIM_INFINITY else f", and a file may have at most {limit / 1e6:,.1f} MB"
     try:
-        return f"{shutil.disk_usage(place).free / 1e6:,.0f} MB are left on that disk{bound}"
+        return f"{shutil.disk_usage(folder).free / 1e6:,.0f} MB are left on that disk{bound}"
     except OSError:
         return f"how much is left cannot be told{bound}"

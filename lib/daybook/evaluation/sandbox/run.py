@@ -44,8 +44,8 @@ class SandboxResult:
 
 def code_of(answer: str) -> str:
     """The first fenced block of an answer, or all of it."""
-    found = _FENCED.search(answer)
-    return (found[1] if found else answer).strip()
+    fenced = _FENCED.search(answer)
+    return (fenced[1] if fenced else answer).strip()
 
 
 def run(code: str, bounds: Bounds | None = None) -> SandboxResult:

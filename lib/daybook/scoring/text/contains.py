@@ -18,5 +18,5 @@ def occurs(part: str, text: str) -> bool:
 
 def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
     """`It is Paris, of course.` for `Paris`."""
-    found = [reference for reference in references if occurs(reference, answer)]
-    return Score(float(bool(found)), found[0] if found else (answer.strip() or None))
+    contained = [reference for reference in references if occurs(reference, answer)]
+    return Score(float(bool(contained)), contained[0] if contained else (answer.strip() or None))

@@ -12,7 +12,7 @@ from daybook.scoring.text.normalised import plain, same
 def score(answer: str, references: Sequence[str], choices: Sequence[str] = ()) -> Score:
     """`the tall tower` for `a tower`: 2 · (1/2 · 1) / (1/2 + 1) = 0.67."""
     reply = plain(answer)
-    return Score(max((_f1(answer, reply.split(), one) for one in references), default=0.0), reply or None)
+    return Score(max((_f1(answer, reply.split(), reference) for reference in references), default=0.0), reply or None)
 
 
 def _f1(answer: str, answered: list[str], reference: str) -> float:

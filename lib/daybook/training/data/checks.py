@@ -150,12 +150,12 @@ def leakage(rows: Sequence[Row], against: Sequence[DataSet]) -> Found:
     for n, row in enumerate(rows):
         here.setdefault(normal(row.input), n)
     shown: list[str] = []
-    of = sum(len(one) for one in against)
-    for one in against:
-        for m, row in enumerate(one.rows):
+    of = sum(len(data) for data in against)
+    for data in against:
+        for m, row in enumerate(data.rows):
             there = here.get(normal(row.input))
             if there is not None:
-                shown.append(f"{_at(rows[there], there)} is row {m + 1} of {one.name}")
+                shown.append(f"{_at(rows[there], there)} is row {m + 1} of {data.name}")
     message = (
         f"{len(shown)} of {of} evaluation rows are in the training data" if shown else f"none of {of} evaluation rows"
     )
@@ -165,7 +165,7 @@ def leakage(rows: Sequence[Row], against: Sequence[DataSet]) -> Found:
 def near_leakage(rows: Sequence[Row], against: Sequence[DataSet]) -> Found:
     if not against:
         return Found(0, 0, "no evaluation set was given, so none was looked for", checked=False)
-    evaluated = [(one.name, m + 1, row.input) for one in against for m, row in enumerate(one.rows)]
+    evaluated = [(data.name, m + 1, row.input) for data in against for m, row in enumerate(data.rows)]
     pairs = near_duplicates([row.input for row in rows], [text for _, _, text in evaluated])
     pairs = [pair for pair in pairs if pair.similarity < 1]
     leaked = {pair.second for pair in pairs}

@@ -122,8 +122,8 @@ def _is_chat(path: Path) -> bool:
     with path.open("rb") as file:
         head = [line for _, line in zip(range(50), file, strict=False) if line.strip()]
     parsed = [_parsed(line) for line in head]
-    known = [one for one in parsed if isinstance(one, dict)]
-    return any("messages" in one for one in known) or not known
+    known = [record for record in parsed if isinstance(record, dict)]
+    return any("messages" in record for record in known) or not known
 
 
 def _parsed(line: bytes) -> Any:
@@ -199,17 +199,17 @@ def _line(line: bytes) -> tuple[list[tuple[str, str]], dict[str, Any]]:
 def _message(message: Any) -> Sequence[tuple[str, str]]:
     if not isinstance(message, dict):
         return [("message_missing_key", "a message is not an object")]
-    found = []
+    faults = []
     called = message.get("function_call") or message.get("tool_calls")
     if "role" not in message or ("content" not in message and not called):
-        found.append(("message_missing_key", "role" if "role" not in message else "content"))
+        faults.append(("message_missing_key", "role" if "role" not in message else "content"))
     if unknown := sorted(set(message) - KEYS):
-        found.append(("message_unrecognized_key", str(unknown[0])[:40]))
+        faults.append(("message_unrecognized_key", str(unknown[0])[:40]))
     if message.get("role") not in ROLES:
-        found.append(("unrecognized_role", str(message.get("role"))[:40]))
+        faults.append(("unrecognized_role", str(message.get("role"))[:40]))
     if "weight" in message and (isinstance(message["weight"], bool) or message["weight"] not in (0, 1)):
-        found.append(("data_type", f"a weight of {message['weight']!r}, not 0 or 1"[:80]))
+        faults.append(("data_type", f"a weight of {message['weight']!r}, not 0 or 1"[:80]))
     content = message.get("content")
     if (not content and not called) or (content is not None and not isinstance(content, str)):
-        found.append(("missing_content", "empty" if not content else f"a {type(content).__name__}, not text"))
-    return found
+        faults.append(("missing_content", "empty" if not content else f"a {type(content).__name__}, not text"))
+    return faults

@@ -57,12 +57,12 @@ def near_duplicates(
     every = [*texts, *(others or ())]
     sets = [shingles(text) for text in every]
     split = len(texts) if others is not None else None
-    found: dict[tuple[int, int], float] = {}
+    near: dict[tuple[int, int], float] = {}
     for i, j in _candidates(sets, split):
-        if (i, j) not in found:
-            found[i, j] = jaccard(sets[i], sets[j])
+        if (i, j) not in near:
+            near[i, j] = jaccard(sets[i], sets[j])
     pairs = [
-        NearPair(i, j if split is None else j - split, value) for (i, j), value in found.items() if value >= threshold
+        NearPair(i, j if split is None else j - split, value) for (i, j), value in near.items() if value >= threshold
     ]
     return sorted(pairs, key=lambda pair: (-pair.similarity, pair.first, pair.second))
 

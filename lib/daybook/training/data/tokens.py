@@ -46,9 +46,9 @@ def folder(home: Path) -> Path:
     own = home / "models" / f"{MODEL}-tokenizer"
     if not (own / "tokenizer.json").is_file():
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        found = find_weights().path
+        weights = find_weights().path
         tokenizer = require("transformers").AutoTokenizer.from_pretrained(
-            str(found.parent), gguf_file=found.name, local_files_only=True
+            str(weights.parent), gguf_file=weights.name, local_files_only=True
         )
         beside = own.with_name(f".{own.name}-{os.getpid()}")
         tokenizer.save_pretrained(str(beside))
@@ -62,18 +62,18 @@ def folder(home: Path) -> Path:
     return own
 
 
-def counter(place: Path) -> Counter:
+def counter(folder: Path) -> Counter:
     """Counts by the tokenizer and the chat template in `place`. Raises BadParameter where it has none that loads."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
-        tokenizer = require("transformers").AutoTokenizer.from_pretrained(str(place), local_files_only=True)
+        tokenizer = require("transformers").AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # each library has its own for a file that is cut off
         raise BadParameter(
-            f"The tokenizer in {place} does not load: {type(error).__name__}: {' '.join(str(error).split())[:300]}.",
+            f"The tokenizer in {folder} does not load: {type(error).__name__}: {' '.join(str(error).split())[:300]}.",
             remedy="Name a folder that save_pretrained wrote, with its tokenizer.",
         ) from error
     if tokenizer.chat_template is None:
-        raise BadParameter(f"The tokenizer in {place} has no chat template.", remedy="Name a chat model.")
+        raise BadParameter(f"The tokenizer in {folder} has no chat template.", remedy="Name a chat model.")
 
     def count(messages: Sequence[Message]) -> int:
         text = tokenizer.apply_chat_template(list(messages), tokenize=False)

@@ -55,7 +55,7 @@ def encode(chat: Sequence[Message], tokenizer: Any, max_length: int) -> Encoded:
 def encode_all(chats: Sequence[Sequence[Message]], tokenizer: Any, max_length: int) -> list[Encoded]:
     """Raises BadData where a chat has nothing to learn."""
     encoded = [encode(chat, tokenizer, max_length) for chat in chats]
-    if empty := [n for n, one in enumerate(encoded) if not one.learnt]:
+    if empty := [n for n, example in enumerate(encoded) if not example.learnt]:
         raise BadData(
             f"{len(empty)} of {len(chats)} chats have no answer to learn, the first is row {empty[0] + 1}.",
             remedy="Drop them, or raise max_length.",

@@ -78,10 +78,10 @@ def merge(adapter: Path, base: Path, folder: Path) -> Path:
 
 def _tensors(adapter: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = require("safetensors.numpy").load_file(str(adapter / "adapter_model.safetensors"))
+        tensors: dict[str, Any] = require("safetensors.numpy").load_file(str(adapter / "adapter_model.safetensors"))
     except Exception as error:
         raise BadParameter(
             f"The adapter in {adapter} does not load: {type(error).__name__}: {str(error)[:200]}.",
             remedy="Train it again.",
         ) from error
-    return {name.replace(".default", "").removesuffix(".weight"): value for name, value in found.items()}
+    return {name.replace(".default", "").removesuffix(".weight"): value for name, value in tensors.items()}
