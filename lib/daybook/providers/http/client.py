@@ -12,7 +12,7 @@ import io
 import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar
@@ -120,8 +120,7 @@ class HttpUpstream:
     ) -> None:
         self.name = name
         self.timeouts = timeouts or Timeouts()
-        self._address = address if isinstance(address, Address) else None
-        self._locate = None if isinstance(address, Address) else address
+        self._address = address
         self._key_env = key_env
         self._retry = retry or Retry()
         self._clock = clock or SystemClock()
@@ -156,8 +155,8 @@ class HttpUpstream:
             attempt += 1
             began = self._clock.monotonic()
             try:
-                address = self._address or await self._located()
-                asked = _addressed(asked, address, self._key_env)
+                address = self._address if isinstance(self._address, Address) else await self._address()
+                asked = replace(asked, host=address.host, secret=address.secret, key_env=self._key_env)
                 return Got(await self._once(method, path, payload, asked, address, read, quick), attempt)
             except AttemptFailed as failed:
                 fault = failed
@@ -172,10 +171,6 @@ class HttpUpstream:
             if fault.error.billable:
                 note(fault.error, self._clock.monotonic() - began)
             await self._sleep(wait)
-
-    async def _located(self) -> Address:
-        assert self._locate is not None
-        return await self._locate()
 
     async def _once(
         self,
@@ -252,17 +247,6 @@ def _session() -> aiohttp.ClientSession:
 def has_begun(response: aiohttp.ClientResponse) -> bool:
     """Whether any byte of the answer came: then the upstream was at work, and what it did may have to be paid for."""
     return response.content.total_bytes > 0
-
-
-def _addressed(asked: Asked, address: Address, key_env: str | None) -> Asked:
-    return Asked(
-        upstream=asked.upstream,
-        host=address.host,
-        model=asked.model,
-        body=asked.body,
-        secret=address.secret,
-        key_env=key_env,
-    )
 
 
 def _dumps(body: Body | None) -> bytes | None:
