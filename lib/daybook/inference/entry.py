@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -19,6 +20,7 @@ from daybook.providers.port import Body, Identity, Provider
 from daybook.providers.verbatim import Verbatim
 from daybook.records import COUNTS, Call, Cost, Status, Usage
 
+_counted = attrgetter(*COUNTS)
 _LONGEST_NAME = 200
 """A model's name longer than this is cut in the entry: it is the caller's text."""
 
@@ -117,7 +119,7 @@ class CallEntry:
         request = self.request
         usage = outcome.usage
         model = request.body.get("model")
-        counts: dict[str, Any] = {name: getattr(usage, name, None) for name in COUNTS}
+        counts: dict[str, Any] = {} if usage is None else dict(zip(COUNTS, _counted(usage), strict=True))
         return Call(
             id=new_id(),
             request_id=request.request_id,
