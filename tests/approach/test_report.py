@@ -14,6 +14,7 @@ from daybook.errors import BadParameter, GateNotMet
 from daybook.evaluation.figures import Item
 from daybook.evaluation.report import Evaluation
 from daybook.inference.client.answer_cache import CachedAnswer
+from daybook.reporting.charts.style import GREEN
 from daybook.reporting.tables import to_records
 from daybook.reporting.text import plain
 from daybook.scoring import Score
@@ -155,8 +156,21 @@ def test_the_chart_has_each_priced_method_with_its_interval() -> None:
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["head (recommended)", "zero_shot"]
     assert len({line.get_color() for line in axis.lines}) == 2
     assert (axis.get_xscale(), axis.get_ylim()) == ("log", (0, 1.05))
+    prices = [float(rows[name]["per_1000"]) for name in ("head", "zero_shot")]
+    assert axis.get_xlim() == pytest.approx((min(prices) / 2, max(prices) * 2))
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("US dollars per 1,000 requests, logarithmic", "mean score")
+    assert axis.yaxis.get_major_formatter()(0.5) == "50%"
+    assert axis.xaxis.get_major_formatter()(0.5) == r"\$0.50"
+    named = dict(zip(axis.get_legend().get_texts(), axis.get_legend().get_lines(), strict=True))
+    assert [line.get_color() for text, line in named.items() if "recommended" in text.get_text()] == [GREEN]
     free = replace(found({"head": "0", "zero_shot": "0.001"}, zero_shot=[1.0] * 6, head=[1.0] * 6))
     assert [text.get_text() for text in free.chart().axes[0].get_legend().get_texts()] == ["zero_shot"]
+
+
+def test_two_that_scored_the_same_want_the_rows_that_show_two_points() -> None:
+    """No difference seen is the smallest that is asked for."""
+    tried = found(PRICES, few_shot=[1.0, 0.0] * 20, head=[1.0, 0.0] * 20)
+    assert f"{needed(0.02):,} would show 2 points with 80 %" in said(tried.recommendation)
 
 
 def test_every_table_chart_and_sentence_is_there() -> None:

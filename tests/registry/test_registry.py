@@ -14,6 +14,7 @@ from daybook.book import Book
 from daybook.errors import BadParameter, UnknownModel
 from daybook.records import ModelVersion
 from daybook.registry.registry import SERVED, Registry
+from daybook.registry.rows import to_dict
 
 
 @pytest.fixture
@@ -36,6 +37,30 @@ def registry(open_book: Callable[..., Book]) -> Registry:
 
 def enter(registry: Registry, name: str = "triage", **more: Any) -> ModelVersion:
     return registry.register(name, method="head", provider="head", actor="ada", **more)
+
+
+def test_every_field_of_a_version_comes_back_and_is_shown(registry: Registry) -> None:
+    """As it went in, from the book; shown as JSON-able values, without what tells two claims apart. What was not said
+    is empty and not missing."""
+    facts: dict[str, Any] = {
+        "target": "t", "base": "b", "base_digest": "sha256:b", "weights_digest": "sha256:w", "place": "models/t",
+        "template": {"system": "s"}, "parameters": {"lr": 0.5}, "metrics": {"accuracy": {"value": 0.5, "n": 4}},
+        "data_source": "rows.csv", "data_digest": "sha256:d", "tags": {"team": "ops"}, "subjects": ("s2", "s1"),
+        "run_id": "run-1",
+    }  # fmt: skip
+    entered = enter(registry, **facts)
+    (model,) = registry.versions()
+    assert model == entered
+    for name, value in facts.items():
+        assert getattr(model, name) == (("s1", "s2") if name == "subjects" else value)
+    shown = to_dict(model)
+    assert json.loads(json.dumps(shown)) == shown
+    assert "claim" not in shown
+    assert (shown["at"], shown["subjects"]) == (model.at.isoformat(), ["s1", "s2"])
+    assert {name: shown[name] for name in facts} == facts | {"subjects": ["s1", "s2"]}
+    bare = enter(registry, "bare")
+    assert (bare.template, bare.parameters, bare.metrics, bare.tags, bare.subjects) == ({}, {}, {}, {}, ())
+    assert registry.version("bare", 1) == bare
 
 
 def test_versions_are_ordered_as_versions(registry: Registry) -> None:

@@ -103,7 +103,7 @@ def _verdict(difference: Difference) -> str:
 
 def mcnemar(a: Values, b: Values) -> float:
     """Exact two-sided p of two right-or-wrong columns having the same share of right."""
-    x, y = np.asarray(a) > 0.5, np.asarray(b) > 0.5
+    x, y = np.asarray(a) == 1, np.asarray(b) == 1
     table = [[int((x & y).sum()), int((x & ~y).sum())], [int((~x & y).sum()), int((~x & ~y).sum())]]
     return float(contingency_tables.mcnemar(table, exact=True).pvalue)
 
@@ -122,7 +122,7 @@ def _sign_flip(sums: Any, seed: int) -> float:
         permutation_type="samples",
         vectorized=True,
         n_resamples=9999,
-        batch=max(1, AT_ONCE // max(1, len(moved))),
+        batch=AT_ONCE // len(moved),  # at least AT_ONCE // MANY
         rng=np.random.default_rng(seed),
     )
     return float(min(1.0, test.pvalue))
