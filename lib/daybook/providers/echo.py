@@ -17,7 +17,7 @@ import orjson
 
 from daybook.errors import ProviderError
 from daybook.providers.http.sse import DONE
-from daybook.providers.http.usage import usage_of
+from daybook.providers.http.usage import wire_usage
 from daybook.providers.port import Body, Identity, Limits, NoteAttempt, Piece, Reply, Stream, unnoted
 from daybook.records import Usage
 
@@ -102,7 +102,7 @@ class Echo:
             ],
         }
         if usage is not None:
-            answer["usage"] = _wire_usage(usage)
+            answer["usage"] = wire_usage(usage)
         return Reply(
             data=orjson.dumps(answer),
             text=text,
@@ -175,7 +175,7 @@ async def _pieces(turn: Turn, body: Body, id_: str) -> AsyncIterator[Piece]:
     usage = _usage(turn, body, text)
     last = event(choice({}, turn.finish_reason))
     if usage is not None and (body.get("stream_options") or {}).get("include_usage"):
-        last += event([], usage=_wire_usage(usage))
+        last += event([], usage=wire_usage(usage))
     yield Piece(
         data=last + DONE,
         usage=usage,
@@ -198,17 +198,6 @@ def _usage(turn: Turn, body: Body, text: str) -> Usage | None:
         return turn.usage
     prompt = sum(len(_text(message.get("content")).split()) for message in body.get("messages", ()))
     return Usage(input_tokens=prompt, output_tokens=len(text.split()))
-
-
-def _wire_usage(usage: Usage) -> dict[str, Any]:
-    into, out = usage.input_tokens or 0, usage.output_tokens or 0
-    counts: dict[str, Any] = {"prompt_tokens": into, "completion_tokens": out, "total_tokens": into + out}
-    if usage.cached_tokens is not None:
-        counts["prompt_tokens_details"] = {"cached_tokens": usage.cached_tokens}
-    if usage.reasoning_tokens is not None:
-        counts["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
-    assert usage_of(counts) is not None
-    return counts
 
 
 def _last_user_text(body: Body) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from daybook.providers.http.answer import listed
-from daybook.providers.http.usage import count
+from daybook.providers.http.usage import count, wire_usage
 from daybook.providers.port import Limits, Reply
 from daybook.records import Usage
 
@@ -116,15 +116,3 @@ def later(usage: Usage | None, more: Usage | None) -> Usage | None:
         return usage or more
     known = {name: value for name in _CUMULATIVE if (value := getattr(more, name)) is not None}
     return replace(usage, **known)
-
-
-def wire_usage(usage: Usage) -> dict[str, Any]:
-    """The counts as OpenAI writes them."""
-    given, output = usage.input_tokens or 0, usage.output_tokens or 0
-    wire: dict[str, Any] = {"prompt_tokens": given, "completion_tokens": output, "total_tokens": given + output}
-    before = {"cached_tokens": usage.cached_tokens, "cache_write_tokens": usage.cache_write_tokens}
-    if before := {name: tokens for name, tokens in before.items() if tokens is not None}:
-        wire["prompt_tokens_details"] = before
-    if usage.reasoning_tokens is not None:
-        wire["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
-    return wire

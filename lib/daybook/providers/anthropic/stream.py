@@ -11,10 +11,11 @@ from typing import Any
 
 import orjson
 
-from daybook.providers.anthropic.response import later, reason_of, usage_of, wire_usage
+from daybook.providers.anthropic.response import later, reason_of, usage_of
 from daybook.providers.http.answer import read_json
 from daybook.providers.http.lines import TOO_LONG, LineBuffer, joined
 from daybook.providers.http.sse import DONE
+from daybook.providers.http.usage import wire_usage
 from daybook.providers.port import Piece
 from daybook.records import Usage
 

@@ -130,3 +130,15 @@ def count(counts: object, name: str) -> int | None:
     """A count of an object that came as JSON; None for what is none, or more than the book can keep."""
     value = counts.get(name) if counts.__class__ is dict else None
     return value if value.__class__ is int and 0 <= value <= MOST_COUNT else None
+
+
+def wire_usage(usage: Usage) -> dict[str, Any]:
+    """The counts as OpenAI writes them."""
+    given, output = usage.input_tokens or 0, usage.output_tokens or 0
+    wire: dict[str, Any] = {"prompt_tokens": given, "completion_tokens": output, "total_tokens": given + output}
+    before = {"cached_tokens": usage.cached_tokens, "cache_write_tokens": usage.cache_write_tokens}
+    if before := {name: tokens for name, tokens in before.items() if tokens is not None}:
+        wire["prompt_tokens_details"] = before
+    if usage.reasoning_tokens is not None:
+        wire["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
+    return wire

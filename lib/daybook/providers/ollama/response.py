@@ -13,7 +13,7 @@ from daybook.clock import new_id
 from daybook.providers.http.answer import listed
 from daybook.providers.http.lines import TOO_LONG, LineBuffer, joined
 from daybook.providers.http.sse import DONE
-from daybook.providers.http.usage import count
+from daybook.providers.http.usage import count, wire_usage
 from daybook.providers.port import Piece, Reply
 from daybook.records import Usage
 
@@ -28,13 +28,6 @@ def usage_of(answer: Mapping[str, Any]) -> Usage | None:
     if into is None and out is None:
         return None
     return Usage(input_tokens=into or None, output_tokens=out)
-
-
-def _wire_usage(usage: Usage | None) -> dict[str, int] | None:
-    if usage is None:
-        return None
-    into, out = usage.input_tokens or 0, usage.output_tokens or 0
-    return {"prompt_tokens": into, "completion_tokens": out, "total_tokens": into + out}
 
 
 class OllamaChat:
@@ -131,7 +124,7 @@ def reply(answer: Mapping[str, Any], judge: Judge, attempts: int, forced: str | 
         "choices": [choice],
     }
     if usage is not None:
-        data["usage"] = _wire_usage(usage)
+        data["usage"] = wire_usage(usage)
     return Reply(
         data=orjson.dumps(data),
         text=shape.text(answer),
@@ -211,7 +204,7 @@ class Lines:
         reason = "tool_calls" if shape.called and reason == "stop" else reason
         events.append(self._event(answer, [shape.chunk({}, {}, reason)]))
         if self._show_usage and usage is not None:
-            events.append(self._event(answer, [], usage=_wire_usage(usage)))
+            events.append(self._event(answer, [], usage=wire_usage(usage)))
         return Piece(
             data=b"".join((*events, DONE)),
             text=text,
