@@ -43,9 +43,9 @@ class Checkpoints:
             return folder, state
         return None
 
-    def write(self, step: int, state: dict[str, Any], fill: Callable[[Path], None], *, keep: set[int]) -> Path:
-        """Keep the state of `step`; earlier ones but those in `keep` go. Where it cannot be written, nothing of it is
-        left, and what was kept before stays."""
+    def write(self, step: int, state: dict[str, Any], fill: Callable[[Path], None]) -> None:
+        """Keep the state of `step`; earlier ones go. Where it cannot be written, nothing of it is left, and what was
+        kept before stays."""
         beside = self.folder / f".step-{step:07}"
         folder = self.folder / f"step-{step:07}"
         shutil.rmtree(beside, ignore_errors=True)
@@ -59,12 +59,5 @@ class Checkpoints:
             shutil.rmtree(beside, ignore_errors=True)
             raise
         for old in self.folder.glob("step-*"):
-            if old != folder and int(old.name[5:]) not in keep:
+            if old != folder:
                 shutil.rmtree(old, ignore_errors=True)
-        return folder
-
-    def place(self, step: int) -> Path:
-        return self.folder / f"step-{step:07}"
-
-    def clear(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)

@@ -196,7 +196,7 @@ class TrainingLoop:
             "best_step": self.best_step,
             "curve": [[point.step, point.epoch, point.train, point.validation] for point in self.curve],
         }
-        self.checkpoints.write(self.step, state, fill, keep=set())
+        self.checkpoints.write(self.step, state, fill)
 
     def _resume(self) -> None:
         if (latest := self.checkpoints.latest()) is None:
