@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -180,3 +181,20 @@ async def test_the_model_that_answered_has_the_first_word_on_the_price(served, r
     call = await bench.recorder.conclude(bench.entry(), CallOutcome(status="ok", usage=USAGE, served_model=served))
     assert models == asked
     assert (call.cost, call.price_note) == cost
+
+
+@pytest.mark.parametrize("ending", ["fail", "abandon"])
+async def test_nobody_looks_on_for_the_weights_of_a_call_that_failed(bench, ending):
+    """The look-up is cancelled with the call, whose weights stay unknown."""
+    desk = make_desk(clock=bench.clock)
+    desk.provider.identity = asyncio.Event()
+    entry = bench.entry()
+    entry.looking = bench.recorder.identities.begin(desk.provider, "target")
+    await asyncio.sleep(0)
+    end = {
+        "fail": lambda: bench.recorder.fail(entry, Unavailable("No.")),
+        "abandon": lambda: bench.recorder.abandon(entry, CallOutcome(status="ok")),
+    }
+    assert end[ending]().weights_digest is None
+    with pytest.raises(asyncio.CancelledError):
+        await entry.looking.task
