@@ -76,7 +76,7 @@ def _rest(parts: Components) -> FastAPI:
     @app.get("/v1/models/{model:path}", dependencies=[key])
     async def model(model: str) -> Response:
         """One model. 404 for one that nobody serves."""
-        return _json(200, await parts.models.one(model))
+        return _json(200, await parts.models.get(model))
 
     @app.head("/health/live", include_in_schema=False)
     @app.get("/health/live")

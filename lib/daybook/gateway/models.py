@@ -61,7 +61,7 @@ class Models:
         served = [pair for pair in await self._serving() if pair not in known]
         return entries + [self._entry(f"{upstream}/{name}", upstream) for upstream, name in served]
 
-    async def one(self, name: str) -> dict[str, Any]:
+    async def get(self, name: str) -> dict[str, Any]:
         """One model. Raises UnknownModel for a name that the catalogue cannot resolve."""
         return self._entry(name, self._catalogue.resolve(name).upstream)
 
