@@ -114,6 +114,12 @@ def test_a_difference_has_every_figure() -> None:
     assert 0 < row["low"] < 0.1 < row["high"] < 0.2
 
 
+def test_only_rows_that_both_have_a_score_for_are_compared() -> None:
+    """What one of the two did not answer is in no difference, whichever it was."""
+    found = evaluation([None, 1.0, 0.0, 1.0], [1.0, None, 1.0, 1.0]).compared["m1"]
+    assert (found.n, found.value, found.won, found.lost) == (2, 0.5, 1, 0)
+
+
 def test_slices_are_of_rows_enough_and_cover_what_rows_are_sorted_into() -> None:
     """By answer, by a column of a few words and by length in thirds; four rows say nothing, five do."""
     rows = tuple(
@@ -127,6 +133,7 @@ def test_slices_are_of_rows_enough_and_cover_what_rows_are_sorted_into() -> None
     assert list(table) == [
         "a", "b", "topic: u", "topic: v", "up to 6 characters", "in between", "more than 10 characters",
     ]  # fmt: skip
+    assert (table["a"]["quality"], table["b"]["quality"]) == (3 / 7, 2 / 7)
     assert (table["topic: u"]["quality"], table["topic: u"]["n"]) == (1.0, 5)
     assert (table["topic: v"]["quality"], table["topic: v"]["n"]) == (0.0, 9)
     assert (table["topic: u"]["low"], table["topic: u"]["high"]) == (proportion(5, 5).low, 1.0)
@@ -168,6 +175,7 @@ def test_disagreements_are_those_that_differ_most_first() -> None:
     assert [(row["id"], row["spread"]) for row in rows] == [("r0", 1.0), ("r1", 0.25)]
     assert (rows[0]["m0"], rows[0]["m1"], rows[1]["m0"], rows[1]["m1"]) == ("✓ x", "✗ x", "0.50 x", "0.25 x")
     assert (rows[0]["input"], rows[0]["reference"]) == ("question 0", "x")
+    assert evaluation([0.5, 1.0], [0.25, 0.0]).disagreements["id"].tolist() == ["r1", "r0"]
     three = evaluation([1.0], [0.0], [None])
     assert three.disagreements.to_dict("records")[0]["m2"] == "(timeout)"
 
@@ -437,6 +445,8 @@ def test_slices_begin_and_end_where_they_say() -> None:
     assert _sliced([1] * 10, ["u"] * 10, ["x", "y"] * 5) == {"x": 5, "y": 5}
     assert _sliced([1] * 10, ["u"] * 10, ["x", "y", "z", "x", "y"] * 2) == {}
     assert _sliced([1] * 14 + [9], ["u"] * 15, ["x"] * 15) == {}
+    assert _sliced(range(1, 15), ["u"] * 14, ["x"] * 14) == {}
+    assert len(_sliced(range(1, 16), ["u"] * 15, ["x"] * 15)) == 3
 
 
 @pytest.mark.parametrize(("lost", "low", "met"), [(1, -0.03, True), (2, -0.05, False)])

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from daybook.errors import DaybookError
-from daybook.training.loop import TrainingLoop, order
+from daybook.training.loop import TrainingLoop, order, prepare
 from daybook.training.progress import LossPoint, TrainingProgress
 from daybook.training.recipe import Recipe
 
@@ -21,11 +21,13 @@ class Vector:
 
     device = torch.device("cpu")
 
-    def __init__(self, rows: Sequence[float], scores: Sequence[float] = (), *, scale: float = 1.0) -> None:
-        self.rows, self.scores, self.scale = rows, list(scores), scale
+    def __init__(
+        self, rows: Sequence[float], scores: Sequence[float] = (), *, scale: float = 1.0, noise: float = 0
+    ) -> None:
+        self.rows, self.scores, self.scale, self.noise = rows, list(scores), scale, noise
         self.weights = [torch.nn.Parameter(torch.zeros(2)), torch.nn.Parameter(torch.zeros(1))]
         groups = [{"params": self.weights[:1]}, {"params": self.weights[1:], "times": 0.5}]
-        self.optimiser = torch.optim.SGD(groups, lr=1.0)
+        self.optimiser = torch.optim.SGD(groups, lr=1.0, momentum=0.9)
         self.lengths = [n % 7 + 1 for n in range(len(rows))]
         self.tokens = [10 + n for n in range(len(rows))]
         self.rates: list[tuple[float, float]] = []
@@ -35,7 +37,7 @@ class Vector:
         self.asked.append([list(batch) for batch in batches])
         self.rates.append(tuple(group["lr"] for group in self.optimiser.param_groups))
         for batch in batches:
-            target = sum(self.rows[n] for n in batch) / len(batch)
+            target = sum(self.rows[n] for n in batch) / len(batch) + self.noise * torch.rand(2)
             yield self.scale * ((self.weights[0] - target) ** 2).sum() / 2 + 0 * self.weights[1].sum()
 
     def validate(self) -> float | None:
@@ -159,23 +161,40 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path, value: floa
         loop(tmp_path / "held", Vector(ROWS, [1.0, value])).run()
 
 
-def test_a_stopped_training_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
-    """Same weights, curve, tokens and best step; where it went on from is said, and its time is added up."""
-    scores = [5.0, 2.0, 4.0, 3.0, 3.5, 4.5]
-    whole = Vector(ROWS, scores)
-    expected = loop(tmp_path / "whole", whole, epochs=1).run()
-    stops = iter([False, False, False, True])
-    first = loop(tmp_path / "parts", Vector(ROWS, scores), epochs=1).run(stop=lambda: next(stops))
-    assert (first.ended, first.steps, first.curve) == ("cancelled", 3, expected.curve[:4])
-    last = Vector(ROWS, scores[4:])
-    second = loop(tmp_path / "parts", last, epochs=1).run()
-    assert (second.ended, second.steps, second.resumed_at) == ("all steps", 5, 3)
+@pytest.mark.parametrize("at", [3, 5, 7])
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(tmp_path: Path, at: int) -> None:
+    """Same weights, curve, tokens and best step, in the middle of an epoch and between two, with what the optimiser and
+    the random numbers remember; where it went on from is said, and its time is added up."""
+    scores = [5.0, 2.0, 4.0, 3.0, 3.5, 4.5, 4.0, 3.9, 3.8, 3.7, 3.6]
+    prepare(Recipe(seed=5))
+    whole = Vector(ROWS, scores, noise=0.1)
+    expected = loop(tmp_path / "whole", whole).run()
+    prepare(Recipe(seed=5))
+    stops = iter([*[False] * at, True])
+    first = loop(tmp_path / "parts", Vector(ROWS, scores, noise=0.1)).run(stop=lambda: next(stops))
+    assert (first.ended, first.steps, first.curve) == ("cancelled", at, expected.curve[: at + 1])
+    prepare(Recipe(seed=6))
+    last = Vector(ROWS, scores[at + 1 :], noise=0.1)
+    second = loop(tmp_path / "parts", last).run()
+    assert (second.ended, second.steps, second.resumed_at) == ("all steps", 10, at)
     assert (second.curve, second.tokens, second.best_step) == (expected.curve, expected.tokens, expected.best_step)
     assert second.seconds > first.seconds > 0
     assert last.weights[0].tolist() == whole.weights[0].tolist()
     assert weights(tmp_path / "parts" / ".best") == weights(tmp_path / "whole" / ".best")
-    again = loop(tmp_path / "parts", Vector(ROWS), epochs=1).run()
-    assert (again.ended, again.steps, again.resumed_at, again.curve) == ("all steps", 5, 5, expected.curve)
+    again = loop(tmp_path / "parts", Vector(ROWS)).run()
+    assert (again.ended, again.steps, again.resumed_at, again.curve) == ("all steps", 10, 10, expected.curve)
+
+
+def test_the_seed_and_the_threads_are_the_recipes() -> None:
+    """The number of threads stays as it is where the recipe says none."""
+    before = torch.get_num_threads()
+    try:
+        assert prepare(Recipe(seed=7, threads=before + 1)) is torch
+        assert (torch.initial_seed(), torch.get_num_threads()) == (7, before + 1)
+        prepare(Recipe(seed=8))
+        assert (torch.initial_seed(), torch.get_num_threads()) == (8, before + 1)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_state_is_kept_as_often_as_asked(tmp_path: Path) -> None:

@@ -109,8 +109,8 @@ def _outcome(number: re.Match[str]) -> Decimal | None:
     rest = number.string[number.end() :].partition("\n")[0]
     if not _OPERATOR.match(rest) or "=" not in rest:
         return _value(number)
-    ends = _NUMBER.search(rest, rest.rindex("=") + 1)
-    value = None if ends is None or _OPERATOR.match(rest, ends.end()) else _value(ends)
+    ends = _NUMBER.search(rest.rpartition("=")[2])
+    value = None if ends is None or _OPERATOR.match(ends.string, ends.end()) else _value(ends)
     return _value(number) if value is None else value
 
 
