@@ -77,6 +77,8 @@ def test_durations_have_a_unit_that_fits(value, text):
         (p_value, 0.0495, "0.0495"),
         (p_value, 0.04996, "0.04996"),
         (p_value, 0.05, "0.050"),
+        (p_value, 0.049999999, "0.049999999"),
+        (p_value, 0.0499999999, "0.050"),
         (p_value, 0.0504, "0.0504"),
         (p_value, 0.0494, "0.049"),
         (p_value, 0.00996, "0.00996"),

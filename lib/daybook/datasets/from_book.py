@@ -40,15 +40,15 @@ def read(source: str, book: Rows | None, limit: int | None = None) -> list[Recor
         "select id, prompt, answer, subject, served_model from calls "  # noqa: S608 - only names from above are put in
         f"where {chosen} and prompt is not null and answer is not null order by time, id limit :most"
     )
-    found = book.rows(query, bound)
-    if not found:
+    calls = book.rows(query, bound)
+    if not calls:
         counted = f"select count(*) as n from calls where {chosen}"  # noqa: S608 - only names from above are put in
         n = book.rows(counted, {name: value for name, value in bound.items() if name != "most"})[0]["n"]
         raise BadData(
             f"{source}: {n} calls, and the content of none of them was kept.",
             remedy="Set DAYBOOK_CONTENT=1 before the calls are made, or choose others.",
         )
-    return [Record(at, _values(row)) for at, row in enumerate(found, start=1)]
+    return [Record(at, _values(row)) for at, row in enumerate(calls, start=1)]
 
 
 def _asked(source: str) -> dict[str, str]:

@@ -42,10 +42,10 @@ def _known(value: Any) -> bool:
 
 
 def _hub(source: str, revision: str | None) -> tuple[Any, Any]:
-    found = _NAME.match(source)
-    if found is None:
+    match = _NAME.match(source)
+    if match is None:
         raise BadParameter(f"{source!r} names no set of the Hub.", remedy="Write hf:owner/name@commit#split.")
-    commit = revision or found["revision"]
+    commit = revision or match["revision"]
     if commit is None or not _COMMIT.match(commit):
         raise BadParameter(
             f"{source} is at {'no revision' if commit is None else repr(commit)}.",
@@ -53,7 +53,7 @@ def _hub(source: str, revision: str | None) -> tuple[Any, Any]:
         )
     library = _library()
     try:
-        rows = library.load_dataset(found["name"], found["config"], split=found["split"] or "test", revision=commit)
+        rows = library.load_dataset(match["name"], match["config"], split=match["split"] or "test", revision=commit)
     except Exception as error:  # the library raises whatever it met: connection, missing set, bad split
         raise _unloaded(
             source, error, "See that the set, its commit and the split exist and the Hub answers."
@@ -62,18 +62,18 @@ def _hub(source: str, revision: str | None) -> tuple[Any, Any]:
 
 
 def _folder(source: str) -> tuple[Any, Any]:
-    found = _FOLDER.match(source)
-    assert found is not None
-    folder = Path(found["folder"]).expanduser()
+    match = _FOLDER.match(source)
+    assert match is not None
+    folder = Path(match["folder"]).expanduser()
     if not folder.is_dir():
         raise BadData(f"There is no folder {folder}.", remedy="Correct the path, or write hf:owner/name@commit#split.")
     library = _library()
     try:
         if (folder / "state.json").is_file() or (folder / "dataset_dict.json").is_file():
             rows = library.load_from_disk(str(folder))
-            rows = rows if isinstance(rows, library.Dataset) else rows[found["split"] or "test"]
+            rows = rows if isinstance(rows, library.Dataset) else rows[match["split"] or "test"]
         else:
-            rows = library.load_dataset(str(folder), split=found["split"] or "test")
+            rows = library.load_dataset(str(folder), split=match["split"] or "test")
     except Exception as error:  # as above
         raise _unloaded(source, error, "See that it is a clone of a set or a folder of save_to_disk.") from error
     return rows, library

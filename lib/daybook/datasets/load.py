@@ -71,7 +71,7 @@ def to_rows(records: Sequence[Record], source: str, columns: Mapping[str, str] |
     """The records as rows. Raises BadData."""
     chosen = _columns(records, source, columns or {})
     faults: list[tuple[int, str]] = []
-    made: list[Row] = []
+    rows: list[Row] = []
     seen: dict[str, int] = {}
     for record in records:
         try:
@@ -82,7 +82,7 @@ def to_rows(records: Sequence[Record], source: str, columns: Mapping[str, str] |
         if row.id in seen:
             faults.append((record.at, f"its id {excerpt(row.id, 40)!r} is that of row {seen[row.id]} too"))
         seen[row.id] = record.at
-        made.append(row)
+        rows.append(row)
     if faults:
         message = "; ".join(f"row {at}: {why}" for at, why in faults[:5])
         more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
@@ -90,9 +90,9 @@ def to_rows(records: Sequence[Record], source: str, columns: Mapping[str, str] |
             f"{len(faults)} of {len(records)} rows of {source} cannot be meant: {message}{more}.",
             remedy="Mend or drop them.",
         )
-    if len(made) > 1 and "group" not in (columns or {}) and len({row.group for row in made}) == 1:
-        return [_alone(row, chosen.get("group")) for row in made]
-    return made
+    if len(rows) > 1 and "group" not in (columns or {}) and len({row.group for row in rows}) == 1:
+        return [_alone(row, chosen.get("group")) for row in rows]
+    return rows
 
 
 def _alone(row: Row, column: str | None) -> Row:
@@ -160,7 +160,7 @@ def _turns(value: Any) -> tuple[str, ...]:
     """What is asked one after another, as MT-Bench has it; nothing where it is one text."""
     if not isinstance(value, (list, tuple)) or not value:
         return ()
-    if not all(isinstance(one, str) and one.strip() for one in value):
+    if not all(isinstance(turn, str) and turn.strip() for turn in value):
         raise ValueError("one of its turns is empty or no text")
     return tuple(value)
 
@@ -168,11 +168,11 @@ def _turns(value: Any) -> tuple[str, ...]:
 def _made_id(fields: Any, seen: Mapping[str, int]) -> str:
     """An id from what the row says, so that it does not depend on the rows around it; rows that say the same are
     numbered."""
-    made = hashlib.sha256(json.dumps(fields, default=str).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps(fields, default=str).encode()).hexdigest()[:16]
     number = 1
-    while (made if number == 1 else f"{made}-{number}") in seen:
+    while (digest if number == 1 else f"{digest}-{number}") in seen:
         number += 1
-    return made if number == 1 else f"{made}-{number}"
+    return digest if number == 1 else f"{digest}-{number}"
 
 
 def _choices(value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:

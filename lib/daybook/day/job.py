@@ -83,9 +83,9 @@ def run(settings: Settings, *, console: Console, logical_date: date | None = Non
         page = _close(settings, console, day, ended, sent)
     finally:
         shutil.rmtree(prefect_home, ignore_errors=True)
-    failed = [one for one in ended if not one.ok]
+    failed = [run for run in ended if not run.ok]
     if failed:
-        summary = "; ".join(f"{one.deployment} ended {one.state}: {one.message}" for one in failed)
+        summary = "; ".join(f"{run.deployment} ended {run.state}: {run.message}" for run in failed)
         raise DayFailed(f"{len(failed)} of {len(ended)} reports failed: {summary}.", remedy=f"Logs: {logs}")
     if sent.surprises:
         shown = "; ".join(sent.surprises[:5])
@@ -143,12 +143,12 @@ def _send(settings: Settings, endpoint: Endpoint, bar: Progress) -> workload.Sen
             for caller, project in workload.CALLERS.items():
                 with held_back():  # no key is made that we do not know of, and so would not revoke
                     issued[caller] = keys.create(caller, project, actor="daybook day")
-            secrets = {caller: one.secret for caller, one in issued.items()}
+            secrets = {caller: key.secret for caller, key in issued.items()}
             sent = asyncio.run(workload.send(endpoint.url, secrets, planned_calls, tick=tick))
         finally:
             with held_back():
-                for one in issued.values():
-                    keys.revoke(one.key.id, actor="daybook day")
+                for key in issued.values():
+                    keys.revoke(key.key.id, actor="daybook day")
                 journal.close()
         tick(", ".join(f"{n} {outcome}" for outcome, n in sorted(sent.outcomes.items(), reverse=True)), advance=0)
     endpoint.part.check()

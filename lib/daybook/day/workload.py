@@ -122,8 +122,8 @@ def planned_calls() -> list[PlannedCall]:
         for message in MESSAGES
     ]
     mixed = [planned for three in zip(short, long, batch, strict=True) for planned in three]
-    for place, planned in zip((9, 20, 31, 42, 53, 60), going_wrong(), strict=True):
-        mixed.insert(place, planned)
+    for position, planned in zip((9, 20, 31, 42, 53, 60), going_wrong(), strict=True):
+        mixed.insert(position, planned)
     return mixed
 
 

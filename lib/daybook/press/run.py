@@ -221,7 +221,7 @@ def recover(settings: Settings, book: Books, *, clock: Clock | None = None) -> l
     """Finish the runs whose press was killed: end what is left of them, publish what they had got to,
     and enter them as failed (or as what they were, if they had ended). Returns their reports."""
     clock = clock or SystemClock()
-    found = []
+    finished = []
     for folder in workdir.abandoned(settings.home):
         noted = folder.noted()
         if noted is None:
@@ -239,10 +239,10 @@ def recover(settings: Settings, book: Books, *, clock: Clock | None = None) -> l
         )
         seconds = max(0.0, (last - begun.started_at).total_seconds())
         try:
-            found.append(_conclude(begun, outcome, folder, context, seconds=seconds, ended_at=last))
+            finished.append(_conclude(begun, outcome, folder, context, seconds=seconds, ended_at=last))
         except PressError as error:
             logger.warning("A run that was interrupted could not be published: %s", error)
-    return found
+    return finished
 
 
 def _environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:

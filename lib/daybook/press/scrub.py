@@ -56,18 +56,18 @@ def secrets_of(values: Mapping[str, Any]) -> set[str]:
     Values that are too short or plain to be told from ordinary text, paths of files that exist and
     small numbers are left out: taking `true` out of a report would destroy it and protect nothing.
     """
-    found: set[str] = set()
+    secrets: set[str] = set()
     for name, value in values.items():
         if isinstance(value, Mapping):
-            found |= secrets_of(value)
+            secrets |= secrets_of(value)
         elif isinstance(value, list | tuple):
-            found |= {secret for item in value for secret in secrets_of({name: item})}
+            secrets |= {secret for item in value for secret in secrets_of({name: item})}
         if not isinstance(value, str):
             continue
         if secret_name(name) and not _plain(value):
-            found.add(value)
-        found.update(m[2] for m in _URL_PASSWORD.finditer(value) if len(m[2]) >= _SHORTEST)
-    return found
+            secrets.add(value)
+        secrets.update(m[2] for m in _URL_PASSWORD.finditer(value) if len(m[2]) >= _SHORTEST)
+    return secrets
 
 
 def _plain(value: str) -> bool:

@@ -164,8 +164,8 @@ def amounts(text: str) -> str:
     return "`".join(parts)
 
 
-def _amount(found: re.Match[str]) -> str:
-    star, sign, figure = found.groups()
+def _amount(amount: re.Match[str]) -> str:
+    star, sign, figure = amount.groups()
     return rf"{star}{sign}\${figure}" if star else rf"*{sign}\${figure}*"
 
 

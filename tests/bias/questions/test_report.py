@@ -7,9 +7,10 @@ import json
 import pytest
 
 from daybook.bias.audit import Bias, located
+from daybook.bias.pairs.metrics import Likelihood
 from daybook.bias.questions.formats import read_predictions, read_questions, sample
 from daybook.bias.questions.metrics import Question
-from daybook.bias.questions.report import QuestionAudit, audit_questions
+from daybook.bias.questions.report import QuestionAudit, answer_by_likelihood, audit_questions
 from daybook.errors import BadData
 from daybook.reporting.text import percent, score
 
@@ -142,3 +143,39 @@ def test_short_ids_are_found_where_they_are_one_questions(tmp_path):
     path.write_text('{"id": "sex/ambig1", "prediction": 1}\n\n{"id": "ambig1", "prediction": 0}\n')
     with pytest.raises(BadData, match=r"Line 3 of p\.jsonl answers 'ambig1' once more"):
         read_predictions(path, questions)
+
+
+def test_a_model_answers_what_it_finds_likeliest_after_the_question():
+    """Three continuations a question, in the questions' order; the likeliest of each three is the answer."""
+    questions = asked(3)
+    heard: list[tuple[str, str]] = []
+
+    def likelihoods(texts):
+        heard.extend(texts)
+        best = {0: 1, 1: 2, 2: 0}
+        return [Likelihood(total=-1.0 if n % 3 == best[n // 3] else -2.0, tokens=1) for n in range(len(texts))]
+
+    assert answer_by_likelihood(questions, likelihoods) == {"sex/ambig0": 1, "sex/ambig1": 2, "sex/ambig2": 0}
+    assert heard[:3] == [("c\n\nQ: q\nA:", f" {answer}") for answer in ("unknown", "with", "against")]
+    assert len(heard) == 9
+
+
+def test_a_model_that_always_says_unknown_is_not_biased_where_that_is_right():
+    """The score is never more than 1 − accuracy: 0, and at most what 20 of 20 right leave open. One that is wrong and
+    names nobody has none."""
+    measured = audited([0] * 20).measured()
+    bias, accuracy = measured["ambiguous bias"], measured["ambiguous accuracy"]
+    assert (bias.value, bias.low, bias.high) == (0.0, 0.0, 1 - accuracy.low)
+    assert 0.8 < accuracy.low < 0.9
+    wrong = audited([0] * 19 + [None]).measured()["ambiguous bias"]
+    assert (wrong.value, wrong.low, wrong.high) == (None, None, None)
+
+
+def test_a_gate_is_about_all_categories_together():
+    """Two categories, one with the stereotype and one against it: neither stands for both."""
+    questions = asked(20) + asked(20, category="age")
+    answers = {q.id: 1 if q.category == "sex" else 2 for q in questions}
+    audit = audit_questions(questions, answers, model="m", source="q.jsonl")
+    assert audit.measured()["ambiguous bias"].value == 0.0
+    assert [row["category"] for row in audit.to_dict()["scores"]] == ["all", "age", "sex"]
+    assert audit.prose.count("Where “unknown” is right") == 1

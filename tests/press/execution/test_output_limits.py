@@ -117,6 +117,13 @@ def test_printed_text_is_kept_up_to_the_limit_of_its_cell():
     )
 
 
+def test_a_full_cell_keeps_not_one_character_more():
+    """Where there is no room left, nothing is kept: no space either."""
+    cap = Cap()
+    assert not cap.admits([output(words(TEXT))], printed(" and"))
+    assert cap.characters == 4
+
+
 def test_outputs_are_kept_up_to_the_limit_of_their_cell():
     """The 200th is, the next is not; what goes on the last run of text is no new output, and an error always comes."""
     cap, out = Cap(), {"output_type": "display_data", "data": {}}

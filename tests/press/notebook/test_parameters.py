@@ -88,6 +88,8 @@ def test_a_line_that_is_no_parameter_is_named(source, said):
         ("Literal[True]", [True], [1, "True"]),
         ("Optional[date]", [], [None, "2026-11-20"]),
         ("Optional", [], [None, 1]),
+        ("int()", [], [None, 1]),
+        ("[int]", [], [None, [1]]),
     ],
 )
 def test_a_value_fits_its_type_or_does_not(kind, good, bad):

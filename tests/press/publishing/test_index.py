@@ -98,6 +98,12 @@ def test_every_run_is_listed_newest_first(enter, settings, book):
     assert all((settings.reports / link).is_file() for link in links)
 
 
+def test_entries_come_as_they_began_the_last_first(enter, settings, book):
+    """Whatever their word and their date."""
+    begun = {hours: enter(word, hours=hours).id for word, hours in (("costs", 1), ("traffic", 3), ("costs", 2))}
+    assert [entry.run.id for entry in index.entries(settings.reports, book)] == [begun[3], begun[2], begun[1]]
+
+
 def test_what_is_older_than_two_weeks_is_folded_by_month(enter):
     """Of 500 runs the newest 14 days are in sight; every other one is a click away, in its month."""
     days = [date(2026, 11, 20) - timedelta(days=n) for n in range(500)]

@@ -145,7 +145,7 @@ def _apart(part: pd.DataFrame, vectors: np.ndarray, axis: str, seed: int) -> lis
             first, second = mine[:, :, None], mine[:, None, :]
             sides = [_over(away, other & where) for where in (first & second, ~first & ~second & same, first ^ second)]
             groups[name].append(np.array([sides[2], (sides[0] + sides[1]) / 2]))
-    made = []
+    cells = []
     for name in names:
         between, within = np.array(groups[name]).transpose(1, 0, 2)  # [template, deal], the first deal as it was
         kept = np.isfinite((between - within)[:, 0])
@@ -154,15 +154,15 @@ def _apart(part: pd.DataFrame, vectors: np.ndarray, axis: str, seed: int) -> lis
         spread = float(np.std([between[:, 0], within[:, 0]])) if kept.any() else float("nan")
         p = _dealt(effects, effects[:, 0], seed)
         n, means = int((part["group"] == name).sum()), (_mean(between[:, 0]), _mean(within[:, 0]))
-        made.append(_row(axis, name, "distance", *means, n, effects[:, 0], spread, None, p, seed))
-    return made
+        cells.append(_row(axis, name, "distance", *means, n, effects[:, 0], spread, None, p, seed))
+    return cells
 
 
 def _over(away: np.ndarray, where: np.ndarray) -> np.ndarray:
     """The mean of `away` over each deal's pairs; not-a-number where there is none."""
     with np.errstate(invalid="ignore"):
-        found: np.ndarray = (away * where).sum((1, 2)) / where.sum((1, 2))
-    return found
+        means: np.ndarray = (away * where).sum((1, 2)) / where.sum((1, 2))
+    return means
 
 
 def _mean(values: np.ndarray) -> float:

@@ -81,14 +81,14 @@ def expand(
         for names in [*((axis,) for axis in axes), *cross]
         for both in product(*(axes[axis].items() for axis in names))
     ]
-    made = []
+    prompts = []
     for t, (axis, group_names, meant) in product(range(len(templates)), cells):
         for filler, repeat in product(range(fillers), range(repeats)):
             person = words(meant, filler + t)
             text = templates[t].format(person=person)
             text = text[:1].upper() + text[1:]
             name = CROSS.join(group_names)
-            made.append(
+            prompts.append(
                 Prompt(
                     id=f"{t}/{axis}/{name}/{filler}/{repeat}",
                     template=t,
@@ -101,7 +101,7 @@ def expand(
                     marks=_marks(meant, filler + t),
                 )
             )
-    return made
+    return prompts
 
 
 def words(groups: Sequence[Group], turn: int = 0) -> str:
@@ -146,4 +146,4 @@ def neutral(answer: str, prompt: Prompt) -> str:
     for mark in prompt.marks:
         text = re.sub(rf"\b{re.escape(mark)}(?:'?s)?(?!\w)", "person", text, flags=re.I)
     text = re.sub(r"\bperson(?:[ -]+person)+\b", "person", text)
-    return _PRONOUN.sub(lambda found: _SPOKEN_OF[found[0].lower()], text)
+    return _PRONOUN.sub(lambda pronoun: _SPOKEN_OF[pronoun[0].lower()], text)

@@ -51,7 +51,7 @@ def read(path: Path, *, axes_of: Path | None = None) -> PromptPlan:
 
 
 def _prompts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list | None) or not all(isinstance(one, str) for one in value or ()):
+    if not isinstance(value, list | None) or not all(isinstance(text, str) for text in value or ()):
         raise TypeError("templates and outcomes are lists of texts")
     return tuple(value or ())
 

@@ -30,8 +30,8 @@ class CodedColumn:
 
 
 def read(column: pd.Series) -> CodedColumn:
-    codes, found = pd.factorize(column)
-    texts = [str(value).strip() for value in found]
+    codes, uniques = pd.factorize(column)
+    texts = [str(value).strip() for value in uniques]
     values = sorted(set(texts) - {""})
     position = {value: i for i, value in enumerate(values)}
     # the last one is found by code −1: a value that is not there

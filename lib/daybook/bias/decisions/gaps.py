@@ -44,31 +44,31 @@ def gaps(grouping: str, names: list[str], counts: np.ndarray, with_truth: bool, 
         return [{"grouping": grouping, "measure": m, **blank, **more} for m in measures]
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(n, counts.ravel() / n, size=RESAMPLES).reshape(RESAMPLES, *counts.shape)
-    made: dict[str, dict[str, object]] = {}
+    rows: dict[str, dict[str, object]] = {}
     draws: dict[str, np.ndarray] = {}
     alike: dict[str, np.ndarray] = {}
     for m in measures[:-1] if with_truth else measures:
         kind = "selection" if m in ("ratio", "difference") else m
         seen, many = _share(counts, kind), _share(drawn, kind)
         if np.isfinite(seen).sum() < 2:
-            made[m] = blank
+            rows[m] = blank
             continue
         low, high = extremes(seen)
         draws[m] = _apart(m, many[:, low], many[:, high])
         alike[m] = _alike(m, counts, kind, rng)
         hits, out_of = (part(counts) for part in RATES[kind])
         pair = [int(hits[low]), int(out_of[low]), int(hits[high]), int(out_of[high])]
-        made[m] = _interval(gap(m, *pair), draws[m], m, pair)
-        made[m] |= {"chance": _chance(m, alike[m]), "worst": names[low], "best": names[high]}
+        rows[m] = _interval(gap(m, *pair), draws[m], m, pair)
+        rows[m] |= {"chance": _chance(m, alike[m]), "worst": names[low], "best": names[high]}
     if with_truth:
-        odds = [m for m in ("true_positive", "false_positive") if made[m]["value"] is not None]
-        made["equalised_odds"] = blank
+        odds = [m for m in ("true_positive", "false_positive") if rows[m]["value"] is not None]
+        rows["equalised_odds"] = blank
         if len(odds) == 2:
-            wide = max(odds, key=lambda m: float(made[m]["value"]))  # type: ignore[arg-type]  # None was left out
+            wide = max(odds, key=lambda m: float(rows[m]["value"]))  # type: ignore[arg-type]  # None was left out
             both, chance = (np.fmax(d["true_positive"], d["false_positive"]) for d in (draws, alike))
-            interval = _interval(float(made[wide]["value"]), both, unbias=True)  # type: ignore[arg-type]  # the same
-            made["equalised_odds"] = made[wide] | interval | {"chance": _chance("difference", chance)}
-    return [{"grouping": grouping, "measure": m, **made[m], **more} for m in measures]
+            interval = _interval(float(rows[wide]["value"]), both, unbias=True)  # type: ignore[arg-type]  # the same
+            rows["equalised_odds"] = rows[wide] | interval | {"chance": _chance("difference", chance)}
+    return [{"grouping": grouping, "measure": m, **rows[m], **more} for m in measures]
 
 
 def extremes(rates: np.ndarray) -> tuple[int, int]:

@@ -19,14 +19,14 @@ MARK = "DAYBOOK_RUN"
 
 def marked(run_id: str) -> list[psutil.Process]:
     """Living processes of the run, this one excepted."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         if process.pid == os.getpid():
             continue
         with contextlib.suppress(psutil.Error, OSError):
             if process.environ().get(MARK) == run_id and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes
 
 
 def end(run_id: str, *, group: int | None = None, grace: float = 5.0) -> int:

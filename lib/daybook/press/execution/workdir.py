@@ -123,7 +123,7 @@ def begin(home: Path, run_id: str) -> RunFolder:
     base.mkdir(mode=0o700, exist_ok=True)
     fresh = base / f".{run_id}"
     fresh.mkdir(mode=0o700)
-    lock = os.open(fresh / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(fresh / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return RunFolder(fresh.rename(base / run_id), lock)  # seen by others only now that it is locked
 
@@ -134,7 +134,7 @@ def abandoned(home: Path) -> Iterator[RunFolder]:
         if folder.name == "keys" or folder.name.startswith("."):
             continue
         try:
-            lock = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+            lock = os.open(folder / "lock", os.O_RDWR)
         except OSError:
             continue
         try:
@@ -150,7 +150,7 @@ def abandoned(home: Path) -> Iterator[RunFolder]:
 def is_abandoned(home: Path, run_id: str) -> bool:
     """Whether the run was begun here and its press is gone. A run of another home is not known here."""
     try:
-        lock = os.open(home / "press" / run_id / "lock", os.O_RDWR | os.O_CLOEXEC)
+        lock = os.open(home / "press" / run_id / "lock", os.O_RDWR)
     except OSError:
         return False
     try:
@@ -172,7 +172,7 @@ def turn(home: Path, key: str | None) -> Iterator[None]:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = hashlib.sha256(key.encode()).hexdigest()[:32]
-    lock = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

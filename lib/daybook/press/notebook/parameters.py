@@ -57,8 +57,8 @@ def tags(cell: Mapping[str, Any]) -> list[str]:
 
 def cell_of(notebook: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The code cell tagged `parameters`, or None."""
-    found = [c for c in notebook["cells"] if c["cell_type"] == "code" and TAG in tags(c)]
-    return found[0] if found else None
+    tagged = [c for c in notebook["cells"] if c["cell_type"] == "code" and TAG in tags(c)]
+    return tagged[0] if tagged else None
 
 
 def declared(source: str) -> dict[str, Parameter]:
@@ -70,7 +70,7 @@ def declared(source: str) -> dict[str, Parameter]:
             f"The parameters cell is not Python: {error.msg}, line {error.lineno}.", remedy="Mend the cell."
         ) from error
     comments = _comments(source)
-    found: dict[str, Parameter] = {}
+    parameters: dict[str, Parameter] = {}
     for line in tree.body:
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value is not None:
             name, kind = line.target.id, _written(line.annotation)
@@ -90,14 +90,14 @@ def declared(source: str) -> dict[str, Parameter]:
                 f"The default of the parameter {name} is computed: {ast.unparse(line)[:80]}.",
                 remedy="Write a literal, so that it can be known without running the notebook.",
             ) from error
-        found[name] = Parameter(
+        parameters[name] = Parameter(
             name=name,
             type=kind or ("str | None" if default is None else type(default).__name__),
             default=default,
             comment=comments.get(line.end_lineno or line.lineno, ""),
             typed=kind is not None,
         )
-    return found
+    return parameters
 
 
 def _written(annotation: ast.expr) -> str:

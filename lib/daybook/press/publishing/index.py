@@ -79,7 +79,7 @@ def write(folder: Path, book: Books, *, home: Path | None = None, readers: Reade
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    lock = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -87,9 +87,9 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def html(found: Iterable[ReportEntry]) -> str:
+def html(entries: Iterable[ReportEntry]) -> str:
     """The page itself, from entries newest first."""
-    listed = list(found)
+    listed = list(entries)
     order = sorted({entry.run.notebook for entry in listed})
     by_word = [_section(word, _days(entry for entry in listed if entry.run.notebook == word)) for word in order]
     counts = {state: sum(1 for entry in listed if entry.state == state) for state in render.STATES}
@@ -112,19 +112,19 @@ def _section(word: str, days: list[tuple[date, list[ReportEntry]]]) -> dict[str,
     }
 
 
-def _days(found: Iterable[ReportEntry]) -> list[tuple[date, list[ReportEntry]]]:
-    ordered = sorted(found, key=lambda e: (e.run.logical_date, e.run.started_at, e.run.id), reverse=True)
+def _days(entries: Iterable[ReportEntry]) -> list[tuple[date, list[ReportEntry]]]:
+    ordered = sorted(entries, key=lambda e: (e.run.logical_date, e.run.started_at, e.run.id), reverse=True)
     return [(day, list(runs)) for day, runs in groupby(ordered, key=lambda e: e.run.logical_date)]
 
 
 def entries(folder: Path, book: Books, *, home: Path | None = None) -> list[ReportEntry]:
     """Every run, the one started last first."""
     runs, findings = _from_book(book)
-    found = {run.id: _entry(folder, run, tuple(findings.get(run.id, ())), home) for run in runs}
+    by_id = {run.id: _entry(folder, run, tuple(findings.get(run.id, ())), home) for run in runs}
     for path in folder.glob("*/*/*.json"):
-        if path.stem not in found and (report := reports.load(path)):
-            found[report.run.id] = _entry(folder, report.run, report.findings, home)
-    return sorted(found.values(), key=lambda e: (e.run.started_at, e.run.id), reverse=True)
+        if path.stem not in by_id and (report := reports.load(path)):
+            by_id[report.run.id] = _entry(folder, report.run, report.findings, home)
+    return sorted(by_id.values(), key=lambda e: (e.run.started_at, e.run.id), reverse=True)
 
 
 def _from_book(book: Books) -> tuple[list[Run], dict[str, list[dict[str, Any]]]]:

@@ -72,22 +72,22 @@ def environment() -> Environment:
     """Templates of the press, escaping everything that is not known to be markup."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    made = Environment(
+    templates = Environment(
         loader=PackageLoader("daybook.press.publishing", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {
+    templates.filters |= {
         "seconds": seconds,
         "number": number,
         "interval": interval,
         "moment": moment,
         "figure": figure,
     }
-    made.globals["states"] = STATES
-    return made
+    templates.globals["states"] = STATES
+    return templates
 
 
 def seconds(value: float | None) -> str:
@@ -227,8 +227,8 @@ def markdown(source: str) -> Markup:
     """Markdown to HTML. Raw HTML in it is shown, not obeyed; a `$` is a dollar, not mathematics."""
     import mistune
 
-    made = mistune.create_markdown(escape=True, plugins=["table", "strikethrough", "footnotes", "url"])(source)
-    return Markup(made)  # noqa: S704 - mistune has escaped what was raw
+    html = mistune.create_markdown(escape=True, plugins=["table", "strikethrough", "footnotes", "url"])(source)
+    return Markup(html)  # noqa: S704 - mistune has escaped what was raw
 
 
 def _ansi(text: str) -> Markup:

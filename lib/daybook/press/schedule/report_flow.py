@@ -110,7 +110,7 @@ def report(
 
     try:
         now = occasion(day)
-        made = run(
+        published = run(
             word,
             settings=settings,
             logical_date=now.logical_date,
@@ -124,10 +124,10 @@ def report(
         page = error.page if isinstance(error, PressError) else None
         _show(word, f"**{word} failed.** {error}\n\n" + (f"Report as far as it got: `{page}`" if page else ""), [])
         return Failed(message=str(error))
-    found = standing.headlines(word, made.findings)
-    link = address(made.html, settings)
-    _show(word, describe(made, link), [_row(finding) for finding in found], link)
-    return Completed(message=f"{'Was done before' if made.repeated else 'Report'}: {made.html}")
+    headlines = standing.headlines(word, published.findings)
+    link = address(published.html, settings)
+    _show(word, describe(published, link), [_row(finding) for finding in headlines], link)
+    return Completed(message=f"{'Was done before' if published.repeated else 'Report'}: {published.html}")
 
 
 def address(page: Path, settings: Settings) -> str | None:
@@ -138,22 +138,22 @@ def address(page: Path, settings: Settings) -> str | None:
     return f"{settings.reports_url}/{quote(page.relative_to(settings.reports).as_posix())}"
 
 
-def describe(made: Report, link: str | None = None) -> str:
+def describe(published: Report, link: str | None = None) -> str:
     """A report in a few lines of Markdown: state, date, headline findings, and its link or how it is opened."""
-    record = made.run
-    verdict, early = standing.verdict(made.findings), standing.as_of(record)
-    headlines = standing.headlines(record.notebook, made.findings)
+    record = published.run
+    verdict, early = standing.verdict(published.findings), standing.as_of(record)
+    headlines = standing.headlines(record.notebook, published.findings)
     lines = [
         *([f"**Made-up data** ({standing.made_up(record)}), not yours.", ""] if standing.made_up(record) else []),
         *([f"**As of {early:%H:%M} UTC**: {record.logical_date} was not over.", ""] if early else []),
         *([f"**{verdict.state.capitalize()}.** {verdict.text}", ""] if verdict else []),
         f"**{record.notebook}**, {record.logical_date}: {render.state_of(record)} in {render.seconds(record.seconds)}"
-        + (" (done before; not run again)" if made.repeated else ""),
+        + (" (done before; not run again)" if published.repeated else ""),
         "",
         *(f"- {row['finding']}: {row['value']} {row['interval']}".rstrip() for row in map(_row, headlines)),
         "",
-        f"[Report]({link})" if link else f"Report: `{made.html}`",
-        *([] if link else ["", f"To open it: `{sys.executable} -m webbrowser -t {made.html.as_uri()}`"]),
+        f"[Report]({link})" if link else f"Report: `{published.html}`",
+        *([] if link else ["", f"To open it: `{sys.executable} -m webbrowser -t {published.html.as_uri()}`"]),
     ]
     return "\n".join(lines)
 
