@@ -78,3 +78,16 @@ def test_what_the_disk_does_not_take_is_said_and_the_old_file_stays(tmp_path: Pa
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, cwd=root)
     assert done.stdout == "5\n"
     assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"old", [path])
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    """Neither by a file that was replaced nor by one that could not be."""
+    path, descriptors = tmp_path / "a.json", Path("/proc/self/fd")
+    atomic.replace(path, b"first")
+    (tmp_path / "folder" / "within").mkdir(parents=True)
+    before = len(list(descriptors.iterdir()))
+    for _ in range(20):
+        atomic.replace(path, b"more")
+        with pytest.raises(OSError, match="folder"):
+            atomic.replace(tmp_path / "folder", b"none")
+    assert len(list(descriptors.iterdir())) == before
