@@ -161,6 +161,10 @@ def test_the_chart_has_each_priced_method_with_its_interval() -> None:
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("US dollars per 1,000 requests, logarithmic", "mean score")
     assert axis.yaxis.get_major_formatter()(0.5) == "50%"
     assert axis.xaxis.get_major_formatter()(0.5) == r"\$0.50"
+    assert {axis.xaxis.get_minor_formatter()(tick, 0) for tick in axis.get_xticks(minor=True)} <= {""}
+    near = found({"head": "0.00001", "zero_shot": "0.00002"}, zero_shot=[1.0, 0.0] * 6, head=[1.0] * 12).chart().axes[0]
+    shown = [tick for tick in near.get_xticks() if near.get_xlim()[0] <= tick <= near.get_xlim()[1]]
+    assert shown == pytest.approx([0.005, 0.01, 0.02])
     named = dict(zip(axis.get_legend().get_texts(), axis.get_legend().get_lines(), strict=True))
     assert [line.get_color() for text, line in named.items() if "recommended" in text.get_text()] == [GREEN]
     free = replace(found({"head": "0", "zero_shot": "0.001"}, zero_shot=[1.0] * 6, head=[1.0] * 6))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from daybook.approach.figures import ApproachFigures
 from daybook.reporting.charts.style import BLUE, GREEN, GREY, ORANGE, RED, SKY, Chart, chart, legend, nothing, short
@@ -35,7 +35,9 @@ def against_price(approach: ApproachFigures) -> Chart:
     axis.set_xlim(min(prices) / 2, max(prices) * 2)
     axis.set_ylim(0, 1.05)
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
     axis.xaxis.set_major_formatter(FuncFormatter(dollars))
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel("US dollars per 1,000 requests, logarithmic")
     axis.set_ylabel("mean score")
     return figure
