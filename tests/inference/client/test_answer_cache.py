@@ -108,3 +108,12 @@ def test_a_torn_line_is_counted_and_the_next_begins_on_its_own(tmp_path):
     assert path.read_bytes().startswith(b'{"key": "half\n{"key":"')
     again = AnswerCache(path)
     assert (again.get(key(BODY)), again.torn) == (PLAIN, 1)
+
+
+def test_a_blank_line_is_no_torn_one(tmp_path):
+    """Nothing was lost with it."""
+    path = tmp_path / "answers.jsonl"
+    AnswerCache(path).put(key(BODY), PLAIN)
+    path.write_bytes(b"\n" + path.read_bytes() + b"\n\n")
+    cache = AnswerCache(path)
+    assert (cache.get(key(BODY)), cache.torn) == (PLAIN, 0)
