@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from daybook.providers.http.usage import reported_usage, usage_of
+from daybook.providers.http.usage import reported_usage, usage_of, wire_usage
 from daybook.records import MOST_COUNT, Usage
 
 
@@ -193,3 +193,25 @@ def test_absurd_counts_are_unknown(count, kept):
 def test_the_tier_is_the_one_served(tier, kept):
     """The answer's word, where it is one."""
     assert reported({"usage": COUNTS, "service_tier": tier}).tier == kept
+
+
+@pytest.mark.parametrize(
+    ("usage", "details"),
+    [
+        (Usage(), {}),
+        (Usage(input_tokens=7, output_tokens=3), {}),
+        (Usage(input_tokens=7, cached_tokens=0), {"prompt_tokens_details": {"cached_tokens": 0}}),
+        (
+            Usage(input_tokens=7, output_tokens=3, cached_tokens=2, cache_write_tokens=4, reasoning_tokens=1),
+            {
+                "prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 4},
+                "completion_tokens_details": {"reasoning_tokens": 1},
+            },
+        ),
+    ],
+)
+def test_counts_are_written_as_openai_writes_them(usage, details):
+    """With their sum; a detail that is not known is left out, one that is nought is there."""
+    into, out = usage.input_tokens or 0, usage.output_tokens or 0
+    counts = {"prompt_tokens": into, "completion_tokens": out, "total_tokens": into + out}
+    assert wire_usage(usage) == counts | details
