@@ -139,7 +139,7 @@ class Watching(Observer):
         assert call in self.ledger.calls, "counted before it was entered"
         self.seen.append(call)
 
-    def withheld(self, error: Exception) -> None:
+    def withheld(self, error: Exception, call: Call | None = None) -> None:
         self.withheld_calls += 1
 
     def fault(self, what: str, error: Exception) -> None:

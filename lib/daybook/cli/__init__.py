@@ -33,6 +33,7 @@ COMMANDS = {
     ),
     "import": ("daybook.cli.import_traces:import_group", "Bring a request trace from elsewhere into the book."),
     "keys": ("daybook.cli.keys:keys", "API keys of the endpoint: create, list, revoke."),
+    "limits": ("daybook.cli.limits:limits", "What keys and projects may use and spend, and what is used of it."),
     "models": ("daybook.cli.models:models", "Registered models: list, show, alias, rollback."),
     "prices": ("daybook.cli.prices:prices", "Which rate held on which day; what a call would cost."),
     "providers": ("daybook.cli.providers:providers", "Where models answer: check each upstream, its models, its key."),

@@ -35,14 +35,15 @@ from daybook.gateway.routes.openapi import describe
 
 def build_app(parts: Components) -> App:
     """The application over `parts`."""
-    chat = ChatRoute(answerer=parts.answerer, auth=parts.auth, log=parts.log)
+    chat = ChatRoute(answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log)
     messages = ChatRoute(
         answerer=parts.answerer,
         auth=parts.auth,
+        admission=parts.admission,
         log=parts.log,
         dialect=Messages(lambda model: parts.catalogue.kind(model) == "anthropic"),
     )
-    embeddings = embeddings_route(answerer=parts.answerer, auth=parts.auth, log=parts.log)
+    embeddings = embeddings_route(answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log)
     hot: dict[str, App] = {PATH: chat, MESSAGES_PATH: messages, EMBEDDINGS_PATH: embeddings}
     rest = _rest(parts)
 

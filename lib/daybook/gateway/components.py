@@ -8,16 +8,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from daybook import providers
+from daybook.access.allowance import Allowance
 from daybook.access.keys import Keys
+from daybook.access.limits import LimitsFile
+from daybook.access.spending import Spending
 from daybook.clock import Clock, SystemClock
+from daybook.gateway.admission import Admission
 from daybook.gateway.auth import Auth
 from daybook.gateway.auth_failures import AuthFailures
-from daybook.gateway.drain_timer import Drainable, DrainTimer
+from daybook.gateway.drain_timer import DrainTimer
 from daybook.gateway.logs import Log, to_stderr
 from daybook.gateway.models import Models
 from daybook.gateway.monitoring.health import Health
 from daybook.gateway.monitoring.metrics import Metrics
 from daybook.inference.answerer import Answerer
+from daybook.inference.ports import Observers
 from daybook.inference.tasks.tasks import Tasks
 from daybook.inference.upstreams import Upstreams
 from daybook.inference.wiring import wire
@@ -33,6 +38,7 @@ from daybook.records import Usage
 from daybook.settings import Settings
 
 if TYPE_CHECKING:
+    from daybook.book import Book
     from daybook.book.journal.journal import Journal
     from daybook.providers.llamacpp.provider import Local
 
@@ -53,6 +59,7 @@ class Components:
     upstreams: Upstreams[Any]
     answerer: Answerer
     auth: Auth
+    admission: Admission
     refusals: AuthFailures
     metrics: Metrics
     drainer: DrainTimer
@@ -104,6 +111,7 @@ class Components:
         await self.task_models.aclose()
         self.refusals.flush(all_=True)
         await asyncio.to_thread(self.drainer.stop)
+        self.admission.allowance.close()
         self.journal.close()
 
 
@@ -134,6 +142,12 @@ def build(
             return HuggingFace(config.name, config.home, task_models)
         return providers.make(config)
 
+    def open_book() -> Book:
+        from daybook.book import Book
+
+        return Book(settings.book_url, settings.home, clock=clock, journal=journal, patience=_PATIENCE)
+
+    observers = Observers(metrics)
     inference = wire(
         settings,
         journal,
@@ -141,15 +155,21 @@ def build(
         env=env or {},
         catalogue=catalogue,
         pseudonym=Pseudonyms(settings.home / "pseudonyms.key").of,
-        observer=metrics,
+        observer=observers,
         make=make,
     )
     upstreams, answerer = inference.upstreams, inference.answerer
-
-    def open_book() -> Drainable:
-        from daybook.book import Book
-
-        return Book(settings.book_url, settings.home, clock=clock, journal=journal, patience=_PATIENCE)
+    admission = Admission(
+        file=LimitsFile(settings.home / "limits.yml"),
+        allowance=Allowance(settings.home / "limits.sqlite", spent_since=Spending(open_book).since),
+        router=answerer.router,
+        reckon=reckon,
+        machine_rate=answerer.machines.rate,
+        journal=journal,
+        clock=clock,
+        trouble=metrics.fault,
+    )
+    observers.add(admission)
 
     drainer = DrainTimer(open_book, clock=clock, log=log, interval=drain_every)
     refusals = AuthFailures(journal, clock=clock, count=metrics.turned_away)
@@ -168,6 +188,7 @@ def build(
         upstreams=upstreams,
         answerer=answerer,
         auth=Auth(Keys(settings.home / "keys.json", clock=clock), exposed=exposed, refused=refusals.note),
+        admission=admission,
         refusals=refusals,
         metrics=metrics,
         drainer=drainer,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from daybook.gateway.admission import Admission
 from daybook.gateway.auth import Auth, read_tags
 from daybook.gateway.http.asgi import RequestState, Send
 from daybook.gateway.http.body import parse, require_model
@@ -20,7 +21,7 @@ MOST_TEXTS = 2048
 MOST_DIMENSIONS = 65_536
 
 
-def embeddings_route(*, answerer: Answerer, auth: Auth, log: Log) -> ModelRoute:
+def embeddings_route(*, answerer: Answerer, auth: Auth, admission: Admission, log: Log) -> ModelRoute:
     """The route, as an ASGI application."""
 
     async def reply(request: ChatRequest, watch: Watch, send: Send, visit: RequestState) -> None:
@@ -29,7 +30,7 @@ def embeddings_route(*, answerer: Answerer, auth: Auth, log: Log) -> ModelRoute:
         headers = answer_headers(answered.reply.limits, answered.fell_back)
         await send_json(send, 200, answered.reply.data, headers)
 
-    return ModelRoute(PATH, answerer=answerer, auth=auth, log=log, read=_read, reply=reply)
+    return ModelRoute(PATH, answerer=answerer, auth=auth, admission=admission, log=log, read=_read, reply=reply)
 
 
 def _read(headers: RequestHeaders, data: bytes, asked: Asked) -> None:

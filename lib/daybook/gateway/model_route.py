@@ -15,6 +15,7 @@ from typing import Any
 
 from daybook.access.keys import Key
 from daybook.errors import DaybookError, ProviderError, UsageError
+from daybook.gateway.admission import Admission
 from daybook.gateway.auth import Auth, read_project, read_run_id
 from daybook.gateway.http.asgi import (
     CLIENT_GONE,
@@ -68,6 +69,7 @@ class ModelRoute:
         *,
         answerer: Answerer,
         auth: Auth,
+        admission: Admission,
         log: Log,
         read: Read,
         reply: Reply,
@@ -78,6 +80,7 @@ class ModelRoute:
         self._path = path
         self._answerer = answerer
         self._auth = auth
+        self._admission = admission
         self._log = log
         self._read_body = read
         self._reply = reply
@@ -101,10 +104,14 @@ class ModelRoute:
                 )
             key = self._auth.admit(headers)
             request = await self._request(headers, receive, visit, key)
-            if request is not None:
-                await self._answer(request, scope["hangup"], send, visit)
-            else:
+            if request is None:
                 visit.outcome = "client_closed"
+                return
+            visit.headers = self._admit(request)
+            try:
+                await self._answer(request, scope["hangup"], send, visit)
+            finally:
+                self._admission.release(request.request_id)
         except DaybookError as error:
             if not isinstance(error, UsageError | ProviderError | Refusal):
                 self._log.line("failed", level="error", request_id=visit.request_id, message=str(error))
@@ -112,6 +119,15 @@ class ModelRoute:
                 more = {} if error.operator is None else {"remedy": error.operator}
                 self._log.line("upstream_failed", level="warning", request_id=visit.request_id, kind=error.kind, **more)
             await self._send_error(send, error, visit.request_id)
+
+    def _admit(self, request: ChatRequest) -> Headers:
+        try:
+            return self._admission.admit(request)
+        except Refusal as refusal:
+            self._answerer.refuse(request, refusal)
+            if refusal.__cause__ is not None:
+                self._log.line("failed", level="error", request_id=request.request_id, message=str(refusal.__cause__))
+            raise
 
     # ── in ────────────────────────────────────────────────────────────────────────────────────────────
 

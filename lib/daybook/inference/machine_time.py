@@ -66,7 +66,7 @@ class MachineTime:
     """The machines of the upstreams that have a price. `rate` of an upstream: US dollars an hour, or None."""
 
     def __init__(self, rate: Callable[[str], Decimal | None], clock: Clock) -> None:
-        self._rate = rate
+        self.rate = rate
         self._clock = clock
         self._machines: dict[str, _Machine] = {}
 
@@ -74,7 +74,7 @@ class MachineTime:
         """The share of a call that begins now at `upstream`; None where its machine has no price."""
         machine = self._machines.get(upstream)
         if machine is None:
-            rate = self._rate(upstream)
+            rate = self.rate(upstream)
             if rate is None:
                 return None
             machine = self._machines[upstream] = _Machine(rate)

@@ -24,10 +24,37 @@ class Observer:
 
     def entered(self, call: Call) -> None: ...
 
-    def withheld(self, error: JournalError) -> None: ...
+    def withheld(self, error: JournalError, call: Call | None = None) -> None:
+        """`call` could not be entered, and waits; None: somebody was turned away before being asked."""
 
     def fell_back(self, request_id: str, step: Step, follower: Step, kind: str) -> None:
         """`step` failed, and `follower` is asked instead."""
 
     def fault(self, what: str, error: Exception) -> None:
         """Something broke that must not break the call."""
+
+
+class Observers(Observer):
+    """Several of them, told in their order."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = list(observers)
+
+    def add(self, observer: Observer) -> None:
+        self._observers.append(observer)
+
+    def entered(self, call: Call) -> None:
+        for observer in self._observers:
+            observer.entered(call)
+
+    def withheld(self, error: JournalError, call: Call | None = None) -> None:
+        for observer in self._observers:
+            observer.withheld(error, call)
+
+    def fell_back(self, request_id: str, step: Step, follower: Step, kind: str) -> None:
+        for observer in self._observers:
+            observer.fell_back(request_id, step, follower, kind)
+
+    def fault(self, what: str, error: Exception) -> None:
+        for observer in self._observers:
+            observer.fault(what, error)

@@ -119,7 +119,7 @@ class Recorder:
                 seen = 200 if call.stream else error.http_status
                 call = replace(call, status="error", error_kind=error_kind(error), http_status=seen)
             self._waiting.append(call)
-            self.observer.withheld(error)
+            self.observer.withheld(error, call)
             raise
         self.observer.entered(call)
         return call

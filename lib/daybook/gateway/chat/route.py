@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from daybook.errors import DaybookError, ProviderError
+from daybook.gateway.admission import Admission
 from daybook.gateway.auth import Auth, read_tags
 from daybook.gateway.chat.dialect import Dialect
 from daybook.gateway.chat.validation import require_chat
@@ -42,6 +43,7 @@ class ChatRoute:
         *,
         answerer: Answerer,
         auth: Auth,
+        admission: Admission,
         log: Log,
         most_body: int = MOST_BODY,
         dialect: Dialect | None = None,
@@ -53,6 +55,7 @@ class ChatRoute:
             PATH if dialect is None else dialect.path,
             answerer=answerer,
             auth=auth,
+            admission=admission,
             log=log,
             read=self._read,
             reply=self._reply,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +35,8 @@ class RequestState:
     """One of the known routes, or `other`: a path is the caller's text and may hold anything."""
     status: int | None = None
     committed: bool = False
+    headers: Headers = field(default_factory=list)
+    """Of its answer, beside those that the answer brings itself."""
     outcome: str | None = None
     """Where the status does not say it: `client_closed`, or the kind of error that ended a stream under way."""
 

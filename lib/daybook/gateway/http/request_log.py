@@ -69,7 +69,7 @@ class RequestLog:
             if message["type"] == "http.response.start":
                 visit.status = message["status"]
                 visit.committed = True
-                message["headers"] = [*message.get("headers", ()), header]
+                message["headers"] = [*message.get("headers", ()), *visit.headers, header]
             await send(message)
 
         try:

@@ -90,7 +90,7 @@ class Metrics(Observer):
             count = self._answered[labels] = self._counting(*labels)
         count(call)
 
-    def withheld(self, error: JournalError) -> None:
+    def withheld(self, error: JournalError, call: Call | None = None) -> None:
         self.withheld_calls.inc()
 
     def fell_back(self, request_id: str, step: Step, follower: Step, kind: str) -> None:

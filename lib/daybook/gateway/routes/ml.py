@@ -51,7 +51,11 @@ def routes(parts: Components) -> APIRouter:
                 tags=read_tags(headers, None),
                 run_id=read_run_id(headers),
             )
-            result = await parts.tasks.run(task, asked)
+            visit.headers = parts.admission.admit(asked)
+            try:
+                result = await parts.tasks.run(task, asked)
+            finally:
+                parts.admission.release(visit.request_id)
             return Response(orjson.dumps(result), media_type="application/json")
 
         answer.__doc__ = f"{task.capitalize()} texts with a model of this machine. Nothing of them is kept."

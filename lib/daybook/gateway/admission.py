@@ -1,0 +1,237 @@
+"""Whether a request is within its limits: reserved before anybody is asked, settled by what is entered in the book.
+
+What a call may cost is bounded from above: a token for each byte of its text, a generous number for each picture that
+is only named, `max_tokens` (or a large default) for each answer, at the dearest of the models that may answer. What
+fails in a way that its upstream may bill counts at that bound. So a budget is kept to the cent, whoever asks at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining
+from daybook.access.limits import LimitsFile, Scope
+from daybook.clock import Clock, new_id
+from daybook.errors import BookError, JournalError, SettingsError, UnknownModel
+from daybook.gateway.http.asgi import Headers
+from daybook.gateway.http.errors import Refusal
+from daybook.inference.ports import Observer, Reckon
+from daybook.inference.request import ChatRequest
+from daybook.inference.tokens import prompt_tokens, text_tokens
+from daybook.ports import Ledger
+from daybook.records import Call, Event, Usage
+from daybook.routing.router import Router
+
+LONGEST_ANSWER = 32_768
+"""Tokens that are taken for an answer whose length the request does not bound."""
+PICTURE = 25_000
+"""Tokens that are taken for a picture, a sound or a file that is not in the request itself."""
+LONGEST_SECONDS = 600
+"""Seconds that are taken for a call on a machine with a price by the hour."""
+
+
+@dataclass(slots=True)
+class _Open:
+    scopes: Sequence[Scope]
+    claim: Claim
+    cost: Decimal = Decimal(0)
+    tokens: int = 0
+    uncertain: bool = False
+    """Whether an upstream may bill what nobody counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission(Observer):
+    """Admits requests within `limits.yml`, and settles them as their calls are entered. Used from one event loop."""
+
+    file: LimitsFile
+    allowance: Allowance
+    router: Router
+    reckon: Reckon
+    machine_rate: Callable[[str], Decimal | None]
+    journal: Ledger
+    clock: Clock
+    trouble: Callable[[str, Exception], None]
+    """Told of what could not be settled: the reservation then stays, and counts as spent once the process has ended."""
+    _open: dict[str, _Open] = field(default_factory=dict)
+
+    def admit(self, request: ChatRequest) -> Headers:
+        """Headers that say what is left. Raises a 429 Refusal with the figures, 503 where it cannot be known."""
+        try:
+            scopes = self.file.scopes(request.caller, request.project)
+            if not scopes:
+                return []
+            claim = self._claim(request, scopes)
+            left = self.allowance.reserve(request.request_id, scopes, claim, at=request.at, zone=self.file.zone)
+        except LimitReached as error:
+            raise _refusal(error) from None
+        except (SettingsError, BookError) as error:
+            raise Refusal(
+                503,
+                "limits_unreadable",
+                "Whether this is within its limits cannot be known now.",
+                remedy="Whoever runs this endpoint finds why in its log.",
+            ) from error
+        self._open[request.request_id] = _Open(scopes, claim)
+        return _headers(left)
+
+    def release(self, request_id: str) -> None:
+        """The request is over. Whatever it had reserved and was not settled is free again."""
+        if (entry := self._open.pop(request_id, None)) is not None:
+            self._settle(request_id, entry)
+
+    # ── told of what is entered ───────────────────────────────────────────────────────────────────────
+
+    def entered(self, call: Call) -> None:
+        entry = self._open.get(call.request_id)
+        if entry is None:
+            return
+        entry.tokens += (call.input_tokens or 0) + (call.output_tokens or 0)
+        if call.cost is not None:
+            entry.cost += call.cost
+        elif call.provider is not None and (call.status == "client_closed" or call.price_note is not None):
+            entry.uncertain = entry.uncertain or call.status != "ok"
+        if call.status != "retried":
+            del self._open[call.request_id]
+            self._settle(call.request_id, entry)
+
+    def withheld(self, error: JournalError, call: Call | None = None) -> None:
+        if call is not None:
+            self.entered(call)
+
+    def _settle(self, request_id: str, entry: _Open) -> None:
+        cost = max(entry.cost, entry.claim.amount or entry.cost) if entry.uncertain else entry.cost
+        tokens = max(entry.tokens, entry.claim.tokens) if entry.uncertain else entry.tokens
+        try:
+            reached = self.allowance.settle(
+                request_id, entry.scopes, cost=cost, tokens=tokens, at=self.clock.now(), zone=self.file.zone
+            )
+            for share in reached:
+                self._tell(share, request_id)
+        except BookError as error:
+            self.trouble("limits", error)
+
+    def _tell(self, reached: Reached, request_id: str) -> None:
+        """Enter that a share of a budget was reached: whoever delivers alerts reads it there."""
+        details = {
+            "window": reached.window,
+            "percent": reached.share,
+            "spent": f"{reached.spent:f}",
+            "budget": f"{reached.budget:f}",
+        }
+        self.journal.append(
+            Event(
+                id=new_id(),
+                at=self.clock.now(),
+                actor="endpoint",
+                action="budget.reached",
+                object=reached.scope,
+                request_id=request_id,
+                details=details,
+            )
+        )
+
+    # ── what a call may use ───────────────────────────────────────────────────────────────────────────
+
+    def _claim(self, request: ChatRequest, scopes: Iterable[Scope]) -> Claim:
+        body = request.body
+        limits = [scope.limits for scope in scopes]
+        amount: Decimal | None = Decimal(0)
+        if any(each.budget for each in limits):
+            amount = self._most(request)
+        tokens = _expected_tokens(body) if any(each.tokens_per_minute for each in limits) else 0
+        return Claim(amount=amount, tokens=tokens)
+
+    def _most(self, request: ChatRequest) -> Decimal | None:
+        """US dollars that the call costs at most; None where one of the models that may answer has no price."""
+        body = request.body
+        try:
+            steps = self.router.route(str(body.get("model"))).steps
+        except UnknownModel:
+            return Decimal(0)  # nobody will be asked
+        usage = Usage(input_tokens=_most_input(body), output_tokens=_most_output(body))
+        most = Decimal(0)
+        for step in steps:
+            rate = self.machine_rate(step.upstream)
+            if rate is not None:
+                most = max(most, rate * LONGEST_SECONDS / 3600)
+                continue
+            cost = self.reckon(usage, provider=step.upstream, model=step.target, on=request.at)
+            if cost.amount is None:
+                return None
+            most = max(most, cost.amount)
+        return most
+
+
+def _prompt(body: Mapping[str, Any]) -> Any:
+    return body.get("messages", body.get("input", body.get("texts")))
+
+
+def _most_input(body: Mapping[str, Any]) -> int:
+    """A token is at least a byte; what is only named (a picture's address, a file's id) may be many."""
+    given = [_prompt(body), body.get("tools"), body.get("functions"), body.get("response_format")]
+    try:
+        size = len(orjson.dumps(given))
+    except TypeError:  # an integer over 64 bits
+        size = len(json.dumps(given, ensure_ascii=False).encode())
+    return size + PICTURE * _named(_prompt(body))
+
+
+def _named(messages: Any) -> int:
+    if not isinstance(messages, list):
+        return 0
+    parts = [part for m in messages if isinstance(m, dict) for part in m.get("content") or () if isinstance(part, dict)]
+    return sum(part.get("type") != "text" for part in parts)
+
+
+def _most_output(body: Mapping[str, Any]) -> int:
+    if "messages" not in body:
+        return 0
+    asked = [body.get(name) for name in ("max_completion_tokens", "max_tokens")]
+    stated = [n for n in asked if isinstance(n, int) and n > 0]
+    choices = body.get("n")
+    return (max(stated) if stated else LONGEST_ANSWER) * (choices if isinstance(choices, int) and choices > 0 else 1)
+
+
+def _expected_tokens(body: Mapping[str, Any]) -> int:
+    """Tokens that are taken from a minute's until the call has counted its own: the prompt's, and those asked for."""
+    prompt = _prompt(body)
+    if "messages" in body:
+        into = prompt_tokens(prompt) or 0
+    else:
+        texts = [prompt] if isinstance(prompt, str) else prompt if isinstance(prompt, list) else []
+        into = sum(text_tokens(text) if isinstance(text, str) else 1 for text in texts)
+    asked = [body.get(name) for name in ("max_completion_tokens", "max_tokens")]
+    return into + max((n for n in asked if isinstance(n, int) and n > 0), default=0)
+
+
+# ── what is said ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _headers(left: Iterable[Remaining]) -> Headers:
+    """OpenAI's `x-ratelimit-*`, of the tightest limit of each kind."""
+    tightest: dict[str, Remaining] = {}
+    for rate in left:
+        if rate.kind not in tightest or rate.left < tightest[rate.kind].left:
+            tightest[rate.kind] = rate
+    headers: Headers = []
+    for kind, rate in tightest.items():
+        for what, value in (("limit", f"{rate.limit}"), ("remaining", f"{rate.left}"), ("reset", f"{rate.reset:.3f}s")):
+            headers.append((f"x-ratelimit-{what}-{kind}".encode(), value.encode()))
+    return headers
+
+
+def _refusal(error: LimitReached) -> Refusal:
+    code = "insufficient_quota" if error.limit == "budget" else "rate_limit_exceeded"
+    headers: Headers = []
+    if error.retry_after is not None:
+        headers.append((b"retry-after", str(max(1, -int(-error.retry_after // 1))).encode()))
+    if error.retry_after is None or error.limit == "budget":
+        headers.append((b"x-should-retry", b"false"))
+    return Refusal(429, code, error.message, remedy=error.remedy, headers=headers)

@@ -1,0 +1,235 @@
+"""What of each limit is used up: exact, shared by processes, and kept when they are killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining
+from daybook.access.limits import Limits, Scope
+from daybook.errors import BookUnreachable
+
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+ZONE = ZoneInfo("UTC")
+
+
+@pytest.fixture
+def allowance(tmp_path):
+    ledger = Allowance(tmp_path / "limits.sqlite", spent_since=lambda scope, start: Decimal(0))
+    yield ledger
+    ledger.close()
+
+
+def scope(name: str = "key ada", **limits) -> Scope:
+    return Scope(name, Limits(**limits))
+
+
+def budget(amount: str = "1", **more) -> Scope:
+    return scope(budget={"day": Decimal(amount)}, **more)
+
+
+def reserve(allowance, request, *scopes, amount="0", tokens=0, at=NOON):
+    claim = Claim(amount=None if amount is None else Decimal(amount), tokens=tokens)
+    return allowance.reserve(request, scopes, claim, at=at, zone=ZONE)
+
+
+def settle(allowance, request, *scopes, cost="0", tokens=0, at=NOON):
+    return allowance.settle(request, scopes, cost=Decimal(cost), tokens=tokens, at=at, zone=ZONE)
+
+
+def refused(allowance, request, *scopes, **claim) -> LimitReached:
+    with pytest.raises(LimitReached) as caught:
+        reserve(allowance, request, *scopes, **claim)
+    return caught.value
+
+
+def test_a_minutes_requests_may_come_at_once_and_then_one_by_one(allowance):
+    """Three a minute: three now, the next after 20 s, and what is left is said each time."""
+    three = scope(requests_per_minute=3)
+    left = [reserve(allowance, f"r{n}", three)[0] for n in range(3)]
+    assert left == [Remaining("requests", 3, 2 - n, pytest.approx(20.0 * (n + 1))) for n in range(3)]
+    error = refused(allowance, "r4", three)
+    assert (error.limit, error.retry_after, error.http_status) == ("requests", pytest.approx(20), 429)
+    assert "key ada may use 3 requests a minute, and has used them." in str(error)
+    assert refused(allowance, "r4", three, at=NOON + timedelta(seconds=19.9)).retry_after == pytest.approx(0.1)
+    assert reserve(allowance, "r4", three, at=NOON + timedelta(seconds=20))[0].left == 0
+    assert reserve(allowance, "r5", three, at=NOON + timedelta(hours=1))[0].left == 2
+
+
+def test_tokens_are_taken_before_and_corrected_after(allowance):
+    """600 a minute: 500 reserved of which 200 were used leave 400; more than was reserved is taken, too."""
+    tokens = scope(tokens_per_minute=600)
+    assert reserve(allowance, "a", tokens, tokens=500) == [Remaining("tokens", 600, 100, pytest.approx(50))]
+    error = refused(allowance, "b", tokens, tokens=101)
+    assert "needs 101, of which 100 are left" in str(error)
+    assert error.retry_after == pytest.approx(0.1)
+    settle(allowance, "a", tokens, tokens=200)
+    assert reserve(allowance, "b", tokens, tokens=400)[0].left == 0
+    settle(allowance, "b", tokens, tokens=700)
+    assert refused(allowance, "c", tokens, tokens=1).retry_after == pytest.approx(30.1)
+    assert refused(allowance, "d", tokens, tokens=601).retry_after is None
+    settle(allowance, "never reserved", tokens, tokens=5)
+
+
+def test_so_many_calls_at_a_time(allowance):
+    """Two; the third when one is over."""
+    two = scope(parallel=2)
+    reserve(allowance, "a", two)
+    reserve(allowance, "b", two)
+    error = refused(allowance, "c", two)
+    assert (error.limit, error.retry_after) == ("parallel", 1.0)
+    assert "key ada has 2 calls open, and may have 2 at a time" in str(error)
+    settle(allowance, "a", two)
+    reserve(allowance, "c", two)
+
+
+def test_a_budget_holds_what_calls_under_way_may_cost(allowance):
+    """Reserved at the most, settled at what it was: to the last picodollar, and refused with the figures."""
+    one = budget("1")
+    reserve(allowance, "a", one, amount="0.6")
+    error = refused(allowance, "b", one, amount="0.400000000001")
+    assert (error.limit, error.retry_after) == ("budget", 12 * 3600)
+    assert "The day's budget of key ada is 1 USD: 0.000000 are spent and 0.600000 held" in str(error)
+    assert "may cost up to 0.400000" in str(error)
+    reserve(allowance, "b", one, amount="0.4")
+    settle(allowance, "a", one, cost="0.25")
+    assert allowance.spent(one, "day", at=NOON, zone=ZONE) == (Decimal("0.25"), Decimal("0.4"))
+    settle(allowance, "a", one, cost="0.25")
+    assert allowance.spent(one, "day", at=NOON, zone=ZONE) == (Decimal("0.25"), Decimal("0.4"))
+    assert refused(allowance, "c", one, amount="1.01").retry_after is None
+
+
+def test_a_window_begins_anew_and_the_longer_one_goes_on(allowance):
+    """What was spent today is not tomorrow's, and is the month's."""
+    both = scope(budget={"day": Decimal(1), "month": Decimal("1.5")})
+    reserve(allowance, "a", both, amount="1")
+    settle(allowance, "a", both, cost="1")
+    refused(allowance, "b", both, amount="0.1")
+    tomorrow = NOON + timedelta(days=1)
+    assert "month's budget" in str(refused(allowance, "b", both, amount="0.6", at=tomorrow))
+    reserve(allowance, "b", both, amount="0.5", at=tomorrow)
+    assert allowance.spent(both, "day", at=tomorrow, zone=ZONE) == (Decimal(0), Decimal("0.5"))
+    assert allowance.spent(both, "month", at=tomorrow, zone=ZONE) == (Decimal(1), Decimal("0.5"))
+
+
+def test_a_window_that_nobody_counted_begins_with_the_book(tmp_path):
+    """Asked once, for the scope and the window's first moment."""
+    asked = []
+
+    def spent_since(name, start):
+        asked.append((name, start))
+        return Decimal("0.75")
+
+    ledger = Allowance(tmp_path / "limits.sqlite", spent_since=spent_since)
+    one = budget("1")
+    refused(ledger, "a", one, amount="0.26")
+    reserve(ledger, "a", one, amount="0.25")
+    ledger.close()
+    again = Allowance(tmp_path / "limits.sqlite", spent_since=spent_since)
+    assert again.spent(one, "day", at=NOON, zone=ZONE) == (Decimal("0.75"), Decimal("0.25"))
+    again.close()
+    assert set(asked) == {("key ada", datetime(2026, 11, 27, tzinfo=UTC))}
+
+
+def test_who_is_refused_by_one_has_used_nothing_of_the_others(allowance):
+    """The project's budget refuses: the key's request of this minute is still there."""
+    key, project = scope(requests_per_minute=1), Scope("project p", Limits(budget={"day": Decimal(1)}))
+    refused(allowance, "a", key, project, amount="2")
+    assert reserve(allowance, "a", key, project, amount="1")[0].left == 0
+    assert allowance.spent(project, "day", at=NOON, zone=ZONE) == (0, 1)
+
+
+@pytest.mark.parametrize("unpriced", [False, True])
+def test_no_budget_can_hold_for_what_has_no_price(allowance, unpriced):
+    """Refused, unless it is allowed; asking again is of no use."""
+    one = budget("1", unpriced=unpriced)
+    if unpriced:
+        reserve(allowance, "a", one, amount=None)
+        return
+    error = refused(allowance, "a", one, amount=None)
+    assert error.retry_after is None
+    assert "no known price" in str(error)
+
+
+def test_shares_of_a_budget_are_told_once_each(allowance):
+    """50, 80 and 100 percent, at the call that reached them; two at once where one call does."""
+    one = budget("1")
+    told = []
+    for n, cost in enumerate(("0.4", "0.1", "0.1", "0.4")):
+        reserve(allowance, f"r{n}", one, amount=cost)
+        told.append(settle(allowance, f"r{n}", one, cost=cost))
+    shares = [[(r.share, r.spent) for r in reached] for reached in told]
+    assert shares == [[], [(50, Decimal("0.5"))], [], [(80, Decimal(1)), (100, Decimal(1))]]
+    assert told[1][0] == Reached("key ada", "day", 50, Decimal("0.5"), Decimal(1))
+
+
+CHILD = """\
+import sys
+from datetime import datetime, timezone
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+from daybook.access.allowance import Allowance, Claim, LimitReached
+from daybook.access.limits import Limits, Scope
+ledger = Allowance(Path(sys.argv[1]), spent_since=lambda name, start: Decimal(0))
+scope = Scope("key ada", Limits(budget={"day": Decimal(1)}, parallel=100000))
+at = datetime(2026, 11, 27, 12, tzinfo=timezone.utc)
+taken = 0
+for n in range(int(sys.argv[3])):
+    try:
+        ledger.reserve(f"{sys.argv[2]}{n}", [scope], Claim(amount=Decimal("0.01")), at=at, zone=ZoneInfo("UTC"))
+        taken += 1
+    except LimitReached:
+        pass
+print(taken, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_processes_cannot_take_the_same_cent(allowance, tmp_path):
+    """200 calls of a cent from two processes at once: exactly 100 are let in. What they held when they were killed
+    counts as spent: their upstreams may have billed it."""
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(tmp_path / "limits.sqlite"), name, "100"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in "ab"
+    ]
+    assert sum(int(child.stdout.readline()) for child in children) == 100
+    one = budget("1", parallel=100_000)
+    assert allowance.spent(one, "day", at=NOON, zone=ZONE) == (0, 1)
+    refused(allowance, "c", one, amount="0.01")
+    for child in children:
+        child.kill()
+        child.communicate()
+    refused(allowance, "c", one, amount="0.01")
+    more = budget("1.01", parallel=1)
+    reserve(allowance, "c", more, amount="0.01")
+    assert allowance.spent(more, "day", at=NOON, zone=ZONE) == (1, Decimal("0.01"))
+
+
+def test_a_ledger_that_cannot_be_used_says_so(tmp_path):
+    """Its path and a remedy; nothing is let through."""
+    (tmp_path / "file").write_text("")
+    ledger = Allowance(tmp_path / "file" / "limits.sqlite", spent_since=lambda scope, start: Decimal(0))
+    with pytest.raises(BookUnreachable, match=r"limits\.sqlite cannot be used"):
+        reserve(ledger, "a", scope(parallel=1))
+    Path(tmp_path / "broken").write_bytes(b"no database" * 1000)
+    ledger = Allowance(tmp_path / "broken", spent_since=lambda scope, start: Decimal(0))
+    with pytest.raises(BookUnreachable, match="broken cannot be used"):
+        reserve(ledger, "a", scope(parallel=1))
+
+
+def test_the_ledger_is_its_owners_alone(allowance, tmp_path):
+    """What was spent is nobody else's to read."""
+    reserve(allowance, "a", scope(parallel=1))
+    assert (tmp_path / "limits.sqlite").stat().st_mode & 0o077 == 0
