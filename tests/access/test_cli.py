@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from daybook.access.keys import Keys
 from daybook.book import Book
 from daybook.cli import main
 from tests.book.conftest import Records
@@ -54,3 +55,34 @@ def test_each_limit_and_what_is_spent(home, capsys):
     out = capsys.readouterr().out
     assert "100,000" in out
     assert "0.125000 (25%)" in out
+
+
+@pytest.mark.parametrize(("when", "days"), [("90d", 90), ("12h", 0.5), ("30m", 30 / 1440), ("2999-12-31", None)])
+def test_a_key_is_made_for_a_time_and_replaced(home, capsys, when, days):
+    """Only secrets go to standard output; both keys are listed with when they end."""
+    assert main(["keys", "create", "ada", "--expires", when]) == 0
+    first = capsys.readouterr()
+    assert first.out.startswith("db-")
+    (key,) = Keys(home / "keys.json").list()
+    if days is None:
+        assert key.expires_at.isoformat() == "2999-12-31T23:59:59.999999+00:00"
+    else:
+        assert key.expires_at - key.created_at == pytest.approx(timedelta(days=days), abs=timedelta(seconds=5))
+    assert main(["keys", "rotate", key.id, "--overlap", "1m"]) == 0
+    second = capsys.readouterr()
+    assert second.out.startswith("db-")
+    assert second.out != first.out
+    assert f"replaces {key.id}, which opens until" in second.err
+    old, new = Keys(home / "keys.json").list()
+    assert old.expires_at <= key.expires_at
+    assert (new.name, new.expires_at) == ("ada", None)
+    assert main(["keys", "list"]) == 0
+    assert f"{old.expires_at:%Y-%m-%d %H:%M}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("when", ["soon", "90", "d90", "2026-13-01", "2020-01-01", "-5d"])
+def test_a_time_that_cannot_be_meant_makes_no_key(home, capsys, when):
+    """Exit code 2, and how to write one."""
+    assert main(["keys", "create", "ada", "--expires", when]) == 2
+    assert Keys(home / "keys.json").list() == []
+    assert "90d" in capsys.readouterr().err

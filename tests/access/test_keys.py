@@ -153,7 +153,7 @@ def test_a_key_revoked_again_stays_as_it_was(keys, ledger, tmp_path):
     assert later.revoke(issued.key.id, actor="y") == revoked
     assert (keys.path.read_bytes(), ledger.records) == (before, entered)
     assert later.list() == [revoked]
-    assert later.revoked(issued.secret) == revoked
+    assert later.former(issued.secret) == revoked
 
 
 def test_another_processs_first_key_is_noticed(keys):
@@ -240,3 +240,75 @@ def test_a_change_that_cannot_be_written_is_no_success(keys, ledger, change):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (ledger.records, keys.path.read_bytes()) == (entered, before)
     assert keys.find(issued.secret) == issued.key
+
+
+def test_a_key_opens_until_it_expires(keys):
+    """At that moment it is none any more, and still known as what it was; the file is not touched for it."""
+    issued = keys.create("contractor", expires_at=NOON + timedelta(days=90), actor="cli:ada")
+    clock = keys._clock
+    clock.at = NOON + timedelta(days=90) - timedelta(microseconds=1)
+    assert keys.find(issued.secret) == issued.key
+    clock.at = NOON + timedelta(days=90)
+    assert keys.find(issued.secret) is None
+    assert keys.former(issued.secret) == issued.key
+    assert keys.list() == [issued.key]
+    assert Keys(keys.path).list()[0].expires_at == NOON + timedelta(days=90)
+
+
+@pytest.mark.parametrize("moment", [NOON, NOON - timedelta(seconds=1)])
+def test_a_key_for_a_moment_that_is_over_is_not_made(keys, moment):
+    """It would open nothing."""
+    with pytest.raises(BadParameter, match="is over"):
+        keys.create("late", expires_at=moment, actor="cli:ada")
+    assert keys.list() == []
+
+
+def test_a_rotated_key_opens_beside_the_new_one_and_then_no_more(keys, ledger):
+    """The same caller, project and rights under a new id; the event names both."""
+    old = keys.create("night-batch", "helpdesk", admin=True, actor="cli:ada")
+    new = keys.rotate(old.key.id, overlap=timedelta(hours=24), actor="cli:bob")
+    assert new.secret != old.secret
+    assert (new.key.name, new.key.project, new.key.admin) == ("night-batch", "helpdesk", True)
+    assert (new.key.expires_at, new.key.created_at) == (None, NOON)
+    assert keys.find(old.secret).id == old.key.id
+    assert keys.find(new.secret) == new.key
+    keys._clock.at = NOON + timedelta(hours=24)
+    assert keys.find(old.secret) is None
+    assert keys.find(new.secret) == new.key
+    event = ledger.records[-1]
+    assert (event.action, event.actor, event.object) == ("key.rotated", "cli:bob", new.key.id)
+    assert (event.details["former"], event.details["until"]) == (old.key.id, "2026-11-25T12:00:00+00:00")
+    with pytest.raises(BadParameter, match="opens nothing any more"):
+        keys.rotate(old.key.id, overlap=timedelta(hours=1), actor="cli:bob")
+
+
+def test_rotating_does_not_prolong_a_key(keys):
+    """One that expires in an hour does so."""
+    old = keys.create("a", expires_at=NOON + timedelta(hours=1), actor="cli:ada")
+    keys.rotate(old.key.id, overlap=timedelta(hours=24), actor="cli:ada")
+    assert keys.list()[0].expires_at == NOON + timedelta(hours=1)
+
+
+def test_what_cannot_be_rotated_is_left_as_it_was(keys, ledger):
+    """An unknown id, a revoked key, a journal without room: nobody gets a secret, and the old one opens as before."""
+    old = keys.create("a", actor="cli:ada")
+    with pytest.raises(BadParameter, match="No key has the id"):
+        keys.rotate("k0", overlap=timedelta(hours=1), actor="cli:ada")
+    ledger.full = True
+    with pytest.raises(JournalFull):
+        keys.rotate(old.key.id, overlap=timedelta(hours=1), actor="cli:ada")
+    assert keys.list() == [old.key]
+    assert keys.find(old.secret) == old.key
+    ledger.full = False
+    keys.revoke(old.key.id, actor="cli:ada")
+    with pytest.raises(BadParameter, match="opens nothing any more"):
+        keys.rotate(old.key.id, overlap=timedelta(hours=1), actor="cli:ada")
+
+
+def test_a_file_of_before_is_read(keys):
+    """Keys that were written when none could expire."""
+    keys.create("a", actor="cli:ada")
+    text = keys.path.read_text()
+    keys.path.write_text(text.replace('"expires_at": null,', ""))
+    assert "expires_at" not in keys.path.read_text()
+    assert Keys(keys.path).list()[0].expires_at is None

@@ -1,5 +1,8 @@
 """Who is let in, and what a request may say of itself: each branch with its status, code and parameter."""
 
+from datetime import timedelta
+
+import openai
 import pytest
 
 from daybook.access.keys import Keys
@@ -197,3 +200,14 @@ def test_too_many_or_too_long_tags_are_refused(metadata):
     with pytest.raises(Refusal) as caught:
         read_tags({}, metadata)
     assert (caught.value.status, caught.value.param) == (400, "metadata")
+
+
+def test_an_expired_key_is_turned_away_and_counted_as_that(fresh):
+    """401; the event of the refusal names the key's id."""
+    with fresh() as endpoint:
+        moment = endpoint.parts.clock.now() + timedelta(milliseconds=1)
+        late = endpoint.keys.create("late", expires_at=moment, actor="test")
+        endpoint.until(lambda: endpoint.parts.clock.now() > moment)
+        with pytest.raises(openai.AuthenticationError, match="has expired"):
+            endpoint.client(late.secret).models.list()
+        assert b'daybook_refused_requests_total{code="expired_api_key"} 1.0' in endpoint.parts.metrics.text()

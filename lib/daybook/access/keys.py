@@ -16,7 +16,7 @@ import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -45,6 +45,8 @@ class Key:
     admin: bool = False
     created_at: datetime
     revoked_at: datetime | None = None
+    expires_at: datetime | None = None
+    """From this moment on it opens nothing. None: it does not expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +82,14 @@ class Keys:
         self._by_hash: dict[str, Key] = {}
 
     def find(self, secret: str) -> Key | None:
-        """The key that `secret` opens; None for one that is unknown or revoked."""
+        """The key that `secret` opens; None for one that is unknown, revoked or expired."""
         self._refresh()
-        return self._by_hash.get(_digest(secret))
+        key = self._by_hash.get(_digest(secret))
+        expired = key is not None and key.expires_at is not None and self._clock.now() >= key.expires_at
+        return None if expired else key
 
-    def revoked(self, secret: str) -> Key | None:
-        """The key that `secret` opened before it was revoked; None for one that was never made."""
+    def former(self, secret: str) -> Key | None:
+        """The key that `secret` opened before it was revoked or expired; None for one that was never made."""
         digest = _digest(secret)
         return next((entry.key for entry in self._entries.values() if entry.hash == digest), None)
 
@@ -99,25 +103,83 @@ class Keys:
         self._refresh()
         return not self._entries
 
-    def create(self, name: str, project: str | None = None, *, admin: bool = False, actor: str) -> Issued:
-        """Make a key for the caller `name`. Raises BadParameter for a name or project that cannot be one."""
+    def create(
+        self,
+        name: str,
+        project: str | None = None,
+        *,
+        admin: bool = False,
+        expires_at: datetime | None = None,
+        actor: str,
+    ) -> Issued:
+        """Make a key for the caller `name`. Raises BadParameter for a name or project that cannot be one, and for a
+        moment that is over."""
+        self._check_future(expires_at)
         for what, value in (("name", name), ("project", project)):
             if value is not None and not _NAME.fullmatch(value):
                 raise BadParameter(
                     f"{value[:80]!r} cannot be the {what} of a key.",
                     remedy="Use 1 to 64 letters, digits, spaces or any of . _ @ + - and begin with a letter or digit.",
                 )
-        secret = PREFIX + secrets.token_urlsafe(32)
-        key = Key(id=f"k{new_id()[-16:]}", name=name, project=project, admin=admin, created_at=self._clock.now())
+        issued = self._issue(name, project, admin=admin, expires_at=expires_at)
         with self._writing() as entries:
-            entries[key.id] = _Entry(key, _digest(secret))
+            entries[issued.key.id] = _Entry(issued.key, _digest(issued.secret))
         try:
-            self._enter("key.created", key, actor)
+            self._enter("key.created", issued.key, actor)
         except JournalError:
             with self._writing() as entries:  # nobody has the secret yet: as if it had never been made
-                entries.pop(key.id, None)
+                entries.pop(issued.key.id, None)
             raise
-        return Issued(key, secret)
+        return issued
+
+    def rotate(self, id_: str, *, overlap: timedelta, actor: str) -> Issued:
+        """A new key for the caller of the key `id_`, whose own secret opens until `overlap` has passed, and no longer
+        than it would have. Raises BadParameter where there is none, or it is revoked or expired already."""
+        now = self._clock.now()
+        with self._writing() as entries:
+            old = self._entry(entries, id_)
+            if old.key.revoked_at is not None or (old.key.expires_at is not None and old.key.expires_at <= now):
+                raise BadParameter(
+                    f"The key {id_} opens nothing any more.",
+                    remedy=f"Make a new one: daybook keys create {old.key.name}",
+                )
+            issued = self._issue(old.key.name, old.key.project, admin=old.key.admin)
+            until = min(now + overlap, old.key.expires_at or datetime.max.replace(tzinfo=UTC))
+            entries[id_] = replace(old, key=replace(old.key, expires_at=until))
+            entries[issued.key.id] = _Entry(issued.key, _digest(issued.secret))
+        try:
+            self._enter("key.rotated", issued.key, actor, former=id_, until=until.isoformat())
+        except JournalError:
+            with self._writing() as entries:  # nobody has the new secret yet: the old one is what it was
+                entries.pop(issued.key.id, None)
+                entries[id_] = old
+            raise
+        return issued
+
+    def _issue(self, name: str, project: str | None, *, admin: bool, expires_at: datetime | None = None) -> Issued:
+        key = Key(
+            id=f"k{new_id()[-16:]}",
+            name=name,
+            project=project,
+            admin=admin,
+            created_at=self._clock.now(),
+            expires_at=expires_at,
+        )
+        return Issued(key, PREFIX + secrets.token_urlsafe(32))
+
+    def _check_future(self, moment: datetime | None) -> None:
+        if moment is not None and moment <= self._clock.now():
+            raise BadParameter(
+                f"{moment.isoformat(timespec='minutes')} is over.", remedy="Name a moment to come, e.g. 90d."
+            )
+
+    def _entry(self, entries: dict[str, _Entry], id_: str) -> _Entry:
+        """The key with this public id. Raises BadParameter, which shows no secret."""
+        entry = entries.get(id_)
+        if entry is None:
+            shown = "a secret" if id_.startswith(PREFIX) else repr(id_[:80])
+            raise BadParameter(f"No key has the id {shown}.", remedy="See the ids with: daybook keys list")
+        return entry
 
     def revoke(self, id_: str, *, actor: str) -> Key:
         """Refuse the key with the public id `id_` from now on; again for one already revoked is no error.
@@ -125,10 +187,7 @@ class Keys:
         Raises BadParameter where there is none. The revocation stands even if the event cannot be entered.
         """
         with self._writing() as entries:
-            entry = entries.get(id_)
-            if entry is None:
-                shown = "a secret" if id_.startswith(PREFIX) else repr(id_[:80])
-                raise BadParameter(f"No key has the id {shown}.", remedy="See the ids with: daybook keys list")
+            entry = self._entry(entries, id_)
             if entry.key.revoked_at is not None:
                 return entry.key
             key = replace(entry.key, revoked_at=self._clock.now())
@@ -136,10 +195,12 @@ class Keys:
         self._enter("key.revoked", key, actor)
         return key
 
-    def _enter(self, action: str, key: Key, actor: str) -> None:
+    def _enter(self, action: str, key: Key, actor: str, **more: str) -> None:
         if self._ledger is None:
             return
-        details = {"name": key.name, "project": key.project, "admin": key.admin}
+        details = {"name": key.name, "project": key.project, "admin": key.admin} | more
+        if key.expires_at is not None:
+            details["expires_at"] = key.expires_at.isoformat()
         event = Event(id=new_id(), at=self._clock.now(), actor=actor, action=action, object=key.id, details=details)
         self._ledger.append(event)
 
@@ -223,10 +284,10 @@ def _parse(data: bytes) -> dict[str, _Entry]:
     entries = {}
     for row in content["keys"]:
         digest = row.pop("hash")
-        revoked = row.pop("revoked_at")
-        key = Key(
-            **row | {"created_at": datetime.fromisoformat(row["created_at"])},
-            revoked_at=None if revoked is None else datetime.fromisoformat(revoked),
-        )
+        key = Key(**row | {name: _moment(row.get(name)) for name in ("created_at", "revoked_at", "expires_at")})
         entries[key.id] = _Entry(key, digest)
     return entries
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

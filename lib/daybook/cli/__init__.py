@@ -32,7 +32,7 @@ COMMANDS = {
         "Train on your data: check, estimate, train, status, cancel.",
     ),
     "import": ("daybook.cli.import_traces:import_group", "Bring a request trace from elsewhere into the book."),
-    "keys": ("daybook.cli.keys:keys", "API keys of the endpoint: create, list, revoke."),
+    "keys": ("daybook.cli.keys:keys", "API keys of the endpoint: create, list, rotate, revoke."),
     "limits": ("daybook.cli.limits:limits", "What keys and projects may use and spend, and what is used of it."),
     "models": ("daybook.cli.models:models", "Registered models: list, show, alias, rollback."),
     "prices": ("daybook.cli.prices:prices", "Which rate held on which day; what a call would cost."),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import UTC, date, datetime, time, timedelta
 
 import click
 import orjson
 
 from daybook.access.keys import Key, Keys
 from daybook.cli import CommandGroup
+from daybook.clock import SystemClock
+from daybook.errors import BadParameter
 from daybook.reporting.text import aligned
 from daybook.settings import Settings, user
 
@@ -26,6 +30,7 @@ def keys() -> None:
     Examples:
       daybook keys create support-desk --project helpdesk
       daybook keys list
+      daybook keys rotate k81c2f00d9a3b4c5d
       daybook keys revoke k81c2f00d9a3b4c5d
     """
 
@@ -34,7 +39,8 @@ def keys() -> None:
 @click.argument("name")
 @click.option("--project", help="What the key's calls are booked on. Without it, each request may name its own.")
 @click.option("--admin", is_flag=True, help="May also use the endpoint's administrative routes.")
-def create(name: str, project: str | None, admin: bool) -> None:
+@click.option("--expires", metavar="WHEN", help="When it ends: 12h, 90d, or a UTC date such as 2027-03-31.")
+def create(name: str, project: str | None, admin: bool, expires: str | None) -> None:
     """Make a key for the caller NAME and show it, this once.
 
     The key alone goes to standard output, so that a script can take it.
@@ -44,10 +50,12 @@ def create(name: str, project: str | None, admin: bool) -> None:
       daybook keys create analyst
       KEY=$(daybook keys create night-batch --project helpdesk)
       daybook keys create operator --admin
+      daybook keys create contractor --expires 90d
     """
     with _open() as (kept, actor):
-        issued = kept.create(name, project, admin=admin, actor=actor)
+        issued = kept.create(name, project, admin=admin, expires_at=_moment(expires) if expires else None, actor=actor)
     on = "" if project is None else f", booked on {project}"
+    on += "" if issued.key.expires_at is None else f", until {issued.key.expires_at:%Y-%m-%d %H:%M} UTC"
     kind = "Admin key" if admin else "Key"
     click.echo(f"{kind} {issued.key.id} for {name}{on}. It is shown this once; keep it safe.", err=True)
     click.echo(issued.secret)
@@ -70,6 +78,28 @@ def list_(as_json: bool) -> None:
         click.echo("No key yet. Make one: daybook keys create NAME", err=True)
     else:
         click.echo(_table(keys))
+
+
+@keys.command()
+@click.argument("id_", metavar="ID")
+@click.option("--overlap", default="24h", show_default=True, help="How long the old secret still opens: 30m, 24h, 7d.")
+def rotate(id_: str, overlap: str) -> None:
+    """Make a new secret for the caller of the key with this ID and show it, this once.
+
+    The old one still opens until --overlap has passed. The new key alone goes to standard output. Its id is
+    another; limits and reports go by the caller's name.
+
+    \b
+    Examples:
+      daybook keys rotate k81c2f00d9a3b4c5d
+      daybook keys rotate k81c2f00d9a3b4c5d --overlap 7d
+    """
+    with _open() as (kept, actor):
+        issued = kept.rotate(id_, overlap=_duration(overlap), actor=actor)
+        old = next(key for key in kept.list() if key.id == id_)
+    until = f"{old.expires_at:%Y-%m-%d %H:%M}"
+    click.echo(f"Key {issued.key.id} for {issued.key.name} replaces {id_}, which opens until {until} UTC.", err=True)
+    click.echo(issued.secret)
 
 
 @keys.command()
@@ -101,9 +131,28 @@ def _open() -> Iterator[tuple[Keys, str]]:
 
 
 def _table(keys: Sequence[Key]) -> str:
-    rows = [("id", "caller", "project", "admin", "made", "revoked")]
+    rows = [("id", "caller", "project", "admin", "made", "expires", "revoked")]
     for key in keys:
-        revoked = "" if key.revoked_at is None else f"{key.revoked_at:%Y-%m-%d %H:%M}"
-        admin = "yes" if key.admin else ""
-        rows.append((key.id, key.name, key.project or "", admin, f"{key.created_at:%Y-%m-%d %H:%M}", revoked))
+        made, expires, revoked = map(_shown, (key.created_at, key.expires_at, key.revoked_at))
+        rows.append((key.id, key.name, key.project or "", "yes" if key.admin else "", made, expires, revoked))
     return aligned(rows)
+
+
+def _shown(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _moment(text: str) -> datetime:
+    """`90d` from now, or the end of a UTC date. Raises BadParameter."""
+    try:
+        return datetime.combine(date.fromisoformat(text), time.max, UTC)
+    except ValueError:
+        return SystemClock().now() + _duration(text)
+
+
+def _duration(text: str) -> timedelta:
+    """`30m`, `12h` or `90d`. Raises BadParameter."""
+    match = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
+    if match is None:
+        raise BadParameter(f"{text[:40]!r} is no length of time.", remedy="Write 30m, 12h or 90d.")
+    return timedelta(minutes=int(match[1]) * {"m": 1, "h": 60, "d": 1440}[match[2]])

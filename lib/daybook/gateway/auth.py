@@ -23,7 +23,7 @@ _OWN_NAMES = frozenset(("localhost", "127.0.0.1", "[::1]", ""))
 
 class Auth:
     """Lets requests in. `exposed`: bound to an address that other machines can reach. `refused(code, key_id)` is told
-    of each one that is not let in, with the id of a key that was revoked."""
+    of each one that is not let in, with the id of a key that was revoked or has expired."""
 
     def __init__(
         self, keys: Keys, *, exposed: bool, refused: Callable[[str, str | None], None] = lambda _code, _id: None
@@ -57,13 +57,12 @@ class Auth:
                 remedy="Whoever runs this endpoint finds why in its log.",
             ) from error
         if key is None:
-            revoked = self._keys.revoked(secret)
-            self._refused(
-                "invalid_api_key" if revoked is None else "revoked_api_key", None if revoked is None else revoked.id
-            )
+            former = self._keys.former(secret)
+            code = "revoked_api_key" if former is not None and former.revoked_at is not None else "expired_api_key"
+            self._refused("invalid_api_key" if former is None else code, None if former is None else former.id)
             raise _unauthorised(
                 "invalid_api_key",
-                "The API key is not valid here, or was revoked.",
+                "The API key is not valid here, was revoked, or has expired.",
                 "Get one from whoever runs this endpoint: daybook keys create NAME.",
             )
         return key

@@ -30,7 +30,7 @@ class AuthFailures:
         """Of each kind: how many are counted and not yet entered, since when."""
 
     def note(self, code: str, key_id: str | None = None) -> None:
-        """One request was refused: `missing_api_key`, `invalid_api_key` …; `key_id`: of a key that was revoked."""
+        """One request was refused: `missing_api_key`, `invalid_api_key` …; `key_id`: of one that is over."""
         self._count(code)
         kind = (code, key_id)
         if kind in self._open:
