@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from daybook.evaluation.ask.tasks import Contestant
     from daybook.evaluation.calibration import Calibration
     from daybook.evaluation.report import Evaluation
+    from daybook.experiment.report import Experiment
     from daybook.finetune.report import Finetuning
     from daybook.finetune.tuner import Plan, Tuner
     from daybook.inference.client.client import Client
@@ -202,6 +203,30 @@ class Daybook:
         from daybook.traffic.report import Traffic
 
         return Traffic.read(self.book, logical_date=logical_date or self._today, days=days, now=self.clock.now())
+
+    def experiment(
+        self,
+        deployment: str,
+        *,
+        logical_date: str | date | None = None,
+        days: int = 7,
+        weights: Mapping[str, float] | None = None,
+        versions: Sequence[str] = (),
+    ) -> Experiment:
+        """Is the newer version of a deployment better: its A/B, canary or shadow in the `days` UTC days that end with
+        `logical_date` (today). `weights`: the configured split, so that it is checked; `versions`: the two to compare,
+        the candidate last."""
+        from daybook.experiment.report import Experiment
+
+        return Experiment.read(
+            self.book,
+            deployment=deployment,
+            logical_date=logical_date or self._today,
+            days=days,
+            weights=weights,
+            versions=versions,
+            now=self.clock.now(),
+        )
 
     @property
     def _today(self) -> date:

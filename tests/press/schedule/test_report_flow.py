@@ -30,6 +30,7 @@ import daybook
 daybook.open("book").enter([{"name": "failed_rate", "value": days / 100, "unit": "share", "low": 0.05, "high": 0.1,
                              "level": 0.95, "n": days}])
 """
+WORDS = ["approach", "bias", "costs", "evaluation", "experiment", "finetune", "traffic"]
 
 
 @pytest.fixture
@@ -92,9 +93,9 @@ def test_no_schedule_makes_a_report_of_a_day_that_is_not_over(at: str, day: int)
 
 
 def test_every_schedule_is_after_midnight_and_on_the_book_or_switched_off() -> None:
-    """Six deployments, each with its tags; what is active is about the book, never about data that ships with us."""
+    """Seven deployments, each with its tags; what is active is about the book, never about data that ships with us."""
     told = yaml.safe_load((Path(__file__).parents[3] / "prefect.yaml").read_text())["deployments"]
-    assert sorted(one["name"] for one in told) == ["approach", "bias", "costs", "evaluation", "finetune", "traffic"]
+    assert sorted(one["name"] for one in told) == WORDS
     assert all(one["name"] in one["tags"] for one in told)
     active = {one["name"]: one for one in told if all(s.get("active", True) for s in one["schedules"])}
     assert {name: one["parameters"]["source"] for name, one in active.items()} == {"traffic": "book", "costs": "book"}
@@ -188,7 +189,7 @@ def test_a_flow_tells_its_notebook_what_it_was_told(notebook: Any, settings: Set
     assert state.message == "There is no notebook 'costs'. There are: traffic."
 
 
-@pytest.mark.parametrize("word", ["traffic", "costs", "bias", "evaluation", "approach", "finetune"])
+@pytest.mark.parametrize("word", WORDS)
 def test_a_flow_has_the_name_and_parameters_of_its_notebook(flows: Callable[[str], Flow[..., Any]], word: str) -> None:
     """Whatever a flow can be given its notebook can be told, but for the date, which is the run's, and the limit."""
     from daybook.press.notebook import notebooks, parameters

@@ -3,7 +3,8 @@
 It is made up, and made so that each notebook has something to see: days and weeks have their rhythm; one provider has a
 bad afternoon on 17 November (rate limits, time-outs, fallbacks to another model); some models cost money, the embedded
 one is free because a rate says so, one on a colleague's Ollama has no known price; a client goes away now and then; a
-few prompts are cut by a small context window. Costs are reckoned by the prices of each call's own day.
+few prompts are cut by a small context window. Costs are reckoned by the prices of each call's own day. Beside them
+stands the A/B of a deployment in its first six days: see `deployment`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from math import exp
 from random import Random
 from typing import TYPE_CHECKING
 
 from daybook import prices
+from daybook.book.sample import deployment
 from daybook.book.sample.cast import CALLERS, GPT4O, SONNET, Caller, SampleModel
+from daybook.book.sample.ids import call_id
 from daybook.records import Call, Cost, Usage
 
 if TYPE_CHECKING:
@@ -49,7 +53,7 @@ def calls(*, seed: int = SEED, last: date = LAST, days: int = DAYS) -> Iterator[
 def fill(book: Book) -> int:
     """Write the sample into `book`; how many calls it has. Filling it again adds nothing: the ids are the same."""
     n = 0
-    for call in calls():
+    for call in chain(calls(), deployment.calls()):
         book.append(call)
         n += 1
     book.drain()
@@ -153,7 +157,7 @@ def _record(
 ) -> Call:
     prompt = hashlib.sha256(f"{caller.name} {int(dice.random() * 4000)}".encode()).hexdigest()
     return Call(
-        id=_id(dice, at),
+        id=call_id(dice, at),
         request_id=f"req-{dice.getrandbits(64):016x}",
         at=at,
         caller=caller.name,
@@ -176,14 +180,6 @@ def _record(
         price_note=cost.note if cost else None,
         **outcome,  # type: ignore[arg-type] # fields of Call, written out by the three callers above
     )
-
-
-def _id(dice: Random, at: datetime) -> str:
-    """A UUIDv7 of the call's own time, its random part out of the dice."""
-    value = int(at.timestamp() * 1000) << 80 | dice.getrandbits(80)
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return f"{value:032x}"
 
 
 def _poisson(dice: Random, expected: float) -> int:

@@ -22,6 +22,7 @@ FIRST: Mapping[str, tuple[str, ...]] = {
     "traffic": ("calls", "failed_rate", "latency_p95", "first_token_p50"),
     "costs": ("spend", "same_tokens/*", "machine_time", "unpriced_calls", "forecast_next_30_days", "spend_per_call"),
     "evaluation": ("difference/*", "quality/*"),
+    "experiment": ("calls_more", "difference/errors", "difference/latency", "difference/cost", "difference/score"),
     "approach": ("recommended", "quality/*"),
     "finetune": ("accuracy_difference", "accuracy_tuned", "accuracy_base", "examples"),
     "bias": (

@@ -1,0 +1,7 @@
+-- What people said about a deployment's answers in a window, oldest first: of one call the last word counts.
+select utc(calls.time) as time, calls.id, variant, details
+from events
+inner join calls on calls.id = events.object
+where events.action = 'feedback.given' and calls.time >= :start and calls.time < :end
+    and requested_model = :deployment and variant is not null and endpoint <> 'shadow'
+order by events.time, events.id

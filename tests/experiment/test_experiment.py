@@ -1,0 +1,287 @@
+"""Experiments read from small books whose every figure is known, on DuckDB and on Postgres."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from math import exp, log
+
+import pytest
+
+from daybook.book import Book
+from daybook.errors import BadDate, BadParameter
+from daybook.experiment.report import Experiment
+from daybook.records import Call, Event
+from daybook.reporting.tables import to_records
+from daybook.reporting.text import plain
+
+DAY = date(2026, 11, 20)
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def call(n, variant, **fields):
+    known = {
+        "at": NOON + timedelta(seconds=n),
+        "caller": f"desk-{n % 12}",
+        "endpoint": "/v1/chat/completions",
+        "requested_model": "summarizer",
+        "latency": 1.0,
+        "cost": Decimal("0.001"),
+        "status": "ok",
+        "request_id": f"r{n}",
+    }
+    return Call(id=f"{n:032x}", variant=variant, **(known | fields))
+
+
+@pytest.fixture
+def book(book_url, home):
+    with Book(book_url, home) as made:
+        yield made
+
+
+def enter(book, *calls):
+    for one in calls:
+        book.append(one)
+    return book
+
+
+def read(book, **asked):
+    return Experiment.read(book, **({"deployment": "summarizer", "logical_date": DAY, "days": 1} | asked))
+
+
+def said(text):
+    return plain(text).replace("\u00a0", " ")
+
+
+SEEN = [
+    call(1, "v1", latency=2.0, cost=Decimal("0.002")),
+    call(2, "v1", latency=8.0, cost=Decimal("0.004")),
+    call(3, "v1", status="error", latency=30.0, cost=None),
+    call(4, "v1", status="client_closed", latency=9.0, cost=None),
+    call(5, "v1", latency=7.0, cache_hit=True, cost=Decimal(0)),
+    call(6, "v10", latency=3.0),
+    call(7, "v10", fallback_from="house", latency=50.0, cost=Decimal(1)),
+    call(8, "v2", latency=4.0),
+    # none of these counts:
+    call(9, "v1", status="retried", latency=60.0),
+    call(10, "v1", requested_model="another"),
+    call(11, None),
+    call(12, "v1", at=NOON - timedelta(days=1)),
+    call(13, "v1", at=NOON + timedelta(hours=12)),
+]
+
+
+def test_every_count_is_the_one_counted_by_hand(book):
+    """Attempts, other deployments, other days and calls without a version are left out; a fallback is a failure;
+    latency and cost are of the version's own fresh answers."""
+    found = read(enter(book, *SEEN))
+    assert found.called == ["v1", "v2", "v10"]
+    assert (found.base, found.candidate, found.calls) == ("v1", "v10", 8)
+    v1, v10 = found.version("v1", DAY), found.version("v10", DAY)
+    assert (v1.calls, v1.failed, v1.latency.n, v1.cost.n) == (5, 1, 2, 2)
+    assert exp(v1.latency.mean) == pytest.approx(4.0)
+    assert v1.latency.squares == pytest.approx(log(2) ** 2 + log(8) ** 2)
+    assert (v1.cost.mean, v1.cost.squares) == (pytest.approx(0.003), pytest.approx(0.002**2 + 0.004**2))
+    assert (v10.calls, v10.failed, v10.latency.n) == (2, 1, 1)
+    rows = to_records(found.by_version)
+    assert [(row["version"], row["calls"], row["failed"], row["failed_rate"]) for row in rows] == [
+        ("v1", 5, 1, 0.2), ("v2", 1, 0, 0.0), ("v10", 2, 1, 0.5),
+    ]  # fmt: skip
+    assert (rows[0]["latency"], rows[0]["per_1000"], rows[0]["scored"]) == (pytest.approx(4.0), pytest.approx(3.0), 0)
+
+
+def test_two_versions_can_be_named(book):
+    """The candidate last; not one, three, or the same twice."""
+    enter(book, *SEEN)
+    found = read(book, versions=["v10", "v2"])
+    assert (found.base, found.candidate) == ("v10", "v2")
+    assert "Not compared: v1." in said(found.verdict_prose)
+    for versions in (["v1"], ["v1", "v2", "v10"], ["v1", "v1"]):
+        with pytest.raises(BadParameter, match="cannot be compared"):
+            read(book, versions=versions)
+    with pytest.raises(BadDate):
+        read(book, logical_date="20.11.2026")
+
+
+def test_a_price_that_is_unknown_silences_the_cost(book):
+    """Of one answered call of the two: how many is said, and no figure is given."""
+    many = [
+        call(n, f"v{1 + n % 2}", latency=1.0 + n % 3, cost=None if n == 7 else Decimal("0.001")) for n in range(600)
+    ]
+    found = read(enter(book, *many))
+    assert found.version("v2", DAY).cost is None
+    assert found.unpriced == 1
+    assert "Nothing is said about cost: the price of 1 answered call is unknown." in said(found.measures_prose)
+    row = next(row for row in to_records(found.measures) if row["measure"] == "cost")
+    assert (row["value"], row["low"], row["state"]) == (None, None, "unknown")
+    priced = {row["version"]: row["per_1000"] for row in to_records(found.by_version)}
+    assert priced == {"v1": pytest.approx(1.0), "v2": None}
+
+
+def test_the_last_word_about_an_answer_is_its_score(book):
+    """Good counts 1, bad 0, a change of mind replaces; what is said of other calls does not count."""
+    enter(book, *SEEN)
+    for n, (of, good) in enumerate([(1, False), (2, True), (6, True), (1, True), (6, False), (10, True)]):
+        at = NOON + timedelta(minutes=n)
+        event = {"actor": "ada", "action": "feedback.given", "object": f"{of:032x}", "details": {"good": good}}
+        book.append(Event(id=f"e{n}", at=at, **event))
+    found = read(book)
+    v1, v10 = found.version("v1", DAY).score, found.version("v10", DAY).score
+    assert ((v1.n, v1.total), (v10.n, v10.total)) == ((2, 2.0), (1, 0.0))
+    assert "Too few answers were scored (3) to judge by scores." in said(found.measures_prose)
+
+
+def test_a_shadow_is_compared_on_the_same_requests(book):
+    """300 copies, each twice as slow as its answer: worse in latency, whatever the spread between requests; a copy
+    without its answer, and an attempt that was retried, make no pair."""
+    answers, copies = [], []
+    for n in range(300):
+        seconds = 0.1 * (1 + n % 40)
+        answers.append(call(n, "v1", latency=seconds))
+        twice = 2 * seconds * (1 + n % 2 / 100)
+        fields = {"endpoint": "shadow", "request_id": f"r{n}", "latency": twice, "cost": Decimal("0.0005")}
+        copies.append(call(n + 1000, "v2", **fields))
+    answers.append(call(400, "v1"))
+    failed = {"endpoint": "shadow", "status": "error", "cost": None}
+    copies.append(call(5000, "v2", request_id="r400", **failed))
+    alone = call(5001, "v2", request_id="nobody", **failed)
+    attempt = call(5002, "v1", request_id="r0", status="retried")
+    found = read(enter(book, *answers, *copies, attempt, alone))
+    assert (found.paired, found.base, found.candidate, found.calls) == (True, "v1", "v2", 301)
+    decision = found.decision
+    assert (decision.action, decision.calls) == ("roll back", 301)
+    latency, cost, errors = (decision.measured[name] for name in ("latency", "cost", "errors"))
+    assert exp(latency.value) == pytest.approx(2 * 1.01**0.5)
+    assert (latency.n, latency.state) == (300, "worse")
+    assert (cost.value, cost.state) == (pytest.approx(-0.0005), "better")
+    assert (errors.value, errors.n) == (pytest.approx(1 / 301), 301)
+    assert "It answered copies only" in said(found.verdict_prose)
+    assert said(found.split_prose) == "There is no split to check."
+
+
+# ── what it says ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def row(variant, calls, failed=0, *, day=DAY, seconds=1.0, cost=0.001, spread=0.5, **fields):
+    answered, mean = calls - failed, log(seconds)
+    return {
+        "day": day, "variant": variant, "calls": calls, "callers": 40, "failed": failed, "closed": 0,
+        "answered": answered, "log_latency": answered * mean,
+        "log_latency_squares": answered * (mean * mean + spread * spread), "unpriced": 0, "cost": answered * cost,
+        "cost_squares": answered * cost * cost * 1.25,
+    } | fields  # fmt: skip
+
+
+def experiment(*rows, days=1, **fields):
+    from daybook.window import Window
+
+    return Experiment(window=Window.of(DAY, days), deployment="summarizer", rows=list(rows), **fields)
+
+
+def test_worse_is_said_with_its_figures_first():
+    """And in the verdict that stands on the page; nothing is said of what is not known."""
+    found = experiment(row("v1", 9_000, 90), row("v2", 1_000, 10, seconds=1.3))
+    assert said(found.prose).startswith(
+        "v2 is worse than v1: latency ×1.30 (1.22 to 1.38), after 10,000 calls. Roll it"
+    )
+    findings = {row["name"]: row for row in found.findings()}
+    assert findings["verdict"]["note"].startswith("not met: v2 is worse than v1: latency ×1.30")
+    assert findings["difference/latency"]["value"] == pytest.approx(1.3)
+    assert findings["difference/latency"]["level"] == 0.9875
+    assert findings["difference/score"]["level"] is None
+    assert (findings["sample_ratio_p"]["value"], findings["sample_ratio_p"]["note"]) == (None, "not checked")
+    assert "calls_more" not in findings
+    assert "it is ruled out that v2 is as good in latency" in said(found.changes_prose)
+    assert "score" not in said(found.measures_prose).lower()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sentence", "state"),
+    [
+        (1.0, "v2 is no worse than v1 by more than is tolerated, after 40,000 calls. It can be promoted.", "met"),
+        (0.8, "v2 is better than v1: latency ×0.80 (0.78 to 0.82), and surely not worse in what else is known", "met"),
+    ],
+)
+def test_better_and_no_worse_are_told_apart(seconds, sentence, state):
+    """Both can be promoted; only one is called better."""
+    found = experiment(row("v1", 20_000, 200), row("v2", 20_000, 200, seconds=seconds))
+    assert sentence in said(found.verdict_prose)
+    assert next(r for r in found.findings() if r["name"] == "verdict")["note"].startswith(state)
+    assert "A narrower tolerance would" in said(found.changes_prose)
+
+
+def test_what_cannot_be_told_says_how_many_calls_more():
+    """To two digits in words, in full among the findings."""
+    found = experiment(row("v1", 1_000, 10), row("v2", 1_000, 10))
+    more = next(r for r in found.findings() if r["name"] == "calls_more")["value"]
+    assert more == found.decision.more > 0
+    about = f"{float(f'{more:.2g}'):,.0f}"
+    text = said(found.verdict_prose)
+    assert text.startswith("Whether v2 or v1 is better cannot be told yet, after 2,000 calls.")
+    assert f"about {about} calls more tell" in text
+    assert f"errors, about {about} more" in said(found.changes_prose)
+
+
+def test_a_split_that_is_not_the_configured_one_is_said_and_stops_a_promotion():
+    """With counts beside what was expected; a weight for each version, or the split is not checked."""
+    rows = row("v1", 21_000, 210), row("v2", 19_000, 190)
+    broken = experiment(*rows, weights={"v1": 50, "v2": 50})
+    assert broken.decision.action == "wait"
+    text = said(broken.split_prose)
+    assert "The calls are not split as configured: v1 21,000 of 20,000 expected and v2 19,000 of 20,000" in text
+    assert "which more of them do not mend" in said(broken.verdict_prose)
+    assert "A split that is the configured one." in said(broken.changes_prose)
+    kept = experiment(*rows, weights={"v1": 52.5, "v2": 47.5})
+    assert kept.decision.action == "promote"
+    assert "as far as 40,000 calls can show" in said(kept.split_prose)
+    for weights in ({}, {"v1": 100}):
+        unknown = experiment(*rows, weights=weights)
+        assert "The split was not checked" in said(unknown.split_prose)
+        assert unknown.decision.ratio is None
+
+
+def test_few_callers_are_pointed_out():
+    """Nine; ten are not."""
+    few = experiment(row("v1", 500, callers=9), row("v2", 500, callers=3))
+    assert "Only 9 callers at most called a version in a day" in said(few.split_prose)
+    assert "Only" not in said(experiment(row("v1", 500, callers=10), row("v2", 500)).split_prose)
+
+
+def test_without_two_versions_nothing_is_compared():
+    """No call, or one version: not checked, and neither chart nor table fails."""
+    nobody, one = experiment(), experiment(row("v1", 40))
+    assert "No call of summarizer names a version" in said(nobody.prose)
+    assert "Only v1 of summarizer was called" in said(one.prose)
+    for found in (nobody, one):
+        assert found.decision is None
+        verdict = next(r for r in found.findings() if r["name"] == "verdict")
+        assert verdict["note"].startswith("not checked: ")
+        assert found.chart_measures().empty
+        assert found.chart_course().empty
+        assert len(found.measures) == 0
+
+
+def test_the_charts_draw_what_is_known():
+    """One panel a measure; the course has a point a day from the day on that an interval is known."""
+    yesterday = DAY - timedelta(days=1)
+    rows = [row(v, 600, 6, day=day, seconds=s) for day in (yesterday, DAY) for v, s in (("v1", 1.0), ("v2", 1.3))]
+    found = experiment(*rows, days=3)
+    figure = found.chart_measures()
+    assert len(figure.axes) == 3
+    latency = found.decision.measured["latency"]
+    ends = next(
+        line.get_xdata()
+        for line in figure.axes[1].lines
+        if len(set(line.get_ydata())) == 1 and line.get_ydata()[0] == 0
+    )
+    assert list(ends) == [pytest.approx(exp(latency.low)), pytest.approx(exp(latency.high))]
+    course = found.chart_course()
+    assert len(course.axes) == 3
+    line = course.axes[1].lines[0]
+    assert list(line.get_ydata()) == [pytest.approx(1.3), pytest.approx(1.3)]
+    first, last = course.axes[1].collections[0].get_segments()
+    assert first[1][1] - first[0][1] > last[1][1] - last[0][1] > 0
+
+
+def test_an_unfinished_day_is_said():
+    """As of the moment it was read."""
+    found = experiment(row("v1", 40), row("v2", 40), now=NOON)
+    assert said(found.verdict_prose).startswith("As of 12:00 UTC on 2026-11-20")
