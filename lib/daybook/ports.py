@@ -33,6 +33,13 @@ class Rows(Protocol):
         """Rows of a read-only query; `:name` parameters bound. Raises BookError."""
 
 
+class NamedRows(Rows, Protocol):
+    """The same, with the texts of the queries that are kept by name: for whoever needs no frame."""
+
+    def query_text(self, name: str) -> str:
+        """The SQL of the named query of `book/queries`, in the book's dialect."""
+
+
 class Reader(Rows, Protocol):
     """The same, with the queries that are kept by name."""
 

@@ -4,8 +4,8 @@ Access ─ request id, log line
   ├─ POST /v1/chat/completions   Chat (plain ASGI)
   ├─ POST /v1/messages           the same, in Anthropic's words
   ├─ POST /v1/embeddings         texts to vectors
-  └─ FastAPI                     /v1/models · /health/… · /metrics · /ml/hf/… · /docs · /openapi.json · /
-                                 /ml/finetune/… (admin keys)
+  └─ FastAPI                     /v1/models · /health/… · /metrics · /ml/hf/… · /ml/metrics · /ml/cost/… · /docs ·
+                                 /openapi.json · / · /ml/finetune/… (admin keys)
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from daybook.gateway.components import Components
 from daybook.gateway.embeddings import PATH as EMBEDDINGS_PATH
 from daybook.gateway.embeddings import embeddings_route
 from daybook.gateway.http.asgi import App, Receive, Scope, Send
-from daybook.gateway.http.errors import Refusal, error_response
+from daybook.gateway.http.errors import Refusal, bad_request, error_response
 from daybook.gateway.http.request_log import RequestLog
 from daybook.gateway.messages.dialect import PATH as MESSAGES_PATH
 from daybook.gateway.messages.dialect import Messages
 from daybook.gateway.monitoring.metrics import CONTENT_TYPE
-from daybook.gateway.routes import finetune, ml
+from daybook.gateway.routes import costs, finetune, ml, traffic
 from daybook.gateway.routes.docs import page
 from daybook.gateway.routes.openapi import describe
 
@@ -98,6 +98,8 @@ def _rest(parts: Components) -> FastAPI:
         return Response(parts.metrics.text(), headers={"content-type": CONTENT_TYPE})
 
     app.include_router(ml.routes(parts))
+    app.include_router(traffic.routes(parts), dependencies=[key])
+    app.include_router(costs.routes(parts), dependencies=[key])
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> Response:
@@ -119,9 +121,9 @@ def _rest(parts: Components) -> FastAPI:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return _error(
-            request, Refusal(400, "invalid_value", "The request's parameters are not valid.", remedy="See /docs.")
-        )
+        first = error.errors()[0]
+        param = str(first["loc"][-1])[:40]
+        return _error(request, bad_request(f"{param}: {first['msg']}.", remedy="See /docs.", param=param))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:

@@ -13,6 +13,7 @@ from daybook.access.keys import Keys
 from daybook.access.limits import LimitsFile
 from daybook.access.spending import Spending
 from daybook.clock import Clock, SystemClock
+from daybook.errors import UnknownModel
 from daybook.gateway.admission import Admission
 from daybook.gateway.auth import Auth
 from daybook.gateway.auth_failures import AuthFailures
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 _PATIENCE = 1.0
 """Seconds the drain waits for a book in use: the entries are safe in the journal, and the next turn comes."""
+_READ_PATIENCE = 10.0
+"""Seconds a route waits for it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +70,8 @@ class Components:
     models: Models
     tasks: Tasks
     task_models: TaskModels
+    open_book: Callable[[], Book]
+    """A book to read from, to be closed; the database is loaded when it is first asked."""
     _warming: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self) -> None:
@@ -75,6 +80,14 @@ class Components:
         self._warming = [asyncio.create_task(self._warm(name)) for name in self._used()]
         self._warming.append(asyncio.create_task(asyncio.to_thread(self._warm_prices)))
         self._warming.append(asyncio.create_task(self.refusals.keep()))
+
+    def address(self, model: str) -> tuple[str | None, str]:
+        """The upstream that a model is asked at, and its name there; (None, model) for one that nobody serves here."""
+        try:
+            known = self.catalogue.resolve(model)
+        except UnknownModel:
+            return None, model
+        return known.upstream, known.target
 
     def _used(self) -> list[str]:
         return list(dict.fromkeys(model.upstream for model in self.catalogue.models.values()))
@@ -142,10 +155,10 @@ def build(
             return HuggingFace(config.name, config.home, task_models)
         return providers.make(config)
 
-    def open_book() -> Book:
+    def open_book(patience: float = _READ_PATIENCE) -> Book:
         from daybook.book import Book
 
-        return Book(settings.book_url, settings.home, clock=clock, journal=journal, patience=_PATIENCE)
+        return Book(settings.book_url, settings.home, clock=clock, journal=journal, patience=patience)
 
     observers = Observers(metrics)
     inference = wire(
@@ -161,7 +174,7 @@ def build(
     upstreams, answerer = inference.upstreams, inference.answerer
     admission = Admission(
         file=LimitsFile(settings.home / "limits.yml"),
-        allowance=Allowance(settings.home / "limits.sqlite", spent_since=Spending(open_book).since),
+        allowance=Allowance(settings.home / "limits.sqlite", spent_since=Spending(lambda: open_book(_PATIENCE)).since),
         router=answerer.router,
         reckon=reckon,
         machine_rate=answerer.machines.rate,
@@ -171,7 +184,7 @@ def build(
     )
     observers.add(admission)
 
-    drainer = DrainTimer(open_book, clock=clock, log=log, interval=drain_every)
+    drainer = DrainTimer(lambda: open_book(_PATIENCE), clock=clock, log=log, interval=drain_every)
     refusals = AuthFailures(journal, clock=clock, count=metrics.turned_away)
     metrics.watch(
         journal=journal.state,
@@ -205,6 +218,7 @@ def build(
         ),
         tasks=Tasks(task_models, answerer, named=lambda: named_models(settings.home)),
         task_models=task_models,
+        open_book=open_book,
     )
 
 

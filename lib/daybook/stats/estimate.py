@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, sqrt
+from statistics import NormalDist
 
 LEVEL = 0.95
 ALPHA = 0.05
 """1 - LEVEL, without the last bit that 1 - 0.95 has too much: a p of 0.05 is not below it."""
+_NORMAL = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,12 @@ def proportion(hits: int, n: int) -> Proportion:
     """
     if n == 0:
         return Proportion(None, None, None)
-    from statsmodels.stats.proportion import proportion_confint  # takes pandas along, which the endpoint is free of
-
-    low, high = proportion_confint(hits, n, alpha=1 - LEVEL, method="wilson")
-    p = hits / n
+    # Written out: statsmodels, which has it, takes pandas along, and the endpoint answers with such shares too.
+    p, square = hits / n, _NORMAL**2
+    middle = (p + square / (2 * n)) / (1 + square / n)
+    half = _NORMAL * sqrt(p * (1 - p) / n + square / (4 * n**2)) / (1 + square / n)
     # Where none or all are hits the formula is exact, and its arithmetic is off by a last bit.
-    ends = (0.0 if hits == 0 else float(low), 1.0 if hits == n else float(high))
+    ends = (0.0 if hits == 0 else middle - half, 1.0 if hits == n else middle + half)
     stderr = sqrt(p * (1 - p) / (n - 1)) if n > 1 else None
     return Proportion(p, *ends, n=int(n), hits=int(hits), stderr=stderr)
 

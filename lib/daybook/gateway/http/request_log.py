@@ -26,11 +26,13 @@ ROUTES = (
             "/health/live",
             "/health/ready",
             "/metrics",
+            "/ml/metrics",
             "/docs",
             "/openapi.json",
         )
     )
     .union(f"/ml/hf/{task}" for task in ("sentiment", "classify", "summarize", "embed"))
+    .union(f"/ml/cost/{task}" for task in ("estimate", "recommend", "optimize"))
     .union(f"{_FINETUNE}{step}" for step in ("prepare", "start"))
 )
 

@@ -45,6 +45,8 @@ _ROUTES: dict[str, tuple[int, ...]] = {
     "/v1/models": (502,),
     "/v1/models/{model}": (404, 502),
     "/metrics": (),
+    "/ml/metrics": (400,),
+    "/ml/cost/": (400, 404, 413, 415),
     "/ml/hf/": (400, 404, 413, 415, 507),
     "/ml/finetune/": (400, 404, 409, 413, 415, 507),
 }
