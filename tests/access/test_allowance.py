@@ -233,3 +233,16 @@ def test_the_ledger_is_its_owners_alone(allowance, tmp_path):
     """What was spent is nobody else's to read."""
     reserve(allowance, "a", scope(parallel=1))
     assert (tmp_path / "limits.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_a_call_over_midnight_is_spent_when_it_ends(tmp_path):
+    """The new day's window begins with it; the folder of the ledger is made where it is not there."""
+    ledger = Allowance(tmp_path / "a" / "b" / "limits.sqlite", spent_since=lambda scope, start: Decimal(0))
+    one = budget("1")
+    evening, night = NOON.replace(hour=23, minute=59), NOON + timedelta(hours=13)
+    reserve(ledger, "a", one, amount="0.6", at=evening)
+    settle(ledger, "a", one, cost="0.5", at=night)
+    assert ledger.spent(one, "day", at=evening, zone=ZONE) == (0, 0)
+    assert ledger.spent(one, "day", at=night, zone=ZONE) == (Decimal("0.5"), 0)
+    ledger.close()
+    ledger.close()

@@ -138,3 +138,10 @@ def test_the_year_and_the_week_turn(limits):
     assert window_end("month", datetime(2026, 12, 31, 23, tzinfo=UTC), utc) == datetime(2027, 1, 1, tzinfo=UTC)
     assert window_start("week", datetime(2026, 11, 29, 23, tzinfo=UTC), utc) == datetime(2026, 11, 23, tzinfo=UTC)
     assert window_start("day", datetime(2026, 11, 29, tzinfo=UTC), utc) == datetime(2026, 11, 29, tzinfo=UTC)
+
+
+def test_a_file_that_cannot_be_looked_at_is_no_missing_file(tmp_path):
+    """Nobody is let through because the way to the file is barred."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        LimitsFile(tmp_path / "file" / "limits.yml").scopes("a", None)

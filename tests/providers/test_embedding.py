@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from daybook.errors import BadRequest, ModelNotFound, SettingsError, Unavailable
+from daybook.errors import BadParameter, BadRequest, ModelNotFound, SettingsError, Unavailable, UpstreamTimeout
 from daybook.providers.hf.provider import HuggingFace
 from daybook.providers.ollama.provider import Ollama
 from daybook.providers.openai import OpenAI
@@ -166,3 +166,7 @@ async def test_chats_are_refused_and_an_operators_fault_is_none_of_the_callers(t
             await call({"model": "all-minilm-l6-v2"})
     with pytest.raises(Unavailable, match=r"tasks.yml is broken\. Correct it"):
         await provider.embed(asked("all-minilm-l6-v2"))
+    for fault in (BadParameter("Too long.", remedy="Shorten it."), UpstreamTimeout("Too late.")):
+        with pytest.raises(type(fault)) as caught:
+            await HuggingFace("hf", tmp_path, Engine(fault)).embed(asked("all-minilm-l6-v2"))
+        assert caught.value is fault

@@ -138,3 +138,18 @@ def test_a_caller_who_leaves_frees_the_probe(router, clock):
     assert router.first(route) is route.steps[1]
     router.released(route, route.steps[0])
     assert router.first(route) is route.steps[0]
+
+
+def test_two_are_a_chain(clock):
+    """The shortest one: the first rests, the second is asked, and each way in which the first ends is noticed."""
+    router = Router(Models(model("a", Fallback("b")), model("b")), clock)
+    route = router.route("a")
+    a, b = route.steps
+    assert router.follower(route, a, UpstreamTimeout("", retry_after=30.0)) is b
+    assert router.first(route) is b
+    clock.seconds = 30
+    assert [router.first(route), router.first(route)] == [a, b]
+    router.released(route, a)
+    assert [router.first(route), router.first(route)] == [a, b]
+    router.answered(route, a)
+    assert [router.first(route), router.first(route)] == [a, a]

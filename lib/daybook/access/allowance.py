@@ -30,14 +30,18 @@ from daybook.errors import BookUnreachable, UsageError
 
 Kind = Literal["requests", "tokens", "parallel", "budget"]
 _PICO = 10**12
-_MINUTE = 60.0
+_MINUTE = 60 * 10**9
+"""In nanoseconds, as all times of buckets: seconds since 1970 as floats would lose a token here and there."""
+_ROUNDED = 1000
+"""Nanoseconds that a sum of rounded times may be off by."""
 _SCHEMA = """
 create table if not exists reserved
     (request text, scope text, process integer, born real, amount integer not null, tokens integer not null,
      primary key (request, scope)) without rowid;
 create table if not exists spent
     (scope text, span text, start text, amount integer not null, primary key (scope, span, start)) without rowid;
-create table if not exists buckets (scope text, kind text, full real not null, primary key (scope, kind)) without rowid;
+create table if not exists buckets
+    (scope text, kind text, full integer not null, primary key (scope, kind)) without rowid;
 """
 
 
@@ -105,7 +109,7 @@ class Allowance:
         """Take a call's claim from every scope, or from none. Returns the tightest rates that are left.
 
         Raises LimitReached, with the figures, where one has not enough."""
-        now = at.timestamp()
+        now = int(at.timestamp() * 1_000_000) * 1000
         with self._writing() as ledger:
             for scope in scopes:
                 self._begin_windows(ledger, scope, at, zone)
@@ -132,7 +136,7 @@ class Allowance:
                 if per_minute is not None and tokens != row[0]:
                     ledger.execute(
                         "update buckets set full = full + ? where scope = ? and kind = 'tokens'",
-                        ((tokens - row[0]) * _MINUTE / per_minute, scope.name),
+                        (_time_of(tokens - row[0], per_minute), scope.name),
                     )
                 self._begin_windows(ledger, scope, at, zone)
                 reached += self._spend(ledger, scope, _pico(cost), at, zone)
@@ -159,11 +163,11 @@ class Allowance:
         claim: Claim,
         *,
         at: datetime,
-        now: float,
+        now: int,
         zone: ZoneInfo,
     ) -> list[Remaining]:
         """First everything is looked at, then everything is taken: who is refused has used nothing."""
-        buckets: list[tuple[float, str, str]] = []
+        buckets: list[tuple[int, str, str]] = []
         left: list[Remaining] = []
         for scope in scopes:
             self._check_parallel(ledger, scope)
@@ -227,12 +231,12 @@ class Allowance:
                 )
 
     def _bucket(
-        self, ledger: sqlite3.Connection, scope: Scope, kind: Kind, limit: int, n: int, now: float
-    ) -> tuple[float, Remaining]:
+        self, ledger: sqlite3.Connection, scope: Scope, kind: Kind, limit: int, n: int, now: int
+    ) -> tuple[int, Remaining]:
         """When the bucket is full again once `n` are taken, and what is left in it then."""
         row = ledger.execute("select full from buckets where scope = ? and kind = ?", (scope.name, kind)).fetchone()
-        full = max(row[0] if row is not None else now, now) + n * _MINUTE / limit
-        if full - now > _MINUTE + 1e-6:
+        full = max(row[0] if row is not None else now, now) + _time_of(n, limit)
+        if full - now > _MINUTE + _ROUNDED:
             possible = n <= limit
             left = _left(full, now, n, limit)
             how = "has used them." if n == 1 else f"this call needs {n:,}, of which {left:,} are left."
@@ -240,9 +244,9 @@ class Allowance:
                 kind,
                 f"{scope.name} may use {limit:,} {kind} a minute, and {how}",
                 remedy="Wait." if possible else "Send less at once.",
-                retry_after=full - now - _MINUTE if possible else None,
+                retry_after=(full - now - _MINUTE) / 1e9 if possible else None,
             )
-        return full, Remaining(kind, limit, _left(full, now, 0, limit), full - now)
+        return full, Remaining(kind, limit, _left(full, now, 0, limit), (full - now) / 1e9)
 
     # ── budgets ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -333,8 +337,14 @@ def _born(process: int) -> float | None:
         return None
 
 
-def _left(full: float, now: float, n: int, limit: int) -> int:
-    return max(0, math.floor((_MINUTE - (full - now)) * limit / _MINUTE + 1e-6) + n)
+def _time_of(n: int, limit: int) -> int:
+    """Nanoseconds in which a bucket of `limit` a minute gets `n` back."""
+    return round(n * _MINUTE / limit)
+
+
+def _left(full: int, now: int, n: int, limit: int) -> int:
+    """What is left of a bucket, as it was before `n` were taken."""
+    return max(0, math.floor((_MINUTE - (full - now)) * limit / _MINUTE + 0.01) + n)
 
 
 def _pico(amount: Decimal) -> int:

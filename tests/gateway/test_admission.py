@@ -1,0 +1,221 @@
+"""What a request may cost and use at most, worked by hand; and when it is settled."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import pytest
+
+from daybook.access.allowance import Allowance
+from daybook.access.limits import LimitsFile
+from daybook.clock import FixedClock
+from daybook.errors import JournalFull
+from daybook.gateway.admission import Admission
+from daybook.gateway.http.errors import Refusal
+from daybook.inference.request import ChatRequest
+from daybook.providers.upstream import Fallback, Model
+from daybook.records import Call, Cost
+from daybook.routing.router import Router
+
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+MESSAGES = [{"role": "user", "content": "Hé"}]
+PICTURE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]
+PICTURE_SIZE = len('[[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}],null,null,null]')
+SIZE = len('[[{"role":"user","content":"Hé"}],null,null,null]'.encode())
+
+
+class Models:
+    models: ClassVar[dict[str, Model]] = {
+        "one": Model(name="one", upstream="up", target="one"),
+        "box": Model(name="box", upstream="box", target="box"),
+        "chain": Model(name="chain", upstream="up", target="one", fallbacks=(Fallback("dear"), Fallback("box"))),
+        "dear": Model(name="dear", upstream="up", target="dear"),
+        "odd": Model(name="odd", upstream="up", target="one", fallbacks=(Fallback("unknown"),)),
+        "unknown": Model(name="unknown", upstream="up", target="unknown"),
+    }
+
+    def resolve(self, name: str) -> Model:
+        from daybook.errors import UnknownModel
+
+        if name not in self.models:
+            raise UnknownModel("No.", remedy="")
+        return self.models[name]
+
+
+def reckon(usage: Any, *, provider: str | None, model: str | None, on: datetime) -> Cost:
+    """A microdollar a token in and a millidollar a token out; ten times that for `dear`."""
+    assert on == NOON
+    if model == "unknown":
+        return Cost(amount=None)
+    amount = Decimal(usage.input_tokens) / 1_000_000 + Decimal(usage.output_tokens) / 1000
+    return Cost(amount=amount * (10 if model == "dear" else 1))
+
+
+class Ledger:
+    def __init__(self) -> None:
+        self.records: list[Any] = []
+
+    def append(self, record: Any) -> None:
+        self.records.append(record)
+
+
+@pytest.fixture
+def admission(tmp_path):
+    (tmp_path / "limits.yml").write_text("everyone: {budget: {day: 100000}, tokens_per_minute: 1000000}\n")
+    clock = FixedClock(NOON)
+    faults: list[Any] = []
+    admission = Admission(
+        file=LimitsFile(tmp_path / "limits.yml"),
+        allowance=Allowance(tmp_path / "limits.sqlite", spent_since=lambda scope, start: Decimal(0)),
+        router=Router(Models(), clock),
+        reckon=reckon,
+        machine_rate=lambda upstream: Decimal("0.60") if upstream == "box" else None,
+        journal=Ledger(),
+        clock=clock,
+        trouble=lambda what, error: faults.append((what, error)),
+    )
+    yield admission
+    admission.allowance.close()
+    assert faults == []
+
+
+def request(request_id: str = "r1", **body: Any) -> ChatRequest:
+    body = {"model": "one", "messages": MESSAGES, "max_tokens": 10} | body
+    body = {name: value for name, value in body.items() if value is not ...}
+    return ChatRequest(body=body, endpoint="/v1/chat/completions", request_id=request_id, at=NOON, started=0.0)
+
+
+def held(admission) -> Decimal:
+    (scope,) = admission.file.all()
+    return admission.allowance.spent(scope, "day", at=NOON, zone=admission.file.zone)[1]
+
+
+def spent(admission) -> Decimal:
+    (scope,) = admission.file.all()
+    return admission.allowance.spent(scope, "day", at=NOON, zone=admission.file.zone)[0]
+
+
+IN = Decimal(SIZE) / 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("body", "most"),
+    [
+        ({}, IN + Decimal("0.010")),
+        ({"max_completion_tokens": 20}, IN + Decimal("0.020")),
+        ({"max_tokens": 20, "max_completion_tokens": 10}, IN + Decimal("0.020")),
+        ({"max_tokens": ...}, IN + Decimal("32.768")),
+        ({"n": 3}, IN + Decimal("0.030")),
+        ({"tools": [1, 2]}, IN + Decimal("0.000001") + Decimal("0.010")),
+        ({"model": "box"}, Decimal("0.1")),
+        ({"model": "chain"}, 10 * IN + Decimal("0.1")),
+        ({"model": "nobody"}, Decimal(0)),
+        ({"messages": ..., "input": "abc", "model": "one"}, Decimal(len('["abc",null,null,null]')) / 1_000_000),
+        (
+            {"messages": PICTURE},
+            Decimal(PICTURE_SIZE + 25_000) / 1_000_000 + Decimal("0.010"),
+        ),
+        ({"seed": 10**30, "tools": [10**30]}, IN - 4 * Decimal("0.000001") + Decimal("0.000033") + Decimal("0.010")),
+    ],
+)
+def test_the_most_that_a_call_may_cost_is_reserved(admission, body, most):
+    """A token a byte, the answer's length as asked or 32,768, each choice, the dearest model of the route, ten minutes
+    of a machine; a picture that is only named is 25,000 tokens."""
+    admission.admit(request(**body))
+    if "seed" in body:  # written by another writer, with a space after each comma and colon
+        assert IN < held(admission) < IN + Decimal("0.0102")
+    else:
+        assert held(admission) == most
+
+
+@pytest.mark.parametrize("model", ["unknown", "odd"])
+def test_a_route_with_a_model_without_a_price_is_refused(admission, model):
+    """It may be the one that answers."""
+    with pytest.raises(Refusal, match="no known price") as caught:
+        admission.admit(request(model=model))
+    assert caught.value.code == "insufficient_quota"
+    assert caught.value.headers == [(b"x-should-retry", b"false")]
+
+
+@pytest.mark.parametrize(
+    ("body", "tokens"),
+    [
+        ({}, 3 + 4 + 1 + 10),
+        ({"max_tokens": ...}, 8),
+        ({"max_completion_tokens": 50}, 8 + 50),
+        ({"messages": ..., "max_tokens": ..., "input": "12345678"}, 2),
+        ({"messages": ..., "max_tokens": ..., "input": ["1234", "5"]}, 2),
+        ({"messages": ..., "max_tokens": ..., "input": [7, 8, 9]}, 3),
+        ({"messages": ..., "max_tokens": ..., "texts": ["1234", "5678"], "model": "one"}, 2),
+    ],
+)
+def test_tokens_that_are_expected_are_taken_from_the_minutes(admission, body, tokens):
+    """An estimate of the prompt, and what is asked for at most."""
+    headers = dict(admission.admit(request(**body)))
+    assert headers[b"x-ratelimit-remaining-tokens"] == b"%d" % (1_000_000 - tokens)
+    assert headers[b"x-ratelimit-limit-tokens"] == b"1000000"
+
+
+def row(status: str = "ok", **more: Any) -> Call:
+    facts = {"id": "c", "request_id": "r1", "at": NOON, "endpoint": "x", "requested_model": "one", "status": status}
+    return Call(**facts | {"provider": "up"} | more)
+
+
+def test_attempts_are_added_up_and_settled_with_the_last_row(admission):
+    """What a retried attempt cost is kept until the request has its final row; then nothing is held."""
+    admission.admit(request())
+    admission.entered(row("retried", cost=Decimal("0.001"), input_tokens=5))
+    assert (spent(admission), held(admission)) == (0, IN + Decimal("0.010"))
+    admission.entered(row(cost=Decimal("0.002"), input_tokens=5, output_tokens=1))
+    assert (spent(admission), held(admission)) == (Decimal("0.003"), 0)
+    admission.entered(row(cost=Decimal("9")))
+    admission.release("r1")
+    assert spent(admission) == Decimal("0.003")
+
+
+@pytest.mark.parametrize(
+    ("rows", "cost"),
+    [
+        ([row("error", price_note="given up: the upstream may bill it, and gave no count")], "most"),
+        ([row("client_closed")], "most"),
+        ([row("retried", price_note="given up"), row(cost=Decimal("0.002"))], "most"),
+        ([row("error")], "0"),
+        ([row("client_closed", provider=None)], "0"),
+        ([row("client_closed", cost=Decimal("0.001"))], "0.001"),
+        ([row(price_note="no rate known")], "0"),
+    ],
+)
+def test_what_may_be_billed_counts_at_its_most(admission, rows, cost):
+    """A call that was given up, or left by its client without a count; not one that was refused or never sent."""
+    admission.admit(request())
+    for each in rows:
+        admission.entered(each)
+    assert (spent(admission), held(admission)) == (IN + Decimal("0.010") if cost == "most" else Decimal(cost), 0)
+
+
+def test_an_answer_that_was_withheld_was_paid_for(admission):
+    """It waits to be entered; its cost counts now, and once. Who is turned away for the full journal pays nothing."""
+    error = JournalFull("Full.", remedy="")
+    admission.admit(request())
+    admission.withheld(error, row(cost=Decimal("0.004")))
+    assert (spent(admission), held(admission)) == (Decimal("0.004"), 0)
+    admission.entered(row(cost=Decimal("0.004")))
+    admission.admit(request("r2"))
+    admission.withheld(error)
+    admission.release("r2")
+    admission.release("r2")
+    assert (spent(admission), held(admission)) == (Decimal("0.004"), 0)
+
+
+def test_a_rate_says_when_to_come_back(admission):
+    """Whole seconds, rounded up; a client may try again then."""
+    admission.admit(request(max_tokens=999_992))
+    with pytest.raises(Refusal) as caught:
+        admission.admit(request("r2", max_tokens=25_000))
+    assert (caught.value.status, caught.value.code) == (429, "rate_limit_exceeded")
+    assert caught.value.headers == [(b"retry-after", b"2")]
+    with pytest.raises(Refusal) as caught:
+        admission.admit(request("r3", max_tokens=1_000_000))
+    assert caught.value.headers == [(b"x-should-retry", b"false")]
