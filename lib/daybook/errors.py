@@ -5,6 +5,7 @@
     │   ├── UnknownModel         no provider serves it: HTTP 404
     │   ├── UnknownNotebook
     │   ├── BadParameter         unknown, ill-typed or out of range
+    │   ├── Superseded           changed by somebody else in the meantime: HTTP 409
     │   ├── BadDate
     │   └── BadData              rows that cannot be meant; names how many and which
     ├── SettingsError            the configuration contradicts itself: exit code 2
@@ -97,6 +98,10 @@ class UnknownNotebook(UsageError):
 
 class BadParameter(UsageError):
     pass
+
+
+class Superseded(UsageError):
+    http_status = 409
 
 
 class BadDate(UsageError):

@@ -286,4 +286,41 @@ class ModelAlias:
     reason: str | None = None
 
 
-Record = Call | Event | Run | Finding | Subject | ModelVersion | ModelAlias
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentRevision:
+    """A deployment as it is from one change to the next. The latest revision of a name holds; none is ever removed."""
+
+    kind: ClassVar[str] = "deployment"
+
+    id: str
+    """`name:r3`: whoever enters it first has the number."""
+    claim: str
+    """What tells two that claimed one number apart: the book keeps the first."""
+    at: datetime
+    name: str
+    revision: int
+    action: str
+    """What made it: created, replaced, weights, promoted, rolled_back, switched or removed."""
+    strategy: str
+    """`ab`, `canary`, `blue_green` or `shadow`."""
+    versions: Mapping[str, str]
+    """Version → the model that it is."""
+    weights: Mapping[str, int]
+    """Version → its share of the calls in basis points; 10,000 together."""
+    live: str | None = None
+    """The version that callers are to get; None for `ab`, which has several."""
+    candidate: str | None = None
+    """The version that is on trial: of a canary or a shadow."""
+    sticky: str
+    """What keeps its version: `session`, `caller`, `user` or `request`."""
+    steps: tuple[int, ...] = ()
+    """Percent that a canary's candidate gets, step by step."""
+    budget: Decimal | None = None
+    """US dollars a UTC day that the copies of a shadow may cost; None: no limit."""
+    restores: int | None = None
+    """The revision that a rollback went back to."""
+    actor: str
+    reason: str | None = None
+
+
+Record = Call | Event | Run | Finding | Subject | ModelVersion | ModelAlias | DeploymentRevision

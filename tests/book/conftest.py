@@ -16,7 +16,7 @@ import pytest
 from daybook.book import Book
 from daybook.book.journal.journal import Journal
 from daybook.clock import new_id
-from daybook.records import Call, Event, Finding, ModelAlias, ModelVersion, Record, Run, Subject
+from daybook.records import Call, DeploymentRevision, Event, Finding, ModelAlias, ModelVersion, Record, Run, Subject
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 PROCESSES = Path(__file__).parent / "processes"
@@ -77,6 +77,25 @@ class Records:
                 actor="test",
             ),
             ModelAlias(id=new_id(), at=NOON, model="triage", alias="champion", version=1, actor="test"),
+            DeploymentRevision(
+                id="chat:r1",
+                claim=new_id(),
+                at=NOON,
+                name="chat",
+                revision=1,
+                action="created",
+                strategy="canary",
+                versions={"v1": "m", "v2": "n"},
+                weights={"v1": 9900, "v2": 100},
+                live="v1",
+                candidate="v2",
+                sticky="session",
+                steps=(1, 100),
+                budget=Decimal("2.5"),
+                restores=1,
+                actor="test",
+                reason="why",
+            ),
         ]
 
 

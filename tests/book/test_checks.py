@@ -11,7 +11,7 @@ from daybook import cli
 from daybook.bias.audit import located
 from daybook.book import Book
 from daybook.book.schema import TABLES
-from daybook.records import Call, Event, Finding, ModelAlias, ModelVersion, Record, Run, Subject
+from daybook.records import Call, DeploymentRevision, Event, Finding, ModelAlias, ModelVersion, Record, Run, Subject
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 RECORDS: dict[str, Record] = {
@@ -24,6 +24,19 @@ RECORDS: dict[str, Record] = {
         id="r:v1", claim="x", at=NOON, name="r", version=1, method="head", provider="local", target="r", actor="ann"
     ),
     "alias": ModelAlias(id="a1", at=NOON, model="r", alias="champion", version=1, actor="ann"),
+    "deployment": DeploymentRevision(
+        id="d:r1",
+        claim="x",
+        at=NOON,
+        name="d",
+        revision=1,
+        action="created",
+        strategy="ab",
+        versions={},
+        weights={},
+        sticky="session",
+        actor="ann",
+    ),
 }
 
 

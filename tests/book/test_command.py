@@ -207,7 +207,7 @@ def test_drain_says_what_it_moved(said: Callable[..., str], there: Book, make: A
         there.append(record)
     there.append(make.call())
     assert said("drain") == (
-        "Moved 8 entries (1 alias, 2 calls, 1 event, 1 finding, 1 model, 1 run, 1 subject) from 1 file.\n"
+        "Moved 9 entries (1 alias, 2 calls, 1 deployment, 1 event, 1 finding, 1 model, 1 run, 1 subject) from 1 file.\n"
     )
     assert said("drain") == "Moved no entries from no files.\n"
     there.append(make.call())

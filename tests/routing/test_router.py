@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -40,6 +43,21 @@ def model(name: str, *fallbacks: Fallback, deadline: float | None = None) -> Mod
     return Model(name=name, upstream=f"up-{name}", target=f"t-{name}", fallbacks=fallbacks, deadline=deadline)
 
 
+@dataclass(frozen=True)
+class Request:
+    """What decides who answers."""
+
+    body: Mapping[str, Any]
+    request_id: str = "r1"
+    caller: str | None = None
+    key_id: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def asked(name: str) -> Request:
+    return Request({"model": name})
+
+
 @pytest.fixture
 def clock() -> FixedClock:
     return FixedClock(datetime(2026, 11, 27, tzinfo=UTC))
@@ -53,13 +71,13 @@ def router(clock):
 
 def test_a_route_is_the_model_and_its_fallbacks_in_order(router):
     """Each under the name that it was stated by, at its own upstream, with the failures it is for."""
-    route = router.route("a")
+    route = router.route(asked("a"))
     assert [(s.name, s.upstream, s.target) for s in route.steps] == [(n, f"up-{n}", f"t-{n}") for n in "abcd"]
     assert route.steps[2].on == ONLY
-    assert (route.deadline, router.route("b").deadline) == (9.0, None)
-    assert router.route("b").steps == (Step("b", "up-b", "t-b"),)
+    assert (route.deadline, router.route(asked("b")).deadline) == (9.0, None)
+    assert router.route(asked("b")).steps == (Step("b", "up-b", "t-b"),)
     with pytest.raises(UnknownModel):
-        router.route("x")
+        router.route(asked("x"))
 
 
 def with_code(error: ProviderError, code: str) -> ProviderError:
@@ -84,7 +102,7 @@ def with_code(error: ProviderError, code: str) -> ProviderError:
 )
 def test_the_next_that_is_for_this_kind_of_failure_takes_over(router, error, followers):
     """A fault of the request is nobody else's to answer, unless a fallback says so; the last has no follower."""
-    route, step, names = router.route("a"), router.route("a").steps[0], ""
+    route, step, names = router.route(asked("a")), router.route(asked("a")).steps[0], ""
     while (step := router.follower(route, step, error)) is not None:
         names += step.name
     assert names == followers
@@ -98,7 +116,7 @@ def test_a_filtered_request_goes_on_only_where_that_is_stated(clock):
             "content_filter": with_code(BadRequest(""), "content_filter"),
             "bad_request": with_code(BadRequest(""), "unsupported_parameter"),
         }
-        route = router.route("a")
+        route = router.route(asked("a"))
         assert failure_kind(errors[kind]) == kind
         assert router.follower(route, route.steps[0], errors[kind]) == route.steps[1]
         assert router.follower(route, route.steps[0], errors[other]) is None
@@ -106,7 +124,7 @@ def test_a_filtered_request_goes_on_only_where_that_is_stated(clock):
 
 def test_one_that_rests_is_passed_over_and_the_last_is_asked_all_the_same(router):
     """First and later steps alike; where all rest, somebody must be asked."""
-    route = router.route("a")
+    route = router.route(asked("a"))
     a, b, c, d = route.steps
     for _ in range(3):
         router.follower(route, a, UpstreamTimeout(""))
@@ -122,7 +140,7 @@ def test_one_that_rests_is_passed_over_and_the_last_is_asked_all_the_same(router
 
 def test_a_model_alone_never_rests(router):
     """Who has nobody to fall back on is asked each time."""
-    route = router.route("b")
+    route = router.route(asked("b"))
     for _ in range(9):
         assert router.follower(route, route.steps[0], UpstreamTimeout("", retry_after=60.0)) is None
     assert router.first(route) is route.steps[0]
@@ -131,7 +149,7 @@ def test_a_model_alone_never_rests(router):
 
 def test_a_caller_who_leaves_frees_the_probe(router, clock):
     """The next request may try the upstream that has rested."""
-    route = router.route("a")
+    route = router.route(asked("a"))
     router.follower(route, route.steps[0], UpstreamTimeout("", retry_after=30.0))
     clock.seconds = 30
     assert router.first(route) is route.steps[0]

@@ -24,7 +24,7 @@ from daybook.errors import BadParameter, JournalCorrupt
 from daybook.records import Record
 
 VERSION = 2
-KINDS = ("call", "event", "run", "finding", "subject", "model", "alias")
+KINDS = ("call", "event", "run", "finding", "subject", "model", "alias", "deployment")
 
 _TIMES = {
     "call": ("at",),
@@ -34,6 +34,7 @@ _TIMES = {
     "subject": ("at", "first_seen"),
     "model": ("at",),
     "alias": ("at",),
+    "deployment": ("at",),
 }
 _HEAD = re.compile(rb'\{"v":2,"kind":"([a-z]+)","id":("[^"\\]*(?:\\.[^"\\]*)*"),"at":(\d+),"body":(?=\{)', re.DOTALL)
 _TAIL = re.compile(rb'\},"crc":"[0-9a-f]{8}"\}')

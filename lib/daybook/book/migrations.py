@@ -123,6 +123,16 @@ MIGRATIONS = (
         alter table calls add column web_searches bigint;
         """,
     ),
+    Migration(
+        "0009_deployments",
+        """
+        create table deployments (
+            id text not null {key}, claim text not null, time timestamptz not null, name text not null,
+            revision bigint not null, action text not null, strategy text not null, versions {json}, weights {json},
+            live text, candidate text, sticky text not null, steps {json}, budget decimal(24, 12), restores bigint,
+            actor text not null, reason text);
+        """,
+    ),
 )
 
 _RECORD = "create table if not exists schema_migrations (name text not null primary key, applied_at timestamptz)"

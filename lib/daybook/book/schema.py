@@ -199,6 +199,28 @@ model_aliases = _table(
     reason=TEXT,
 )
 
+deployments = _table(
+    "deployments",
+    "claim time name revision action strategy sticky actor",
+    id=TEXT,
+    claim=TEXT,
+    time=TIME,
+    name=TEXT,
+    revision=COUNT,
+    action=TEXT,
+    strategy=TEXT,
+    versions=MAPPING,
+    weights=MAPPING,
+    live=TEXT,
+    candidate=TEXT,
+    sticky=TEXT,
+    steps=MAPPING,
+    budget=MONEY,
+    restores=COUNT,
+    actor=TEXT,
+    reason=TEXT,
+)
+
 TABLES: dict[str, Table] = {
     "call": calls,
     "event": events,
@@ -207,6 +229,7 @@ TABLES: dict[str, Table] = {
     "subject": subjects,
     "model": models,
     "alias": model_aliases,
+    "deployment": deployments,
 }
 """kind of a record → where it is kept."""
 

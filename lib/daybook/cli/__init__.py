@@ -26,6 +26,7 @@ COMMANDS = {
     "bias": ("daybook.cli.bias.group:bias", "Do groups get different answers: decisions, pairs, questions, prompts."),
     "book": ("daybook.cli.book:book", "Look into the book: info, sql, drain, export, check."),
     "day": ("daybook.cli.day:day", "The main job: a small working day, served, logged, priced and reported."),
+    "deploy": ("daybook.cli.deploy:deploy", "Deployments: A/B, canary, blue/green, shadow; changed while in use."),
     "evaluate": ("daybook.cli.evaluation:evaluate", "Score and compare models or stored predictions."),
     "finetune": (
         "daybook.cli.finetune.group:finetune",

@@ -152,7 +152,7 @@ class Admission(Observer):
         """US dollars that the call costs at most; None where one of the models that may answer has no price."""
         body = request.body
         try:
-            steps = self.router.route(str(body.get("model"))).steps
+            steps = self.router.route(request).steps
         except UnknownModel:
             return Decimal(0)  # nobody will be asked
         usage = Usage(input_tokens=_most_input(body), output_tokens=_most_output(body))

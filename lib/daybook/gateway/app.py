@@ -5,7 +5,7 @@ Access ─ request id, log line
   ├─ POST /v1/messages           the same, in Anthropic's words
   ├─ POST /v1/embeddings         texts to vectors
   └─ FastAPI                     /v1/models · /health/… · /metrics · /ml/hf/… · /ml/metrics · /ml/cost/… · /docs ·
-                                 /openapi.json · / · /ml/finetune/… (admin keys)
+                                 /openapi.json · / · /ml/finetune/… · /ml/deploy/… (admin keys)
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from daybook.gateway.http.request_log import RequestLog
 from daybook.gateway.messages.dialect import PATH as MESSAGES_PATH
 from daybook.gateway.messages.dialect import Messages
 from daybook.gateway.monitoring.metrics import CONTENT_TYPE
-from daybook.gateway.routes import costs, finetune, ml, traffic
+from daybook.gateway.routes import costs, deploy, finetune, ml, traffic
 from daybook.gateway.routes.docs import page
 from daybook.gateway.routes.openapi import describe
 
@@ -114,6 +114,7 @@ def _rest(parts: Components) -> FastAPI:
         return _json(200, {"name": "Daybook", "openai_base_url": "/v1", "docs": "/docs", "health": "/health/ready"})
 
     app.include_router(finetune.routes(parts.settings, parts.auth, parts.clock))
+    app.include_router(deploy.routes(parts))
 
     @app.exception_handler(DaybookError)
     async def refused(request: Request, error: DaybookError) -> Response:

@@ -214,7 +214,12 @@ def build(
             clock=clock,
         ),
         models=Models(
-            catalogue=catalogue, named=catalogue.listed, upstreams=tuple(upstreams), providers=upstreams, clock=clock
+            catalogue=catalogue,
+            named=catalogue.listed,
+            deployments=inference.deployments.names,
+            upstreams=tuple(upstreams),
+            providers=upstreams,
+            clock=clock,
         ),
         tasks=Tasks(task_models, answerer, named=lambda: named_models(settings.home)),
         task_models=task_models,

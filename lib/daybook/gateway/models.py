@@ -1,17 +1,21 @@
 """`/v1/models`: what can be asked for, in OpenAI's shape.
 
-The catalogue's models first; then what each upstream says it serves now, as `upstream/name`. Upstreams are asked at
-most once a minute and given two seconds; one that does not answer leaves its models out, not the list.
+The deployments first, then the catalogue's models; then what each upstream says it serves now, as `upstream/name`.
+Upstreams are asked at most once a minute and given two seconds; one that does not answer leaves its models out, not
+the list.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from daybook.clock import Clock
 from daybook.inference.ports import Providers
+
+DEPLOYMENT = "deployment"
+"""Who owns a name that is a deployment."""
 
 
 class Listed(Protocol):
@@ -30,13 +34,15 @@ class ModelCatalogue(Protocol):
 
 
 class Models:
-    """The list. `named`: the catalogue's models by name; `upstreams`: all that are configured."""
+    """The list. `named`: the catalogue's models by name; `deployments`: the names of those there are now;
+    `upstreams`: all that are configured."""
 
     def __init__(
         self,
         *,
         catalogue: ModelCatalogue,
         named: Mapping[str, Listed],
+        deployments: Callable[[], Sequence[str]] = tuple,
         upstreams: tuple[str, ...],
         providers: Providers,
         clock: Clock,
@@ -45,6 +51,7 @@ class Models:
     ) -> None:
         self._catalogue = catalogue
         self._named = named
+        self._deployments = deployments
         self._upstreams = upstreams
         self._providers = providers
         self._clock = clock
@@ -55,14 +62,18 @@ class Models:
         self._asking = asyncio.Lock()
 
     async def all(self) -> list[dict[str, Any]]:
-        """Every model, the catalogue's first."""
-        entries = [self._entry(name, model.upstream) for name, model in self._named.items()]
+        """Every name that can be asked for, the deployments first."""
+        deployments = self._deployments()
+        entries = [self._entry(name, DEPLOYMENT) for name in deployments]
+        entries += [self._entry(n, model.upstream) for n, model in self._named.items() if n not in deployments]
         known = {(model.upstream, model.target) for model in self._named.values()}
         served = [pair for pair in await self._serving() if pair not in known]
         return entries + [self._entry(f"{upstream}/{name}", upstream) for upstream, name in served]
 
     async def get(self, name: str) -> dict[str, Any]:
         """One model. Raises UnknownModel for a name that the catalogue cannot resolve."""
+        if name in self._deployments():
+            return self._entry(name, DEPLOYMENT)
         return self._entry(name, self._catalogue.resolve(name).upstream)
 
     def _entry(self, name: str, owner: str) -> dict[str, Any]:

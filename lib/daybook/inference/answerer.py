@@ -34,7 +34,7 @@ from daybook.ports import Ledger
 from daybook.providers.embedding import Embedder, EmbeddingReply
 from daybook.providers.port import NoteAttempt, Provider, Reply, Stream
 from daybook.routing.route import Route, Step, failure_kind
-from daybook.routing.router import ModelCatalogue, Router
+from daybook.routing.router import FindDeployment, ModelCatalogue, Router
 
 Answer = TypeVar("Answer")
 Ask = Callable[[Provider, CallEntry, NoteAttempt], Awaitable[Answer]]
@@ -52,8 +52,8 @@ class Answerer:
     """Asks models and enters what came of it.
 
     `pseudonym` turns the request's `user` into what the book may keep; without it no subject is kept and no `user`
-    is sent on. `machine_rate` of an upstream: US dollars an hour of the machine it runs on. Safe to use from one event
-    loop.
+    is sent on. `machine_rate` of an upstream: US dollars an hour of the machine it runs on. `deployment`: the
+    deployment of a name. Safe to use from one event loop.
     """
 
     def __init__(
@@ -68,12 +68,13 @@ class Answerer:
         pseudonym: Callable[[str], str] | None = None,
         observer: Observer | None = None,
         machine_rate: Callable[[str], Decimal | None] = lambda _upstream: None,
+        deployment: FindDeployment = lambda _name: None,
     ) -> None:
         self.catalogue = catalogue
         self.providers = providers
         self.clock = clock or SystemClock()
         self.recorder = Recorder(journal=journal, reckon=reckon, clock=self.clock, observer=observer or Observer())
-        self.router = Router(catalogue, self.clock)
+        self.router = Router(catalogue, self.clock, deployment)
         self.machines = MachineTime(machine_rate, self.clock)
         self._content = content
         self._pseudonym = pseudonym
@@ -184,7 +185,8 @@ class Answerer:
                     f"The messages cannot be written as JSON ({type(error).__name__}).",
                     remedy="Send plain Unicode text.",
                 ) from error
-            route = self.router.route(request.body["model"])
+            route = self.router.route(request)
+            entry.variant = route.variant
             entry.subject = self._subject(request)
             for step in route.steps:
                 self.providers[step.upstream]

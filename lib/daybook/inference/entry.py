@@ -54,7 +54,7 @@ class CallEntry:
 
     __slots__ = (
         "_clock", "_prompt", "began", "body", "content", "fell_back", "first_token", "looking", "prompt_hash",
-        "provider", "request", "served_by", "share", "stream", "subject", "target",
+        "provider", "request", "served_by", "share", "stream", "subject", "target", "variant",
     )  # fmt: skip
 
     provider: Provider
@@ -72,6 +72,8 @@ class CallEntry:
         self.prompt_hash: str | None = None
         self.first_token: float | None = None
         """Seconds from request to the first content."""
+        self.variant: str | None = None
+        """The version that answers, where a deployment was asked for."""
         self.looking = PendingIdentity(None, None)
         self.fell_back: FellBack | None = None
         self.began = request.started
@@ -134,6 +136,7 @@ class CallEntry:
             served_model=outcome.served_model,
             model_version=None if identity is None else identity.version,
             weights_digest=None if identity is None else identity.digest,
+            variant=self.variant,
             prompt_hash=self.prompt_hash,
             parameters=parameters(request.body),
             service_tier=None if usage is None or usage.tier is None else usage.tier[:_LONGEST_NAME],

@@ -15,6 +15,7 @@ from daybook.providers import make
 from daybook.providers.catalogue import Catalogue
 from daybook.providers.port import Provider
 from daybook.providers.upstream import Upstream
+from daybook.routing.deployment_index import DeploymentIndex
 from daybook.settings import Settings
 
 
@@ -25,6 +26,7 @@ class Inference:
     catalogue: Catalogue
     upstreams: Upstreams[Upstream]
     answerer: Answerer
+    deployments: DeploymentIndex
 
 
 def wire(
@@ -43,6 +45,7 @@ def wire(
     that contradicts itself."""
     catalogue = catalogue or Catalogue.load(settings.models, env, home=settings.home)
     upstreams = Upstreams(catalogue.upstreams, make)
+    deployments = DeploymentIndex(settings.home)
     answerer = Answerer(
         catalogue=catalogue,
         providers=upstreams,
@@ -53,5 +56,6 @@ def wire(
         pseudonym=pseudonym,
         observer=observer,
         machine_rate=lambda upstream: catalogue.upstreams[upstream].machine_hour,
+        deployment=deployments.find,
     )
-    return Inference(catalogue=catalogue, upstreams=upstreams, answerer=answerer)
+    return Inference(catalogue=catalogue, upstreams=upstreams, answerer=answerer, deployments=deployments)

@@ -1,1 +1,1 @@
-"""Which model answers a request: the one asked for, and those that take over when it fails."""
+"""Which model answers a request: deployments and their versions, and the models that take over when one fails."""

@@ -29,6 +29,8 @@ class Route:
 
     steps: Sequence[Step]
     deadline: float | None = None
+    variant: str | None = None
+    """The version that answers, where what was asked for is a deployment."""
 
 
 def failure_kind(error: ProviderError) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from daybook.clock import Clock
 from daybook.errors import ProviderError
 from daybook.providers.upstream import Fallback
 from daybook.routing.cooldown import Cooldowns
+from daybook.routing.deployment_index import Asking, Deployment
 from daybook.routing.route import Route, Step, failure_kind
 
 
@@ -31,16 +33,32 @@ class ModelCatalogue(Protocol):
     def resolve(self, name: str, /) -> RoutedModel: ...
 
 
-class Router:
-    """Routes over the models of `catalogue`. Used from one event loop."""
+class FindDeployment(Protocol):
+    def __call__(self, name: str, /) -> Deployment | None: ...
 
-    def __init__(self, catalogue: ModelCatalogue, clock: Clock) -> None:
+
+class Router:
+    """Routes over the models of `catalogue`, and the deployments of them. Used from one event loop."""
+
+    def __init__(
+        self, catalogue: ModelCatalogue, clock: Clock, deployment: FindDeployment = lambda _name: None
+    ) -> None:
         self.cooldowns = Cooldowns(clock)
         self._catalogue = catalogue
+        self._deployment = deployment
 
-    def route(self, name: str) -> Route:
-        """Who may answer what is asked for as `name`. Raises UnknownModel."""
-        model = self._catalogue.resolve(name)
+    def route(self, request: Asking) -> Route:
+        """Who may answer what the request asks for. Raises UnknownModel."""
+        name = request.body["model"]
+        deployment = self._deployment(name)
+        if deployment is None:
+            return self._models(name, name)
+        variant = deployment.assign(request)
+        return replace(self._models(name, deployment.versions[variant]), variant=variant)
+
+    def _models(self, name: str, model_name: str) -> Route:
+        """The model and its fallbacks; the first step is called `name`, as the caller knows it."""
+        model = self._catalogue.resolve(model_name)
         first = Step(name, model.upstream, model.target)
         if not model.fallbacks:
             return Route((first,), model.deadline)

@@ -47,8 +47,10 @@ def test_every_kind_arrives_with_every_field(book: Book, make: Any) -> None:
     for record in records:
         book.append(record)
     drained = book.drain()
-    assert drained.entries == 7
-    assert drained.by_kind == dict.fromkeys(("call", "event", "run", "finding", "subject", "model", "alias"), 1)
+    assert drained.entries == 8
+    assert drained.by_kind == dict.fromkeys(
+        ("call", "event", "run", "finding", "subject", "model", "alias", "deployment"), 1
+    )
     for record in records:
         (row,) = book.rows(f"select * from {TABLES[record.kind].name}")
         expected = {"time" if name == "at" else name: getattr(record, name) for name in record.__slots__}

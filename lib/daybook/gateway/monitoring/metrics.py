@@ -1,7 +1,7 @@
 """What the endpoint counts, in Prometheus' format. A call is counted after it was entered in the journal, never before.
 
-Labels are bounded: routes, statuses, the models of the catalogue (any other name is `unknown`), configured upstreams,
-and error kinds. No label holds a caller, a project, a tag or any other text a request can choose.
+Labels are bounded: routes, statuses, deployments and the models of the catalogue (any other name is `unknown`),
+configured upstreams, and error kinds. No label holds a caller, a project, a tag or any other text a request can choose.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ class Metrics(Observer):
     # ── told by the answerer and the outermost layer ──────────────────────────────────────────────────
 
     def entered(self, call: Call) -> None:
-        model = self._models.get(call.requested_model or "", "unknown")
+        name = call.requested_model or ""
+        model = name if call.variant is not None else self._models.get(name, "unknown")
         labels = (model, call.provider or "none", call.status, call.error_kind or "", "yes" if call.stream else "no")
         count = self._answered.get(labels)
         if count is None:

@@ -48,6 +48,8 @@ _ROUTES: dict[str, tuple[int, ...]] = {
     "/ml/metrics": (400,),
     "/ml/cost/": (400, 404, 413, 415),
     "/ml/hf/": (400, 404, 413, 415, 507),
+    "/ml/deploy/status": (404,),
+    "/ml/deploy/update-traffic": (400, 404, 409, 413, 507),
     "/ml/finetune/": (400, 404, 409, 413, 415, 507),
 }
 """The beginning of a path → what else it may be answered; the longest that fits."""
