@@ -17,8 +17,9 @@ def experiment(
 ) -> None:
     """Publish the report on a deployment's two versions.
 
-    `weights`: the configured split in percent, so that it is checked. `versions`: the two to compare, the candidate
-    last; none: the oldest and the newest. `timeout`: seconds of wall-clock.
+    `weights`: the configured split in percent; none: what the deployment's own events say. `versions`: the two to
+    compare, the candidate last; none: those that the deployment names, else the oldest and the newest. `timeout`:
+    seconds of wall-clock.
     """
 
 

@@ -214,8 +214,8 @@ class Daybook:
         versions: Sequence[str] = (),
     ) -> Experiment:
         """Is the newer version of a deployment better: its A/B, canary or shadow in the `days` UTC days that end with
-        `logical_date` (today). `weights`: the configured split, so that it is checked; `versions`: the two to compare,
-        the candidate last."""
+        `logical_date` (today). `weights`: the configured split, where it is not the one that the deployment's own
+        events say; `versions`: the two to compare, the candidate last."""
         from daybook.experiment.report import Experiment
 
         return Experiment.read(

@@ -8,10 +8,12 @@ import pytest
 
 from daybook.book import Book
 from daybook.errors import BadDate, BadParameter
+from daybook.experiment.figures import Period
 from daybook.experiment.report import Experiment
 from daybook.records import Call, Event
 from daybook.reporting.tables import to_records
 from daybook.reporting.text import plain
+from daybook.window import Window
 
 DAY = date(2026, 11, 20)
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -157,23 +159,76 @@ def test_a_shadow_is_compared_on_the_same_requests(book):
     assert said(found.split_prose) == "There is no split to check."
 
 
+def change(n, at, *, live="v1", candidate="v2", **percent):
+    after = {"percent": {name: str(share) for name, share in percent.items()}, "live": live, "candidate": candidate}
+    details = {"revision": n, "after": after}
+    return Event(id=f"c{n}", at=at, actor="ada", action="deployment.promoted", object="summarizer", details=details)
+
+
+def test_a_canary_is_read_out_by_its_steps(book):
+    """Twenty calls an hour: 5 % for two hours with slow answers, then 50 % with fast ones. The versions are alike in
+    each step; thrown together the candidate would seem faster. The split is checked step by step."""
+    start = datetime(2026, 11, 20, 6, tzinfo=UTC)
+    book.append(change(1, start - timedelta(days=3), v1=100, v2=0))
+    book.append(change(2, start, v1=75, v2=25))
+    book.append(change(3, start + timedelta(hours=2), v1=25, v2=75))
+    book.append(Event(id="x", at=start, actor="ada", action="deployment.promoted", object="another", details={}))
+    for n in range(1600):
+        second = n >= 800
+        variant = "v2" if (n % 4 == 0) != second else "v1"
+        seconds = (1.0 if second else 5.0) * (1 + (n // 4) % 2 / 10)
+        at = start + timedelta(hours=2 if second else 0, seconds=1 + n % 800)
+        book.append(call(n, variant, at=at, latency=seconds))
+    book.append(call(1601, "v1", at=start - timedelta(hours=1)))
+    found = read(book)
+    assert [(p.start.hour, p.end.hour, p.weights) for p in found.periods] == [
+        (0, 6, {"v1": 100.0, "v2": 0.0}), (6, 8, {"v1": 75.0, "v2": 25.0}), (8, 0, {"v1": 25.0, "v2": 75.0}),
+    ]  # fmt: skip
+    latency = found.decision.measured["latency"]
+    assert latency.value == pytest.approx(0, abs=1e-9)
+    assert (latency.low < 0 < latency.high, latency.n) == (True, 1600)
+    ratio = found.decision.ratio
+    assert (ratio.kept, ratio.counts) == (True, {"v1": 801, "v2": 800})
+    assert ratio.expected == {"v1": 801.0, "v2": 800.0}
+    assert "as configured in 3 periods of one split each" in said(found.split_prose)
+    pooled = read(book, weights={"v1": 50, "v2": 50})
+    assert pooled.decision.measured["latency"].high < -0.5
+    assert (len(pooled.periods), pooled.decision.ratio.kept) == (1, True)
+
+
+def test_the_candidate_is_the_one_that_the_deployment_names(book):
+    """Not the newest: v1 is tried again instead of v2; once it is live the last step still names both."""
+    enter(book, *SEEN, change(1, NOON, live="v2", candidate="v1", v2=95, v1=5))
+    book.append(change(2, NOON + timedelta(hours=1), live="v1", candidate=None, v2=0, v1=100))
+    found = read(book)
+    assert (found.base, found.candidate) == ("v2", "v1")
+    assert (read(book, versions=["v1", "v2"]).base, read(book, versions=["v1", "v2"]).candidate) == ("v1", "v2")
+
+
+@pytest.mark.parametrize(("late", "kept"), [(1, True), (10, True), (12, False)])
+def test_calls_that_were_in_flight_when_the_split_changed_prove_nothing(late, kept):
+    """A version without a share got 1 % of the calls: they had begun before. More is a fault."""
+    found = experiment(row("v1", 1000 - late), row("v2", late), weights={"v1": 100, "v2": 0})
+    assert found.decision.ratio.kept is kept
+
+
 # ── what it says ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def row(variant, calls, failed=0, *, day=DAY, seconds=1.0, cost=0.001, spread=0.5, **fields):
     answered, mean = calls - failed, log(seconds)
     return {
-        "day": day, "variant": variant, "calls": calls, "callers": 40, "failed": failed, "closed": 0,
+        "period": 0, "day": day, "variant": variant, "calls": calls, "callers": 40, "failed": failed, "closed": 0,
         "answered": answered, "log_latency": answered * mean,
         "log_latency_squares": answered * (mean * mean + spread * spread), "unpriced": 0, "cost": answered * cost,
         "cost_squares": answered * cost * cost * 1.25,
     } | fields  # fmt: skip
 
 
-def experiment(*rows, days=1, **fields):
-    from daybook.window import Window
-
-    return Experiment(window=Window.of(DAY, days), deployment="summarizer", rows=list(rows), **fields)
+def experiment(*rows, days=1, weights=None, **fields):
+    window = Window.of(DAY, days)
+    periods = [Period(window.start, window.end, weights or {})]
+    return Experiment(window=window, deployment="summarizer", rows=list(rows), periods=periods, **fields)
 
 
 def test_worse_is_said_with_its_figures_first():

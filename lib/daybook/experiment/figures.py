@@ -1,7 +1,8 @@
 """The figures of a deployment's two versions in a window of days, and what they allow to be decided.
 
 Nothing is decided here in another way than `stats.canary` does while the deployment runs: the same judge is asked, with
-the same intervals, which hold whenever and however often one looks. Where a shadow answered the same requests and the
+the same intervals, which hold whenever and however often one looks. The versions are compared within the periods of one
+split each, as the deployment's own events say them. Where a shadow answered the same requests and the
 candidate got none of its own, the pairs are compared.
 """
 
@@ -23,10 +24,22 @@ from daybook.reporting import tables
 from daybook.reporting.tables import TableRow, to_records
 from daybook.stats.canary import Decision, Paired, Tolerance, Version, judge
 from daybook.stats.estimate import proportion
-from daybook.stats.sequential import Moments, sample_ratio
+from daybook.stats.sequential import Moments, SampleRatio, sample_ratio
 from daybook.window import Window
 
+IN_FLIGHT = 0.01
+"""The part of a period's calls that may go to versions without a share: they began before the split was changed."""
 UNITS = {"errors": "points", "latency": "ratio", "cost": "USD per 1,000 calls", "score": "score"}
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A time of one split, within the window."""
+
+    start: datetime
+    end: datetime
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """As configured; empty: not known."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +49,12 @@ class ExperimentFigures:
     window: Window
     deployment: str
     rows: Sequence[TableRow] = field(repr=False)
-    """Calls added up by day and version."""
+    """Calls added up by period (its number), day and version."""
     scores: Sequence[TableRow] = field(default=(), repr=False)
     """What people said of each answer: day, variant, good."""
     pairs: Sequence[TableRow] = field(default=(), repr=False)
     """Requests that a shadow answered too, by day and versions."""
-    weights: Mapping[str, float] = field(default_factory=dict)
-    """As configured; empty: not known, so the split is not checked."""
+    periods: Sequence[Period] = ()
     versions: tuple[str, ...] = ()
     """The two that are compared, the candidate last; empty: the oldest and the newest of those called."""
     tolerance: Tolerance = field(default_factory=Tolerance)
@@ -61,25 +73,32 @@ class ExperimentFigures:
         tolerance: Tolerance | None = None,
         now: datetime | None = None,
     ) -> Self:
-        """The calls of `deployment` in the `days` UTC days that end with `logical_date`. Raises BadDate and
+        """The calls of `deployment` in the `days` UTC days that end with `logical_date`. `weights`: the configured
+        split of the whole window, where the deployment's own events are not to be asked. Raises BadDate and
         BadParameter."""
         if versions and (len(versions) != 2 or versions[0] == versions[1]):
             raise BadParameter(f"{len(versions)} versions cannot be compared.", remedy="Name two, the candidate last.")
         window = Window.of(logical_date, days)
         asked = {"deployment": deployment, "start": window.start, "end": window.end}
+        changes = to_records(book.query("experiment_changes", deployment=deployment, end=window.end))
+        periods = [Period(window.start, window.end, dict(weights))] if weights else _periods(window, changes)
+        rows = []
+        for number, period in enumerate(periods):
+            within = {"deployment": deployment, "start": period.start, "end": period.end}
+            rows += [{"period": number} | row for row in to_records(book.query("experiment_calls", **within))]
         last_words = {row["id"]: row for row in to_records(book.query("experiment_scores", **asked))}
         scores = [
-            {"day": row["time"].date(), "variant": row["variant"], "good": bool((row["details"] or {}).get("good"))}
+            {"at": row["time"], "day": row["time"].date(), "variant": row["variant"], "good": _is_good(row["details"])}
             for row in last_words.values()
         ]
         return cls(
             window=window,
             deployment=deployment,
-            rows=to_records(book.query("experiment_calls", **asked)),
+            rows=rows,
             scores=scores,
             pairs=to_records(book.query("experiment_pairs", **asked)),
-            weights=dict(weights or {}),
-            versions=tuple(versions),
+            periods=periods,
+            versions=tuple(versions) or _named(changes),
             tolerance=tolerance or Tolerance(),
             now=now,
         )
@@ -143,18 +162,39 @@ class ExperimentFigures:
             return None
         if self.paired:
             return judge(self._paired(until), tolerance=self.tolerance)
-        seen = {row["variant"]: 0 for row in self.rows} | dict.fromkeys(self.weights, 0)
-        for row in self.rows:
-            seen[row["variant"]] += row["calls"] if row["day"] <= until else 0
-        known = self.weights and set(seen) == set(self.weights)
-        ratio = sample_ratio([(seen, self.weights)]) if known else None
-        base, candidate = (self.version(name, until) for name in self.compared)
-        return judge([(base, candidate)], ratio=ratio, tolerance=self.tolerance)
+        a, b = self.compared
+        pairs = [(self.version(a, until, n), self.version(b, until, n)) for n in range(max(len(self.periods), 1))]
+        together = [(x, y) for x, y in pairs if x.calls and y.calls]
+        whole = [(self.version(a, until), self.version(b, until))]
+        return judge(together or whole, ratio=self._ratio(until), tolerance=self.tolerance)
 
-    def version(self, name: str, until: date) -> Version:
-        """One version's calls up to a day."""
-        rows = [row for row in self.rows if row["variant"] == name and row["day"] <= until]
-        good = [float(row["good"]) for row in self.scores if row["variant"] == name and row["day"] <= until]
+    def _ratio(self, until: date) -> SampleRatio | None:
+        """None: in some period the share of a version that was called is not known."""
+        splits = []
+        for number, period in enumerate(self.periods):
+            seen: dict[str, int] = {}
+            for row in self.rows:
+                if row["period"] == number and row["day"] <= until:
+                    seen[row["variant"]] = seen.get(row["variant"], 0) + row["calls"]
+            if not set(seen) <= set(period.weights):
+                return None
+            late = [name for name in seen if period.weights[name] == 0]
+            if sum(seen[name] for name in late) <= IN_FLIGHT * sum(seen.values()):
+                seen = {name: n for name, n in seen.items() if name not in late}
+            if seen:
+                splits.append((seen, period.weights))
+        return sample_ratio(splits) if splits else None
+
+    def version(self, name: str, until: date, number: int | None = None) -> Version:
+        """One version's calls up to a day, of one period or of all."""
+        period = self.periods[number] if number is not None and self.periods else None
+
+        def counts(row: TableRow) -> bool:
+            return bool(row["variant"] == name and row["day"] <= until)
+
+        rows = [row for row in self.rows if counts(row) and (period is None or row["period"] == number)]
+        within = [row for row in self.scores if period is None or period.start <= row["at"] < period.end]
+        good = [float(row["good"]) for row in within if counts(row)]
         answered = sum(row["answered"] for row in rows)
         priced = not any(row["unpriced"] for row in rows)
         return Version(
@@ -221,6 +261,33 @@ class ExperimentFigures:
                 ends[1], ends[2] = ends[2], ends[1]
             rows.append((measure.name, UNITS[measure.name], *ends, measure.state, measure.n, measure.more))
         return tables.table(("measure", "in", "value", "low", "high", "tolerated", "state", "n", "more"), rows)
+
+
+def _periods(window: Window, changes: Sequence[TableRow]) -> list[Period]:
+    """The window, cut where the deployment's split was changed."""
+    periods = [Period(window.start, window.end)]
+    for change in changes:
+        after = (change["details"] or {}).get("after") or {}
+        weights = {name: float(share) for name, share in (after.get("percent") or {}).items()}
+        last = periods[-1]
+        if change["time"] <= last.start:
+            periods[-1] = Period(last.start, last.end, weights)
+        elif weights != last.weights:
+            periods[-1:] = [Period(last.start, change["time"], last.weights), Period(change["time"], last.end, weights)]
+    return periods
+
+
+def _named(changes: Sequence[TableRow]) -> tuple[str, ...]:
+    """The live version and the candidate, as the last change that names both has them."""
+    for change in reversed(changes):
+        after = (change["details"] or {}).get("after") or {}
+        if after.get("live") and after.get("candidate"):
+            return after["live"], after["candidate"]
+    return ()
+
+
+def _is_good(details: Mapping[str, Any] | None) -> bool:
+    return bool((details or {}).get("good"))
 
 
 def shown(name: str, loss: float | None) -> float | None:

@@ -131,6 +131,7 @@ def split(experiment: ExperimentFigures) -> str:
     if decision is None or experiment.paired:
         return "There is no split to check."
     ratio = decision.ratio
+    several = f" in {len(experiment.periods)} periods of one split each" if len(experiment.periods) > 1 else ""
     if ratio is None:
         text = "**The split was not checked**: its configured weights are not known here for every version."
     else:
@@ -138,7 +139,9 @@ def split(experiment: ExperimentFigures) -> str:
         shares = [f"{code(name)} {n:,} of {ratio.expected[name]:,.0f} expected" for name, n in ratio.counts.items()]
         seen = f"{listing(shares)}, p {'=' if ratio.p >= 0.001 else ''} {p_value(ratio.p)}".replace("p  <", "p <")
         if ratio.kept:
-            text = f"The calls are split as configured, as far as {count(int(whole), 'call')} can show: {seen}."
+            text = (
+                f"The calls are split as configured{several}, as far as {count(int(whole), 'call')} can show: {seen}."
+            )
         else:
             text = (
                 f"**The calls are not split as configured**: {seen}. The versions' calls are then not alike, and no"

@@ -20,7 +20,7 @@ TABLES = {
         ),
     ),
     "measures": Table(
-        "The candidate against the version that stands",
+        "The candidate against the version that stands; the intervals hold at 95 % together",
         (
             Column("measure", "measure"),
             Column("in", "in"),

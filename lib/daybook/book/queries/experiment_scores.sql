@@ -1,5 +1,5 @@
 -- What people said about a deployment's answers in a window, oldest first: of one call the last word counts.
-select utc(calls.time) as time, calls.id, variant, details
+select calls.time, calls.id, variant, details
 from events
 inner join calls on calls.id = events.object
 where events.action = 'feedback.given' and calls.time >= :start and calls.time < :end
