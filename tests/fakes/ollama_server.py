@@ -13,6 +13,15 @@ from tests.fakes.serving import Fake, Raw
 
 DIGEST = "a80c4f17acd55265feec403c7aef86be0c25983ab279d83f3bcd3abbcb5b8b72"
 
+PROGRESS: list[dict[str, Any]] = [
+    {"status": "pulling manifest"},
+    {"status": "pulling a80c4f17acd5", "digest": f"sha256:{DIGEST}", "total": 2000, "completed": 500},
+    {"status": "pulling a80c4f17acd5", "digest": f"sha256:{DIGEST}", "total": 2000, "completed": 2000},
+    {"status": "verifying sha256 digest"},
+    {"status": "success"},
+]
+"""What a pull that ends well says."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Says:
@@ -43,6 +52,7 @@ class FakeOllama(Fake):
             web.post("/api/chat", self._chat),
             web.post("/api/embed", self._embed),
             web.post("/api/show", self._show),
+            web.post("/api/pull", self._pull),
             web.get("/api/tags", self._tags),
             web.get("/api/version", self._version),
         ]
@@ -76,6 +86,16 @@ class FakeOllama(Fake):
         answer |= {"load_duration": 1, "prompt_eval_count": 5 * len(texts)}
         self.check("EmbedResponse", answer)
         return web.json_response(answer)
+
+    async def _pull(self, request: web.Request) -> web.StreamResponse:
+        """Progress in lines, as it is by default, unless the script says otherwise."""
+        body = await request.json()
+        self.check("PullRequest", body)
+        if self.script and isinstance(self.script[0], Raw):
+            return await self.raw(request, self.next())
+        for line in PROGRESS:
+            self.check("StatusEvent", line)
+        return await self.raw(request, Raw(body=ndjson(PROGRESS), content_type="application/x-ndjson"))
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

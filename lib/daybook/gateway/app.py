@@ -4,8 +4,10 @@ Access ─ request id, log line
   ├─ POST /v1/chat/completions   Chat (plain ASGI)
   ├─ POST /v1/messages           the same, in Anthropic's words
   ├─ POST /v1/embeddings         texts to vectors
-  └─ FastAPI                     /v1/models · /health/… · /metrics · /ml/hf/… · /ml/metrics · /ml/cost/… · /docs ·
-                                 /openapi.json · / · /ml/finetune/… · /ml/deploy/… (admin keys)
+  ├─ POST /ml/ollama/generate    and /ml/ollama/chat: the same hot path, in Ollama's words
+  └─ FastAPI                     /v1/models · /health/… · /metrics · /ml/hf/… · /ml/metrics · /ml/cost/… ·
+                                 /ml/ollama/models|pull · /docs · /openapi.json · / ·
+                                 /ml/finetune/… · /ml/deploy/… (admin keys)
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ from daybook.gateway.http.request_log import RequestLog
 from daybook.gateway.messages.dialect import PATH as MESSAGES_PATH
 from daybook.gateway.messages.dialect import Messages
 from daybook.gateway.monitoring.metrics import CONTENT_TYPE
-from daybook.gateway.routes import costs, deploy, finetune, ml, traffic
+from daybook.gateway.ollama.dialect import CHAT as OLLAMA_CHAT
+from daybook.gateway.ollama.dialect import GENERATE, OllamaWords
+from daybook.gateway.routes import costs, deploy, finetune, ml, ollama, traffic
 from daybook.gateway.routes.docs import page
 from daybook.gateway.routes.openapi import describe
 
@@ -45,6 +49,11 @@ def build_app(parts: Components) -> App:
     )
     embeddings = embeddings_route(answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log)
     hot: dict[str, App] = {PATH: chat, MESSAGES_PATH: messages, EMBEDDINGS_PATH: embeddings}
+    for path in (GENERATE, OLLAMA_CHAT):
+        words = OllamaWords(path, lambda model: ollama.ollama_model(parts, model))
+        hot[path] = ChatRoute(
+            answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log, dialect=words
+        )
     rest = _rest(parts)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,6 +109,7 @@ def _rest(parts: Components) -> FastAPI:
     app.include_router(ml.routes(parts))
     app.include_router(traffic.routes(parts), dependencies=[key])
     app.include_router(costs.routes(parts), dependencies=[key])
+    app.include_router(ollama.routes(parts), dependencies=[key])
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> Response:

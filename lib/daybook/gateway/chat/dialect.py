@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from daybook.gateway.http.asgi import Headers
 from daybook.gateway.http.errors import ErrorResponse
 
 
@@ -17,9 +18,10 @@ class ChunkTranslator(Protocol):
 
 
 class Dialect(Protocol):
-    """`path`: where it is spoken."""
+    """`path`: where it is spoken. `stream_headers`: those of a stream that begins."""
 
     path: str
+    stream_headers: Headers
 
     def headers(self, headers: dict[bytes, bytes]) -> dict[bytes, bytes]:
         """The headers with the key where OpenAI's clients have it."""

@@ -51,6 +51,7 @@ class ChatRoute:
         self._answerer = answerer
         self._log = log
         self._dialect = dialect
+        self._stream_headers = STREAM_HEADERS if dialect is None else dialect.stream_headers
         self._route = ModelRoute(
             PATH if dialect is None else dialect.path,
             answerer=answerer,
@@ -100,7 +101,7 @@ class ChatRoute:
 
     async def _stream(self, stream: CompletionStream, watch: Watch, send: Send, visit: RequestState) -> None:
         try:
-            head = STREAM_HEADERS + answer_headers(stream.limits, stream.fell_back)
+            head = self._stream_headers + answer_headers(stream.limits, stream.fell_back)
             await send({"type": "http.response.start", "status": 200, "headers": head})
             last = b""
             translator = None if self._dialect is None else self._dialect.translator()

@@ -32,6 +32,7 @@ ROUTES = (
         )
     )
     .union(f"/ml/hf/{task}" for task in ("sentiment", "classify", "summarize", "embed"))
+    .union(f"/ml/ollama/{task}" for task in ("generate", "chat", "models", "pull"))
     .union(f"/ml/cost/{task}" for task in ("estimate", "recommend", "optimize"))
     .union(f"{_FINETUNE}{step}" for step in ("prepare", "start"))
     .union(("/ml/deploy/status", "/ml/deploy/update-traffic"))

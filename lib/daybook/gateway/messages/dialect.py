@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from daybook.gateway.http.errors import ErrorResponse
+from daybook.gateway.http.responses import STREAM_HEADERS
 from daybook.gateway.messages.request import chat_body
 from daybook.gateway.messages.response import MessageTranslator, error_body, message
 
@@ -18,6 +19,7 @@ class Messages:
     """`is_native`: whether a model is Anthropic's own, to which everything in a body means something."""
 
     path = PATH
+    stream_headers = STREAM_HEADERS
 
     def __init__(self, is_native: Callable[[str], bool]) -> None:
         self._is_native = is_native

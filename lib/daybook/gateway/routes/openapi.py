@@ -46,6 +46,7 @@ _ROUTES: dict[str, tuple[int, ...]] = {
     "/v1/models/{model}": (404, 502),
     "/metrics": (),
     "/ml/metrics": (400,),
+    "/ml/ollama/": (400, 404, 413, 415, 502, 504),
     "/ml/cost/": (400, 404, 413, 415),
     "/ml/hf/": (400, 404, 413, 415, 507),
     "/ml/deploy/status": (404,),
@@ -175,12 +176,60 @@ _EMBEDDINGS: dict[str, Any] = _CHAT | {
 }
 
 
+def _ollama(task: str, needed: str, field: dict[str, Any], example: Any, more: dict[str, Any]) -> dict[str, Any]:
+    properties = {
+        "model": {"type": "string", "description": "Ollama's name of it."},
+        needed: field,
+        **more,
+        "stream": {"type": "boolean", "default": False, "description": "Answer in lines of JSON."},
+        "options": {"type": "object", "description": "Ollama's own: num_ctx, temperature, seed …"},
+        "format": {"description": "`json`, or a JSON schema."},
+        "think": {"description": "true, false or a level."},
+        "keep_alive": {"description": "How long the model stays in memory: `5m`."},
+    }
+    body = {"type": "object", "required": ["model", needed], "properties": properties, "additionalProperties": False}
+    return _CHAT | {
+        "operationId": f"ollama_{task}",
+        "summary": f"Ollama's /api/{task}",
+        "description": "In Ollama's own words, over the configured Ollama; within limits, in the book, with fallbacks.",
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": body, "example": {"model": "llama3.2", needed: example}}},
+        },
+        "responses": {
+            "200": {
+                "description": "The answer, or its lines. `x-request-id` finds the call in the book.",
+                "content": {"application/json": {}, "application/x-ndjson": {}},
+            }
+        }
+        | _refusals(*_STATUSES),
+    }
+
+
+_QUESTION = "How many days are in a week?"
+_GENERATE = _ollama(
+    "generate",
+    "prompt",
+    {"type": "string"},
+    _QUESTION,
+    {"system": {"type": "string"}, "images": {"type": "array", "items": {"type": "string", "format": "byte"}}},
+)
+_OLLAMA_CHAT = _ollama(
+    "chat",
+    "messages",
+    {"type": "array", "minItems": 1, "items": {"type": "object"}},
+    [{"role": "user", "content": _QUESTION}],
+    {},
+)
+
+
 def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version="1", summary=app.summary, routes=app.routes)
         hot = {"/v1/chat/completions": {"post": _CHAT}, "/v1/messages": {"post": _MESSAGES}}
         hot["/v1/embeddings"] = {"post": _EMBEDDINGS}
+        hot |= {"/ml/ollama/generate": {"post": _GENERATE}, "/ml/ollama/chat": {"post": _OLLAMA_CHAT}}
         paths = document["paths"] = {**hot, **document["paths"]}
         for path, routes in paths.items():
             for route in routes.values():

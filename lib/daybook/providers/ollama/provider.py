@@ -8,7 +8,7 @@ from 0.12.6 on); and the count that comes back is compared with what was sent.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,10 @@ import aiohttp
 from daybook.clock import Clock, SystemClock
 from daybook.errors import ContextTooLong, ModelNotFound, ProviderError
 from daybook.providers.embedding import EmbeddingReply, texts_of, written
-from daybook.providers.http.client import HttpUpstream, object_as
-from daybook.providers.http.errors import Asked, not_an_answer
+from daybook.providers.http.answer import read_json
+from daybook.providers.http.client import FAILURES, HttpUpstream, as_stream_error, object_as
+from daybook.providers.http.errors import Asked, not_an_answer, refused_attempt
+from daybook.providers.http.lines import LineBuffer
 from daybook.providers.http.stream import open_stream
 from daybook.providers.http.usage import count
 from daybook.providers.ollama import request
@@ -37,6 +39,11 @@ _LIFETIME = 60.0
 
 _REMEDY = "Check that base_url leads to an Ollama, without /v1."
 _object = object_as("as Ollama does", _REMEDY)
+
+
+async def _opened(response: aiohttp.ClientResponse, asked: Asked) -> tuple[aiohttp.ClientResponse, Asked]:
+    """A `read` for a stream of lines: whoever asked reads on, and closes."""
+    return response, asked
 
 
 async def _embeddings(response: aiohttp.ClientResponse, asked: Asked) -> dict[str, Any]:
@@ -113,8 +120,31 @@ class Ollama:
             attempts=got.attempts,
         )
 
+    async def pull(self, model: str) -> AsyncGenerator[dict[str, Any], None]:
+        """Fetch a model; each line is its progress, the last one's status is `success`. An error that Ollama reports
+        inside its stream is raised as what it is."""
+        got = await self._wire.ask("POST", "/api/pull", {"model": model, "stream": True}, _opened, retry=False)
+        response, asked = got.value
+        buffer = LineBuffer()
+        try:
+            while True:
+                chunk = await response.content.readany()
+                for line in buffer.feed(chunk) if chunk else [buffer.finish()]:
+                    if not line.strip():
+                        continue
+                    answer = read_json(line)
+                    if not isinstance(answer, dict) or answer.get("error"):
+                        raise refused_attempt(None, line, asked).error
+                    yield answer
+                if not chunk:
+                    return
+        except FAILURES as error:
+            raise as_stream_error(error, asked, idle=self._wire.timeouts.idle) from None
+        finally:
+            response.close()
+
     async def models(self) -> list[str]:
-        return [str(row["name"]) for row in await self._tags()]
+        return [str(row["name"]) for row in await self.tags()]
 
     async def identify(self, model: str) -> Identity:
         return (await self._known(model)).identity
@@ -179,11 +209,12 @@ class Ollama:
     async def _digests(self) -> dict[str, Any]:
         """The manifest's digest by tag; {} where they cannot be known."""
         try:
-            return {_tagged(str(row["name"])): row.get("digest") for row in await self._tags()}
+            return {_tagged(str(row["name"])): row.get("digest") for row in await self.tags()}
         except ProviderError:
             return {}
 
-    async def _tags(self) -> list[Mapping[str, Any]]:
+    async def tags(self) -> list[Mapping[str, Any]]:
+        """Ollama's own list of its models: name, size, digest, details."""
         got = await self._wire.ask("GET", "/api/tags", None, _object, quick=True)
         return [row for row in got.value.get("models") or () if isinstance(row, dict) and row.get("name")]
 
