@@ -7,12 +7,14 @@ from math import exp, log
 import pytest
 
 from daybook.book import Book
+from daybook.clock import FixedClock
 from daybook.errors import BadDate, BadParameter
 from daybook.experiment.figures import Period
 from daybook.experiment.report import Experiment
 from daybook.records import Call, Event
 from daybook.reporting.tables import to_records
 from daybook.reporting.text import plain
+from daybook.routing.deployments import Deployments
 from daybook.window import Window
 
 DAY = date(2026, 11, 20)
@@ -194,6 +196,21 @@ def test_a_canary_is_read_out_by_its_steps(book):
     pooled = read(book, weights={"v1": 50, "v2": 50})
     assert pooled.decision.measured["latency"].high < -0.5
     assert (len(pooled.periods), pooled.decision.ratio.kept) == (1, True)
+
+
+def test_what_a_deployment_enters_is_what_is_read(book):
+    """A canary made, promoted and rolled back: its steps, and the candidate that it names, although v10 is newer."""
+    clock = FixedClock(NOON - timedelta(days=1))
+    deployments = Deployments(book, clock)
+    deployments.create("summarizer", {"v1": "a", "v10": "b", "v2": "c"}, strategy="canary", candidate="v2", actor="ada")
+    for hours, move in ((26, deployments.promote), (28, deployments.rollback)):
+        clock.at = NOON - timedelta(days=1) + timedelta(hours=hours)
+        move("summarizer", actor="ada")
+    found = read(enter(book, *SEEN))
+    assert (found.base, found.candidate) == ("v1", "v2")
+    assert [(period.start, period.weights["v2"]) for period in found.periods] == [
+        (NOON - timedelta(hours=12), 1.0), (NOON + timedelta(hours=2), 5.0), (NOON + timedelta(hours=4), 0.0),
+    ]  # fmt: skip
 
 
 def test_the_candidate_is_the_one_that_the_deployment_names(book):

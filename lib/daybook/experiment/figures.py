@@ -8,7 +8,6 @@ candidate got none of its own, the pairs are compared.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -22,6 +21,7 @@ from daybook.errors import BadParameter
 from daybook.ports import Reader
 from daybook.reporting import tables
 from daybook.reporting.tables import TableRow, to_records
+from daybook.routing.split import in_order
 from daybook.stats.canary import Decision, Paired, Tolerance, Version, judge
 from daybook.stats.estimate import proportion
 from daybook.stats.sequential import Moments, SampleRatio, sample_ratio
@@ -109,7 +109,7 @@ class ExperimentFigures:
     def called(self) -> list[str]:
         """Every version that got a call or a copy, oldest first."""
         seen = {row["variant"] for row in self.rows} | {row["candidate"] for row in self.pairs}
-        return sorted(seen, key=_version_key)
+        return in_order(seen)
 
     @cached_property
     def compared(self) -> tuple[str, str] | None:
@@ -299,8 +299,3 @@ def shown(name: str, loss: float | None) -> float | None:
 
 def _moments(rows: Sequence[TableRow], n: int, name: str) -> Moments:
     return Moments(n, sum(row[name] for row in rows), sum(row[f"{name}_squares"] for row in rows))
-
-
-def _version_key(name: str) -> list[Any]:
-    """v2 before v10."""
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.findall(r"\d+|\D+", name)]
