@@ -3,7 +3,7 @@
 Access ─ request id, log line
   ├─ POST /v1/chat/completions   Chat (plain ASGI)
   ├─ POST /v1/messages           the same, in Anthropic's words
-  ├─ POST /v1/embeddings         texts to vectors
+  ├─ POST /v1/embeddings         texts to vectors; /ml/embed/batch: each by itself
   ├─ POST /ml/ollama/generate    and /ml/ollama/chat: the same hot path, in Ollama's words
   └─ FastAPI                     /v1/models · /health/… · /metrics · /ml/hf/… · /ml/metrics · /ml/cost/… ·
                                  /ml/ollama/models|pull · /docs · /openapi.json · / ·
@@ -22,6 +22,8 @@ from starlette.exceptions import HTTPException
 from daybook.errors import DaybookError
 from daybook.gateway.chat.route import PATH, ChatRoute
 from daybook.gateway.components import Components
+from daybook.gateway.embedding_batch import PATH as BATCH_PATH
+from daybook.gateway.embedding_batch import batch_route
 from daybook.gateway.embeddings import PATH as EMBEDDINGS_PATH
 from daybook.gateway.embeddings import embeddings_route
 from daybook.gateway.http.asgi import App, Receive, Scope, Send
@@ -49,6 +51,7 @@ def build_app(parts: Components) -> App:
     )
     embeddings = embeddings_route(answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log)
     hot: dict[str, App] = {PATH: chat, MESSAGES_PATH: messages, EMBEDDINGS_PATH: embeddings}
+    hot[BATCH_PATH] = batch_route(answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log)
     for path in (GENERATE, OLLAMA_CHAT):
         words = OllamaWords(path, lambda model: ollama.ollama_model(parts, model))
         hot[path] = ChatRoute(

@@ -27,6 +27,7 @@ ROUTES = (
             "/health/ready",
             "/metrics",
             "/ml/metrics",
+            "/ml/embed/batch",
             "/docs",
             "/openapi.json",
         )

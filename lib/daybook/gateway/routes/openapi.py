@@ -176,6 +176,40 @@ _EMBEDDINGS: dict[str, Any] = _CHAT | {
 }
 
 
+_EMBED_BATCH: dict[str, Any] = _CHAT | {
+    "operationId": "embed_batch",
+    "summary": "Many texts to vectors, each by itself",
+    "description": "A vector or an error for each text, in order; each is a request within its limits and a row in the "
+    "book. Where all fail, the first one's error is the answer.",
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["model", "texts"],
+                    "properties": {
+                        "model": {"type": "string", "description": "See `/v1/models`."},
+                        "texts": {"type": "array", "minItems": 1, "maxItems": 2048, "items": {"type": "string"}},
+                        "concurrency": {"type": "integer", "minimum": 1, "maximum": 16, "default": 4},
+                        "dimensions": {"type": "integer", "minimum": 1},
+                    },
+                    "additionalProperties": False,
+                },
+                "example": {"model": "all-minilm-l6-v2", "texts": ["a cat", "a kitten"]},
+            }
+        },
+    },
+    "responses": {
+        "200": {
+            "description": "For each text its vector, or its error; how many failed; tokens and cost of all.",
+            "content": {"application/json": {}},
+        }
+    }
+    | _refusals(*_STATUSES),
+}
+
+
 def _ollama(task: str, needed: str, field: dict[str, Any], example: Any, more: dict[str, Any]) -> dict[str, Any]:
     properties = {
         "model": {"type": "string", "description": "Ollama's name of it."},
@@ -229,6 +263,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(title=app.title, version="1", summary=app.summary, routes=app.routes)
         hot = {"/v1/chat/completions": {"post": _CHAT}, "/v1/messages": {"post": _MESSAGES}}
         hot["/v1/embeddings"] = {"post": _EMBEDDINGS}
+        hot["/ml/embed/batch"] = {"post": _EMBED_BATCH}
         hot |= {"/ml/ollama/generate": {"post": _GENERATE}, "/ml/ollama/chat": {"post": _OLLAMA_CHAT}}
         paths = document["paths"] = {**hot, **document["paths"]}
         for path, routes in paths.items():
