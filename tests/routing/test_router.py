@@ -161,7 +161,7 @@ def test_a_caller_who_leaves_frees_the_probe(router, clock):
 def test_two_are_a_chain(clock):
     """The shortest one: the first rests, the second is asked, and each way in which the first ends is noticed."""
     router = Router(Models(model("a", Fallback("b")), model("b")), clock)
-    route = router.route("a")
+    route = router.route(asked("a"))
     a, b = route.steps
     assert router.follower(route, a, UpstreamTimeout("", retry_after=30.0)) is b
     assert router.first(route) is b
@@ -171,3 +171,15 @@ def test_two_are_a_chain(clock):
     assert [router.first(route), router.first(route)] == [a, b]
     router.answered(route, a)
     assert [router.first(route), router.first(route)] == [a, a]
+
+
+def test_what_failed_too_late_is_noted_and_nobody_takes_over(clock):
+    """Past the deadline: it rests all the same, and the next one was not promised a probe."""
+    router = Router(Models(model("a", Fallback("b"), Fallback("c")), model("b"), model("c")), clock)
+    route = router.route(asked("a"))
+    a, b, _ = route.steps
+    router.follower(route, b, UpstreamTimeout("", retry_after=30.0))
+    clock.seconds = 30
+    assert router.follower(route, a, UpstreamTimeout("", retry_after=60.0), late=True) is None
+    assert router.cooldowns.resting() == {"up-a/t-a": 60.0}
+    assert router.first(route) is b

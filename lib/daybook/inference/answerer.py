@@ -127,7 +127,7 @@ class Answerer:
                     recorder.abandon(entry, CallOutcome(status="client_closed"))
                     raise
                 except ProviderError as error:
-                    follower = None if _over(ends) else router.follower(route, step, error)
+                    follower = router.follower(route, step, error, late=_over(ends))
                     if follower is None:
                         recorder.fail(entry, error)
                         raise
@@ -135,6 +135,7 @@ class Answerer:
                     recorder.observer.fell_back(request.request_id, step, follower, failure_kind(error))
                     step = follower
                 except Exception as error:
+                    router.released(route, step)
                     recorder.fail(entry, error)
                     raise
                 else:
@@ -171,8 +172,7 @@ class Answerer:
 
     def _begin(self, request: ChatRequest, *, stream: bool, prompt: str) -> _Begun:
         """Everything before a model is asked. Raises, with the failed call entered, what is wrong already.
-        `prompt`:
-        the member of the body that holds it."""
+        `prompt`: the member of the body that holds it."""
         self.recorder.recover(request.request_id)
         entry = CallEntry(request, self.clock, content=self._content, stream=stream)
         try:

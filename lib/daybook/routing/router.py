@@ -75,12 +75,14 @@ class Router:
             return steps[0]
         return next((step for step in steps[:-1] if self.cooldowns.admits(step.upstream, step.target)), steps[-1])
 
-    def follower(self, route: Route, step: Step, error: Exception) -> Step | None:
-        """Who takes over from `step`, which failed with `error`; None where nobody does."""
-        if len(route.steps) == 1 or not isinstance(error, ProviderError):
+    def follower(self, route: Route, step: Step, error: ProviderError, *, late: bool = False) -> Step | None:
+        """Who takes over from `step`, which failed with `error`; None where nobody does, or where it is too `late`."""
+        if len(route.steps) == 1:
             return None
         kind = failure_kind(error)
         self.cooldowns.failed(step.upstream, step.target, kind, error.retry_after)
+        if late:
+            return None
         later = [other for other in route.steps[route.steps.index(step) + 1 :] if kind in other.on]
         fit = (other for other in later[:-1] if self.cooldowns.admits(other.upstream, other.target))
         return next(fit, later[-1] if later else None)

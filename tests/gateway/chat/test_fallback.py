@@ -204,3 +204,27 @@ def test_callers_who_leave_stop_the_chain(endpoint, upstream):
     asyncio.run(leave())
     endpoint.until(lambda: endpoint.parts.answerer.recorder.open == 0)
     assert [body["model"] for body in upstream.seen[before:]] == ["silent"]
+
+
+async def test_a_fault_of_ours_does_not_keep_the_probe(tmp_path):
+    """After a rest the first request probes; one that breaks on something unforeseen lets the next one do so."""
+    from daybook.errors import UpstreamTimeout
+    from daybook.providers.upstream import Fallback, Model
+    from tests.inference.conftest import make_desk
+
+    class Two:
+        def resolve(self, name):
+            return Model(name=name, upstream="up", target=name, fallbacks=(Fallback("n"),) if name == "m" else ())
+
+    desk = make_desk(catalogue=Two())
+    desk.provider.reply = UpstreamTimeout("", retry_after=30.0)
+    with pytest.raises(UpstreamTimeout):
+        await desk.answerer.chat(desk.request())
+    assert [body["model"] for body in desk.provider.asked] == ["m", "n"]
+    desk.clock.seconds = 30.0
+    desk.provider.reply = ZeroDivisionError()
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            await desk.answerer.chat(desk.request())
+    assert [body["model"] for body in desk.provider.asked][2:] == ["m", "m"]
+    assert desk.answerer.recorder.open == 0
