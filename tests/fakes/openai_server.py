@@ -38,6 +38,7 @@ class FakeOpenAI(Fake):
         return [
             web.post("/v1/chat/completions", self._chat),
             web.post("/v1/embeddings", self._embeddings),
+            web.post("/v1/moderations", self._moderations),
             web.get("/v1/models", self._models),
         ]
 
@@ -53,6 +54,17 @@ class FakeOpenAI(Fake):
         usage = {"prompt_tokens": 7 * len(given), "total_tokens": 7 * len(given)}
         answer = {"object": "list", "data": rows, "model": body["model"], "usage": usage}
         self.check("CreateEmbeddingResponse", answer)
+        return web.json_response(answer)
+
+    async def _moderations(self, request: web.Request) -> web.StreamResponse:
+        """Each input is flagged that speaks of killing, unless the script says otherwise."""
+        body = await request.json()
+        self.check("CreateModerationRequest", body)
+        if self.script and isinstance(self.script[0], Raw):
+            return await self.raw(request, self.next())
+        given = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        answer = {"id": "modr-1", "model": body["model"], "results": [_verdict("kill" in str(item)) for item in given]}
+        self.check("CreateModerationResponse", answer)
         return web.json_response(answer)
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
@@ -77,6 +89,21 @@ class FakeOpenAI(Fake):
         answer = answer_of(item)
         self.check("CreateChatCompletionResponse", answer)
         return web.json_response(answer)
+
+
+_CATEGORIES = (
+    "hate", "hate/threatening", "harassment", "harassment/threatening", "illicit", "illicit/violent", "self-harm",
+    "self-harm/intent", "self-harm/instructions", "sexual", "sexual/minors", "violence", "violence/graphic",
+)  # fmt: skip
+
+
+def _verdict(flagged: bool) -> dict[str, Any]:
+    return {
+        "flagged": flagged,
+        "categories": {name: flagged and name == "violence" for name in _CATEGORIES},
+        "category_scores": {name: 0.9 if flagged and name == "violence" else 0.01 for name in _CATEGORIES},
+        "category_applied_input_types": {name: ["text"] for name in _CATEGORIES},
+    }
 
 
 def answer_of(says: Says) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Access ─ request id, log line
   ├─ POST /v1/chat/completions   Chat (plain ASGI)
   ├─ POST /v1/messages           the same, in Anthropic's words
   ├─ POST /v1/embeddings         texts to vectors; /ml/embed/batch: each by itself
+  ├─ POST /v1/moderations        passed through to OpenAI
   ├─ POST /ml/ollama/generate    and /ml/ollama/chat: the same hot path, in Ollama's words
   └─ FastAPI                     /v1/models · /health/… · /metrics · /ml/hf/… · /ml/metrics · /ml/cost/… ·
                                  /ml/ollama/models|pull · /docs · /openapi.json · / ·
@@ -31,6 +32,8 @@ from daybook.gateway.http.errors import Refusal, bad_request, error_response
 from daybook.gateway.http.request_log import RequestLog
 from daybook.gateway.messages.dialect import PATH as MESSAGES_PATH
 from daybook.gateway.messages.dialect import Messages
+from daybook.gateway.moderations import PATH as MODERATIONS_PATH
+from daybook.gateway.moderations import moderations_route
 from daybook.gateway.monitoring.metrics import CONTENT_TYPE
 from daybook.gateway.ollama.dialect import CHAT as OLLAMA_CHAT
 from daybook.gateway.ollama.dialect import GENERATE, OllamaWords
@@ -51,6 +54,9 @@ def build_app(parts: Components) -> App:
     )
     embeddings = embeddings_route(answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log)
     hot: dict[str, App] = {PATH: chat, MESSAGES_PATH: messages, EMBEDDINGS_PATH: embeddings}
+    hot[MODERATIONS_PATH] = moderations_route(
+        answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log
+    )
     hot[BATCH_PATH] = batch_route(answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log)
     for path in (GENERATE, OLLAMA_CHAT):
         words = OllamaWords(path, lambda model: ollama.ollama_model(parts, model))

@@ -32,6 +32,7 @@ from daybook.inference.stream import CompletionStream
 from daybook.inference.tokens import estimated, text_tokens
 from daybook.ports import Ledger
 from daybook.providers.embedding import Embedder, EmbeddingReply
+from daybook.providers.moderation import ModerationReply, Moderator
 from daybook.providers.port import NoteAttempt, Provider, Reply, Stream
 from daybook.routing.route import Route, Step, failure_kind
 from daybook.routing.router import FindDeployment, ModelCatalogue, Router
@@ -96,6 +97,14 @@ class Answerer:
     async def embed(self, request: ChatRequest) -> Completion[EmbeddingReply]:
         """Embeddings of the request's `input`. Raises as `chat`, and BadRequest where the model makes none."""
         entry, (reply, outcome) = await self._ask(request, _embed, stream=False, prompt="input")
+        try:
+            return Completion(reply, await self.recorder.conclude(entry, outcome), entry.fell_back)
+        finally:
+            self.recorder.open -= 1
+
+    async def moderate(self, request: ChatRequest) -> Completion[ModerationReply]:
+        """Verdicts on the request's `input`. Raises as `chat`, and BadRequest where the model gives none."""
+        entry, (reply, outcome) = await self._ask(request, _moderate, stream=False, prompt="input")
         try:
             return Completion(reply, await self.recorder.conclude(entry, outcome), entry.fell_back)
         finally:
@@ -228,6 +237,14 @@ async def _embed(provider: Provider, entry: CallEntry, note: NoteAttempt) -> tup
         truncated=reply.truncated,
         attempts=reply.attempts,
     )
+
+
+async def _moderate(provider: Provider, entry: CallEntry, note: NoteAttempt) -> tuple[ModerationReply, CallOutcome]:
+    """OpenAI counts no tokens of a moderation: they are not known, and neither is a price by them."""
+    if not isinstance(provider, Moderator):
+        raise BadRequest(f"{provider.name} moderates nothing.", remedy="Ask omni-moderation-latest.", attempts=0)
+    reply = await provider.moderate(entry.body, note)
+    return reply, CallOutcome(status="ok", http_status=200, served_model=reply.served_model, attempts=reply.attempts)
 
 
 def _stream(provider: Provider, entry: CallEntry, note: NoteAttempt) -> Awaitable[Stream]:

@@ -42,7 +42,9 @@ if TYPE_CHECKING:
 
 
 _HOSTED: Mapping[str, re.Pattern[str]] = {
-    "openai": re.compile(r"(?:(?:chat)?gpt-|o\d|codex-|computer-use-|text-embedding-)[\w.:-]*"),
+    "openai": re.compile(
+        r"(?:(?:chat)?gpt-|o\d|codex-|computer-use-|text-embedding-|(?:omni|text)-moderation-)[\w.:-]*"
+    ),
     "anthropic": re.compile(r"claude-[\w.:-]+"),
 }
 """Upstreams that need nothing but a key, and the names of their models."""

@@ -20,6 +20,7 @@ from daybook.providers.http.errors import Asked, not_an_answer, rate_limits_of, 
 from daybook.providers.http.sse import Events
 from daybook.providers.http.stream import open_stream
 from daybook.providers.http.usage import reported_usage
+from daybook.providers.moderation import ModerationReply
 from daybook.providers.port import Body, Identity, Limits, NoteAttempt, Reply, Stream, unnoted
 from daybook.providers.verbatim import changed
 
@@ -89,6 +90,17 @@ class OpenAI:
             limits=limits,
         )
 
+    async def moderate(self, body: Body, note: NoteAttempt = unnoted) -> ModerationReply:
+        got = await self._wire.ask("POST", "/moderations", body, _verdicts, note=note)
+        data, answer, limits = got.value
+        model = answer.get("model")
+        return ModerationReply(
+            data=data,
+            served_model=model if isinstance(model, str) and model else None,
+            attempts=got.attempts,
+            limits=limits,
+        )
+
     async def models(self) -> list[str]:
         got = await self._wire.ask("GET", "/models", None, _listed, quick=True)
         return got.value
@@ -128,6 +140,7 @@ def _answer_with(
 
 _answer = _answer_with("choices", "with a chat completion")
 _embeddings = _answer_with("data", "with embeddings")
+_verdicts = _answer_with("results", "with moderations")
 
 
 def _text(choice: Mapping[str, Any]) -> str:

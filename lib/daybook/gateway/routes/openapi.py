@@ -176,6 +176,33 @@ _EMBEDDINGS: dict[str, Any] = _CHAT | {
 }
 
 
+_MODERATIONS: dict[str, Any] = _CHAT | {
+    "operationId": "createModeration",
+    "summary": "Whether a text is harmful",
+    "description": "OpenAI's `POST /v1/moderations`, passed through to an OpenAI that is configured.",
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["input"],
+                    "properties": {
+                        "model": {"type": "string", "default": "omni-moderation-latest"},
+                        "input": {"description": "A text, texts, or parts of type text and image_url."},
+                    },
+                },
+                "example": {"input": "How are you?"},
+            }
+        },
+    },
+    "responses": {
+        "200": {"description": "OpenAI's verdicts, untouched.", "content": {"application/json": {}}},
+    }
+    | _refusals(*_STATUSES),
+}
+
+
 _EMBED_BATCH: dict[str, Any] = _CHAT | {
     "operationId": "embed_batch",
     "summary": "Many texts to vectors, each by itself",
@@ -263,6 +290,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(title=app.title, version="1", summary=app.summary, routes=app.routes)
         hot = {"/v1/chat/completions": {"post": _CHAT}, "/v1/messages": {"post": _MESSAGES}}
         hot["/v1/embeddings"] = {"post": _EMBEDDINGS}
+        hot["/v1/moderations"] = {"post": _MODERATIONS}
         hot["/ml/embed/batch"] = {"post": _EMBED_BATCH}
         hot |= {"/ml/ollama/generate": {"post": _GENERATE}, "/ml/ollama/chat": {"post": _OLLAMA_CHAT}}
         paths = document["paths"] = {**hot, **document["paths"]}

@@ -1,0 +1,51 @@
+"""`POST /v1/moderations`: passed through to an OpenAI that is configured, and entered in the book."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daybook.gateway.admission import Admission
+from daybook.gateway.auth import Auth, read_tags
+from daybook.gateway.http.asgi import RequestState, Send
+from daybook.gateway.http.body import parse, require_model
+from daybook.gateway.http.errors import bad_request
+from daybook.gateway.http.responses import send_json
+from daybook.gateway.logs import Log
+from daybook.gateway.model_route import Asked, ModelRoute, RequestHeaders, Watch, answer_headers
+from daybook.inference.answerer import Answerer
+from daybook.inference.request import ChatRequest
+
+PATH = "/v1/moderations"
+MODEL = "omni-moderation-latest"
+"""OpenAI's default."""
+MOST_INPUTS = 2048
+
+
+def moderations_route(*, answerer: Answerer, auth: Auth, admission: Admission, log: Log) -> ModelRoute:
+    """The route, as an ASGI application."""
+
+    async def reply(request: ChatRequest, watch: Watch, send: Send, visit: RequestState) -> None:
+        answered = await answerer.moderate(request)
+        watch.stop()
+        await send_json(send, 200, answered.reply.data, answer_headers(answered.reply.limits, answered.fell_back))
+
+    return ModelRoute(PATH, answerer=answerer, auth=auth, admission=admission, log=log, read=_read, reply=reply)
+
+
+def _read(headers: RequestHeaders, data: bytes, asked: Asked) -> None:
+    body = asked.body = {"model": MODEL} | parse(data, needed="input")
+    asked.tags = read_tags(headers, None)
+    require_model(body)
+    given = body.get("input")
+    if not (isinstance(given, str) and given) and not _is_list(given):
+        raise bad_request(
+            "input is no text, no list of texts and no list of parts.",
+            remedy=f"Send a text, or 1 to {MOST_INPUTS:,} texts, or parts of type text and image_url.",
+            param="input",
+        )
+
+
+def _is_list(given: Any) -> bool:
+    if not isinstance(given, list) or not 1 <= len(given) <= MOST_INPUTS:
+        return False
+    return all(isinstance(item, str) for item in given) or all(isinstance(item, dict) for item in given)
