@@ -154,7 +154,7 @@ def test_no_budget_can_hold_for_what_has_no_price(allowance, unpriced):
         return
     error = refused(allowance, "a", one, amount=None)
     assert error.retry_after is None
-    assert "no known price" in str(error)
+    assert "key ada has a budget, which cannot hold for this call: no price of it is known." in str(error)
 
 
 def test_shares_of_a_budget_are_told_once_each(allowance):

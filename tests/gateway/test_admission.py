@@ -133,7 +133,7 @@ def test_the_most_that_a_call_may_cost_is_reserved(admission, body, most):
 @pytest.mark.parametrize("model", ["unknown", "odd"])
 def test_a_route_with_a_model_without_a_price_is_refused(admission, model):
     """It may be the one that answers."""
-    with pytest.raises(Refusal, match="no known price") as caught:
+    with pytest.raises(Refusal, match="cannot hold for up/unknown: no price of it is known") as caught:
         admission.admit(request(model=model))
     assert caught.value.code == "insufficient_quota"
     assert caught.value.headers == [(b"x-should-retry", b"false")]

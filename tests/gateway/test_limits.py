@@ -135,7 +135,7 @@ def test_a_budget_says_what_is_spent_and_does_not_ask_to_be_tried_again(limited)
 def test_what_has_no_price_is_refused_under_a_budget(limited):
     """Own hardware with a price by the hour has one: its reservation is for ten minutes."""
     with limited("keys: {ada: {budget: {day: 1}}}") as endpoint:
-        with pytest.raises(openai.RateLimitError, match="no known price"):
+        with pytest.raises(openai.RateLimitError, match="cannot hold for openai/nobody-knows"):
             ask(endpoint, "unknown")
         assert ask(endpoint, "local/echo").status_code == 200
 

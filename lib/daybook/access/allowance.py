@@ -63,6 +63,8 @@ class Claim:
     amount: Decimal | None
     """US dollars; None where no price is known."""
     tokens: int = 0
+    unpriced: str = "this call"
+    """What has no price, where `amount` is None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,7 @@ class Allowance:
                     continue
                 raise LimitReached(
                     "budget",
-                    f"{scope.name} has a budget, and this call has no known price, so that it could not hold.",
+                    f"{scope.name} has a budget, which cannot hold for {claim.unpriced}: no price of it is known.",
                     remedy="Ask a model with a price, give it one in overrides.yml, or write unpriced: allow.",
                     retry_after=None,
                 )

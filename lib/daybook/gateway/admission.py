@@ -142,19 +142,21 @@ class Admission(Observer):
     def _claim(self, request: ChatRequest, scopes: Iterable[Scope]) -> Claim:
         body = request.body
         limits = [scope.limits for scope in scopes]
-        amount: Decimal | None = Decimal(0)
+        amount, unpriced = Decimal(0), None
         if any(each.budget for each in limits):
-            amount = self._most(request)
+            amount, unpriced = self._most(request)
         tokens = _expected_tokens(body) if any(each.tokens_per_minute for each in limits) else 0
+        if unpriced is not None:
+            return Claim(amount=None, tokens=tokens, unpriced=unpriced)
         return Claim(amount=amount, tokens=tokens)
 
-    def _most(self, request: ChatRequest) -> Decimal | None:
-        """US dollars that the call costs at most; None where one of the models that may answer has no price."""
+    def _most(self, request: ChatRequest) -> tuple[Decimal, str | None]:
+        """US dollars that the call costs at most, and which of the models that may answer has no price."""
         body = request.body
         try:
             steps = self.router.route(request).steps
         except UnknownModel:
-            return Decimal(0)  # nobody will be asked
+            return Decimal(0), None  # nobody will be asked
         usage = Usage(input_tokens=_most_input(body), output_tokens=_most_output(body))
         most = Decimal(0)
         for step in steps:
@@ -164,9 +166,9 @@ class Admission(Observer):
                 continue
             cost = self.reckon(usage, provider=step.upstream, model=step.target, on=request.at)
             if cost.amount is None:
-                return None
+                return most, f"{step.upstream}/{step.target}"
             most = max(most, cost.amount)
-        return most
+        return most, None
 
 
 def _prompt(body: Mapping[str, Any]) -> Any:
