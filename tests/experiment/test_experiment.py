@@ -357,3 +357,38 @@ def test_an_unfinished_day_is_said():
     """As of the moment it was read."""
     found = experiment(row("v1", 40), row("v2", 40), now=NOON)
     assert said(found.verdict_prose).startswith("As of 12:00 UTC on 2026-11-20")
+
+
+def test_a_measure_is_shown_in_the_unit_that_is_named():
+    """Errors in points, latency as a ratio, cost of 1,000 calls in dollars, score as a gain."""
+    scores = [
+        {"at": NOON, "day": DAY, "variant": v, "good": n % k == 0}
+        for v, k in (("v1", 1), ("v2", 2))
+        for n in range(200)
+    ]
+    found = experiment(row("v1", 20_000, 200), row("v2", 20_000, 400, seconds=1.5, cost=0.0025), scores=scores)
+    rows = {row["measure"]: row for row in to_records(found.measures)}
+    assert [rows[name]["value"] for name in ("errors", "latency", "cost", "score")] == [
+        pytest.approx(1.0), pytest.approx(1.5), pytest.approx(1.5), pytest.approx(-0.5),
+    ]  # fmt: skip
+    assert [rows[name]["tolerated"] for name in ("errors", "latency", "cost", "score")] == [
+        pytest.approx(1.0), pytest.approx(1.1), pytest.approx(0.1), pytest.approx(-0.05),
+    ]  # fmt: skip
+    assert all(entry["low"] < entry["value"] < entry["high"] for entry in rows.values())
+
+
+def test_a_period_of_one_version_alone_is_left_out_of_the_comparison():
+    """Its unknown prices silence nothing."""
+    window = Window.of(DAY, 2)
+    first = Period(window.start, NOON, {"v1": 100, "v2": 0})
+    rows = [row("v1", 500, unpriced=3), row("v1", 500, period=1), row("v2", 500, period=1)]
+    second = Period(NOON, window.end, {"v1": 50, "v2": 50})
+    found = Experiment(window=window, deployment="summarizer", rows=rows, periods=[first, second])
+    assert found.decision.measured["cost"].n == 1_000
+    assert found.decision.calls == 1_000
+
+
+def test_a_week_is_read_where_nothing_is_said(book):
+    """Seven days, the last one included."""
+    found = Experiment.read(book, deployment="summarizer", logical_date=DAY)
+    assert (found.window.days, found.window.last) == (7, DAY)

@@ -1,5 +1,7 @@
 """The judge: promote, roll back or wait, from two versions' counts and moments."""
 
+import subprocess
+import sys
 from math import log
 from random import Random
 
@@ -217,3 +219,23 @@ def test_a_worse_canary_is_rolled_back_while_it_is_watched():
 def test_a_measure_is_a_plain_value():
     """It can be written into an event."""
     assert judge([(SAME, SAME)]).measured["score"] == Measured("score", None, None, None, 0.05, "unknown", 0, None)
+
+
+def test_the_judge_brings_neither_numpy_nor_scipy():
+    """A fresh interpreter that judges has neither: the endpoint is free of them."""
+    code = "import sys; from daybook.stats.canary import Version, judge; judge([(Version(9, 1), Version(9, 1))]);"
+    code += "print([name for name in ('numpy', 'scipy', 'pandas', 'statsmodels') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_so_many_times_the_calls_are_so_many_times_everything():
+    """Counts and moments of a version and of pairs; a version that is not said to fail does not; unknown stays so."""
+    assert (Version(10).failed, Version(10).cost) == (0, Moments())
+    once = Version(10, 2, moments(8, 1.0), moments(8, 2.0), moments(4, 0.5))
+    assert once.times(3) == Version(30, 6, moments(24, 1.0), moments(24, 2.0), moments(12, 0.5))
+    assert Version(10, cost=None).times(2).cost is None
+    pairs = Paired(10, moments(10, 0.1), moments(8, 1.0), moments(8, 2.0), moments(4, 0.5), moments(8, 3.0))
+    again = Paired(20, moments(20, 0.1), moments(16, 1.0), moments(16, 2.0), moments(8, 0.5), moments(16, 3.0))
+    assert pairs.times(2) == again
+    assert Paired(10, Moments(), Moments(), None).times(2).cost is None

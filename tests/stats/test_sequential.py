@@ -187,6 +187,22 @@ def test_the_normal_bound_joins_at_fifty_hits_and_misses_of_each():
     assert share_difference([(Share(950, 1000), Share(950, 1000))]).stderr is not None
 
 
+@pytest.mark.parametrize("difference", [-0.2, 0.0, 0.3])
+def test_several_periods_have_the_difference_that_they_agree_on(difference):
+    """Both show it exactly: so it is said, and the interval is narrower than that of either."""
+    first = Share(40, 100), Share(100 * (0.4 + difference), 100)
+    second = Share(120, 200), Share(50 * (0.6 + difference), 50)
+    found = share_difference([first, second])
+    assert found.stderr is None
+    assert found.value == pytest.approx(difference, abs=1e-6)
+    assert found.low < difference < found.high
+    assert found.high - found.low < min(interval.high - interval.low for interval in map(_of, (first, second)))
+
+
+def _of(period):
+    return share_difference([period])
+
+
 @pytest.mark.parametrize(("a", "b"), [((0, 30), (0, 30)), ((30, 30), (30, 30)), ((0, 5), (5, 5)), ((3, 3), (0, 900))])
 def test_none_and_all_have_an_interval_too(a, b):
     """Within -1 and 1, around the value."""

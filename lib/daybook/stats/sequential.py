@@ -61,9 +61,6 @@ class Share:
     hits: float
     n: float
 
-    def times(self, factor: float) -> Share:
-        return Share(self.hits * factor, self.n * factor)
-
     @property
     def enough(self) -> bool:
         return min(self.hits, self.n - self.hits) >= ENOUGH
