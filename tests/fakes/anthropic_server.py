@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
-from anthropic.types import Message, RawMessageStreamEvent
+from anthropic.types import Message, MessageCountTokensParams, RawMessageStreamEvent
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming, MessageCreateParamsStreaming
 from pydantic import TypeAdapter, ValidationError
 
@@ -27,6 +27,7 @@ def _adapter(shape: Any) -> TypeAdapter[Any]:
 _SHAPES = {
     "request": MessageCreateParamsNonStreaming,
     "streamed request": MessageCreateParamsStreaming,
+    "count": MessageCountTokensParams,
     "message": Message,
     "event": RawMessageStreamEvent,
 }
@@ -124,9 +125,18 @@ class FakeAnthropic(Fake):
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/v1/messages", self._messages),
+            web.post("/v1/messages/count_tokens", self._count_tokens),
             web.get("/v1/models", self._models),
             web.get("/v1/models/{id}", self._model),
         ]
+
+    async def _count_tokens(self, request: web.Request) -> web.StreamResponse:
+        """14 tokens, as in the documentation's example, unless the script says otherwise."""
+        body = await request.json()
+        self.check("count", body)
+        if self.script and isinstance(self.script[0], Raw):
+            return await self.raw(request, self.next())
+        return web.json_response({"input_tokens": 14})
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

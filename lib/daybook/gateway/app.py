@@ -37,7 +37,7 @@ from daybook.gateway.moderations import moderations_route
 from daybook.gateway.monitoring.metrics import CONTENT_TYPE
 from daybook.gateway.ollama.dialect import CHAT as OLLAMA_CHAT
 from daybook.gateway.ollama.dialect import GENERATE, OllamaWords
-from daybook.gateway.routes import costs, deploy, finetune, ml, ollama, traffic
+from daybook.gateway.routes import costs, count_tokens, deploy, finetune, ml, ollama, traffic
 from daybook.gateway.routes.docs import page
 from daybook.gateway.routes.openapi import describe
 
@@ -119,6 +119,7 @@ def _rest(parts: Components) -> FastAPI:
     app.include_router(traffic.routes(parts), dependencies=[key])
     app.include_router(costs.routes(parts), dependencies=[key])
     app.include_router(ollama.routes(parts), dependencies=[key])
+    app.include_router(count_tokens.routes(parts))
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> Response:

@@ -21,6 +21,7 @@ ROUTES = (
             "/",
             "/v1/chat/completions",
             "/v1/messages",
+            "/v1/messages/count_tokens",
             "/v1/embeddings",
             "/v1/moderations",
             "/v1/models",

@@ -27,8 +27,8 @@ class Body(BaseModel):
 AnyBody = TypeVar("AnyBody", bound=Body)
 
 
-async def read(request: Request, shape: type[AnyBody], *, needed: str) -> AnyBody:
-    """The body. Raises a 400 Refusal that names the parameter, 413, and 415."""
+async def read_object(request: Request, *, needed: str) -> dict[str, Any]:
+    """The body as a JSON object. Raises a 400, 413 or 415 Refusal."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal(
             415,
@@ -43,7 +43,12 @@ async def read(request: Request, shape: type[AnyBody], *, needed: str) -> AnyBod
             raise Refusal(
                 413, "body_too_large", f"The body is longer than {MOST_BODY:,} bytes.", remedy="Send less at once."
             )
-    body = parse(bytes(data), needed=needed)
+    return parse(bytes(data), needed=needed)
+
+
+async def read(request: Request, shape: type[AnyBody], *, needed: str) -> AnyBody:
+    """The body as its model. Raises a 400 Refusal that names the parameter, 413, and 415."""
+    body = await read_object(request, needed=needed)
     try:
         return shape.model_validate(body)
     except ValidationError as error:

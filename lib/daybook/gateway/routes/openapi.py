@@ -45,6 +45,7 @@ _ROUTES: dict[str, tuple[int, ...]] = {
     "/v1/models": (502,),
     "/v1/models/{model}": (404, 502),
     "/metrics": (),
+    "/v1/messages/count_tokens": (400, 404, 413, 415, 429, 502, 504),
     "/ml/metrics": (400,),
     "/ml/ollama/": (400, 404, 413, 415, 502, 504),
     "/ml/cost/": (400, 404, 413, 415),

@@ -44,6 +44,10 @@ class Anthropic:
         sent = request.messages(body, stream=True)
         return await open_stream(self._wire, "/messages", sent, lambda: MessageEvents(show_usage=show), note)
 
+    async def count_tokens(self, body: Body) -> dict[str, Any]:
+        """Anthropic's own count of the prompt that a body of its Messages API holds."""
+        return (await self._wire.ask("POST", "/messages/count_tokens", body, _count, quick=True)).value
+
     async def models(self) -> list[str]:
         names: list[str] = []
         after = ""
@@ -85,4 +89,11 @@ async def _message(response: aiohttp.ClientResponse, asked: Asked) -> tuple[dict
     answer = await _object(response, asked)
     if answer.get("type") == "message" and isinstance(answer.get("content"), list):
         return answer, rate_limits_of(response.headers)
+    raise not_an_answer(asked, response.status, _HOW, _REMEDY)
+
+
+async def _count(response: aiohttp.ClientResponse, asked: Asked) -> dict[str, Any]:
+    answer = await _object(response, asked)
+    if isinstance(answer.get("input_tokens"), int):
+        return answer
     raise not_an_answer(asked, response.status, _HOW, _REMEDY)
