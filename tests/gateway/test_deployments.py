@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
+from daybook.book import Book
 from daybook.cli import main
 from daybook.providers.catalogue import Catalogue
 from daybook.routing.split import point
@@ -19,10 +21,12 @@ HELLO = [{"role": "user", "content": "How are you?"}]
 MODELS = """\
 upstreams:
   local: {{kind: echo}}
+  own: {{kind: echo, machine: {{usd_per_hour: 0.36}}}}
   fake: {{kind: openai, base_url: {url}, api_key_env: FAKE_KEY, attempts: 1}}
 models:
   good: {{upstream: fake}}
   gone: {{upstream: fake, fallback: [good]}}
+  down: {{upstream: fake}}
   silent: {{upstream: fake}}
   endless: {{upstream: fake}}
   echo: {{upstream: local, target: echo}}
@@ -187,6 +191,9 @@ def test_each_strategy_has_its_commands(endpoint, deploy):
     assert deploy("create", "a", "v1=good", "v2=echo", "--strategy", "blue_green") == "a created: v1 100 %\n"
     assert deploy("switch", "a", "v2") == "a switched: v2 100 %\n"
     assert deploy("rollback", "a") == "a rolled back: v1 100 %\n"
+    out = deploy("create", "b", "v1=good", "v2=echo", "--strategy", "shadow", "--budget", "2.5")
+    assert out == "b created: v1 100 %, copies to v2\n"
+    assert json.loads(deploy("promote", "b", "--json"))["live"] == "v2"
     deploy("create", "c", "v1=good", "v2=echo", "--strategy", "canary", "--steps", "10,100", "--live", "v2")
     assert deploy("status", "c").splitlines()[4].split() == ["v1", "good", "10", "candidate"]
     out = deploy("create", "c", "v1=good", "v3=echo", "--strategy", "canary", "--candidate", "v1", "--live", "v3",
@@ -203,7 +210,7 @@ def test_each_strategy_has_its_commands(endpoint, deploy):
         (["v1=good", "v1=echo", "--strategy", "canary"], "v1 is given twice."),
         (["v1=good", "v2=echo", "--strategy", "ab", "--weights", "v1"], "'v1' is not VERSION=PERCENT."),
         (["v1=good", "v2=echo", "--strategy", "canary", "--steps", "a"], "The steps 'a' are not whole numbers"),
-        (["v1=good", "v2=echo", "--strategy", "shadow"], "'shadow' is not one of"),
+        (["v1=good", "v2=echo", "--strategy", "shadow", "--budget", "much"], "The budget 'much' is no amount"),
     ],
 )
 def test_a_command_that_cannot_be_meant_makes_nothing(endpoint, deploy, argv, message):
@@ -285,3 +292,108 @@ def test_the_routes_are_described_and_counted_as_themselves(endpoint, admin):
     admin.get("/ml/deploy/status")
     assert 'daybook_requests_total{route="/ml/deploy/status",status="200"}' in admin.get("/metrics").text
     assert admin.post("/ml/deploy/update-traffic", content=b"x" * 65_537).status_code == 413
+
+
+# ── in flight, and in the shadow ──────────────────────────────────────────────────────────────────────
+
+
+def copies(endpoint: Any) -> list[dict[str, Any]]:
+    return [row for row in endpoint.book() if row["endpoint"] == "shadow"]
+
+
+def outcomes(endpoint: Any, outcome: str) -> float:
+    name = f'daybook_shadow_copies_total{{model="chat",outcome="{outcome}"}} '
+    lines = [line for line in endpoint.parts.metrics.text().decode().splitlines() if line.startswith(name)]
+    return float(lines[0].removeprefix(name)) if lines else 0.0
+
+
+def test_a_stream_under_way_finishes_where_it_began(endpoint, deploy):
+    """A switch while it is being read changes the next call, not this one."""
+    deploy("create", "chat", "v1=endless", "v2=echo", "--strategy", "blue_green")
+    stream = ask(endpoint, stream=True)
+    chunks = iter(stream)
+    for _ in range(3):
+        next(chunks)
+    deploy("switch", "chat", "v2")
+    assert ask(endpoint).choices[0].message.content == "How are you?"
+    assert "on" in "".join(next(chunks).choices[0].delta.content or "" for _ in range(5))
+    stream.close()
+    endpoint.until(lambda: len(endpoint.book()) == 2)
+    assert sorted(variants(endpoint)) == ["v1", "v2"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_shadow_gets_a_copy_that_nobody_sees(endpoint, deploy, stream):
+    """Its row has the request's id, the candidate's version and no caller; it is no traffic in any figure."""
+    deploy("create", "chat", "v1=echo", "v2=good", "--strategy", "shadow")
+    answer = ask(endpoint, stream=stream, **({"stream_options": {"include_usage": True}} if stream else {}))
+    text = (
+        "".join(chunk.choices[0].delta.content or "" for chunk in answer if chunk.choices)
+        if stream
+        else answer.choices[0].message.content
+    )
+    assert text == "How are you?"
+    endpoint.until(lambda: outcomes(endpoint, "answered") == 1)
+    (copy,) = copies(endpoint)
+    (call,) = (row for row in endpoint.book() if row["endpoint"] != "shadow")
+    assert (copy["request_id"], copy["prompt_hash"]) == (call["request_id"], call["prompt_hash"])
+    facts = ("variant", "requested_model", "served_model", "status", "stream", "caller", "key_id", "input_tokens")
+    assert [copy[name] for name in facts] == ["v2", "chat", "good-1", "ok", False, None, None, 12]
+    assert (call["variant"], call["caller"]) == ("v1", "ada")
+    text = endpoint.parts.metrics.text().decode()
+    assert 'daybook_calls_total{error_kind="",model="chat",provider="fake",status="shadow"} 1.0' in text
+    assert 'daybook_call_seconds_count{model="chat",stream="no"} 1.0' in text or stream
+    book = Book(endpoint.settings.book_url, endpoint.settings.home)
+    window = {"start": datetime(2020, 1, 1, tzinfo=UTC), "end": datetime(2100, 1, 1, tzinfo=UTC)}
+    try:
+        assert list(book.query("traffic_calls", **window)["calls"]) == [1]
+        assert set(book.query("traffic_measured", **window)["n"]) == {1}
+    finally:
+        book.close()
+
+
+def test_what_a_candidate_does_is_no_matter_of_the_callers(endpoint, deploy):
+    """One that hangs delays nobody; once the queue is full copies are dropped, and counted."""
+    deploy("create", "chat", "v1=echo", "v2=silent", "--strategy", "shadow")
+    for _ in range(70):
+        assert ask(endpoint).choices[0].message.content == "How are you?"
+    assert outcomes(endpoint, "dropped") == 70 - 2 - 64
+    assert outcomes(endpoint, "answered") == 0
+    assert len([row for row in endpoint.book() if row["status"] == "ok"]) == 70
+
+
+def test_a_copy_that_fails_is_a_row_and_a_count(endpoint, deploy):
+    """`gone` has a fallback for callers; a copy is of the candidate alone. What was not answered is not copied."""
+    deploy("create", "chat", "v1=echo", "v2=gone", "--strategy", "shadow")
+    ask(endpoint)
+    endpoint.until(lambda: outcomes(endpoint, "failed") == 1)
+    assert [(row["status"], row["error_kind"], row["variant"]) for row in copies(endpoint)] == [
+        ("error", "model_not_found", "v2")
+    ]
+    deploy("create", "chat", "v1=echo", "v3=down", "--strategy", "shadow", "--live", "v3", "--anew")
+    with pytest.raises(openai.InternalServerError):
+        ask(endpoint)
+    assert len(copies(endpoint)) == 1
+    assert [outcomes(endpoint, outcome) for outcome in ("answered", "failed", "dropped")] == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("candidate", "budget", "became"),
+    [
+        ("own/m", "0.06", ["answered", "over_budget"]),
+        ("own/m", "0.059999", ["over_budget", "over_budget"]),
+        ("own/m", "1", ["answered", "answered"]),
+        ("good", "2.50", ["over_budget", "over_budget"]),
+    ],
+)
+def test_copies_keep_to_their_own_budget(endpoint, deploy, candidate, budget, became):
+    """What one may cost at most must fit: ten minutes of a machine at 0.36 USD/h are 0.06 USD, so after the first there
+    is no room for a second. One whose price is not known never fits."""
+    deploy("create", "chat", "v1=echo", f"v2={candidate}", "--strategy", "shadow", "--budget", budget)
+    for n in range(2):
+        ask(endpoint)
+        endpoint.until(lambda n=n: outcomes(endpoint, "answered") + outcomes(endpoint, "over_budget") == n + 1, 20)
+    assert {outcome: outcomes(endpoint, outcome) for outcome in ("answered", "over_budget")} == {
+        outcome: became.count(outcome) for outcome in ("answered", "over_budget")
+    }
+    assert len(copies(endpoint)) == became.count("answered")

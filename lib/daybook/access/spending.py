@@ -18,7 +18,12 @@ class OpenRows(Rows, Protocol):
     def close(self) -> None: ...
 
 
-_WHERE = {"key": "caller = :name", "project": "project = :name", "everyone": "true"}
+_WHERE = {
+    "key": "caller = :name",
+    "project": "project = :name",
+    "everyone": "true",
+    "shadow": "endpoint = 'shadow' and requested_model = :name",
+}
 
 
 class Spending:

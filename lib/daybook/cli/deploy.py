@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,6 +37,7 @@ def deploy() -> None:
     ab          each version has its share             create, weights
     canary      1, 5, 25, 50, 100 % to the candidate   create, promote, rollback
     blue_green  one version is live                    create, switch, rollback
+    shadow      one is live, one gets copies           create, promote, rollback
 
     \b
     Examples:
@@ -50,12 +52,10 @@ def deploy() -> None:
 @deploy.command()
 @_NAME
 @click.argument("versions", nargs=-1, required=True, metavar="VERSION=MODEL…")
-@click.option(
-    "--strategy", required=True, help="ab, canary or blue_green.", type=click.Choice(["ab", "canary", "blue_green"])
-)
+@click.option("--strategy", required=True, help="ab, canary, blue_green or shadow.")
 @click.option("--weights", help="Percent of each version, for ab: v1=90,v2=10. They sum to 100.")
 @click.option("--live", help="The version that callers get. Default: the oldest.")
-@click.option("--candidate", help="The version on trial, of a canary. Default: the newest of the others.")
+@click.option("--candidate", help="The version on trial, of a canary or shadow. Default: the newest of the others.")
 @click.option(
     "--sticky",
     default="session",
@@ -63,6 +63,7 @@ def deploy() -> None:
     help="What keeps its version: session (tag `session` of the call), caller (its key), user, or request (nothing).",
 )
 @click.option("--steps", default="1,5,25,50,100", show_default=True, help="Percent that a canary's candidate gets.")
+@click.option("--budget", help="US dollars a UTC day for the copies of a shadow.")
 @click.option("--anew", is_flag=True, help="Put this in the place of the deployment of that name.")
 @_WHY
 @_JSON
@@ -75,6 +76,7 @@ def create(
     candidate: str | None,
     sticky: str,
     steps: str,
+    budget: str | None,
     anew: bool,
     reason: str | None,
     as_json: bool,
@@ -88,6 +90,7 @@ def create(
       daybook deploy create summarizer v1=gpt-4o-mini v2=house --strategy ab --weights v1=90,v2=10
       daybook deploy create triage v1=triage:v1 v2=triage:v2 --strategy canary --steps 5,50,100
       daybook deploy create chat blue=gpt-4o green=claude-sonnet-4-5 --strategy blue_green --live blue
+      daybook deploy create search v1=house v2=lab/new --strategy shadow --budget 2.50
     """
     with _open() as deployments:
         changed = deployments.create(
@@ -99,6 +102,7 @@ def create(
             candidate=candidate,
             sticky=sticky,
             steps=_whole(steps),
+            budget=_dollars(budget),
             anew=anew,
             actor=f"cli:{user()}",
             reason=reason,
@@ -183,7 +187,7 @@ def weights(name: str, weights_: tuple[str, ...], reason: str | None, as_json: b
 @_WHY
 @_JSON
 def promote(name: str, reason: str | None, as_json: bool) -> int:
-    """Give a canary's candidate its next share.
+    """Give a canary's candidate its next share; make a shadow's candidate live.
 
     \b
     Example:
@@ -305,3 +309,10 @@ def _whole(steps: str) -> list[int]:
         return [int(step) for step in steps.split(",")]
     except ValueError:
         raise click.UsageError(f"The steps {steps!r} are not whole numbers: say 1,5,25,50,100.") from None
+
+
+def _dollars(amount: str | None) -> Decimal | None:
+    try:
+        return None if amount is None else Decimal(amount)
+    except InvalidOperation:
+        raise click.UsageError(f"The budget {amount!r} is no amount: say 2.50.") from None

@@ -12,22 +12,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 
 from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining
-from daybook.access.limits import LimitsFile, Scope
+from daybook.access.limits import Limits, LimitsFile, Scope
 from daybook.clock import Clock, new_id
 from daybook.errors import BookError, JournalError, SettingsError, UnknownModel
 from daybook.gateway.http.asgi import Headers
 from daybook.gateway.http.errors import Refusal
 from daybook.inference.ports import Observer, Reckon
 from daybook.inference.request import ChatRequest
+from daybook.inference.shadow import ENDPOINT as SHADOW
 from daybook.inference.tokens import prompt_tokens, text_tokens
 from daybook.ports import Ledger
 from daybook.records import Call, Event, Usage
+from daybook.routing.route import Copy, Step
 from daybook.routing.router import Router
 
+_UTC = ZoneInfo("UTC")
 LONGEST_ANSWER = 32_768
 """Tokens that are taken for an answer whose length the request does not bound."""
 PICTURE = 25_000
@@ -90,7 +94,7 @@ class Admission(Observer):
 
     def entered(self, call: Call) -> None:
         entry = self._open.get(call.request_id)
-        if entry is None:
+        if entry is None or call.endpoint == SHADOW:
             return
         entry.tokens += (call.input_tokens or 0) + (call.output_tokens or 0)
         if call.cost is not None:
@@ -137,6 +141,35 @@ class Admission(Observer):
             )
         )
 
+    # ── the copies to a shadow ────────────────────────────────────────────────────────────────────────
+
+    def reserve(self, request: ChatRequest, copy: Copy) -> bool:
+        """Whether a copy is within its deployment's budget of the UTC day: one without a known price is not."""
+        most, unpriced = self._most_of(request, (copy.step,))
+        if unpriced is not None:
+            return False
+        try:
+            self.allowance.reserve(
+                f"{SHADOW} {request.request_id}", (_of(copy),), Claim(amount=most), at=request.at, zone=_UTC
+            )
+        except LimitReached:
+            return False
+        except BookError as error:
+            self.trouble("shadow", error)
+            return False
+        return True
+
+    def settle(self, request: ChatRequest, copy: Copy, call: Call | None, *, billable: bool) -> None:
+        cost = None if call is None else call.cost
+        if cost is None:
+            cost = self._most_of(request, (copy.step,))[0] if billable else Decimal(0)
+        try:
+            self.allowance.settle(
+                f"{SHADOW} {request.request_id}", (_of(copy),), cost=cost, tokens=0, at=self.clock.now(), zone=_UTC
+            )
+        except BookError as error:
+            self.trouble("shadow", error)
+
     # ── what a call may use ───────────────────────────────────────────────────────────────────────────
 
     def _claim(self, request: ChatRequest, scopes: Iterable[Scope]) -> Claim:
@@ -152,11 +185,14 @@ class Admission(Observer):
 
     def _most(self, request: ChatRequest) -> tuple[Decimal, str | None]:
         """US dollars that the call costs at most, and which of the models that may answer has no price."""
-        body = request.body
         try:
             steps = self.router.route(request).steps
         except UnknownModel:
             return Decimal(0), None  # nobody will be asked
+        return self._most_of(request, steps)
+
+    def _most_of(self, request: ChatRequest, steps: Iterable[Step]) -> tuple[Decimal, str | None]:
+        body = request.body
         usage = Usage(input_tokens=_most_input(body), output_tokens=_most_output(body))
         most = Decimal(0)
         for step in steps:
@@ -169,6 +205,10 @@ class Admission(Observer):
                 return most, f"{step.upstream}/{step.target}"
             most = max(most, cost.amount)
         return most, None
+
+
+def _of(copy: Copy) -> Scope:
+    return Scope(f"{SHADOW} {copy.deployment}", Limits(budget={"day": copy.budget or Decimal(0)}))
 
 
 def _prompt(body: Mapping[str, Any]) -> Any:

@@ -120,6 +120,7 @@ class Components:
         """Stop the models, the drain and, last, the journal."""
         for task in self._warming:
             task.cancel()
+        await self.answerer.shadow.aclose()
         await self.upstreams.aclose()
         await self.task_models.aclose()
         self.refusals.flush(all_=True)
@@ -183,6 +184,7 @@ def build(
         trouble=metrics.fault,
     )
     observers.add(admission)
+    answerer.shadow.budget = admission
 
     drainer = DrainTimer(lambda: open_book(_PATIENCE), clock=clock, log=log, interval=drain_every)
     refusals = AuthFailures(journal, clock=clock, count=metrics.turned_away)

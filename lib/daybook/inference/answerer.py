@@ -18,7 +18,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadRequest, DaybookError, ProviderError, UpstreamTimeout
@@ -28,13 +29,15 @@ from daybook.inference.machine_time import MachineTime
 from daybook.inference.ports import Observer, Providers, Reckon
 from daybook.inference.recorder import Completion, Recorder
 from daybook.inference.request import ChatRequest
+from daybook.inference.shadow import CopyOrder, Shadow
 from daybook.inference.stream import CompletionStream
 from daybook.inference.tokens import estimated, text_tokens
 from daybook.ports import Ledger
 from daybook.providers.embedding import Embedder, EmbeddingReply
 from daybook.providers.moderation import ModerationReply, Moderator
-from daybook.providers.port import NoteAttempt, Provider, Reply, Stream
-from daybook.routing.route import Route, Step, failure_kind
+from daybook.providers.port import NoteAttempt, Provider, Reply, Stream, unnoted
+from daybook.records import Call
+from daybook.routing.route import Copy, Route, Step, failure_kind
 from daybook.routing.router import FindDeployment, ModelCatalogue, Router
 
 Answer = TypeVar("Answer")
@@ -77,6 +80,7 @@ class Answerer:
         self.recorder = Recorder(journal=journal, reckon=reckon, clock=self.clock, observer=observer or Observer())
         self.router = Router(catalogue, self.clock, deployment)
         self.machines = MachineTime(machine_rate, self.clock)
+        self.shadow = Shadow(self.clock, self.recorder.observer.copied)
         self._content = content
         self._pseudonym = pseudonym
 
@@ -122,6 +126,9 @@ class Answerer:
         """The first answer of the models that may give one, and the entry about it. On return the call counts as
         open. Raises what the last one raised; whoever was asked is entered."""
         begun = self._begin(request, stream=stream, prompt=prompt)
+        if (copy := begun.route.copy) is not None:
+            make = partial(self._copy, ask=_chat if stream else ask, prompt=prompt)
+            begun.entry.copied = partial(self.shadow.offer, CopyOrder(request, copy, make))
         entry, route, recorder, router = begun.entry, begun.route, self.recorder, self.router
         ends = None if route.deadline is None else asyncio.get_running_loop().time() + route.deadline
         step = router.first(route)
@@ -153,6 +160,15 @@ class Answerer:
         except BaseException:
             recorder.open -= 1
             raise
+
+    async def _copy(self, request: ChatRequest, copy: Copy, *, ask: Ask[Any], prompt: str) -> Call:
+        """The entry about a copy that the candidate answered. Raises what it raised; it is entered all the same."""
+        entry = CallEntry(request, self.clock, content=self._content, stream=False)
+        entry.hash_prompt(request.body[prompt])
+        entry.variant, entry.subject = copy.variant, self._subject(request)
+        self._address(entry, Route((copy.step,)), copy.step)
+        answering = ask(entry.provider, entry, unnoted)
+        return (await self.recorder.complete(entry, answering, lambda answered: answered[1])).call
 
     async def _attempt(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -53,7 +53,7 @@ class CallEntry:
     """A call under way."""
 
     __slots__ = (
-        "_clock", "_prompt", "began", "body", "content", "fell_back", "first_token", "looking", "prompt_hash",
+        "_clock", "_prompt", "began", "body", "content", "copied", "fell_back", "first_token", "looking", "prompt_hash",
         "provider", "request", "served_by", "share", "stream", "subject", "target", "variant",
     )  # fmt: skip
 
@@ -74,6 +74,8 @@ class CallEntry:
         """Seconds from request to the first content."""
         self.variant: str | None = None
         """The version that answers, where a deployment was asked for."""
+        self.copied: Callable[[], None] | None = None
+        """Called once the answer is entered: a copy goes to a shadow."""
         self.looking = PendingIdentity(None, None)
         self.fell_back: FellBack | None = None
         self.began = request.started

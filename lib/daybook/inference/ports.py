@@ -30,6 +30,9 @@ class Observer:
     def fell_back(self, request_id: str, step: Step, follower: Step, kind: str) -> None:
         """`step` failed, and `follower` is asked instead."""
 
+    def copied(self, deployment: str, outcome: str) -> None:
+        """What became of a copy to a shadow: answered, failed, dropped or over_budget."""
+
     def fault(self, what: str, error: Exception) -> None:
         """Something broke that must not break the call."""
 
@@ -54,6 +57,10 @@ class Observers(Observer):
     def fell_back(self, request_id: str, step: Step, follower: Step, kind: str) -> None:
         for observer in self._observers:
             observer.fell_back(request_id, step, follower, kind)
+
+    def copied(self, deployment: str, outcome: str) -> None:
+        for observer in self._observers:
+            observer.copied(deployment, outcome)
 
     def fault(self, what: str, error: Exception) -> None:
         for observer in self._observers:

@@ -106,7 +106,10 @@ class Recorder:
         except asyncio.CancelledError:
             self.abandon(entry, outcome)
             raise
-        return self.enter(entry.call(outcome, identity, self._cost(entry, outcome)))
+        call = self.enter(entry.call(outcome, identity, self._cost(entry, outcome)))
+        if entry.copied is not None:
+            entry.copied()
+        return call
 
     def enter(self, call: Call) -> Call:
         """Append to the journal, then tell the observer. Raises JournalFull; the call waits to be entered as what it

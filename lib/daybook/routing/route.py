@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from daybook.errors import ProviderError
 from daybook.providers.upstream import FALLBACK_KINDS
@@ -24,6 +25,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """Who gets a copy of what was answered: a version on trial, and US dollars a day that all copies may cost."""
+
+    deployment: str
+    variant: str
+    step: Step
+    budget: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """`deadline`: seconds for all steps together; None: no other limit than each upstream's own."""
 
@@ -31,6 +42,7 @@ class Route:
     deadline: float | None = None
     variant: str | None = None
     """The version that answers, where what was asked for is a deployment."""
+    copy: Copy | None = None
 
 
 def failure_kind(error: ProviderError) -> str:

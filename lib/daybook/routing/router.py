@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Protocol
 
 from daybook.clock import Clock
-from daybook.errors import ProviderError
+from daybook.errors import ProviderError, UnknownModel
 from daybook.providers.upstream import Fallback
 from daybook.routing.cooldown import Cooldowns
 from daybook.routing.deployment_index import Asking, Deployment
-from daybook.routing.route import Route, Step, failure_kind
+from daybook.routing.route import Copy, Route, Step, failure_kind
 
 
 class RoutedModel(Protocol):
@@ -54,7 +54,17 @@ class Router:
         if deployment is None:
             return self._models(name, name)
         variant = deployment.assign(request)
-        return replace(self._models(name, deployment.versions[variant]), variant=variant)
+        route = self._models(name, deployment.versions[variant])
+        return replace(route, variant=variant, copy=self._copy(deployment))
+
+    def _copy(self, deployment: Deployment) -> Copy | None:
+        if (variant := deployment.copied_to) is None:
+            return None
+        try:
+            model = self._catalogue.resolve(deployment.versions[variant])
+        except UnknownModel:
+            return None  # it was taken out of models.yml; the callers have nothing to do with it
+        return Copy(deployment.name, variant, Step(deployment.name, model.upstream, model.target), deployment.budget)
 
     def _models(self, name: str, model_name: str) -> Route:
         """The model and its fallbacks; the first step is called `name`, as the caller knows it."""

@@ -7,7 +7,7 @@ with named as (
     select
         *, coalesce(case when fallback_from is null then requested_model end, served_model, '?') as name
     from calls
-    where calls.time >= :start and calls.time < :end and endpoint <> 'library'
+    where calls.time >= :start and calls.time < :end and endpoint not in ('library', 'shadow')
         and status <> 'retried'
 )
 select

@@ -5,7 +5,7 @@ with named as (
     select
         *, coalesce(case when fallback_from is null then requested_model end, served_model, '?') as name
     from calls
-    where calls.time >= :start and calls.time < :end and endpoint not in ('library', 'import')
+    where calls.time >= :start and calls.time < :end and endpoint not in ('library', 'import', 'shadow')
 ),
 addressed as (
     select

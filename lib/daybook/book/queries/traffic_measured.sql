@@ -8,7 +8,7 @@ with named as (
         first_token
     from calls
     where calls.time >= :start and calls.time < :end and status = 'ok' and not coalesce(cache_hit, false)
-        and endpoint <> 'library'
+        and endpoint not in ('library', 'shadow')
 ),
 answered as (
     select

@@ -18,6 +18,7 @@ from daybook.errors import JournalError
 from daybook.gateway.http.asgi import RequestState
 from daybook.gateway.logs import Log
 from daybook.inference.ports import Observer
+from daybook.inference.shadow import ENDPOINT as SHADOW
 from daybook.records import Call
 from daybook.routing.route import Step
 
@@ -72,6 +73,10 @@ class Metrics(Observer):
         self.fallbacks = Counter(
             "daybook_fallbacks", "Requests handed to another model.", ["model", "to", "error_kind"], registry=registry
         )
+        self.copies = Counter(
+            "daybook_shadow_copies", "Copies to shadows, by what became of them.", ["model", "outcome"],
+            registry=registry,
+        )  # fmt: skip
         self.refused = Counter(
             "daybook_refused_requests", "Requests without a key that is valid here.", ["code"], registry=registry
         )
@@ -85,7 +90,8 @@ class Metrics(Observer):
     def entered(self, call: Call) -> None:
         name = call.requested_model or ""
         model = name if call.variant is not None else self._models.get(name, "unknown")
-        labels = (model, call.provider or "none", call.status, call.error_kind or "", "yes" if call.stream else "no")
+        status = "shadow" if call.endpoint == SHADOW else call.status
+        labels = (model, call.provider or "none", status, call.error_kind or "", "yes" if call.stream else "no")
         count = self._answered.get(labels)
         if count is None:
             count = self._answered[labels] = self._counting(*labels)
@@ -99,6 +105,9 @@ class Metrics(Observer):
         self._log.line(
             "fell_back", level="warning", request_id=request_id, model=step.name, to=follower.name, kind=kind
         )
+
+    def copied(self, deployment: str, outcome: str) -> None:
+        self.copies.labels(deployment, outcome).inc()
 
     def fault(self, what: str, error: Exception) -> None:
         self.faults.labels(what).inc()
@@ -126,7 +135,7 @@ class Metrics(Observer):
 
         def count(call: Call) -> None:
             calls.inc()
-            if call.status == "ok" and call.latency is not None:
+            if status == "ok" and call.latency is not None:
                 seconds.observe(call.latency)
             if call.first_token is not None:
                 first.observe(call.first_token)
