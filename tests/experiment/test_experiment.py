@@ -392,3 +392,21 @@ def test_a_week_is_read_where_nothing_is_said(book):
     """Seven days, the last one included."""
     found = Experiment.read(book, deployment="summarizer", logical_date=DAY)
     assert (found.window.days, found.window.last) == (7, DAY)
+
+
+def test_what_is_tolerated_is_named_where_it_decides():
+    """A point of errors, a tenth of the latency, a tenth of the cost of 1,000 calls."""
+    text = said(experiment(row("v1", 20_000, 200), row("v2", 20_000, 200)).measures_prose)
+    assert "not worse by more than a point." in text
+    assert "not worse by more than 10.0 %." in text
+    assert "not worse by more than $0.10 for 1,000 calls." in text
+
+
+def test_one_caller_is_few_and_calls_that_cannot_decide_are_said_so():
+    """One caller is pointed out; where a version answered nothing, or the two are too close, no number is made up."""
+    lonely = experiment(row("v1", 500, callers=1), row("v2", 500, callers=1))
+    assert "Only 1 caller at most called a version in a day" in said(lonely.split_prose)
+    silent = experiment(row("v1", 3, 3), row("v2", 3, 3))
+    assert silent.decision.measured["latency"].state == "unknown"
+    text = said(silent.verdict_prose)
+    assert "cannot be told yet" in text
