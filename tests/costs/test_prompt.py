@@ -95,3 +95,11 @@ def test_again_changes_nothing(prompt):
     once = shorten(prompt).prompt
     assert shorten(once).prompt == once
     assert shorten(once).changes == {}
+
+
+def test_a_quotation_over_several_lines_stays_and_what_follows_it_does_not():
+    """Within the marks every space is kept; after an even number of them the next line is prose again."""
+    quoted = 'She wrote "it is late.\nCome soon.  Or never. \n\n\n\nThat is all." to me.'
+    assert shorten(quoted).prompt == quoted
+    after = shorten(f'{quoted}\nThat "was" it.  Twice.\nNow it ends.  Really.')
+    assert after.prompt == f'{quoted}\nThat "was" it.  Twice.\nNow it ends. Really.'
