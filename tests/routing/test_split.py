@@ -118,14 +118,14 @@ def test_a_version_without_a_share_answers_nobody():
     assert set(counts(Split("d", {"v1": 0, "v2": 0, "v3": 10_000}, "v1"))) == {"v3"}
 
 
-@pytest.mark.parametrize("candidate", ["v1", "v3"])
-def test_who_is_on_the_candidate_stays_there_while_its_share_grows(candidate):
-    """At every step of a canary, whether the candidate is the newest version or not."""
+@pytest.mark.parametrize(("candidate", "live"), [("v1", "v2"), ("v3", "v2"), ("v1", "v3")])
+def test_who_is_on_the_candidate_stays_there_while_its_share_grows(candidate, live):
+    """At every step of a canary, whether the candidate is the newest version or not: it has the first points."""
     on: set[str] = set()
     for share in (1, 5, 25, 50, 100):
-        weights = {"v1": 0, "v2": 10_000 - share * 100, "v3": 0} | {candidate: share * 100}
+        weights = dict.fromkeys(("v1", "v2", "v3"), 0) | {live: 10_000 - share * 100, candidate: share * 100}
         split = Split("d", weights, candidate)
         now = {key for key in KEYS if split.assign(key) == candidate}
-        assert on < now
+        assert on < now == {key for key in KEYS if point("d", key) < share * 100}
         on = now
     assert len(on) == 10_000
