@@ -219,3 +219,16 @@ def test_what_is_saved_is_said_in_tokens_and_money(endpoint):
     assert (unpriced["usd_saved"], unpriced["rate"], unpriced["source"]) == (None, None, None)
     nothing = ask(endpoint, "optimize", {"prompt": "No."} | MINI).json()
     assert (nothing["prompt"], nothing["changes"], nothing["usd_saved"]) == ("No.", {}, "0")
+
+
+def test_intervals_that_touch_are_not_told_apart(fresh):
+    """At the border, not just below it; without an interval it is not known."""
+    with fresh() as endpoint:
+        measured(endpoint, "openai/gpt-4o", 0.9, 0.8, 0.95)
+        measured(endpoint, "openai/gpt-4o-mini", 0.7, 0.6, 0.8)
+        measured(endpoint, "openai/gpt-4.1", 0.7, 0.6, 0.79)
+        measured(endpoint, "openai/gpt-4.1-nano", 0.6)
+        rows = ask(endpoint, "recommend", CALLS).json()["candidates"]
+    assert {row["model"]: row["told_apart"] for row in rows} == {
+        "openai/gpt-4o": False, "openai/gpt-4o-mini": False, "openai/gpt-4.1": True, "openai/gpt-4.1-nano": None
+    }  # fmt: skip
