@@ -74,6 +74,7 @@ def admission(tmp_path):
         machine_rate=lambda upstream: Decimal("0.60") if upstream == "box" else None,
         journal=Ledger(),
         clock=clock,
+        spent_since=lambda scope, start: Decimal(0),
         trouble=lambda what, error: faults.append((what, error)),
     )
     yield admission
@@ -219,3 +220,30 @@ def test_a_rate_says_when_to_come_back(admission):
     with pytest.raises(Refusal) as caught:
         admission.admit(request("r3", max_tokens=1_000_000))
     assert caught.value.headers == [(b"x-should-retry", b"false")]
+
+
+async def test_a_window_begins_with_the_book_before_it_is_asked_for(admission):
+    """Once, for the window's first moment; a book that cannot be read is left for `admit` to say."""
+    asked = []
+
+    def spent_since(scope, start):
+        asked.append((scope, start))
+        return Decimal("99999.99")
+
+    object.__setattr__(admission, "spent_since", spent_since)
+    for _ in range(3):
+        await admission.prepare(request())
+    assert asked == [("everyone", datetime(2026, 11, 27, tzinfo=UTC))]
+    assert spent(admission) == Decimal("99999.99")
+    with pytest.raises(Refusal, match=r"99999\.990000 are spent"):
+        admission.admit(request(n=2))
+
+
+def test_a_request_of_several_calls_is_settled_when_it_is_over(admission):
+    """Each of its calls is spent, not the first alone."""
+    admission.admit(request(), calls=True)
+    for _ in range(3):
+        admission.entered(row(cost=Decimal("0.001")))
+    assert (spent(admission), held(admission)) == (0, IN + Decimal("0.010"))
+    admission.release("r1")
+    assert (spent(admission), held(admission)) == (Decimal("0.003"), 0)

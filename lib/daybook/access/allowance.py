@@ -45,6 +45,9 @@ create table if not exists buckets
 """
 
 
+_COUNTED = "select 1 from spent where scope = ? and span = ? and start = ?"
+
+
 class LimitReached(UsageError):
     """A limit is used up. `retry_after`: seconds until it may be asked again; None: never as it stands."""
 
@@ -103,6 +106,7 @@ class Allowance:
         self._path = path
         self._spent_since = spent_since
         self._connection: sqlite3.Connection | None = None
+        self._counted: set[tuple[str, str, str]] = set()
         self._me = (os.getpid(), _born(os.getpid()))
 
     def reserve(
@@ -121,6 +125,28 @@ class Allowance:
                 if error.limit not in ("parallel", "budget") or not self._bury(ledger, scopes, at, zone):
                     raise
             return self._take(ledger, request, scopes, claim, at=at, now=now, zone=zone)
+
+    def uncounted(self, scopes: Sequence[Scope], *, at: datetime, zone: ZoneInfo) -> list[tuple[Scope, str]]:
+        """The scopes and windows of budgets that nobody has counted yet."""
+        found = []
+        for scope in scopes:
+            for window in scope.limits.budget:
+                key = (scope.name, window, window_start(window, at, zone).isoformat())
+                if key in self._counted:
+                    continue
+                with self._writing() as ledger:
+                    row = ledger.execute(_COUNTED, key).fetchone()
+                if row is None:
+                    found.append((scope, window))
+                else:
+                    self._counted.add(key)
+        return found
+
+    def begin_window(self, scope: Scope, window: str, spent: Decimal, *, at: datetime, zone: ZoneInfo) -> None:
+        """Let a window begin with what was spent in it before anybody counted; no matter where it has begun already."""
+        key = (scope.name, window, window_start(window, at, zone).isoformat())
+        with self._writing() as ledger:
+            ledger.execute("insert into spent values (?, ?, ?, ?) on conflict do nothing", (*key, _pico(spent)))
 
     def settle(
         self, request: str, scopes: Sequence[Scope], *, cost: Decimal, tokens: int, at: datetime, zone: ZoneInfo
@@ -257,7 +283,7 @@ class Allowance:
         for window in scope.limits.budget:
             start = window_start(window, at, zone)
             key = (scope.name, window, start.isoformat())
-            if ledger.execute("select 1 from spent where scope = ? and span = ? and start = ?", key).fetchone() is None:
+            if ledger.execute(_COUNTED, key).fetchone() is None:
                 amount = _pico(self._spent_since(scope.name, start))
                 ledger.execute("insert into spent values (?, ?, ?, ?)", (*key, amount))
 

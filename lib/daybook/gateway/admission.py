@@ -7,6 +7,8 @@ fails in a way that its upstream may bill counts at that bound. So a budget is k
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +18,8 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining
-from daybook.access.limits import Limits, LimitsFile, Scope
+from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining, SpentSince
+from daybook.access.limits import Limits, LimitsFile, Scope, window_start
 from daybook.clock import Clock, new_id
 from daybook.errors import BookError, JournalError, SettingsError, UnknownModel
 from daybook.gateway.http.asgi import Headers
@@ -44,6 +46,8 @@ LONGEST_SECONDS = 600
 class _Open:
     scopes: Sequence[Scope]
     claim: Claim
+    calls: bool = False
+    """Whether it may be several calls."""
     cost: Decimal = Decimal(0)
     tokens: int = 0
     uncertain: bool = False
@@ -61,12 +65,25 @@ class Admission(Observer):
     machine_rate: Callable[[str], Decimal | None]
     journal: Ledger
     clock: Clock
+    spent_since: SpentSince
+    """What the book has; asked in a thread, so that it may wait for a book in use."""
     trouble: Callable[[str, Exception], None]
     """Told of what could not be settled: the reservation then stays, and counts as spent once the process has ended."""
     _open: dict[str, _Open] = field(default_factory=dict)
 
-    def admit(self, request: ChatRequest) -> Headers:
-        """Headers that say what is left. Raises a 429 Refusal with the figures, 503 where it cannot be known."""
+    async def prepare(self, request: ChatRequest) -> None:
+        """Let the windows of budgets that nobody counted yet begin with what the book has: in a thread, because the
+        book may be in use. What cannot be known now is for `admit` to say."""
+        with contextlib.suppress(SettingsError, BookError):
+            scopes = [scope for scope in self.file.scopes(request.caller, request.project) if scope.limits.budget]
+            at, zone = request.at, self.file.zone
+            for scope, window in self.allowance.uncounted(scopes, at=at, zone=zone) if scopes else ():
+                spent = await asyncio.to_thread(self.spent_since, scope.name, window_start(window, at, zone))
+                self.allowance.begin_window(scope, window, spent, at=at, zone=zone)
+
+    def admit(self, request: ChatRequest, *, calls: bool = False) -> Headers:
+        """Headers that say what is left. `calls`: the request may be several calls, and is settled when it is released.
+        Raises a 429 Refusal with the figures, 503 where it cannot be known."""
         try:
             scopes = self.file.scopes(request.caller, request.project)
             if not scopes:
@@ -82,7 +99,7 @@ class Admission(Observer):
                 "Whether this is within its limits cannot be known now.",
                 remedy="Whoever runs this endpoint finds why in its log.",
             ) from error
-        self._open[request.request_id] = _Open(scopes, claim)
+        self._open[request.request_id] = _Open(scopes, claim, calls=calls)
         return _headers(left)
 
     def release(self, request_id: str) -> None:
@@ -101,7 +118,7 @@ class Admission(Observer):
             entry.cost += call.cost
         elif call.provider is not None and (call.status == "client_closed" or call.price_note is not None):
             entry.uncertain = entry.uncertain or call.status != "ok"
-        if call.status != "retried":
+        if call.status != "retried" and not entry.calls:
             del self._open[call.request_id]
             self._settle(call.request_id, entry)
 

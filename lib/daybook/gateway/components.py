@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from daybook.providers.llamacpp.provider import Local
 
 
+_LONG_PATIENCE = 30.0
+"""Seconds that a thread of its own waits for a book in use."""
 _PATIENCE = 1.0
 """Seconds the drain waits for a book in use: the entries are safe in the journal, and the next turn comes."""
 _READ_PATIENCE = 10.0
@@ -181,6 +183,7 @@ def build(
         machine_rate=answerer.machines.rate,
         journal=journal,
         clock=clock,
+        spent_since=Spending(lambda: open_book(_LONG_PATIENCE)).since,
         trouble=metrics.fault,
     )
     observers.add(admission)

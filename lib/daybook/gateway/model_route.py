@@ -107,6 +107,7 @@ class ModelRoute:
             if request is None:
                 visit.outcome = "client_closed"
                 return
+            await self._admission.prepare(request)
             visit.headers = self._admit(request)
             try:
                 await self._answer(request, scope["hangup"], send, visit)

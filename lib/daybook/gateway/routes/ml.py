@@ -51,7 +51,8 @@ def routes(parts: Components) -> APIRouter:
                 tags=read_tags(headers, None),
                 run_id=read_run_id(headers),
             )
-            visit.headers = parts.admission.admit(asked)
+            await parts.admission.prepare(asked)
+            visit.headers = parts.admission.admit(asked, calls=True)
             try:
                 result = await parts.tasks.run(task, asked)
             finally:
