@@ -134,3 +134,15 @@ def test_runs_go_on_side_by_side(notebook, settings, book):
     ]
     page = (settings.reports / "index.html").read_text()
     assert all(row["report"].replace(".ipynb", ".html") in page for row in rows)
+
+
+def test_the_proof_that_reports_can_be_written_is_each_runs_own(tmp_path):
+    """Many threads prove it at once in one folder: none takes away another's proof, and nothing is left."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from daybook.press.publishing.publish import make_writable
+
+    with ThreadPoolExecutor(16) as pool:
+        for future in [pool.submit(make_writable, tmp_path, tmp_path / "costs") for _ in range(400)]:
+            future.result()
+    assert list((tmp_path / "costs").iterdir()) == []

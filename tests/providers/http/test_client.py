@@ -206,3 +206,33 @@ async def test_many_calls_at_once_do_not_wait_for_each_other(openai, provider):
     streams = await asyncio.gather(*(provider.stream(body()) for _ in range(100)))
     texts = ["".join(piece.text for piece in await told(stream)) for stream in streams]
     assert texts == ["Grüße from 東京 🗼."] * 100
+
+
+@pytest.mark.parametrize("ours", [False, True])
+async def test_what_was_given_up_is_noted_where_somebody_may_bill_it(openai, ours):
+    """A silence and a broken connection, each before the next attempt; a refusal is no work, and a process of ours
+    (which is looked up before each attempt) sends no bill."""
+    address = Address(openai.url + "/v1")
+
+    async def locate() -> Address:
+        return address
+
+    async def no_wait(_seconds: float) -> None: ...
+
+    wire = HttpUpstream(
+        "up",
+        locate if ours else address,
+        timeouts=Timeouts(idle=0.2),
+        retry=Retry(attempts=4),
+        sleep=no_wait,
+    )
+    openai.script = [Raw(end="hang"), Raw(end="abort"), error(503, DOWN), Says()]
+    noted = []
+    assert (await OpenAI(wire).chat(body(), lambda failed, seconds: noted.append((failed.kind, seconds)))).attempts == 4
+    assert [kind for kind, _ in noted] == ([] if ours else ["timeout", "unavailable"])
+    assert all(seconds >= 0 for _, seconds in noted)
+    openai.script = [Raw(end="hang")]
+    with pytest.raises(UpstreamTimeout) as caught:
+        await OpenAI(wire).chat(body())
+    assert caught.value.billable is not ours
+    await wire.aclose()

@@ -8,7 +8,7 @@ reports/<word>/<logical date>/<run id>.ipynb   the notebook as it was executed
 from __future__ import annotations
 
 import json
-import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,12 +33,12 @@ def folder_of(reports: Path, run: Run) -> Path:
 
 
 def make_writable(reports: Path, folder: Path) -> None:
-    """Create the folder if need be and prove that a file can be written there, or ReportUnwritable."""
-    probe = folder / f".probe-{os.getpid()}"
+    """Create the folder if need be and prove that a file can be written there, or ReportUnwritable. Several runs may
+    do so at once."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"ok")
-        probe.unlink()
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-") as probe:
+            probe.write(b"ok")
     except OSError as error:
         raise _unwritable(folder, error, before=True) from error
 

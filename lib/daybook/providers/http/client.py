@@ -163,6 +163,8 @@ class HttpUpstream:
             except FAILURES as error:
                 idle = self.timeouts.quick if quick else self.timeouts.idle
                 fault = lost_attempt(error, asked, idle=idle)
+            if not isinstance(self._address, Address):
+                fault.error.billable = False  # a process of ours sends no bill
             wait = self._retry.wait(attempt, fault, self._rng) if retry else None
             if wait is None:
                 fault.error.attempts = attempt
