@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining
-from daybook.access.limits import Limits, Scope
+from daybook.access.limits import Scope, ScopeLimits
 from daybook.errors import BookUnreachable
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -27,7 +27,7 @@ def allowance(tmp_path):
 
 
 def scope(name: str = "key ada", **limits) -> Scope:
-    return Scope(name, Limits(**limits))
+    return Scope(name, ScopeLimits(**limits))
 
 
 def budget(amount: str = "1", **more) -> Scope:
@@ -139,7 +139,7 @@ def test_a_window_that_nobody_counted_begins_with_the_book(tmp_path):
 
 def test_who_is_refused_by_one_has_used_nothing_of_the_others(allowance):
     """The project's budget refuses: the key's request of this minute is still there."""
-    key, project = scope(requests_per_minute=1), Scope("project p", Limits(budget={"day": Decimal(1)}))
+    key, project = scope(requests_per_minute=1), Scope("project p", ScopeLimits(budget={"day": Decimal(1)}))
     refused(allowance, "a", key, project, amount="2")
     assert reserve(allowance, "a", key, project, amount="1")[0].left == 0
     assert allowance.spent(project, "day", at=NOON, zone=ZONE) == (0, 1)
@@ -176,9 +176,9 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 from daybook.access.allowance import Allowance, Claim, LimitReached
-from daybook.access.limits import Limits, Scope
+from daybook.access.limits import ScopeLimits, Scope
 ledger = Allowance(Path(sys.argv[1]), spent_since=lambda name, start: Decimal(0))
-scope = Scope("key ada", Limits(budget={"day": Decimal(1)}, parallel=100000))
+scope = Scope("key ada", ScopeLimits(budget={"day": Decimal(1)}, parallel=100000))
 at = datetime(2026, 11, 27, 12, tzinfo=timezone.utc)
 taken = 0
 for n in range(int(sys.argv[3])):

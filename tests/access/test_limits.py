@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from daybook.access.limits import Limits, LimitsFile, Scope, window_end, window_start
+from daybook.access.limits import LimitsFile, Scope, ScopeLimits, window_end, window_start
 from daybook.errors import SettingsError
 
 ALL = """\
@@ -36,10 +36,10 @@ def limits(tmp_path):
 def test_each_call_is_under_the_limits_of_its_key_project_and_everybody(limits):
     """In this order; who is not in the file is under everybody's alone."""
     file = limits(ALL)
-    everyone = Scope("everyone", Limits(parallel=64))
-    desk = Scope("key support-desk", Limits(requests_per_minute=60, tokens_per_minute=100_000, parallel=8))
-    helpdesk = Scope("project helpdesk", Limits(budget={"day": Decimal(5), "month": Decimal("100.00")}))
-    agent = Scope("key 007", Limits(budget={"week": Decimal("0.10")}, unpriced=True))
+    everyone = Scope("everyone", ScopeLimits(parallel=64))
+    desk = Scope("key support-desk", ScopeLimits(requests_per_minute=60, tokens_per_minute=100_000, parallel=8))
+    helpdesk = Scope("project helpdesk", ScopeLimits(budget={"day": Decimal(5), "month": Decimal("100.00")}))
+    agent = Scope("key 007", ScopeLimits(budget={"week": Decimal("0.10")}, unpriced=True))
     assert file.scopes("support-desk", "helpdesk") == [desk, helpdesk, everyone]
     assert file.scopes("007", None) == [agent, everyone]
     assert file.scopes(None, "x") == [everyone]

@@ -23,7 +23,7 @@ from daybook.errors import (
     UpstreamTimeout,
 )
 from daybook.providers.upstream import Fallback, Model
-from daybook.routing.route import Step, failure_kind
+from daybook.routing.route import RouteStep, failure_kind
 from daybook.routing.router import Router
 
 ONLY = frozenset(("timeout",))
@@ -75,7 +75,7 @@ def test_a_route_is_the_model_and_its_fallbacks_in_order(router):
     assert [(s.name, s.upstream, s.target) for s in route.steps] == [(n, f"up-{n}", f"t-{n}") for n in "abcd"]
     assert route.steps[2].on == ONLY
     assert (route.deadline, router.route(asked("b")).deadline) == (9.0, None)
-    assert router.route(asked("b")).steps == (Step("b", "up-b", "t-b"),)
+    assert router.route(asked("b")).steps == (RouteStep("b", "up-b", "t-b"),)
     with pytest.raises(UnknownModel):
         router.route(asked("x"))
 

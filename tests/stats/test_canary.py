@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from daybook.errors import BadParameter
-from daybook.stats.canary import Measured, Paired, Tolerance, Version, judge
+from daybook.stats.canary import MeasuredEffect, Paired, Tolerance, Version, judge
 from daybook.stats.sequential import Moments, mean_difference, sample_ratio, share_difference
 
 
@@ -218,7 +218,9 @@ def test_a_worse_canary_is_rolled_back_while_it_is_watched():
 
 def test_a_measure_is_a_plain_value():
     """It can be written into an event."""
-    assert judge([(SAME, SAME)]).measured["score"] == Measured("score", None, None, None, 0.05, "unknown", 0, None)
+    assert judge([(SAME, SAME)]).measured["score"] == MeasuredEffect(
+        "score", None, None, None, 0.05, "unknown", 0, None
+    )
 
 
 def test_the_judge_brings_neither_numpy_nor_scipy():

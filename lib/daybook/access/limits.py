@@ -32,7 +32,7 @@ _AMOUNT = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ScopeLimits:
     """What one scope may use; None: as much as it likes."""
 
     requests_per_minute: int | None = None
@@ -49,7 +49,7 @@ class Scope:
     """Whose limits these are: `key support-desk`, `project helpdesk` or `everyone`."""
 
     name: str
-    limits: Limits
+    limits: ScopeLimits
 
 
 _UTC = ZoneInfo("UTC")
@@ -61,6 +61,7 @@ class _Stated:
     everyone: Scope | None = None
     keys: Mapping[str, Scope] = field(default_factory=dict)
     projects: Mapping[str, Scope] = field(default_factory=dict)
+    budgets: bool = False
 
 
 class LimitsFile:
@@ -70,6 +71,11 @@ class LimitsFile:
         self.path = path
         self._seen: tuple[int, ...] | None = ()
         self._stated = _Stated()
+
+    @property
+    def budgets(self) -> bool:
+        """Whether anybody had a budget when the file was last read."""
+        return self._stated.budgets
 
     @property
     def zone(self) -> ZoneInfo:
@@ -146,12 +152,10 @@ def _read(path: Path) -> _Stated:
         zone = ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
         raise _refused(path, f"timezone {zone!r:.40} is none", "Write one such as Europe/Berlin.") from None
-    return _Stated(
-        zone,
-        _scope(path, "everyone", parts["everyone"]) if "everyone" in parts else None,
-        _scopes(path, "key", parts.get("keys", {})),
-        _scopes(path, "project", parts.get("projects", {})),
-    )
+    everyone = _scope(path, "everyone", parts["everyone"]) if "everyone" in parts else None
+    keys, projects = _scopes(path, "key", parts.get("keys", {})), _scopes(path, "project", parts.get("projects", {}))
+    every = (*keys.values(), *projects.values(), *(() if everyone is None else (everyone,)))
+    return _Stated(zone, everyone, keys, projects, any(scope.limits.budget for scope in every))
 
 
 def _twice(node: Any) -> str | None:
@@ -189,7 +193,7 @@ def _scope(path: Path, name: str, content: Any) -> Scope:
     if not counts and not budget:
         raise _refused(path, f"{name} has no limit", f"Write one of {', '.join(sorted(_KNOWN - {'unpriced'}))}.")
     return Scope(
-        name, Limits(**counts, budget={w: Decimal(a) for w, a in budget.items()}, unpriced=unpriced == "allow")
+        name, ScopeLimits(**counts, budget={w: Decimal(a) for w, a in budget.items()}, unpriced=unpriced == "allow")
     )
 
 

@@ -6,7 +6,7 @@ from math import exp, floor, log10
 
 from daybook.experiment.figures import ExperimentFigures
 from daybook.reporting.text import as_of, code, count, listing, money, p_value, percent, points
-from daybook.stats.canary import Decision, Measured
+from daybook.stats.canary import Decision, MeasuredEffect
 from daybook.stats.sequential import LEAST
 
 FEW_CALLERS = 10
@@ -78,7 +78,7 @@ def measures(experiment: ExperimentFigures) -> str:
     return note + " ".join([*sentences, *filter(None, silent)])
 
 
-def _said(measure: Measured) -> str:
+def _said(measure: MeasuredEffect) -> str:
     """`latency ×1.25 (1.18 to 1.33)`."""
     if measure.value is None or measure.low is None or measure.high is None:
         return measure.name
@@ -97,7 +97,7 @@ def _signed(amount: float) -> str:
     return f"{'+' if amount > 0 else ''}{money(amount)}"
 
 
-def _state(measure: Measured) -> str:
+def _state(measure: MeasuredEffect) -> str:
     tolerated = "" if measure.tolerated is None else f" than {_limit(measure)}"
     return {
         "better": "**better**",
@@ -108,7 +108,7 @@ def _state(measure: Measured) -> str:
     }[measure.state]
 
 
-def _limit(measure: Measured) -> str:
+def _limit(measure: MeasuredEffect) -> str:
     limit = measure.tolerated or 0.0
     if measure.name == "errors":
         return f"{limit * 100:g} points" if limit != 0.01 else "a point"
@@ -117,7 +117,7 @@ def _limit(measure: Measured) -> str:
     return f"{money(limit * 1000)} for 1,000 calls" if measure.name == "cost" else f"{limit:g}"
 
 
-def _silence(experiment: ExperimentFigures, measure: Measured) -> str:
+def _silence(experiment: ExperimentFigures, measure: MeasuredEffect) -> str:
     if measure.name == "cost" and experiment.unpriced:
         return f"Nothing is said about cost: the price of {count(experiment.unpriced, 'answered call')} is unknown."
     if measure.name == "score":
@@ -178,7 +178,7 @@ def changes(experiment: ExperimentFigures) -> str:
     )
 
 
-def _wanted(measure: Measured) -> str:
+def _wanted(measure: MeasuredEffect) -> str:
     return f", about {count(_rounded(measure.more))} more" if measure.more is not None else ", with no end in sight"
 
 

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining, SpentSince
-from daybook.access.limits import Limits, LimitsFile, Scope, window_start
+from daybook.access.limits import LimitsFile, Scope, ScopeLimits, window_start
 from daybook.clock import Clock, new_id
 from daybook.errors import BookError, JournalError, SettingsError, UnknownModel
 from daybook.gateway.http.asgi import Headers
@@ -30,7 +30,7 @@ from daybook.inference.shadow import ENDPOINT as SHADOW
 from daybook.inference.tokens import prompt_tokens, text_tokens
 from daybook.ports import Ledger
 from daybook.records import Call, Event, Usage
-from daybook.routing.route import Copy, Step
+from daybook.routing.route import Copy, RouteStep
 from daybook.routing.router import Router
 
 _UTC = ZoneInfo("UTC")
@@ -208,7 +208,7 @@ class Admission(Observer):
             return Decimal(0), None  # nobody will be asked
         return self._most_of(request, steps)
 
-    def _most_of(self, request: ChatRequest, steps: Iterable[Step]) -> tuple[Decimal, str | None]:
+    def _most_of(self, request: ChatRequest, steps: Iterable[RouteStep]) -> tuple[Decimal, str | None]:
         body = request.body
         usage = Usage(input_tokens=_most_input(body), output_tokens=_most_output(body))
         most = Decimal(0)
@@ -225,7 +225,7 @@ class Admission(Observer):
 
 
 def _of(copy: Copy) -> Scope:
-    return Scope(f"{SHADOW} {copy.deployment}", Limits(budget={"day": copy.budget or Decimal(0)}))
+    return Scope(f"{SHADOW} {copy.deployment}", ScopeLimits(budget={"day": copy.budget or Decimal(0)}))
 
 
 def _prompt(body: Mapping[str, Any]) -> Any:

@@ -22,7 +22,7 @@ from daybook.gateway.http.body import parse, require_model
 from daybook.gateway.http.errors import Refusal, bad_request, error_response
 from daybook.gateway.http.responses import send_json
 from daybook.gateway.logs import Log
-from daybook.gateway.model_route import Asked, ModelRoute, RequestHeaders, Watch
+from daybook.gateway.model_route import CheckedBody, ModelRoute, RequestHeaders, Watch
 from daybook.inference.answerer import Answerer
 from daybook.inference.embedding_batch import Outcome, embed_each
 from daybook.inference.request import ChatRequest
@@ -102,7 +102,7 @@ def _answer(requests: list[ChatRequest], outcomes: list[Outcome]) -> dict[str, A
     }
 
 
-def _read(headers: RequestHeaders, data: bytes, asked: Asked) -> None:
+def _read(headers: RequestHeaders, data: bytes, asked: CheckedBody) -> None:
     body = asked.body = parse(data, needed="model and texts")
     asked.tags = read_tags(headers, None)
     require_model(body)

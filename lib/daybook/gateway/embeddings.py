@@ -12,7 +12,7 @@ from daybook.gateway.http.body import parse, require_model
 from daybook.gateway.http.errors import bad_request
 from daybook.gateway.http.responses import send_json
 from daybook.gateway.logs import Log
-from daybook.gateway.model_route import Asked, ModelRoute, RequestHeaders, Watch, answer_headers
+from daybook.gateway.model_route import CheckedBody, ModelRoute, RequestHeaders, Watch, answer_headers
 from daybook.inference.answerer import Answerer
 from daybook.inference.request import ChatRequest
 
@@ -33,7 +33,7 @@ def embeddings_route(*, answerer: Answerer, auth: Auth, admission: Admission, lo
     return ModelRoute(PATH, answerer=answerer, auth=auth, admission=admission, log=log, read=_read, reply=reply)
 
 
-def _read(headers: RequestHeaders, data: bytes, asked: Asked) -> None:
+def _read(headers: RequestHeaders, data: bytes, asked: CheckedBody) -> None:
     asked.body = parse(data, needed="model and input")
     asked.tags = read_tags(headers, None)
     require_model(asked.body)

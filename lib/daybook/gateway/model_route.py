@@ -42,7 +42,7 @@ SLOWEST_BODY = 60.0
 
 
 @dataclass(slots=True)
-class Asked:
+class CheckedBody:
     """What a body asks for, filled in as it is checked: what was there before a refusal is entered with it."""
 
     body: dict[str, Any] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Asked:
 
 
 RequestHeaders = Mapping[bytes, bytes]
-Read = Callable[[RequestHeaders, bytes, Asked], None]
+Read = Callable[[RequestHeaders, bytes, CheckedBody], None]
 """Reads and checks a body into what it asks for. Raises a 400 Refusal."""
 Reply = Callable[[ChatRequest, "Watch", Send, RequestState], Awaitable[None]]
 """Asks and sends the answer; `Watch.stop` once the answer is there. Raises DaybookError before anything was sent."""
@@ -107,7 +107,8 @@ class ModelRoute:
             if request is None:
                 visit.outcome = "client_closed"
                 return
-            await self._admission.prepare(request)
+            if self._admission.file.budgets:  # a file that is new with this request: `admit` begins its windows
+                await self._admission.prepare(request)
             visit.headers = self._admit(request)
             try:
                 await self._answer(request, scope["hangup"], send, visit)
@@ -137,7 +138,7 @@ class ModelRoute:
     ) -> ChatRequest | None:
         """The request, read and checked; None if the client went away before it was whole. One that is refused is
         entered in the book all the same: whoever asks why their calls fail finds them there."""
-        asked = Asked()
+        asked = CheckedBody()
         project: str | None = None
         run: str | None = None
         refused: Refusal | None = None

@@ -9,28 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from daybook.clock import Clock
 from daybook.inference.ports import Providers
+from daybook.routing.router import ModelCatalogue, RoutedModel
 
 DEPLOYMENT = "deployment"
 """Who owns a name that is a deployment."""
-
-
-class Listed(Protocol):
-    """A model of the catalogue: `target` is its name at the upstream `upstream`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def upstream(self) -> str: ...
-    @property
-    def target(self) -> str: ...
-
-
-class ModelCatalogue(Protocol):
-    def resolve(self, name: str, /) -> Listed: ...
 
 
 class Models:
@@ -41,7 +27,7 @@ class Models:
         self,
         *,
         catalogue: ModelCatalogue,
-        named: Mapping[str, Listed],
+        named: Mapping[str, RoutedModel],
         deployments: Callable[[], Sequence[str]] = tuple,
         upstreams: tuple[str, ...],
         providers: Providers,

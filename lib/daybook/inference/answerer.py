@@ -37,7 +37,7 @@ from daybook.providers.embedding import Embedder, EmbeddingReply
 from daybook.providers.moderation import ModerationReply, Moderator
 from daybook.providers.port import NoteAttempt, Provider, Reply, Stream, unnoted
 from daybook.records import Call
-from daybook.routing.route import Copy, Route, Step, failure_kind
+from daybook.routing.route import Copy, Route, RouteStep, failure_kind
 from daybook.routing.router import FindDeployment, ModelCatalogue, Router
 
 Answer = TypeVar("Answer")
@@ -220,7 +220,7 @@ class Answerer:
             raise
         return _Begun(entry, route)
 
-    def _address(self, entry: CallEntry, route: Route, step: Step) -> None:
+    def _address(self, entry: CallEntry, route: Route, step: RouteStep) -> None:
         provider = self.providers[step.upstream]
         entry.address(provider, step.target)
         entry.fell_back = None if step is route.steps[0] else FellBack(route.steps[0].name, step.name)

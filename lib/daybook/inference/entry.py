@@ -13,7 +13,7 @@ import orjson
 
 from daybook.clock import Clock, new_id
 from daybook.inference.identity import PendingIdentity
-from daybook.inference.machine_time import Share
+from daybook.inference.machine_time import MachineShare
 from daybook.inference.request import ChatRequest, parameters
 from daybook.providers.http.answer import well_formed
 from daybook.providers.port import Body, Identity, Provider
@@ -80,7 +80,7 @@ class CallEntry:
         self.fell_back: FellBack | None = None
         self.began = request.started
         """When this attempt began, on the clock's monotonic counter."""
-        self.share: Share | None = None
+        self.share: MachineShare | None = None
         """Its share of the machine's time, where that has a price."""
         self._clock = clock
         self._prompt: str | None = None

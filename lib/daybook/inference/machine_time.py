@@ -35,7 +35,7 @@ class _Machine:
         return self.shared
 
 
-class Share:
+class MachineShare:
     """The share of one call, from the moment that it is made."""
 
     __slots__ = ("_clock", "_cost", "_machine", "_since")
@@ -70,7 +70,7 @@ class MachineTime:
         self._clock = clock
         self._machines: dict[str, _Machine] = {}
 
-    def begin(self, upstream: str) -> Share | None:
+    def begin(self, upstream: str) -> MachineShare | None:
         """The share of a call that begins now at `upstream`; None where its machine has no price."""
         machine = self._machines.get(upstream)
         if machine is None:
@@ -78,4 +78,4 @@ class MachineTime:
             if rate is None:
                 return None
             machine = self._machines[upstream] = _Machine(rate)
-        return Share(machine, self._clock)
+        return MachineShare(machine, self._clock)

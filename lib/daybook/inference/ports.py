@@ -8,7 +8,7 @@ from typing import Protocol
 from daybook.errors import JournalError
 from daybook.providers.port import Provider
 from daybook.records import Call, Cost, Usage
-from daybook.routing.route import Step
+from daybook.routing.route import RouteStep
 
 
 class Providers(Protocol):
@@ -27,7 +27,7 @@ class Observer:
     def withheld(self, error: JournalError, call: Call | None = None) -> None:
         """`call` could not be entered, and waits; None: somebody was turned away before being asked."""
 
-    def fell_back(self, request_id: str, step: Step, follower: Step, kind: str) -> None:
+    def fell_back(self, request_id: str, step: RouteStep, follower: RouteStep, kind: str) -> None:
         """`step` failed, and `follower` is asked instead."""
 
     def copied(self, deployment: str, outcome: str) -> None:
@@ -54,7 +54,7 @@ class Observers(Observer):
         for observer in self._observers:
             observer.withheld(error, call)
 
-    def fell_back(self, request_id: str, step: Step, follower: Step, kind: str) -> None:
+    def fell_back(self, request_id: str, step: RouteStep, follower: RouteStep, kind: str) -> None:
         for observer in self._observers:
             observer.fell_back(request_id, step, follower, kind)
 

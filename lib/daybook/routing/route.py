@@ -14,7 +14,7 @@ _FILTERED = frozenset(("content_filter", "content_policy_violation"))
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RouteStep:
     """One model of a route: `target` is its name at the upstream `upstream`."""
 
     name: str
@@ -30,7 +30,7 @@ class Copy:
 
     deployment: str
     variant: str
-    step: Step
+    step: RouteStep
     budget: Decimal | None = None
 
 
@@ -38,7 +38,7 @@ class Copy:
 class Route:
     """`deadline`: seconds for all steps together; None: no other limit than each upstream's own."""
 
-    steps: Sequence[Step]
+    steps: Sequence[RouteStep]
     deadline: float | None = None
     variant: str | None = None
     """The version that answers, where what was asked for is a deployment."""

@@ -11,7 +11,7 @@ from daybook.errors import ProviderError, UnknownModel
 from daybook.providers.upstream import Fallback
 from daybook.routing.cooldown import Cooldowns
 from daybook.routing.deployment_index import Asking, Deployment
-from daybook.routing.route import Copy, Route, Step, failure_kind
+from daybook.routing.route import Copy, Route, RouteStep, failure_kind
 
 
 class RoutedModel(Protocol):
@@ -64,28 +64,30 @@ class Router:
             model = self._catalogue.resolve(deployment.versions[variant])
         except UnknownModel:
             return None  # it was taken out of models.yml; the callers have nothing to do with it
-        return Copy(deployment.name, variant, Step(deployment.name, model.upstream, model.target), deployment.budget)
+        return Copy(
+            deployment.name, variant, RouteStep(deployment.name, model.upstream, model.target), deployment.budget
+        )
 
     def _models(self, name: str, model_name: str) -> Route:
         """The model and its fallbacks; the first step is called `name`, as the caller knows it."""
         model = self._catalogue.resolve(model_name)
-        first = Step(name, model.upstream, model.target)
+        first = RouteStep(name, model.upstream, model.target)
         if not model.fallbacks:
             return Route((first,), model.deadline)
         steps = [first]
         for fallback in model.fallbacks:
             other = self._catalogue.resolve(fallback.model)
-            steps.append(Step(fallback.model, other.upstream, other.target, fallback.on))
+            steps.append(RouteStep(fallback.model, other.upstream, other.target, fallback.on))
         return Route(steps, model.deadline)
 
-    def first(self, route: Route) -> Step:
+    def first(self, route: Route) -> RouteStep:
         """The first step that is not resting; the last one where all are."""
         steps = route.steps
         if len(steps) == 1:
             return steps[0]
         return next((step for step in steps[:-1] if self.cooldowns.admits(step.upstream, step.target)), steps[-1])
 
-    def follower(self, route: Route, step: Step, error: ProviderError, *, late: bool = False) -> Step | None:
+    def follower(self, route: Route, step: RouteStep, error: ProviderError, *, late: bool = False) -> RouteStep | None:
         """Who takes over from `step`, which failed with `error`; None where nobody does, or where it is too `late`."""
         if len(route.steps) == 1:
             return None
@@ -97,12 +99,12 @@ class Router:
         fit = (other for other in later[:-1] if self.cooldowns.admits(other.upstream, other.target))
         return next(fit, later[-1] if later else None)
 
-    def answered(self, route: Route, step: Step) -> None:
+    def answered(self, route: Route, step: RouteStep) -> None:
         """`step` answered."""
         if len(route.steps) > 1:
             self.cooldowns.answered(step.upstream, step.target)
 
-    def released(self, route: Route, step: Step) -> None:
+    def released(self, route: Route, step: RouteStep) -> None:
         """`step` was asked, and its caller went away before it answered or failed."""
         if len(route.steps) > 1:
             self.cooldowns.released(step.upstream, step.target)

@@ -95,7 +95,7 @@ class Paired:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredEffect:
     """One measure: the candidate's loss against the other version, positive where the candidate is worse."""
 
     name: str
@@ -115,7 +115,7 @@ class Measured:
 @dataclass(frozen=True, slots=True)
 class Decision:
     action: Action
-    measured: Mapping[str, Measured]
+    measured: Mapping[str, MeasuredEffect]
     calls: int
     ratio: SampleRatio | None
     """None: the split was not checked."""
@@ -124,7 +124,7 @@ class Decision:
     more: int | None = None
     """About how many calls of both more decide, if everything stays as it is; None: unknown, or decided."""
 
-    def those(self, state: State) -> list[Measured]:
+    def those(self, state: State) -> list[MeasuredEffect]:
         return [measure for measure in self.measured.values() if measure.state == state]
 
     @property
@@ -161,7 +161,7 @@ def judge(
     return Decision(action, measured, calls, ratio, 1 - each, more)
 
 
-def _act(measured: Mapping[str, Measured], ratio: SampleRatio | None) -> Action:
+def _act(measured: Mapping[str, MeasuredEffect], ratio: SampleRatio | None) -> Action:
     states = {name: measure.state for name, measure in measured.items()}
     if "worse" in states.values():
         return "roll back"
@@ -172,7 +172,7 @@ def _act(measured: Mapping[str, Measured], ratio: SampleRatio | None) -> Action:
 
 def _measure(
     name: str, seen: Sequence[tuple[Version, Version]] | Paired, tolerance: Tolerance, alpha: float
-) -> Measured:
+) -> MeasuredEffect:
     loss = _paired_loss(name, seen, alpha) if isinstance(seen, Paired) else _loss(name, seen, alpha)
     mean = _mean_cost(seen)
     limits = {
@@ -214,24 +214,28 @@ def _mean_cost(seen: Sequence[tuple[Version, Version]] | Paired) -> float | None
     return sum((a.cost for a, _ in seen if a.cost is not None), Moments()).mean
 
 
-def _measured(name: str, loss: Estimate | None, limit: float | None) -> Measured:
+def _measured(name: str, loss: Estimate | None, limit: float | None) -> MeasuredEffect:
     if loss is None or loss.low is None or loss.high is None:
         # What every call brings is waited for; scores come as people like to give them.
         started = loss is not None and loss.n > 0 and name != "score"
         state: State = "cannot tell" if started else "unknown"
-        return Measured(name, None, None, None, limit, state, loss.n if loss else 0)
+        return MeasuredEffect(name, None, None, None, limit, state, loss.n if loss else 0)
     if loss.high < 0:
         state = "better"
     elif limit is not None and loss.high <= limit:
         state = "not worse"
     else:
         state = "worse" if loss.low > 0 else "cannot tell"
-    return Measured(name, loss.value, loss.low, loss.high, limit, state, loss.n)
+    return MeasuredEffect(name, loss.value, loss.low, loss.high, limit, state, loss.n)
 
 
 def _look_ahead(
-    measure: Measured, seen: Sequence[tuple[Version, Version]] | Paired, tolerance: Tolerance, alpha: float, calls: int
-) -> Measured:
+    measure: MeasuredEffect,
+    seen: Sequence[tuple[Version, Version]] | Paired,
+    tolerance: Tolerance,
+    alpha: float,
+    calls: int,
+) -> MeasuredEffect:
     if measure.state != "cannot tell":
         return measure
 
@@ -241,7 +245,7 @@ def _look_ahead(
         )
         return _measure(measure.name, later, tolerance, alpha).state != "cannot tell"
 
-    return Measured(
+    return MeasuredEffect(
         measure.name, measure.value, measure.low, measure.high, measure.tolerated, measure.state, measure.n,
         more_calls(calls, decided),
     )  # fmt: skip

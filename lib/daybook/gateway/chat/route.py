@@ -20,7 +20,7 @@ from daybook.gateway.http.responses import STREAM_HEADERS, send_error, send_json
 from daybook.gateway.logs import Log
 from daybook.gateway.model_route import (
     MOST_BODY,
-    Asked,
+    CheckedBody,
     ModelRoute,
     RequestHeaders,
     Watch,
@@ -68,7 +68,7 @@ class ChatRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._route(scope, receive, send)
 
-    def _read(self, headers: RequestHeaders, data: bytes, asked: Asked) -> None:
+    def _read(self, headers: RequestHeaders, data: bytes, asked: CheckedBody) -> None:
         asked.body = parse(data)
         if self._dialect is None:
             asked.tags = read_tags(headers, asked.body.get("metadata"))

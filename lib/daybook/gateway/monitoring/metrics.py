@@ -20,7 +20,7 @@ from daybook.gateway.logs import Log
 from daybook.inference.ports import Observer
 from daybook.inference.shadow import ENDPOINT as SHADOW
 from daybook.records import Call
-from daybook.routing.route import Step
+from daybook.routing.route import RouteStep
 
 if TYPE_CHECKING:
     from daybook.gateway.drain_timer import DrainTimer
@@ -100,7 +100,7 @@ class Metrics(Observer):
     def withheld(self, error: JournalError, call: Call | None = None) -> None:
         self.withheld_calls.inc()
 
-    def fell_back(self, request_id: str, step: Step, follower: Step, kind: str) -> None:
+    def fell_back(self, request_id: str, step: RouteStep, follower: RouteStep, kind: str) -> None:
         self.fallbacks.labels(step.name, follower.name, kind).inc()
         self._log.line(
             "fell_back", level="warning", request_id=request_id, model=step.name, to=follower.name, kind=kind

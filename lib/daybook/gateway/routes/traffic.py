@@ -16,7 +16,7 @@ from daybook.traffic import hours as traffic
 from daybook.traffic.hours import MOST_HOURS, ModelTraffic
 
 
-class Share(BaseModel):
+class SuccessShare(BaseModel):
     """A share with Wilson's interval. Null: of no request nothing is known."""
 
     value: float | None
@@ -44,7 +44,7 @@ class Tokens(BaseModel):
     uncounted: int = Field(description="Answers whose tokens nobody counted: the sums are without them.")
 
 
-class Metrics(BaseModel):
+class TrafficMetrics(BaseModel):
     """What came of the requests of one model, or of all."""
 
     requests: int
@@ -53,14 +53,14 @@ class Metrics(BaseModel):
     client_closed: int
     retried: int = Field(description="Attempts after which a request was asked again.")
     cache_hits: int
-    success_rate: Share = Field(description="Answered, of those that were answered or failed.")
+    success_rate: SuccessShare = Field(description="Answered, of those that were answered or failed.")
     latency_seconds: Latency
     tokens: Tokens
     cost_usd: Usd | None = Field(description="Of what has a price; null: nothing has.")
     unpriced: int = Field(description="Calls and attempts whose cost is not known.")
 
 
-class ModelMetrics(Metrics):
+class ModelMetrics(TrafficMetrics):
     """The same, of one model."""
 
     model: str
@@ -99,7 +99,7 @@ class HoursOfMetrics(BaseModel):
     period_hours: int
     start: datetime
     end: datetime
-    total: Metrics
+    total: TrafficMetrics
     models: list[ModelMetrics] = Field(description="Busiest first.")
 
 
@@ -119,7 +119,7 @@ def routes(parts: Components) -> APIRouter:
             period_hours=hours,
             start=window.start,
             end=window.end,
-            total=Metrics(**_metrics(window.total)),
+            total=TrafficMetrics(**_metrics(window.total)),
             models=[ModelMetrics(model=row.model or "", **_metrics(row)) for row in window.models],
         )
 
@@ -144,5 +144,5 @@ def _metrics(row: ModelTraffic) -> dict[str, Any]:
     }
 
 
-def _share(share: Proportion) -> Share:
-    return Share(value=share.value, low=share.low, high=share.high, level=share.level, n=share.n)
+def _share(share: Proportion) -> SuccessShare:
+    return SuccessShare(value=share.value, low=share.low, high=share.high, level=share.level, n=share.n)

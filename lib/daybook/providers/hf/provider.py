@@ -16,7 +16,7 @@ from daybook.records import Usage
 DIMENSIONS = 384
 
 
-class Engine(Protocol):
+class EmbeddingEngine(Protocol):
     """Who runs the models: `process.TaskModels`."""
 
     async def run(self, task: str, body: Mapping[str, Any], /) -> dict[str, Any]: ...
@@ -26,7 +26,7 @@ class Engine(Protocol):
 class HuggingFace:
     """See `port.Provider`. Makes embeddings, and answers no chat. The process starts with the first question."""
 
-    def __init__(self, name: str, home: Path, engine: Engine) -> None:
+    def __init__(self, name: str, home: Path, engine: EmbeddingEngine) -> None:
         self.name = name
         self._home = home
         self._engine = engine
