@@ -209,9 +209,7 @@ class Keys:
     def _refresh(self) -> None:
         """Read the file again if it is another one than was last read. One `stat` where it is not."""
         try:
-            seen = _identity(os.stat(self.path))  # noqa: PTH116 - on every request; Path.stat costs twice as much
-        except FileNotFoundError:
-            seen = None
+            seen = atomic.identity(self.path)
         except OSError as error:
             raise self._unreadable(error) from error
         if seen == self._seen:
@@ -220,7 +218,7 @@ class Keys:
         if seen is not None:
             try:
                 with self.path.open("rb") as file:
-                    seen = _identity(os.fstat(file.fileno()))
+                    seen = atomic.identity_of(os.fstat(file.fileno()))
                     entries = _parse(file.read())
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise self._unreadable(error) from error
@@ -271,10 +269,6 @@ class Keys:
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()
-
-
-def _identity(stat: os.stat_result) -> tuple[int, ...]:
-    return (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def _parse(data: bytes) -> dict[str, _Entry]:

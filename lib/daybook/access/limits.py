@@ -13,7 +13,6 @@ endpoint reads the file again with the first request after it was replaced.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from daybook import atomic
 from daybook.errors import SettingsError
 
 WINDOWS = ("day", "week", "month")
@@ -97,10 +97,7 @@ class LimitsFile:
 
     def _refresh(self) -> None:
         try:
-            stat = os.stat(self.path)  # noqa: PTH116 - on every request; Path.stat costs twice as much
-            seen = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-        except FileNotFoundError:
-            seen = None
+            seen = atomic.identity(self.path)
         except OSError as error:
             raise SettingsError(
                 f"{self.path} cannot be read ({type(error).__name__}).", remedy="Make it readable."

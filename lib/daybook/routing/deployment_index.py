@@ -7,7 +7,6 @@ file cannot be read.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -75,7 +74,7 @@ class DeploymentIndex:
 
     def __init__(self, home: Path) -> None:
         self._path = str(home / FILE)
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: atomic.Identity | None = None
         self._deployments: dict[str, Deployment] = {}
 
     def find(self, name: str) -> Deployment | None:
@@ -88,12 +87,11 @@ class DeploymentIndex:
         return sorted(self._deployments)
 
     def _refresh(self) -> None:
-        try:
-            stat = os.stat(self._path)  # noqa: PTH116 - on every request; Path.stat costs twice as much
-        except OSError:
+        seen: atomic.Identity | None = None
+        with contextlib.suppress(OSError):
+            seen = atomic.identity(self._path)
+        if seen is None:
             self._seen, self._deployments = None, {}
-            return
-        seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         if seen == self._seen:
             return
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):

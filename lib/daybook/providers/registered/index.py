@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+from daybook import atomic
+
 FILE = "registered.json"
 
 
@@ -34,7 +36,7 @@ class RegistryIndex:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: atomic.Identity | None = None
         self._names: dict[str, IndexEntry] = {}
 
     def find(self, reference: str) -> IndexEntry | None:
@@ -47,12 +49,11 @@ class RegistryIndex:
         return sorted(self._names)
 
     def _refresh(self) -> None:
-        try:
-            stat = (self.home / FILE).stat()
-        except OSError:
+        seen: atomic.Identity | None = None
+        with contextlib.suppress(OSError):
+            seen = atomic.identity(self.home / FILE)
+        if seen is None:
             self._seen, self._names = None, {}
-            return
-        seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         if seen == self._seen:
             return
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # what was read before still holds
