@@ -8,7 +8,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -245,11 +245,12 @@ def served(
     exposed: bool = False,
     drain_every: float = 3600,
     grace: float = 5.0,
+    env: Mapping[str, str] | None = None,
     **limits: Any,
 ) -> Iterator[Endpoint]:
     lines: list[bytes] = []
     key = Keys(settings.home / "keys.json").create("ada", actor="test")
-    parts = build(settings, exposed=exposed, write=lines.append, catalogue=models, drain_every=drain_every)
+    parts = build(settings, exposed=exposed, write=lines.append, catalogue=models, env=env, drain_every=drain_every)
     up = threading.Event()
     sock = bind("127.0.0.1", 0)
     server = Server(parts, sock, ready=lambda _url: up.set(), grace=grace, **limits)

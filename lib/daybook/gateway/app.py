@@ -69,7 +69,8 @@ def build_app(parts: Components) -> App:
         route = hot.get(scope["path"]) if scope["type"] == "http" else None
         await (route or rest)(scope, receive, send)
 
-    return RequestLog(dispatch, clock=parts.clock, log=parts.log, count=parts.metrics.visited)
+    app = dispatch if parts.traces is None else parts.traces.follow(dispatch)
+    return RequestLog(app, clock=parts.clock, log=parts.log, count=parts.metrics.visited)
 
 
 def _rest(parts: Components) -> FastAPI:

@@ -41,6 +41,7 @@ from daybook.settings import Settings
 if TYPE_CHECKING:
     from daybook.book import Book
     from daybook.book.journal.journal import Journal
+    from daybook.gateway.monitoring.traces import Traces
     from daybook.providers.llamacpp.provider import Local
 
 
@@ -72,6 +73,8 @@ class Components:
     models: Models
     tasks: Tasks
     task_models: TaskModels
+    traces: Traces | None
+    """None: nobody set an address to send them to."""
     open_book: Callable[[], Book]
     """A book to read from, to be closed; the database is loaded when it is first asked."""
     _warming: list[asyncio.Task[None]] = field(default_factory=list)
@@ -128,6 +131,8 @@ class Components:
         self.refusals.flush(all_=True)
         await asyncio.to_thread(self.drainer.stop)
         self.admission.allowance.close()
+        if self.traces is not None:
+            await asyncio.to_thread(self.traces.close)
         self.journal.close()
 
 
@@ -164,6 +169,9 @@ def build(
         return Book(settings.book_url, settings.home, clock=clock, journal=journal, patience=patience)
 
     observers = Observers(metrics)
+    traces = _traces(env or {}, clock)
+    if traces is not None:
+        observers.add(traces)
     inference = wire(
         settings,
         journal,
@@ -228,8 +236,22 @@ def build(
         ),
         tasks=Tasks(task_models, answerer, named=lambda: named_models(settings.home)),
         task_models=task_models,
+        traces=traces,
         open_book=open_book,
     )
+
+
+def _traces(env: Mapping[str, str], clock: Clock) -> Traces | None:
+    """What sends traces, where OpenTelemetry's own variables give an address. Its SDK is loaded only then."""
+    if env.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return None
+    base = env.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip().rstrip("/")
+    url = env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "").strip() or (f"{base}/v1/traces" if base else None)
+    if url is None:
+        return None
+    from daybook.gateway.monitoring.traces import Traces
+
+    return Traces(url, clock)
 
 
 def _labels(catalogue: Catalogue) -> dict[str, str]:
