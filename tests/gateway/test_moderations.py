@@ -42,8 +42,8 @@ def row_of(endpoint, response):
 
 
 def test_verdicts_are_passed_through_and_entered(fake, endpoint):
-    """The categories themselves, each with its score; the default model is OpenAI's; what was judged is not kept, and
-    tokens that nobody counted are not known."""
+    """The categories themselves, each with its score; the default model is OpenAI's; what was judged is not kept,
+    tokens that nobody counted are not known, and it is free, as a rate says."""
     raw = endpoint.client().moderations.with_raw_response.create(input=["I want to kill them.", "How are you?"])
     bad, good = raw.parse().results
     assert (bad.flagged, bad.categories.violence, bad.category_scores.violence) == (True, True, 0.9)
@@ -53,8 +53,21 @@ def test_verdicts_are_passed_through_and_entered(fake, endpoint):
     assert (row["endpoint"], row["provider"], row["served_model"], row["status"], row["http_status"]) == (
         "/v1/moderations", "openai", "omni-moderation-latest", "ok", 200
     )  # fmt: skip
-    assert (row["prompt"], row["input_tokens"], row["cost"]) == (None, None, None)
+    assert (row["prompt"], row["input_tokens"], row["usage_reported"]) == (None, None, None)
+    assert (row["cost"], row["price_rate"]) == (0, "openai/omni-moderation-latest request 0 USD from 2024-09-26")
     assert any(line.get("route") == "/v1/moderations" for line in endpoint.log)
+
+
+def test_a_budget_lets_what_is_free_through(fake, endpoint):
+    """Nothing is reserved and nothing spent; a model of moderation without a price is refused under a budget."""
+    limits = endpoint.settings.home / "limits.yml"
+    limits.write_text("keys: {ada: {budget: {day: 0.01}}}")
+    try:
+        assert endpoint.client().moderations.create(input="Hi").results
+        with pytest.raises(openai.RateLimitError, match="moderation-of-tomorrow"):
+            endpoint.client().moderations.create(input="Hi", model="openai/moderation-of-tomorrow")
+    finally:
+        limits.unlink()
 
 
 def test_parts_go_on_as_they_are(fake, endpoint):

@@ -125,13 +125,21 @@ def test_batch_tiers_and_a_charge_per_call(file):
     assert amount(path, date(2026, 2, 1), model="plain", batch=True) is None
 
 
+def test_a_charge_per_call_can_stand_alone(file):
+    """What is billed by the call, or by nothing, needs no price of tokens."""
+    path = file(entry(rates='{request: "0.25"}'))
+    assert PriceBook(path).reckon(Usage(), provider="acme", model="m", on=date(2026, 2, 1)).amount == Decimal("0.25")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         (entry(rates="{input: 0.1, output: 0.2}"), "0.1 is not a price"),
         (entry(rates='{input: "-1", output: "2"}'), "'-1' is not a price"),
         (entry(rates='{input: "NaN", output: "2"}'), "'NaN' is not a price"),
-        (entry(rates='{input: "1"}'), "needs input and output"),
+        (entry(rates='{input: "1"}'), "needs input and output, or `request` alone"),
+        (entry(rates='{output: "1", request: "1"}'), "needs input and output, or `request` alone"),
+        (entry(rates="{}"), "needs input and output, or `request` alone"),
         (entry(rates='{input: "1", output: "1", ouput: "2"}'), "ouput"),
         (entry(rates='{input: {"5": "1"}, output: "2"}'), "do not begin at 0"),
         (entry(rates='{input: "1", output: "1", batch: {inptu: "2"}}'), "inptu"),

@@ -77,6 +77,19 @@ def test_a_charge_per_call_is_added_once():
     assert rate.reckon(Usage(input_tokens=1_000, output_tokens=0)).amount == Decimal("0.00515")
 
 
+@pytest.mark.parametrize(
+    "usage", [Usage(), Usage(input_tokens=5, output_tokens=5), Usage(problem="the counts do not add up"),
+              Usage(input_tokens=10, cached_tokens=20, output_tokens=1)],
+)  # fmt: skip
+def test_where_calls_alone_have_a_price_tokens_need_not_be_known(usage):
+    """What a call read and wrote is not charged, so neither its absence nor its absurdity matters."""
+    rate = replace(MINI, input=None, cached=None, output=None, request=Decimal("0.002"))
+    cost = rate.reckon(usage)
+    assert (cost.amount, cost.note) == (Decimal("0.002"), None)
+    assert rate.words == "openai/gpt-4o-mini request 0.002 USD from 2024-07-18"
+    assert replace(rate, request=Decimal(0)).reckon(usage).amount == 0
+
+
 def test_no_tokens_cost_nothing():
     """A known rate and zero tokens: zero, not unknown."""
     cost = MINI.reckon(Usage(input_tokens=0, output_tokens=0))

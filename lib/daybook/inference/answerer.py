@@ -256,7 +256,7 @@ async def _embed(provider: Provider, entry: CallEntry, note: NoteAttempt) -> tup
 
 
 async def _moderate(provider: Provider, entry: CallEntry, note: NoteAttempt) -> tuple[ModerationReply, CallOutcome]:
-    """OpenAI counts no tokens of a moderation: they are not known, and neither is a price by them."""
+    """OpenAI counts no tokens of a moderation: they are not known."""
     if not isinstance(provider, Moderator):
         raise BadRequest(f"{provider.name} moderates nothing.", remedy="Ask omni-moderation-latest.", attempts=0)
     reply = await provider.moderate(entry.body, note)

@@ -21,7 +21,7 @@ from daybook.inference.identity import Identities
 from daybook.inference.ports import Observer, Reckon
 from daybook.inference.request import error_kind
 from daybook.ports import Ledger
-from daybook.records import Call, Cost, Event
+from daybook.records import Call, Cost, Event, Usage
 
 T = TypeVar("T")
 
@@ -173,23 +173,23 @@ class Recorder:
         where that has no rate, by the one asked for."""
         if entry.share is not None:
             return entry.share.end()
-        if outcome.usage is None or entry.target is None:
+        if entry.target is None or (outcome.usage is None and outcome.status != "ok"):
             return None
-        if outcome.usage.cost is not None:  # whoever sends the bill knows it
-            return Cost(amount=outcome.usage.cost, source=entry.served_by, rate="usage.cost of its answer")
+        usage = outcome.usage or Usage()
+        if usage.cost is not None:  # whoever sends the bill knows it
+            return Cost(amount=usage.cost, source=entry.served_by, rate="usage.cost of its answer")
         try:
-            cost = self._rate(entry, outcome, outcome.served_model or entry.target)
+            cost = self._rate(entry, usage, outcome.served_model or entry.target)
             if cost.amount is None and outcome.served_model not in (None, entry.target):
-                asked = self._rate(entry, outcome, entry.target)
+                asked = self._rate(entry, usage, entry.target)
                 cost = cost if asked.amount is None else asked
         except Exception as error:  # a fault in reckoning makes the call unpriced, not failed
             self.observer.fault("reckon", error)
             return Cost(amount=None, note=f"the cost could not be reckoned ({type(error).__name__})")
         return cost
 
-    def _rate(self, entry: CallEntry, outcome: CallOutcome, model: str) -> Cost:
-        assert outcome.usage is not None
-        return self._reckon(outcome.usage, provider=entry.served_by, model=model, on=entry.request.at)
+    def _rate(self, entry: CallEntry, usage: Usage, model: str) -> Cost:
+        return self._reckon(usage, provider=entry.served_by, model=model, on=entry.request.at)
 
 
 def _unknown_bill(error: Exception) -> Cost | None:

@@ -145,8 +145,11 @@ def _entry(item: Mapping[str, Any], where: str, source: str) -> Override:
             raise PriceError(f"{where}: `{key}` is {item[key]!r}, not a day.", remedy="Write it as 2026-11-24.")
     rates = item["rates"]
     given = dict(rates) if isinstance(rates, Mapping) else {}
-    if rates is not None and not {"input", "output"} <= set(given):
-        raise PriceError(f"{where}: `rates` needs input and output.", remedy='Write rates: {input: "0", output: "0"}.')
+    if rates is not None and set(given) != {"request"} and not {"input", "output"} <= set(given):
+        raise PriceError(
+            f"{where}: `rates` needs input and output, or `request` alone.",
+            remedy='Write rates: {input: "0", output: "0"}.',
+        )
     batch = given.pop("batch", None)
 
     def rate_of(prices: Mapping[str, Any], *, is_batch: bool) -> Rate:

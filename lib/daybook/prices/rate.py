@@ -97,11 +97,17 @@ class Rate:
         ):
             if steps is not None:
                 parts.append(f"{name} {_steps_in_words(steps)}")
-        if self.request:
+        if self.request or self.by_call_alone:
             parts.append(f"request {plain(self.request)} USD")
-        parts.append("USD/MTok")
+        if not self.by_call_alone:
+            parts.append("USD/MTok")
         parts.append(f"from {self.since.isoformat()}" if self.since else "undated")
         return " ".join(parts)
+
+    @property
+    def by_call_alone(self) -> bool:
+        """Whether tokens have no price at all."""
+        return self.input is None and self.output is None and not self.others
 
     def reckon(self, usage: Usage) -> Cost:
         """What `usage` costs at this rate; amount None, with a note, where a count it needs is missing or absurd."""
@@ -148,6 +154,8 @@ class Rate:
 
     def _counts(self, usage: Usage) -> list[tuple[Steps | None, int]] | str:
         """Each class of token with its price, or why they cannot be known. Every token is in exactly one."""
+        if self.by_call_alone:
+            return []  # what it read and wrote is not charged, and need not be known
         if usage.problem is not None:
             return usage.problem
         into, out = usage.input_tokens, usage.output_tokens

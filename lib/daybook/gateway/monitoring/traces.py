@@ -107,7 +107,7 @@ class Traces(Observer):
         self._processor.shutdown()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
 
     def _end_request(self, method: str, visit: RequestState, caller: SpanContext) -> None:
-        status = visit.status or 0
+        status = visit.status
         self._end(
             f"{method} {visit.route}",
             _request_span(visit.request_id, caller),
@@ -116,10 +116,10 @@ class Traces(Observer):
             attributes={
                 "http.request.method": method,
                 "http.route": visit.route,
-                "http.response.status_code": status or None,
+                "http.response.status_code": status,
                 "daybook.request_id": visit.request_id,
             },
-            failed=str(status) if status >= 500 else None,
+            failed=str(status) if status is not None and status >= 500 else None,
             seconds=self._clock.monotonic() - visit.started,
         )
 
