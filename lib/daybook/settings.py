@@ -9,6 +9,7 @@ down as a value. Nothing below the workbench reads the environment.
     DAYBOOK_PAGES     who may read reports: owner, group or all       (owner)
     DAYBOOK_REPORTS_URL   where that folder is served, for links      (nowhere)
     DAYBOOK_MODELS    YAML file that names models and upstreams       (<home>/models.yml, if there)
+    DAYBOOK_REDIS     redis://host:6379/0, where several machines share limits and budgets   (each counts for itself)
     DAYBOOK_CONTENT   1: also keep prompts and answers in the book    (off)
     DAYBOOK_RUN       id of the notebook run this process belongs to  (set by the press)
 """
@@ -18,7 +19,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -33,7 +34,7 @@ class Settings:
     """The project: the folder that holds `notebooks/`, `flows/` and `reports/`."""
     home: Path
     """Journal, book file, keys and process state. Created on first write, mode 0700."""
-    book_url: str
+    book_url: str = field(repr=False)
     """`duckdb:///…` or `postgresql://…`; may hold a password, so it is never shown whole."""
     reports: Path
     models: Path
@@ -44,6 +45,8 @@ class Settings:
     """Who may read the published reports and their index, apart from the owner."""
     reports_url: str | None = None
     """Where a web server of yours shows the reports; Prefect's page links there."""
+    redis_url: str | None = field(default=None, repr=False)
+    """What keeps the count of limits for several machines; may hold a password, so it is never shown whole."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Settings:
@@ -71,6 +74,12 @@ class Settings:
                 f"DAYBOOK_REPORTS_URL begins with {reports_url.partition(':')[0][:40]!r}.",
                 remedy="Write http://… or https://…, where the reports folder is served.",
             )
+        redis_url = env.get("DAYBOOK_REDIS", "").strip()
+        if redis_url and not redis_url.startswith(("redis://", "rediss://", "unix://")):
+            raise SettingsError(
+                "DAYBOOK_REDIS is not the address of a Redis.",
+                remedy="Write redis://host:6379/0, rediss://… for TLS, or unix:///path/to/redis.sock.",
+            )
         return cls(
             root=root,
             home=home,
@@ -81,6 +90,7 @@ class Settings:
             run_id=env.get("DAYBOOK_RUN") or None,
             readers=cast("Readers", readers),
             reports_url=reports_url or None,
+            redis_url=redis_url or None,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -11,19 +12,45 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining
+from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining, usage_ledger
+from daybook.access.file_ledger import FileLedger
 from daybook.access.limits import Scope, ScopeLimits
+from daybook.access.redis_ledger import RedisLedger
 from daybook.errors import BookUnreachable
+from daybook.settings import Settings
+from tests.fakes.redis_process import RedisProcess
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 ZONE = ZoneInfo("UTC")
 
 
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory):
+    process = RedisProcess(tmp_path_factory.mktemp("redis"))
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture(params=["file", "redis"])
+def open_ledger(request, tmp_path):
+    """One ledger of this test's own, opened again and again: as a file, and in a Redis."""
+    if request.param == "file":
+        return lambda: FileLedger(tmp_path / "limits.sqlite")
+    redis = request.getfixturevalue("redis")
+    redis.client.flushall()
+    return lambda: RedisLedger(redis.url, lease=0.5)
+
+
+def nothing_spent(scope, start):
+    return Decimal(0)
+
+
 @pytest.fixture
-def allowance(tmp_path):
-    ledger = Allowance(tmp_path / "limits.sqlite", spent_since=lambda scope, start: Decimal(0))
-    yield ledger
-    ledger.close()
+def allowance(open_ledger):
+    allowance = Allowance(open_ledger(), spent_since=nothing_spent)
+    yield allowance
+    allowance.close()
 
 
 def scope(name: str = "key ada", **limits) -> Scope:
@@ -118,7 +145,7 @@ def test_a_window_begins_anew_and_the_longer_one_goes_on(allowance):
     assert allowance.spent(both, "month", at=tomorrow, zone=ZONE) == (Decimal(1), Decimal("0.5"))
 
 
-def test_a_window_that_nobody_counted_begins_with_the_book(tmp_path):
+def test_a_window_that_nobody_counted_begins_with_the_book(open_ledger):
     """Asked once, for the scope and the window's first moment."""
     asked = []
 
@@ -126,14 +153,14 @@ def test_a_window_that_nobody_counted_begins_with_the_book(tmp_path):
         asked.append((name, start))
         return Decimal("0.75")
 
-    ledger = Allowance(tmp_path / "limits.sqlite", spent_since=spent_since)
+    ledger = Allowance(open_ledger(), spent_since=spent_since)
     one = budget("1")
     refused(ledger, "a", one, amount="0.26")
     reserve(ledger, "a", one, amount="0.25")
-    ledger.close()
-    again = Allowance(tmp_path / "limits.sqlite", spent_since=spent_since)
+    again = Allowance(open_ledger(), spent_since=spent_since)
     assert again.spent(one, "day", at=NOON, zone=ZONE) == (Decimal("0.75"), Decimal("0.25"))
     again.close()
+    ledger.close()
     assert set(asked) == {("key ada", datetime(2026, 11, 27, tzinfo=UTC))}
 
 
@@ -173,17 +200,17 @@ CHILD = """\
 import sys
 from datetime import datetime, timezone
 from decimal import Decimal
-from pathlib import Path
 from zoneinfo import ZoneInfo
-from daybook.access.allowance import Allowance, Claim, LimitReached
+from daybook.access.allowance import Allowance, Claim, LimitReached, usage_ledger
 from daybook.access.limits import ScopeLimits, Scope
-ledger = Allowance(Path(sys.argv[1]), spent_since=lambda name, start: Decimal(0))
+from daybook.settings import Settings
+ledger = Allowance(usage_ledger(Settings.from_env()), spent_since=lambda name, start: Decimal(0))
 scope = Scope("key ada", ScopeLimits(budget={"day": Decimal(1)}, parallel=100000))
 at = datetime(2026, 11, 27, 12, tzinfo=timezone.utc)
 taken = 0
-for n in range(int(sys.argv[3])):
+for n in range(int(sys.argv[2])):
     try:
-        ledger.reserve(f"{sys.argv[2]}{n}", [scope], Claim(amount=Decimal("0.01")), at=at, zone=ZoneInfo("UTC"))
+        ledger.reserve(f"{sys.argv[1]}{n}", [scope], Claim(amount=Decimal("0.01")), at=at, zone=ZoneInfo("UTC"))
         taken += 1
     except LimitReached:
         pass
@@ -192,52 +219,117 @@ sys.stdin.read()
 """
 
 
-def test_two_processes_cannot_take_the_same_cent(allowance, tmp_path):
+@pytest.mark.parametrize("kind", ["file", "redis"])
+def test_two_processes_cannot_take_the_same_cent(kind, tmp_path, redis):
     """200 calls of a cent from two processes at once: exactly 100 are let in. What they held when they were killed
     counts as spent: their upstreams may have billed it."""
+    env = {"DAYBOOK_HOME": str(tmp_path)} | ({"DAYBOOK_REDIS": redis.url} if kind == "redis" else {})
+    redis.client.flushall()
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(tmp_path / "limits.sqlite"), name, "100"],
+            [sys.executable, "-c", CHILD, name, "100"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=os.environ | env,
         )
         for name in "ab"
     ]
     assert sum(int(child.stdout.readline()) for child in children) == 100
+    allowance = Allowance(usage_ledger(Settings.from_env(env)), spent_since=nothing_spent)
     one = budget("1", parallel=100_000)
     assert allowance.spent(one, "day", at=NOON, zone=ZONE) == (0, 1)
     refused(allowance, "c", one, amount="0.01")
     for child in children:
         child.kill()
         child.communicate()
+    for alive in redis.client.keys("daybook:alive:*"):  # as if the minute had passed
+        redis.client.delete(alive)
     refused(allowance, "c", one, amount="0.01")
     more = budget("1.01", parallel=1)
     reserve(allowance, "c", more, amount="0.01")
     assert allowance.spent(more, "day", at=NOON, zone=ZONE) == (1, Decimal("0.01"))
+    allowance.close()
+
+
+def test_who_is_alive_keeps_what_it_holds(redis):
+    """Its word is renewed before the lease ends; once it is closed, what it held counts as spent."""
+    redis.client.flushall()
+    mine = Allowance(RedisLedger(redis.url, lease=0.3), spent_since=nothing_spent)
+    other = Allowance(RedisLedger(redis.url), spent_since=nothing_spent)
+    one = budget("1", parallel=1)
+    reserve(mine, "a", one, amount="0.6")
+    (alive,) = redis.client.keys("daybook:alive:*")
+    renewed = redis.client.pubsub()
+    redis.client.config_set("notify-keyspace-events", "K$")
+    renewed.subscribe(f"__keyspace@0__:{alive}")
+    assert [renewed.get_message(timeout=10)["type"] for _ in range(3)] == ["subscribe", "message", "message"]
+    renewed.close()
+    assert refused(other, "b", one, amount="0.1").limit == "parallel"
+    mine.close()
+    redis.client.delete(alive)
+    reserve(other, "b", one, amount="0.4")
+    assert other.spent(one, "day", at=NOON, zone=ZONE) == (Decimal("0.6"), Decimal("0.4"))
+    other.close()
+
+
+def test_a_redis_that_goes_lets_nobody_in_until_it_is_back(tmp_path):
+    """Refused with its address and a remedy; back without what it knew, windows begin with the book's sums."""
+    process = RedisProcess(tmp_path)
+    process.start()
+    allowance = Allowance(RedisLedger(process.url), spent_since=lambda scope, start: Decimal("0.5"))
+    one = budget("1")
+    try:
+        reserve(allowance, "a", one, amount="0.1")
+        process.stop()
+        with pytest.raises(BookUnreachable, match=rf"at {tmp_path}/redis\.sock cannot be used") as refusal:
+            reserve(allowance, "b", one, amount="0.1")
+        assert "DAYBOOK_REDIS" in str(refusal.value)
+        with pytest.raises(BookUnreachable):
+            settle(allowance, "a", one, cost="0.1")
+        process.start()
+        assert settle(allowance, "a", one, cost="0.1") == []
+        reserve(allowance, "b", one, amount="0.5")
+        assert "0.500000 are spent and 0.500000 held" in str(refused(allowance, "c", one, amount="0.1"))
+    finally:
+        allowance.close()
+        process.stop()
+
+
+def test_a_password_of_the_redis_is_shown_nowhere():
+    """Neither in the error nor where settings show themselves."""
+    url = "redis://clerk:hunter2@127.0.0.1:1/0"
+    allowance = Allowance(RedisLedger(url), spent_since=nothing_spent)
+    with pytest.raises(BookUnreachable, match=r"at 127\.0\.0\.1:1 cannot") as refusal:
+        reserve(allowance, "a", budget())
+    settings = Settings.from_env({"DAYBOOK_REDIS": url, "DAYBOOK_HOME": "/tmp/x"})
+    assert settings.redis_url == url
+    assert "hunter2" not in str(refusal.value) + repr(settings)
 
 
 def test_a_ledger_that_cannot_be_used_says_so(tmp_path):
     """Its path and a remedy; nothing is let through."""
     (tmp_path / "file").write_text("")
-    ledger = Allowance(tmp_path / "file" / "limits.sqlite", spent_since=lambda scope, start: Decimal(0))
+    ledger = Allowance(FileLedger(tmp_path / "file" / "limits.sqlite"), spent_since=nothing_spent)
     with pytest.raises(BookUnreachable, match=r"limits\.sqlite cannot be used"):
         reserve(ledger, "a", scope(parallel=1))
     Path(tmp_path / "broken").write_bytes(b"no database" * 1000)
-    ledger = Allowance(tmp_path / "broken", spent_since=lambda scope, start: Decimal(0))
+    ledger = Allowance(FileLedger(tmp_path / "broken"), spent_since=nothing_spent)
     with pytest.raises(BookUnreachable, match="broken cannot be used"):
         reserve(ledger, "a", scope(parallel=1))
 
 
-def test_the_ledger_is_its_owners_alone(allowance, tmp_path):
+def test_the_ledger_is_its_owners_alone(tmp_path):
     """What was spent is nobody else's to read."""
+    allowance = Allowance(FileLedger(tmp_path / "limits.sqlite"), spent_since=nothing_spent)
     reserve(allowance, "a", scope(parallel=1))
+    allowance.close()
     assert (tmp_path / "limits.sqlite").stat().st_mode & 0o077 == 0
 
 
 def test_a_call_over_midnight_is_spent_when_it_ends(tmp_path):
     """The new day's window begins with it; the folder of the ledger is made where it is not there."""
-    ledger = Allowance(tmp_path / "a" / "b" / "limits.sqlite", spent_since=lambda scope, start: Decimal(0))
+    ledger = Allowance(FileLedger(tmp_path / "a" / "b" / "limits.sqlite"), spent_since=nothing_spent)
     one = budget("1")
     evening, night = NOON.replace(hour=23, minute=59), NOON + timedelta(hours=13)
     reserve(ledger, "a", one, amount="0.6", at=evening)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from daybook.access.allowance import Allowance
+from daybook.access.file_ledger import FileLedger
 from daybook.access.limits import LimitsFile
 from daybook.clock import FixedClock
 from daybook.errors import JournalFull
@@ -68,7 +69,7 @@ def admission(tmp_path):
     faults: list[Any] = []
     admission = Admission(
         file=LimitsFile(tmp_path / "limits.yml"),
-        allowance=Allowance(tmp_path / "limits.sqlite", spent_since=lambda scope, start: Decimal(0)),
+        allowance=Allowance(FileLedger(tmp_path / "limits.sqlite"), spent_since=lambda scope, start: Decimal(0)),
         router=Router(Models(), clock),
         reckon=reckon,
         machine_rate=lambda upstream: Decimal("0.60") if upstream == "box" else None,

@@ -9,7 +9,9 @@ from decimal import Decimal
 import openai
 import pytest
 
+from daybook.access.allowance import usage_ledger
 from daybook.providers.catalogue import Catalogue
+from tests.fakes.redis_process import RedisProcess
 from tests.gateway.conftest import served, settings_in
 
 HELLO = [{"role": "user", "content": "How are you?"}]
@@ -88,11 +90,36 @@ def test_tokens_of_a_minute_are_what_was_counted(limited):
         ask(endpoint)  # of no project: not limited
 
 
+@pytest.fixture
+def redis(tmp_path):
+    process = RedisProcess(tmp_path)
+    process.start()
+    yield process
+    process.stop()
+
+
+def test_a_redis_that_is_gone_is_a_503_until_it_is_back(limited, redis):
+    """Nobody asks the upstream meanwhile; who has no limits is served, and the reason is in the log."""
+    with limited("keys: {ada: {parallel: 5}}", DAYBOOK_REDIS=redis.url) as endpoint:
+        ask(endpoint)
+        redis.stop()
+        with pytest.raises(openai.InternalServerError) as caught:
+            ask(endpoint)
+        assert (caught.value.status_code, caught.value.code) == (503, "limits_unreadable")
+        assert [line["message"] for line in endpoint.log if "redis.sock cannot be used" in line.get("message", "")]
+        other = endpoint.keys.create("bob", actor="test").secret
+        endpoint.client(other).chat.completions.create(model="priced", messages=HELLO)
+        redis.start()
+        ask(endpoint)
+
+
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("stream", [False, True])
-def test_parallel_calls_of_a_budget_cannot_overrun_it(limited, stream):
+def test_parallel_calls_of_a_budget_cannot_overrun_it(limited, redis, stream, shared):
     """200 threads, each with one answer; the budget is for a few at their most: what was spent is what the book
     says, at or under the budget, and not a call more was let in than it holds."""
-    with limited("keys: {ada: {budget: {day: 0.00048}}}") as endpoint:
+    env = {"DAYBOOK_REDIS": redis.url} if shared else {}
+    with limited("keys: {ada: {budget: {day: 0.00048}}}", **env) as endpoint:
         answered, turned_away = [], []
         client = endpoint.client().with_options(timeout=300)
 
@@ -118,7 +145,7 @@ def test_parallel_calls_of_a_budget_cannot_overrun_it(limited, stream):
         scope = endpoint.parts.admission.file.all()[0]
         allowance = endpoint.parts.admission.allowance
         zone = endpoint.parts.admission.file.zone
-        with contextlib.closing(type(allowance)(endpoint.settings.home / "limits.sqlite", spent_since=None)) as ledger:
+        with contextlib.closing(type(allowance)(usage_ledger(endpoint.settings), spent_since=None)) as ledger:
             assert ledger.spent(scope, "day", at=endpoint.parts.clock.now(), zone=zone) == (spent, 0)
 
 

@@ -35,7 +35,7 @@ def limits(as_json: bool) -> None:
       daybook limits
       daybook limits --json
     """
-    from daybook.access.allowance import Allowance
+    from daybook.access.allowance import Allowance, usage_ledger
     from daybook.access.limits import LimitsFile, window_end
     from daybook.access.spending import Spending
     from daybook.book import Book
@@ -45,7 +45,7 @@ def limits(as_json: bool) -> None:
     file, at = LimitsFile(settings.home / "limits.yml"), SystemClock().now()
     spending = Spending(lambda: Book(settings.book_url, settings.home))
     rows: list[dict[str, Any]] = []
-    with contextlib.closing(Allowance(settings.home / "limits.sqlite", spent_since=spending.since)) as allowance:
+    with contextlib.closing(Allowance(usage_ledger(settings), spent_since=spending.since)) as allowance:
         for scope in file.all():
             stated = scope.limits
             for kind, limit in (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from daybook import providers
-from daybook.access.allowance import Allowance
+from daybook.access.allowance import Allowance, usage_ledger
 from daybook.access.keys import Keys
 from daybook.access.limits import LimitsFile
 from daybook.access.spending import Spending
@@ -185,7 +185,7 @@ def build(
     upstreams, answerer = inference.upstreams, inference.answerer
     admission = Admission(
         file=LimitsFile(settings.home / "limits.yml"),
-        allowance=Allowance(settings.home / "limits.sqlite", spent_since=Spending(lambda: open_book(_PATIENCE)).since),
+        allowance=Allowance(usage_ledger(settings), spent_since=Spending(lambda: open_book(_PATIENCE)).since),
         router=answerer.router,
         reckon=reckon,
         machine_rate=answerer.machines.rate,
