@@ -132,7 +132,7 @@ async def test_with_content_prompt_and_answer_are_kept(desk_with):
     """Switched on, the entry holds the messages as JSON and the answer's text, streamed or not."""
     desk = desk_with(content=True)
     desk.provider.reply = a_reply(text="Well.")
-    desk.provider.pieces = [word("We"), word("ll."), Piece(data=DONE, usage=USAGE)]
+    desk.provider.pieces = [word("We"), word("ll."), Piece(data=DONE, last=True, usage=USAGE)]
     await desk.answerer.chat(desk.request())
     await desk.read(await desk.answerer.stream(desk.request()))
     for call in desk.ledger.calls:
@@ -262,7 +262,7 @@ async def test_a_call_cut_off_by_our_going_down_is_not_the_clients_doing(desk):
 async def test_a_client_who_goes_between_answer_and_entry_is_entered_too(desk, stream):
     """The upstream has answered and its weights are still being looked up: client_closed, with the reported tokens."""
     desk.provider.reply = a_reply()
-    desk.provider.pieces = [Piece(data=DONE, usage=USAGE, finish_reason="stop")]
+    desk.provider.pieces = [Piece(data=DONE, last=True, usage=USAGE, finish_reason="stop")]
     desk.provider.identity = asyncio.Event()
 
     async def work():
@@ -354,7 +354,7 @@ async def test_a_stream_is_entered_before_its_last_bytes_are_handed_over(desk):
         0.25,
         word("Well."),
         0.75,
-        Piece(data=b"data: end\n\n" + DONE, usage=USAGE, finish_reason="stop"),
+        Piece(data=b"data: end\n\n" + DONE, last=True, usage=USAGE, finish_reason="stop"),
     ]
     stream = await desk.answerer.stream(desk.request())
     seen = []
@@ -372,7 +372,7 @@ async def test_a_stream_is_entered_before_its_last_bytes_are_handed_over(desk):
 
 async def test_a_reader_who_goes_away_is_entered_with_what_was_seen(desk):
     """client_closed, the deltas seen as output tokens, flagged as an estimate; the upstream is closed."""
-    desk.provider.pieces = [word("One"), word(" two"), word(" three"), Piece(data=DONE, usage=USAGE)]
+    desk.provider.pieces = [word("One"), word(" two"), word(" three"), Piece(data=DONE, last=True, usage=USAGE)]
     stream = await desk.answerer.stream(desk.request())
     await anext(stream)
     await anext(stream)
@@ -443,7 +443,7 @@ async def test_a_refusal_before_the_stream_is_raised_before_anything_is_committe
 
 async def test_a_stream_that_cannot_be_entered_never_says_done(desk):
     """The journal is full at the end: the words were sent, `[DONE]` is not, and no second entry is tried."""
-    desk.provider.pieces = [word("One"), Piece(data=DONE, usage=USAGE, finish_reason="stop")]
+    desk.provider.pieces = [word("One"), Piece(data=DONE, last=True, usage=USAGE, finish_reason="stop")]
     desk.ledger.room = 0
     stream = await desk.answerer.stream(desk.request())
     assert await anext(stream) == b"data: One\n\n"
@@ -455,6 +455,6 @@ async def test_a_stream_that_cannot_be_entered_never_says_done(desk):
 
 async def test_what_breaks_after_done_breaks_nothing(desk):
     """The answer was whole and is entered; the connection may do what it likes."""
-    desk.provider.pieces = [word("One"), Piece(data=DONE, usage=USAGE), StreamBroken("reset")]
+    desk.provider.pieces = [word("One"), Piece(data=DONE, last=True, usage=USAGE), StreamBroken("reset")]
     assert await desk.read(await desk.answerer.stream(desk.request())) == [b"data: One\n\n", DONE]
     assert [call.status for call in desk.ledger.calls] == ["ok"]

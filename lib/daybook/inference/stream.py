@@ -12,8 +12,6 @@ from daybook.inference.tokens import answer_tokens, estimated
 from daybook.providers.port import Piece, Stream
 from daybook.records import Call
 
-_DONE = b"data: [DONE]\n\n"
-
 
 class CompletionStream:
     """An open streamed answer: iterate over its bytes, then `aclose` it, whatever happened.
@@ -55,7 +53,7 @@ class CompletionStream:
                 self.call = self._recorder.fail(self._entry, error, self._settled())
                 raise
             self._see(piece)
-            if not self._over and piece.data.endswith(_DONE):
+            if piece.last and not self._over:
                 await self._end()
             if piece.data:
                 return piece.data

@@ -178,6 +178,7 @@ async def _pieces(turn: Turn, body: Body, id_: str) -> AsyncIterator[Piece]:
         last += event([], usage=wire_usage(usage))
     yield Piece(
         data=last + DONE,
+        last=True,
         usage=usage,
         served_model=model,
         finish_reason=turn.finish_reason,

@@ -61,6 +61,8 @@ class Piece(Struct, frozen=True, kw_only=True):  # one is made for every read of
     """
 
     data: bytes
+    last: bool = False
+    """Whether the answer is whole with it: nothing that is to be forwarded follows."""
     text: str = ""
     """The content that these events carry for the first choice."""
     others: tuple[tuple[int, str], ...] = ()

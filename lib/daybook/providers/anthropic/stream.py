@@ -152,6 +152,7 @@ class MessageEvents:
             events.append(self._data({"choices": [], "usage": wire_usage(self._usage)}))
         return Piece(
             data=b"".join((*events, DONE)),
+            last=True,
             usage=self._usage,
             served_model=self._model,
             finish_reason=self._reason or "stop",

@@ -152,6 +152,7 @@ class Events:
             return None
         piece = Piece(
             data=data,
+            last=self.done,
             text=self._texts[0] if len(self._texts) == 1 else "".join(self._texts),
             others=tuple(self._others),
             deltas=self._deltas,

@@ -207,6 +207,7 @@ class Lines:
             events.append(self._event(answer, [], usage=wire_usage(usage)))
         return Piece(
             data=b"".join((*events, DONE)),
+            last=True,
             text=text,
             deltas=counted,
             usage=usage,
