@@ -7,14 +7,7 @@ from typing import Any, Protocol
 
 from daybook.gateway.http.asgi import Headers
 from daybook.gateway.http.errors import ErrorResponse
-
-
-class ChunkTranslator(Protocol):
-    """One stream's chunks in another shape: `feed` whole events, then `finish` after a stream that ended well."""
-
-    def feed(self, data: bytes) -> bytes: ...
-
-    def finish(self) -> bytes: ...
+from daybook.gateway.streaming import ChunkTranslator
 
 
 class Dialect(Protocol):
@@ -36,6 +29,3 @@ class Dialect(Protocol):
 
     def error(self, response: ErrorResponse) -> bytes:
         """The body of a refusal."""
-
-    def error_event(self, response: ErrorResponse) -> bytes:
-        """The same as an event of a stream that is under way."""

@@ -1,14 +1,7 @@
-"""`POST /v1/chat/completions`: the hot path, as a plain ASGI application; and what other dialects share with it.
-
-A stream is committed (200) only when the upstream's first chunk is there; an error after that arrives as an event of
-its own, and the answer ends without `[DONE]`.
-"""
+"""`POST /v1/chat/completions`: the hot path, as a plain ASGI application; and what other dialects share with it."""
 
 from __future__ import annotations
 
-import asyncio
-
-from daybook.errors import DaybookError, ProviderError
 from daybook.gateway.admission import Admission
 from daybook.gateway.auth import Auth, read_tags
 from daybook.gateway.chat.dialect import Dialect
@@ -25,11 +18,10 @@ from daybook.gateway.model_route import (
     RequestHeaders,
     Watch,
     answer_headers,
-    going_down,
 )
+from daybook.gateway.streaming import StreamSender
 from daybook.inference.answerer import Answerer
-from daybook.inference.request import ChatRequest, error_kind
-from daybook.inference.stream import CompletionStream
+from daybook.inference.request import ChatRequest
 from daybook.providers.verbatim import members
 
 PATH = "/v1/chat/completions"
@@ -49,9 +41,10 @@ class ChatRoute:
         dialect: Dialect | None = None,
     ) -> None:
         self._answerer = answerer
-        self._log = log
         self._dialect = dialect
-        self._stream_headers = STREAM_HEADERS if dialect is None else dialect.stream_headers
+        self._streams = StreamSender(
+            answerer.recorder, log, STREAM_HEADERS if dialect is None else dialect.stream_headers
+        )
         self._route = ModelRoute(
             PATH if dialect is None else dialect.path,
             answerer=answerer,
@@ -81,7 +74,9 @@ class ChatRoute:
 
     async def _reply(self, request: ChatRequest, watch: Watch, send: Send, visit: RequestState) -> None:
         if request.body.get("stream") is True:
-            await self._stream(await self._answerer.stream(request), watch, send, visit)
+            stream = await self._answerer.stream(request)
+            translator = None if self._dialect is None else self._dialect.translator()
+            await self._streams.send(stream, translator, watch, send, visit)
             return
         answered = await self._answerer.chat(request)
         watch.stop()
@@ -94,38 +89,3 @@ class ChatRoute:
         else:
             response = error_response(error, request_id)
             await send_json(send, response.status, self._dialect.error(response), response.headers)
-
-    def _error_event(self, error: BaseException, request_id: str) -> bytes:
-        response = error_response(error, request_id)
-        return response.event if self._dialect is None else self._dialect.error_event(response)
-
-    async def _stream(self, stream: CompletionStream, watch: Watch, send: Send, visit: RequestState) -> None:
-        try:
-            head = self._stream_headers + answer_headers(stream.limits, stream.fell_back)
-            await send({"type": "http.response.start", "status": 200, "headers": head})
-            last = b""
-            translator = None if self._dialect is None else self._dialect.translator()
-            try:
-                async for data in stream:
-                    if translator is not None:
-                        data = translator.feed(data)
-                    if stream.over:
-                        last = data if translator is None else data + translator.finish()
-                        break
-                    await send({"type": "http.response.body", "body": data, "more_body": True})
-            except DaybookError as error:
-                visit.outcome = error_kind(error)
-                if not isinstance(error, ProviderError):
-                    self._log.line("failed", level="error", request_id=visit.request_id, message=str(error))
-                last = self._error_event(error, visit.request_id)
-            except asyncio.CancelledError:
-                if watch.gone or not self._answerer.recorder.stopping:
-                    raise
-                visit.outcome = "shutdown"
-                last = self._error_event(going_down(), visit.request_id)
-            watch.stop()
-            await send({"type": "http.response.body", "body": last, "more_body": False})
-            if stream.call is not None and stream.call.status == "ok":
-                await stream.drain()
-        finally:
-            await stream.aclose()

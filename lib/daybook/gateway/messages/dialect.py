@@ -41,6 +41,3 @@ class Messages:
 
     def error(self, response: ErrorResponse) -> bytes:
         return orjson.dumps(error_body(response))
-
-    def error_event(self, response: ErrorResponse) -> bytes:
-        return b"event: error\ndata: " + self.error(response) + b"\n\n"

@@ -141,6 +141,10 @@ class MessageTranslator:
         events = [*self._close(), _event("message_delta", delta=delta, usage=counts), _event("message_stop")]
         return b"".join(events)
 
+    def error_event(self, response: ErrorResponse) -> bytes:
+        """The last event of a stream that broke."""
+        return b"event: error\ndata: %b\n\n" % orjson.dumps(error_body(response))
+
     def _chunk(self, data: bytes) -> Iterator[bytes]:
         try:
             chunk = orjson.loads(data)

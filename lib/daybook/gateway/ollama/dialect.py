@@ -68,9 +68,6 @@ class OllamaWords:
     def error(self, response: ErrorResponse) -> bytes:
         return response.body
 
-    def error_event(self, response: ErrorResponse) -> bytes:
-        return response.body + b"\n"
-
     def _line(self, answer: Mapping[str, Any], text: str, thinking: str | None) -> dict[str, Any]:
         at = datetime.fromtimestamp(answer.get("created") or 0, UTC)
         line: dict[str, Any] = {"model": answer.get("model"), "created_at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
@@ -107,6 +104,10 @@ class OllamaLines:
 
     def finish(self) -> bytes:
         return orjson.dumps(self._line(self._last, "", None) | _end(self._reason, self._usage)) + b"\n"
+
+    def error_event(self, response: ErrorResponse) -> bytes:
+        """The last line of a stream that broke."""
+        return response.body + b"\n"
 
 
 def _end(reason: Any, usage: Any) -> dict[str, Any]:

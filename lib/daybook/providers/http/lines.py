@@ -45,6 +45,7 @@ def joined(pieces: Iterable[Piece | None]) -> Piece | None:
     last = there[-1]
     return Piece(
         data=b"".join(piece.data for piece in there),
+        last=last.last,
         text="".join(piece.text for piece in there),
         deltas=sum(piece.deltas for piece in there),
         usage=last.usage,
