@@ -130,6 +130,7 @@ def test_a_budget_holds_what_calls_under_way_may_cost(allowance):
     settle(allowance, "a", one, cost="0.25")
     assert allowance.spent(one, "day", at=NOON, zone=ZONE) == (Decimal("0.25"), Decimal("0.4"))
     assert refused(allowance, "c", one, amount="1.01").retry_after is None
+    assert refused(allowance, "c", one, amount="1").retry_after == 12 * 3600
 
 
 def test_a_window_begins_anew_and_the_longer_one_goes_on(allowance):
@@ -162,6 +163,20 @@ def test_a_window_that_nobody_counted_begins_with_the_book(open_ledger):
     again.close()
     ledger.close()
     assert set(asked) == {("key ada", datetime(2026, 11, 27, tzinfo=UTC))}
+
+
+def test_a_window_can_be_begun_from_outside(open_ledger):
+    """What nobody counted yet is named; once begun it is what it is, whoever begins it again."""
+    allowance = Allowance(open_ledger(), spent_since=nothing_spent)
+    both, rate = scope(budget={"day": Decimal(1), "week": Decimal(2)}), scope("key bob", requests_per_minute=1)
+    at = {"at": NOON, "zone": ZONE}
+    assert allowance.uncounted([both, rate], **at) == [(both, "day"), (both, "week")]
+    allowance.begin_window(both, "day", Decimal("0.7"), **at)
+    allowance.begin_window(both, "day", Decimal("0.2"), **at)
+    assert allowance.uncounted([both, rate], **at) == [(both, "week")]
+    assert allowance.spent(both, "day", **at) == (Decimal("0.7"), 0)
+    assert allowance.uncounted([rate], **at) == []
+    allowance.close()
 
 
 def test_who_is_refused_by_one_has_used_nothing_of_the_others(allowance):
@@ -261,9 +276,9 @@ def test_who_is_alive_keeps_what_it_holds(redis):
     reserve(mine, "a", one, amount="0.6")
     (alive,) = redis.client.keys("daybook:alive:*")
     renewed = redis.client.pubsub()
-    redis.client.config_set("notify-keyspace-events", "K$")
+    redis.client.config_set("notify-keyspace-events", "K$x")
     renewed.subscribe(f"__keyspace@0__:{alive}")
-    assert [renewed.get_message(timeout=10)["type"] for _ in range(3)] == ["subscribe", "message", "message"]
+    assert [renewed.get_message(timeout=10)["data"] for _ in range(4)] == [1, "set", "set", "set"]  # never `expired`
     renewed.close()
     assert refused(other, "b", one, amount="0.1").limit == "parallel"
     mine.close()
