@@ -319,6 +319,12 @@ class DeploymentRevision:
     """US dollars a UTC day that the copies of a shadow may cost; None: no limit."""
     restores: int | None = None
     """The revision that a rollback went back to."""
+    automatic: bool | None = None
+    """Whether the endpoint promotes the candidate and rolls it back by itself; None: entered before it could."""
+    tolerance: Mapping[str, float] | None = None
+    """Measure → the loss that is put up with, where it is not the usual one."""
+    figures: Mapping[str, Any] | None = None
+    """What the change was decided by, where figures decided."""
     actor: str
     reason: str | None = None
 

@@ -9,7 +9,7 @@ import pytest
 from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.errors import BadDate, BadParameter
-from daybook.experiment.figures import Period
+from daybook.experiment.evidence import Period
 from daybook.experiment.report import Experiment
 from daybook.records import Call, Event
 from daybook.reporting.tables import to_records

@@ -52,6 +52,7 @@ BEHAVIOURS = (
     "uncounted",
     "gone",
     "raw",
+    "flaky",
 )
 
 
@@ -68,6 +69,8 @@ class Upstream:
         """What the model `raw` answers, whether a stream was asked for or not."""
         self.refusal: tuple[int, dict[str, str]] | None = None
         """The status and headers of that answer, where it is a refusal."""
+        self.flaked = 0
+        """Requests for the model `flaky`, of which each fifth fails."""
         self.limits: dict[str, str] = {}
         """Headers of the answers of the model `good`."""
         self.url = ""
@@ -120,6 +123,9 @@ class Upstream:
             "long": (400, "maximum context length is 10 tokens", "context_length_exceeded", {}),
             "gone": (404, "The model `gone` does not exist", "model_not_found", {}),
         }
+        if model == "flaky":
+            self.flaked += 1
+            model = "good" if self.flaked % 5 else "down"
         if model in refusals:
             status, message, code, headers = refusals[model]
             error = {"message": message, "type": "x", "param": None, "code": code}
@@ -244,13 +250,22 @@ def served(
     *,
     exposed: bool = False,
     drain_every: float = 3600,
+    watch_every: float = 3600,
     grace: float = 5.0,
     env: Mapping[str, str] | None = None,
     **limits: Any,
 ) -> Iterator[Endpoint]:
     lines: list[bytes] = []
     key = Keys(settings.home / "keys.json").create("ada", actor="test")
-    parts = build(settings, exposed=exposed, write=lines.append, catalogue=models, env=env, drain_every=drain_every)
+    parts = build(
+        settings,
+        exposed=exposed,
+        write=lines.append,
+        catalogue=models,
+        env=env,
+        drain_every=drain_every,
+        watch_every=watch_every,
+    )
     up = threading.Event()
     sock = bind("127.0.0.1", 0)
     server = Server(parts, sock, ready=lambda _url: up.set(), grace=grace, **limits)

@@ -175,10 +175,11 @@ def test_status_shows_the_shares_and_every_change(endpoint, deploy):
     assert [line.split() for line in lines[3:6]] == [
         ["version", "model", "percent"], ["v1", "good", "95", "live"], ["v2", "echo", "5", "candidate"],
     ]  # fmt: skip
-    assert lines[7].startswith("r1  ")
-    assert "created: v1 99 %, v2 1 % by cli:" in lines[7]
-    assert lines[7].endswith(": new model")
-    assert "promoted: v1 95 %, v2 5 % by cli:" in lines[8]
+    assert lines[7] == "Cannot tell: no call of v2 or v1 since the trial began. (the endpoint decides)"
+    assert lines[9].startswith("r1  ")
+    assert "created: v1 99 %, v2 1 % by cli:" in lines[9]
+    assert lines[9].endswith(": new model")
+    assert "promoted: v1 95 %, v2 5 % by cli:" in lines[10]
     row = json.loads(deploy("status", "chat", "--json"))
     assert (row["percent"], [past["action"] for past in row["history"]]) == (
         {"v1": "95", "v2": "5"}, ["created", "promoted"],

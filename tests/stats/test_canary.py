@@ -131,14 +131,16 @@ def test_a_version_that_answers_nothing_is_rolled_back_on_its_errors():
     assert (found.action, found.measured["errors"].state) == ("roll back", "worse")
 
 
-def test_an_unknown_price_is_not_spoken_of_and_stops_nothing():
-    """Neither version's cost is judged where one price is unknown in any period."""
+def test_an_unknown_price_is_not_spoken_of_and_is_never_promoted():
+    """Neither version's cost is judged where one price is unknown in any period; how many calls more would tell is not
+    known, since more calls do not tell. What is worse all the same is rolled back."""
     unknown = Version(20_000, 400, SAME.latency, None)
     for pair in ((SAME, unknown), (unknown, SAME)):
         found = judge([pair, (SAME, SAME)])
-        assert found.action == "promote"
+        assert (found.action, found.verdict, found.more) == ("wait", "cannot tell", None)
         cost = found.measured["cost"]
         assert (cost.state, cost.value, cost.low, cost.high, cost.n) == ("unknown", None, None, None, 0)
+    assert judge([(SAME, Version(20_000, 1_200, SAME.latency, None))]).action == "roll back"
 
 
 def test_few_scores_do_not_hold_it_up():

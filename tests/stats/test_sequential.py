@@ -303,3 +303,20 @@ def test_more_calls_are_those_beyond_the_ones_there_are():
     assert more_calls(1000, lambda factor: True) == 0
     assert more_calls(1000, lambda factor: factor >= 1024) == pytest.approx(1_023_000, rel=0.001)
     assert more_calls(1000, lambda factor: factor >= inf) is None
+
+
+@pytest.mark.parametrize("value", [0.001, 0.1, 1 / 3, 7e-7, -0.3, 0.0])
+@pytest.mark.parametrize(("n_a", "n_b"), [(18_000, 2_060), (100, 100), (777, 3_001)])
+def test_values_that_are_all_the_same_do_not_differ(value, n_a, n_b):
+    """However their sums are rounded: neither better nor worse by a last digit. A real difference is one."""
+
+    def summed(n, each):
+        total = squares = 0.0
+        for _ in range(n):
+            total, squares = total + each, squares + each * each
+        return Moments(n, total, squares)
+
+    same = mean_difference([(summed(n_a, value), summed(n_b, value))])
+    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
+    more = mean_difference([(summed(n_a, value), summed(n_b, value + 1))])
+    assert (more.value, more.low) == (pytest.approx(1.0), more.value)

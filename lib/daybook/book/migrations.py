@@ -133,6 +133,14 @@ MIGRATIONS = (
             actor text not null, reason text);
         """,
     ),
+    Migration(
+        "0010_canaries_that_judge_themselves",
+        """
+        alter table deployments add column automatic boolean;
+        alter table deployments add column tolerance {json};
+        alter table deployments add column figures {json};
+        """,
+    ),
 )
 
 _RECORD = "create table if not exists schema_migrations (name text not null primary key, applied_at timestamptz)"

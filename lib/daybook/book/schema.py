@@ -217,6 +217,9 @@ deployments = _table(
     steps=MAPPING,
     budget=MONEY,
     restores=COUNT,
+    automatic=FLAG,
+    tolerance=MAPPING,
+    figures=MAPPING,
     actor=TEXT,
     reason=TEXT,
 )

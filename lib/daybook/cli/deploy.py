@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ def deploy() -> None:
 
     \b
     ab          each version has its share             create, weights
-    canary      1, 5, 25, 50, 100 % to the candidate   create, promote, rollback
+    canary      1, 5, 25, 50, 100 % to the candidate   create, promote, rollback, judge, automatic
     blue_green  one version is live                    create, switch, rollback
     shadow      one is live, one gets copies           create, promote, rollback
 
@@ -64,6 +64,11 @@ def deploy() -> None:
 )
 @click.option("--steps", default="1,5,25,50,100", show_default=True, help="Percent that a canary's candidate gets.")
 @click.option("--budget", help="US dollars a UTC day for the copies of a shadow.")
+@click.option("--manual", is_flag=True, help="A canary that the endpoint leaves to you.")
+@click.option(
+    "--tolerate",
+    help="The loss that is put up with in a canary, as shares: errors=0.01,latency=0.1,cost=0.1,score=0.05 (defaults).",
+)
 @click.option("--anew", is_flag=True, help="Put this in the place of the deployment of that name.")
 @_WHY
 @_JSON
@@ -77,6 +82,8 @@ def create(
     sticky: str,
     steps: str,
     budget: str | None,
+    manual: bool,
+    tolerate: str | None,
     anew: bool,
     reason: str | None,
     as_json: bool,
@@ -103,6 +110,8 @@ def create(
             sticky=sticky,
             steps=_whole(steps),
             budget=_dollars(budget),
+            automatic=False if manual else None,
+            tolerance=None if tolerate is None else _shares(_pairs(tolerate.split(","), "MEASURE=SHARE")),
             anew=anew,
             actor=f"cli:{user()}",
             reason=reason,
@@ -135,16 +144,25 @@ def list_(as_json: bool) -> int:
 @_NAME
 @_JSON
 def status(name: str, as_json: bool) -> int:
-    """One deployment: its versions and shares, and every change so far.
+    """One deployment: its versions and shares, how a canary's trial stands, and every change so far.
+
+    What is shown of a trial is what the endpoint decides by; looking changes nothing. `*` marks what the endpoint
+    decided.
 
     \b
     Example:
       daybook deploy status summarizer
     """
+    from daybook.experiment.judge import ACTOR, assess, figures
+
     with _open() as deployments:
         now, history = deployments.get(name), deployments.history(name)
+        judgement = assess(deployments.book, history)
     if as_json:
-        row = _row(now) | {"history": [_row(revision) for revision in history]}
+        row = _row(now) | {
+            "history": [_row(revision) for revision in history],
+            "trial": None if judgement is None else figures(judgement),
+        }
         click.echo(orjson.dumps(row, option=orjson.OPT_INDENT_2))
         return 0
     click.echo(_table([now]))
@@ -156,12 +174,62 @@ def status(name: str, as_json: bool) -> int:
         rows.append((version, model, shown["percent"][version], part))
     click.echo(aligned(rows))
     click.echo()
+    if judgement is not None:
+        who = "the endpoint decides" if now.automatic else "you decide: daybook deploy judge, promote or rollback"
+        click.echo(f"{judgement.sentence} ({who})")
+        click.echo()
     for revision in history:
         why = "" if revision.reason is None else f": {revision.reason}"
+        mark = "*" if revision.actor == ACTOR else " "
         click.echo(
-            f"r{revision.revision}  {revision.at:%Y-%m-%d %H:%M}  {_sentence(revision)} by {revision.actor}{why}"
+            f"r{revision.revision}{mark} {revision.at:%Y-%m-%d %H:%M}  {_sentence(revision)} by {revision.actor}{why}"
         )
     return 0
+
+
+@deploy.command()
+@_NAME
+@_JSON
+def judge(name: str, as_json: bool) -> int:
+    """Judge a canary by its calls so far: promote its candidate a step, roll it back, or wait.
+
+    The endpoint does the same by itself every few seconds unless the canary is manual. Looking more often makes no
+    decision worse.
+
+    \b
+    Example:
+      daybook deploy judge triage
+    """
+    from daybook.experiment.judge import figures
+    from daybook.experiment.judge import judge as judge_
+
+    with _open() as deployments:
+        judgement = judge_(deployments, name, actor=f"cli:{user()}")
+    if as_json:
+        changed = None if judgement.changed is None else _row(judgement.changed)
+        click.echo(orjson.dumps(figures(judgement) | {"changed": changed}, option=orjson.OPT_INDENT_2))
+        return 0
+    click.echo(judgement.sentence)
+    if judgement.changed is not None:
+        click.echo(_told(judgement.changed))
+    return 0
+
+
+@deploy.command()
+@_NAME
+@click.argument("state", type=click.Choice(["on", "off"]))
+@_WHY
+@_JSON
+def automatic(name: str, state: str, reason: str | None, as_json: bool) -> int:
+    """Have the endpoint judge a canary (on), or leave it to you (off).
+
+    \b
+    Example:
+      daybook deploy automatic triage off --reason "over the holidays"
+    """
+    with _open() as deployments:
+        changed = deployments.set_automatic(name, automatic=state == "on", actor=f"cli:{user()}", reason=reason)
+    return _echo(changed, as_json)
 
 
 @deploy.command()
@@ -302,6 +370,13 @@ def _pairs(given: Sequence[str], form: str) -> dict[str, str]:
             raise click.UsageError(f"{name.strip()} is given twice.")
         pairs[name.strip()] = value.strip()
     return pairs
+
+
+def _shares(pairs: Mapping[str, str]) -> dict[str, float]:
+    try:
+        return {measure: float(share) for measure, share in pairs.items()}
+    except ValueError:
+        raise click.UsageError(f"{', '.join(pairs.values())} are not all shares: say errors=0.01.") from None
 
 
 def _whole(steps: str) -> list[int]:

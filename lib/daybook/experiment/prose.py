@@ -38,12 +38,17 @@ def sentence(experiment: ExperimentFigures) -> str:
         return f"{b} is **better** than {a}: {better}, {rest}, after {seen}. Promote it."
     if decision.verdict == "no worse":
         return f"{b} is **no worse** than {a} by more than is tolerated, after {seen}. It can be promoted."
-    return f"Whether {b} or {a} is better **cannot be told yet**, after {seen}.{_more(decision)}"
+    return f"Whether {b} or {a} is better **cannot be told yet**, after {seen}.{_more(experiment, decision)}"
 
 
-def _more(decision: Decision) -> str:
+def _more(experiment: ExperimentFigures, decision: Decision) -> str:
     if decision.ratio is not None and not decision.ratio.kept:
         return " The calls were not split as configured, which more of them do not mend."
+    if experiment.unpriced and decision.measured["cost"].state == "unknown":
+        return (
+            f" The price of {count(experiment.unpriced, 'answered call')} is unknown, which more of them do not mend:"
+            " what costs nobody knows how much is not promoted."
+        )
     if decision.more is not None:
         return f" If everything stays as it is, about **{count(_rounded(decision.more), 'call')} more** tell."
     if decision.those("cannot tell"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from daybook import providers
@@ -14,9 +15,11 @@ from daybook.access.limits import LimitsFile
 from daybook.access.spending import Spending
 from daybook.clock import Clock, SystemClock
 from daybook.errors import UnknownModel
+from daybook.experiment.judge import judge_all
 from daybook.gateway.admission import Admission
 from daybook.gateway.auth import Auth
 from daybook.gateway.auth_failures import AuthFailures
+from daybook.gateway.book_watch import EVERY, BookWatch
 from daybook.gateway.drain_timer import DrainTimer
 from daybook.gateway.logs import Log, to_stderr
 from daybook.gateway.models import Models
@@ -36,6 +39,7 @@ from daybook.providers.hf.provider import HuggingFace
 from daybook.providers.port import Provider
 from daybook.providers.upstream import Upstream
 from daybook.records import Usage
+from daybook.routing.deployments import Deployments
 from daybook.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,6 +73,7 @@ class Components:
     refusals: AuthFailures
     metrics: Metrics
     drainer: DrainTimer
+    watch: BookWatch
     health: Health
     models: Models
     tasks: Tasks
@@ -82,6 +87,7 @@ class Components:
     def start(self) -> None:
         """Begin to drain, and warm up what the first call would otherwise wait for. Returns at once."""
         self.drainer.start()
+        self.watch.start()
         self._warming = [asyncio.create_task(self._warm(name)) for name in self._used()]
         self._warming.append(asyncio.create_task(asyncio.to_thread(self._warm_prices)))
         self._warming.append(asyncio.create_task(self.refusals.keep()))
@@ -129,6 +135,7 @@ class Components:
         await self.upstreams.aclose()
         await self.task_models.aclose()
         self.refusals.flush(all_=True)
+        await asyncio.to_thread(self.watch.stop)
         await asyncio.to_thread(self.drainer.stop)
         self.admission.allowance.close()
         if self.traces is not None:
@@ -145,6 +152,7 @@ def build(
     catalogue: Catalogue | None = None,
     env: Mapping[str, str] | None = None,
     drain_every: float = 5.0,
+    watch_every: float = EVERY,
 ) -> Components:
     """The parts of an endpoint over `settings`. `exposed`: bound where other machines can reach it. `env`: where the
     upstreams' API keys are found. Raises SettingsError for a models.yml that contradicts itself."""
@@ -198,6 +206,13 @@ def build(
     answerer.shadow.budget = admission
 
     drainer = DrainTimer(lambda: open_book(_PATIENCE), clock=clock, log=log, interval=drain_every)
+    watch = BookWatch(
+        {"canaries": partial(_judge_canaries, clock=clock, log=log)},
+        lambda: open_book(_PATIENCE),
+        home=settings.home,
+        log=log,
+        interval=watch_every,
+    )
     refusals = AuthFailures(journal, clock=clock, count=metrics.turned_away)
     metrics.watch(
         journal=journal.state,
@@ -218,6 +233,7 @@ def build(
         refusals=refusals,
         metrics=metrics,
         drainer=drainer,
+        watch=watch,
         health=Health(
             upstreams=tuple(upstreams),
             providers=upstreams,
@@ -252,6 +268,15 @@ def _traces(env: Mapping[str, str], clock: Clock) -> Traces | None:
     from daybook.gateway.monitoring.traces import Traces
 
     return Traces(url, clock)
+
+
+def _judge_canaries(book: Book, *, clock: Clock, log: Log) -> None:
+    """Publish the deployments as the book has them now, whoever changed them, and judge those that are on trial."""
+    deployments = Deployments(book, clock)
+    for judgement in judge_all(deployments, deployments.publish()):
+        if judgement.changed is not None:
+            revision = judgement.changed
+            log.line("deployment", name=revision.name, action=revision.action, revision=revision.revision)
 
 
 def _labels(catalogue: Catalogue) -> dict[str, str]:

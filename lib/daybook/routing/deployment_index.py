@@ -111,5 +111,4 @@ def publish(home: Path, revisions: Iterable[DeploymentRevision]) -> None:
     path = home / FILE
     if path.exists() and path.read_bytes() == data:
         return
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     atomic.replace(path, data)

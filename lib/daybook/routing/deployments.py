@@ -5,7 +5,7 @@
     deployments.rollback("summarizer", actor="ada")        the candidate gets nothing; or back to what was live before
 
     ab           each version has its share            weights
-    canary       the candidate's share grows           promote · rollback
+    canary       the candidate's share grows           promote · rollback · automatic
     blue_green   one version is live                   switch · rollback
     shadow       one is live, one gets copies          promote · rollback
 
@@ -23,19 +23,26 @@ from dataclasses import replace
 from datetime import UTC
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
+from math import isfinite
+from typing import Any, Protocol
 
+from daybook import atomic
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BadParameter, Superseded, UnknownModel
-from daybook.ports import Books
+from daybook.ports import Books, NamedRows
 from daybook.records import DeploymentRevision, Event
 from daybook.routing.deployment_index import STICKY, publish
 from daybook.routing.split import WHOLE, in_order, percent, read_weights
+from daybook.stats.canary import MEASURES
 
 STRATEGIES = ("ab", "canary", "blue_green", "shadow")
 STEPS = (1, 5, 25, 50, 100)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _CHANGING = threading.Lock()
+
+
+class DeploymentBook(Books, NamedRows, Protocol):
+    """The book that deployments are in."""
 
 
 class Deployments:
@@ -45,8 +52,10 @@ class Deployments:
     `revision`: what the change is based on, where that was read before; `figures`: what it was decided by, kept with
     its event."""
 
-    def __init__(self, book: Books, clock: Clock | None = None, check: Callable[[str], object] | None = None) -> None:
-        self._book = book
+    def __init__(
+        self, book: DeploymentBook, clock: Clock | None = None, check: Callable[[str], object] | None = None
+    ) -> None:
+        self.book = book
         self._clock = clock or SystemClock()
         self._check = check or (lambda _model: None)
 
@@ -65,14 +74,20 @@ class Deployments:
         latest = {revision.name: revision for revision in self._read("", {})}
         return [revision for _, revision in sorted(latest.items()) if revision.action != "removed"]
 
-    def publish(self) -> None:
-        """Write what running endpoints read."""
-        publish(self._book.home, self.list())
+    def publish(self) -> Sequence[DeploymentRevision]:
+        """Write what running endpoints of this home read, and return it. Who writes last has read last: what another
+        process published in the meantime is never put back."""
+        home = self.book.home
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with atomic.alone(home / "deployments.lock"):
+            known = self.list()
+            publish(home, known)
+        return known
 
     def _read(self, where: str, params: Mapping[str, Any]) -> Sequence[DeploymentRevision]:
         query = f"select * from deployments{where} order by name, revision, claim"  # noqa: S608 - one of two texts of ours
         first: dict[str, DeploymentRevision] = {}
-        for row in self._book.rows(query, params):
+        for row in self.book.rows(query, params):
             first.setdefault(row["id"], _revision_of(row))
         return tuple(first.values())
 
@@ -99,11 +114,14 @@ class Deployments:
         sticky: str = "session",
         steps: Sequence[int] = STEPS,
         budget: Decimal | None = None,
+        automatic: bool | None = None,
+        tolerance: Mapping[str, float] | None = None,
         reason: str | None = None,
         anew: bool = False,
     ) -> DeploymentRevision:
         """Make a deployment of `versions`, each with its model; `anew`: or put this in the place of the one of that
-        name. `live`: default the oldest version; `candidate`: the newest of the others.
+        name. `live`: default the oldest version; `candidate`: the newest of the others. `automatic`: whether a canary
+        is judged by the endpoint, which it is by default; `tolerance`: the loss that is put up with, by measure.
 
         Raises BadParameter for what cannot be meant, and what `check` raises."""
         versions = {version: versions[version] for version in in_order(versions)}
@@ -119,7 +137,13 @@ class Deployments:
         new = DeploymentRevision(
             id="", claim="", at=self._clock.now(), name=name, revision=0, action="replaced" if there else "created",
             strategy=strategy, versions=versions, weights={}, sticky=sticky, actor=actor, reason=reason, budget=budget,
+            tolerance=_check_tolerance(tolerance),
         )  # fmt: skip
+        if strategy != "canary" and (automatic or tolerance):
+            raise BadParameter(
+                f"{'An' if strategy == 'ab' else 'A'} {strategy} is not judged by itself.",
+                remedy="Leave automatic and the tolerance out, or say strategy canary.",
+            )
         if strategy == "ab":
             if live or candidate:
                 raise BadParameter("An A/B has no live version and no candidate.", remedy="Give weights.")
@@ -141,7 +165,8 @@ class Deployments:
         new = replace(new, candidate=candidate)
         if strategy == "canary":
             steps = _check_steps(steps)
-            new = replace(new, steps=steps, weights=_shares(live, candidate, steps[0], versions))
+            shares = _shares(live, candidate, steps[0], versions)
+            new = replace(new, steps=steps, weights=shares, automatic=automatic is not False)
         return self._enter(new, history)
 
     def set_weights(
@@ -175,6 +200,17 @@ class Deployments:
         else:
             change = {"weights": _shares(now.live, now.candidate, share, now.versions)}
         return self._move(history, "promoted", actor, reason, **change, **based)
+
+    def set_automatic(
+        self, name: str, *, automatic: bool, actor: str, reason: str | None = None, **based: Any
+    ) -> DeploymentRevision:
+        """Have a canary judged by the endpoint, or leave it to people. Where that is so already, nothing is entered."""
+        history = self._present(name)
+        now = history[-1]
+        _only(now, ("canary",), "is not judged by itself", "Promote, switch or roll back.")
+        if bool(now.automatic) is automatic:
+            return now
+        return self._move(history, "automatic" if automatic else "manual", actor, reason, automatic=automatic, **based)
 
     def switch(
         self, name: str, version: str, *, actor: str, reason: str | None = None, **based: Any
@@ -227,19 +263,14 @@ class Deployments:
         now = history[-1]
         if revision is not None and revision != now.revision:
             raise _superseded(now)
-        new = replace(now, **{"restores": None} | change, action=action, actor=actor, reason=reason)
-        return self._enter(new, history, figures)
+        new = replace(now, **{"restores": None} | change, action=action, actor=actor, reason=reason, figures=figures)
+        return self._enter(new, history)
 
-    def _enter(
-        self,
-        new: DeploymentRevision,
-        history: Sequence[DeploymentRevision],
-        figures: Mapping[str, Any] | None = None,
-    ) -> DeploymentRevision:
+    def _enter(self, new: DeploymentRevision, history: Sequence[DeploymentRevision]) -> DeploymentRevision:
         number = len(history) + 1
         new = replace(new, id=f"{new.name}:r{number}", claim=new_id(), revision=number, at=self._clock.now())
         with _CHANGING:
-            self._book.append(new)
+            self.book.append(new)
             kept = self.history(new.name)[number - 1]
         if kept.claim != new.claim:
             raise _superseded(kept)
@@ -251,9 +282,9 @@ class Deployments:
             "after": None if new.action == "removed" else _shown(new),
             "reason": new.reason,
         }
-        if figures is not None:
-            details["figures"] = dict(figures)
-        self._book.append(
+        if new.figures is not None:
+            details["figures"] = dict(new.figures)
+        self.book.append(
             Event(
                 id=new_id(),
                 at=new.at,
@@ -314,7 +345,26 @@ def to_dict(revision: DeploymentRevision) -> dict[str, Any]:
         "steps": list(revision.steps),
         "budget": None if revision.budget is None else f"{revision.budget.normalize():f}",
         "restores": revision.restores,
+        "automatic": revision.automatic,
+        "tolerance": revision.tolerance,
+        "figures": revision.figures,
     }
+
+
+def find_trial(history: Sequence[DeploymentRevision]) -> Sequence[DeploymentRevision]:
+    """The revisions of the trial that a canary's candidate is on now, oldest first; empty: it is on none. A trial
+    begins when the candidate gets its first calls, also where it had some before and was rolled back."""
+    trial: list[DeploymentRevision] = []
+    for revision in reversed(history):
+        pair = (revision.live, revision.candidate)
+        if revision.strategy != "canary" or pair != (history[-1].live, history[-1].candidate):
+            break
+        if revision.action == "removed" or not revision.weights.get(revision.candidate or "", 0):
+            break
+        trial.append(revision)
+        if revision.action in ("created", "replaced"):
+            break
+    return trial[::-1]
 
 
 def _revision_of(row: Mapping[str, Any]) -> DeploymentRevision:
@@ -386,6 +436,20 @@ def _check_steps(steps: Sequence[int]) -> tuple[int, ...]:
             remedy=f"Say {','.join(map(str, STEPS))}, or others in percent.",
         )
     return tuple(steps)
+
+
+def _check_tolerance(tolerance: Mapping[str, float] | None) -> Mapping[str, float] | None:
+    for measure, loss in (tolerance or {}).items():
+        if measure not in MEASURES:
+            raise BadParameter(
+                f"{measure[:40]!r} is no measure.", remedy=f"A loss is put up with in: {', '.join(MEASURES)}."
+            )
+        if not isinstance(loss, int | float) or isinstance(loss, bool) or not isfinite(loss) or not 0 < loss <= 1:
+            raise BadParameter(
+                f"The tolerated loss in {measure} is {loss!r}.",
+                remedy="Say a share above 0 and up to 1: errors 0.01 is a point, latency 0.1 a tenth of it.",
+            )
+    return dict(tolerance) if tolerance else None
 
 
 def _shares(live: str, candidate: str, share: int, versions: Mapping[str, str]) -> dict[str, int]:

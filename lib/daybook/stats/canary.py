@@ -6,8 +6,8 @@
 A version is rolled back once it is surely worse than the other in one measure, and not surely within what is tolerated;
 promoted once it is surely within that in every measure that is known, and the split is not known to be broken; until
 then one waits. "Surely": the interval of `stats.sequential` says so. All measures share one level, by Bonferroni: where
-nothing differs, a version is ever rolled back, or called better, with a probability of 5 % at most. Errors and latency
-must be known; cost and score count where they are, and are not spoken of where they are not.
+nothing differs, a version is ever rolled back, or called better, with a probability of 5 % at most. Errors, latency and
+cost must be known: what was not checked is not promoted. The score counts where somebody gave one.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from daybook.stats.sequential import (
 )
 
 MEASURES = ("errors", "latency", "cost", "score")
+NEEDED = ("errors", "latency", "cost")
+"""What has to be known before a version is promoted."""
 Action = Literal["promote", "roll back", "wait"]
 State = Literal["better", "not worse", "worse", "cannot tell", "unknown"]
 
@@ -155,7 +157,7 @@ def judge(
         measured = {name: _look_ahead(measure, seen, tolerance, each, calls) for name, measure in measured.items()}
     action = _act(measured, ratio)
     more = None
-    if action == "wait":
+    if action == "wait" and not any(measured[name].state == "unknown" for name in NEEDED):
         open_ = [measure.more for measure in measured.values() if measure.state == "cannot tell"]
         more = max((n for n in open_ if n is not None), default=None) if None not in open_ else None
     return Decision(action, measured, calls, ratio, 1 - each, more)
@@ -165,7 +167,7 @@ def _act(measured: Mapping[str, MeasuredEffect], ratio: SampleRatio | None) -> A
     states = {name: measure.state for name, measure in measured.items()}
     if "worse" in states.values():
         return "roll back"
-    known = states["errors"] != "unknown" and states["latency"] != "unknown"
+    known = all(states[name] != "unknown" for name in NEEDED)
     split = ratio is None or ratio.kept
     return "promote" if known and split and "cannot tell" not in states.values() else "wait"
 

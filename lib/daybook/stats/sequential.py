@@ -136,7 +136,9 @@ def mean_difference(
     varied = [(a, b) for a, b in used if a.variance + b.variance > 0]
     if not varied:
         a, b = used[-1]
-        value = b.total / b.n - a.total / a.n
+        mean_a, mean_b = a.total / a.n, b.total / b.n
+        # Sums of many equal values differ in their last digits: that is no difference.
+        value = 0.0 if abs(mean_b - mean_a) <= 1e-9 * abs(mean_a) else mean_b - mean_a
         return Estimate(value, value, value, level, n)
     weights = [1 / (a.variance / a.n + b.variance / b.n) for a, b in varied]
     information = sum(weights)

@@ -4,6 +4,8 @@
     POST /ml/deploy/update-traffic    {"name": …, "action": "weights", "weights": {"v1": 90, "v2": 10}}
                                       {"name": …, "action": "promote" | "rollback"}
                                       {"name": …, "action": "switch", "version": "v2"}
+                                      {"name": …, "action": "judge"}
+                                      {"name": …, "action": "automatic" | "manual"}
 
 The book is read and written in a thread: a request that changes nothing here never waits for it.
 """
@@ -18,6 +20,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from daybook.access.keys import Key
+from daybook.experiment.judge import assess, figures, judge
 from daybook.gateway.components import Components
 from daybook.gateway.http.body import parse
 from daybook.gateway.http.errors import Refusal, bad_request
@@ -26,7 +29,7 @@ from daybook.routing.deployments import Deployments, to_dict
 LONGEST = 64 * 1024
 PATIENCE = 5.0
 """Seconds that a book in use is waited for."""
-_ACTIONS = ("weights", "promote", "rollback", "switch")
+_ACTIONS = ("weights", "promote", "rollback", "switch", "judge", "automatic", "manual")
 _FIELDS: Mapping[str, type] = {
     "name": str,
     "action": str,
@@ -72,6 +75,9 @@ _STATUS: dict[str, Any] = {
     "steps": [],
     "budget": None,
     "restores": None,
+    "automatic": None,
+    "tolerance": None,
+    "figures": None,
 }
 T = TypeVar("T")
 
@@ -108,21 +114,25 @@ def routes(parts: Components) -> APIRouter:
 
     @router.get("/status", responses={200: answer})
     async def status(request: Request, name: str | None = None) -> Response:
-        """All deployments; with `name` that one, and its `history`. `percent` is of all calls."""
+        """All deployments; with `name` that one, its `history`, and how a canary's `trial` stands: what it rests on,
+        and about how many calls more would decide. `percent` is of all calls."""
         admitted(request)
 
         def read(deployments: Deployments) -> list[dict[str, Any]]:
             if name is None:
                 return [to_dict(revision) for revision in deployments.list()]
-            history = [to_dict(revision) for revision in deployments.history(name)]
-            return [to_dict(deployments.get(name)) | {"history": history}]
+            now, history = deployments.get(name), deployments.history(name)
+            judgement = assess(deployments.book, history)
+            trial = None if judgement is None else figures(judgement)
+            return [to_dict(now) | {"history": [to_dict(revision) for revision in history], "trial": trial}]
 
         return _json({"deployments": await asyncio.to_thread(with_book, read)})
 
     @router.post("/update-traffic", responses={200: one}, openapi_extra={"requestBody": body})
     async def update_traffic(request: Request) -> Response:
         """Change who answers: the weights of an A/B, the next step of a canary, the live version of a blue/green, or a
-        step back."""
+        step back. `judge` does with a canary what its calls allow, which may be nothing; `automatic` and `manual` say
+        whether the endpoint does so by itself."""
         key = admin(request)
         asked = _asked(await _body(request))
 
@@ -136,6 +146,12 @@ def routes(parts: Components) -> APIRouter:
                 return to_dict(deployments.set_weights(asked["name"], asked["weights"], **based))
             if asked["action"] == "switch":
                 return to_dict(deployments.switch(asked["name"], asked["version"], **based))
+            if asked["action"] in ("automatic", "manual"):
+                automatic = asked["action"] == "automatic"
+                return to_dict(deployments.set_automatic(asked["name"], automatic=automatic, **based))
+            if asked["action"] == "judge":
+                judgement = judge(deployments, asked["name"], actor=based["actor"])
+                return to_dict(judgement.changed or judgement.revision) | {"trial": figures(judgement)}
             act = deployments.promote if asked["action"] == "promote" else deployments.rollback
             return to_dict(act(asked["name"], **based))
 

@@ -1,0 +1,327 @@
+"""Canaries judged by their calls in the book, on DuckDB and on Postgres: promoted, rolled back or left alone."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from daybook.book import Book
+from daybook.clock import FixedClock
+from daybook.errors import BadParameter, Superseded
+from daybook.experiment.judge import ACTOR, STEP_CALLS, assess, figures, judge, judge_all
+from daybook.records import Call, Event
+from daybook.routing.deployments import Deployments
+from daybook.stats.sequential import Share, share_difference
+
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+PAIR = {"v1": "old", "v2": "new"}
+
+
+class Day:
+    """A book, its deployments, and a clock that the test moves on; `calls` are made now, a millisecond apart."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.clock = FixedClock(NOON)
+        self.deployments = Deployments(book, self.clock)
+        self.n = 0
+
+    def create(self, **more):
+        known = {"strategy": "canary", "steps": (10, 50, 100), "actor": "ada"}
+        return self.deployments.create("chat", PAIR, **(known | more))
+
+    def calls(self, v1=0, v2=0, *, failed=0, slower=1.0, cost=Decimal("0.001"), **fields):
+        """So many of each version, alike but for what the second does: it fails the first `failed` times."""
+        for variant, calls in (("v1", v1), ("v2", v2)):
+            for k in range(calls):
+                self.n += 1
+                error = variant == "v2" and k < failed
+                seconds = (0.9 + 0.02 * (k % 11)) * (slower if variant == "v2" else 1.0)
+                facts = {
+                    "request_id": f"r{self.n}", "at": self.clock.now() + timedelta(milliseconds=self.n),
+                    "latency": seconds,
+                    "endpoint": "/v1/chat/completions", "requested_model": "chat", "variant": variant,
+                    "status": "error" if error else "ok", "cost": None if error else cost, "caller": f"c{self.n}",
+                }  # fmt: skip
+                self.book.append(Call(id=f"{self.n:032x}", **(facts | fields)))
+
+    def later(self, seconds=3600):
+        self.clock.at += timedelta(seconds=seconds)
+
+    def judge(self):
+        return judge(self.deployments, "chat", actor="ops")
+
+    @property
+    def share(self):
+        return self.deployments.get("chat").weights["v2"]
+
+
+@pytest.fixture
+def day(book_url, home):
+    with Book(book_url, home) as book:
+        yield Day(book)
+
+
+def events(day, action):
+    return [e["details"] for e in day.book.rows("select * from events order by time, id") if e["action"] == action]
+
+
+def test_one_that_fails_is_rolled_back_with_the_figures_that_decided_it(day):
+    """40 of 200 against none of 1,800: errors decide, by the interval of these very counts; the event, the revision and
+    what is shown say the same."""
+    day.create()
+    day.calls(1800, 200, failed=40)
+    day.later()
+    judgement = day.judge()
+    assert (judgement.action, day.share) == ("roll back", 0)
+    expected = share_difference([(Share(0, 1800), Share(40, 200))], alpha=0.05 / 4)
+    (details,) = events(day, "deployment.rolled_back")
+    kept = details["figures"]
+    assert (details["before"]["percent"], details["after"]["percent"]) == (
+        {"v1": "90", "v2": "10"},
+        {"v1": "100", "v2": "0"},
+    )
+    errors = kept["measures"]["errors"]
+    assert errors == {
+        "value": pytest.approx(0.2), "low": pytest.approx(expected.low), "high": pytest.approx(expected.high),
+        "tolerated": 0.01, "state": "worse", "n": 2000, "more": None,
+    }  # fmt: skip
+    assert {name: kept[name] for name in kept if name not in ("measures", "sample_ratio")} == {
+        "action": "roll back", "verdict": "worse", "sentence": "v2 is worse than v1 in errors, after 2,000 calls.",
+        "compared": ["v1", "v2"], "since": NOON.isoformat(), "percent": {"v1": "90", "v2": "10"}, "step_calls": 200,
+        "calls": 2000, "calls_more": None, "criteria": ["errors"], "level": 0.9875,
+        "versions": {"v1": {"calls": 1800, "failed": 0}, "v2": {"calls": 200, "failed": 40}},
+    }  # fmt: skip
+    assert (kept["sample_ratio"]["counts"], kept["sample_ratio"]["kept"]) == ({"v1": 1800, "v2": 200}, True)
+    last = day.deployments.get("chat")
+    assert (last.figures, last.reason, last.actor, last.action) == (kept, kept["sentence"], "ops", "rolled_back")
+    assert kept == figures(judgement)
+
+
+@pytest.mark.parametrize(
+    ("second", "criterion"),
+    [({"slower": 1.5}, "latency"), ({"cost": Decimal("0.002")}, "cost")],
+)
+def test_slower_or_dearer_is_rolled_back_too(day, second, criterion):
+    """By the one measure that is worse."""
+    day.create()
+    day.calls(2700)
+    day.calls(0, 300, **second)
+    day.later()
+    judgement = day.judge()
+    assert (judgement.action, judgement.changed.figures["criteria"]) == ("roll back", [criterion])
+
+
+def test_a_good_one_goes_up_step_by_step_until_it_is_live(day):
+    """10, 50 and then all: each step waits for its own calls, and the evidence of the steps before counts on."""
+    day.create()
+    steps = []
+    for v1, v2 in ((18_000, 2_000), (60, STEP_CALLS - 1), (0, 1)):
+        day.later()
+        day.calls(v1, v2)
+        day.later()
+        steps.append((day.judge().action, day.share))
+    assert steps == [("promote", 5000), ("wait", 5000), ("promote", 10_000)]
+    now = day.deployments.get("chat")
+    assert (now.live, now.candidate) == ("v2", None)
+    assert (now.figures["calls"], now.figures["step_calls"]) == (20_160, STEP_CALLS)
+    assert now.figures["criteria"] == ["errors", "latency", "cost"]
+    assert now.reason == "v2 is no worse than v1, after 20,160 calls."
+    with pytest.raises(BadParameter, match="chat has no candidate on trial"):
+        day.judge()
+    assert judge_all(day.deployments, day.deployments.list()) == []
+
+
+def test_a_step_that_has_not_had_its_calls_waits(day):
+    """However sure the figures are; what is said names both numbers."""
+    day.create()
+    day.calls(18_000, 2_000)
+    day.later()
+    day.judge()
+    judgement = day.judge()
+    assert (judgement.action, judgement.waits_for_step, day.share) == ("wait", True, 5000)
+    assert judgement.sentence == "v2 is no worse than v1, after 20,000 calls; the step has had 0 of its 100 calls."
+    assert figures(judgement)["percent"] == {"v1": "50", "v2": "50"}
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        ({}, "Cannot tell: no call of v2 or v1 since the trial began."),
+        ({"v1": 30}, "Cannot tell yet, after 30 calls: no call of v2 yet."),
+        ({"v1": 18_000, "v2": 2_000, "cost": None},
+         "Cannot tell yet, after 20,000 calls: the price of 20,000 answered calls is unknown."),
+        ({"v1": 15_000, "v2": 5_000}, "Cannot tell yet, after 20,000 calls: the calls are not split as configured."),
+    ],
+)  # fmt: skip
+def test_what_is_not_known_is_never_promoted(day, made, sentence):
+    """No rows, one version alone, no price, a split that is not the one: wait, and why."""
+    day.create()
+    day.calls(**made)
+    day.later()
+    judgement = day.judge()
+    assert (judgement.action, judgement.changed, day.share, judgement.sentence) == ("wait", None, 1000, sentence)
+    assert figures(judgement)["verdict"] == "cannot tell"
+    assert events(day, "deployment.promoted") == []
+
+
+def test_what_is_open_says_about_how_many_calls_more(day):
+    """The number of the judge, and the measures that it is of."""
+    day.create()
+    day.calls(1800, 200)
+    day.later()
+    kept = figures(day.judge())
+    assert (
+        kept["criteria"] == [name for name, m in kept["measures"].items() if m["state"] == "cannot tell"] == ["errors"]
+    )
+    assert kept["calls_more"] == kept["measures"]["errors"]["more"] > 0
+    assert (
+        kept["sentence"]
+        == f"Cannot tell yet, after 2,000 calls: about {kept['calls_more']:,} calls more would tell errors."
+    )
+
+
+def test_a_wider_tolerance_is_the_deployments_own(day):
+    """Five points of errors instead of one: what was open is promoted."""
+    day.create(tolerance={"errors": 0.05})
+    day.calls(4500, 500)
+    day.later()
+    assert (day.judge().action, day.share) == ("promote", 5000)
+    assert day.deployments.get("chat").figures["measures"]["errors"]["tolerated"] == 0.05
+
+
+def test_scores_that_people_give_count(day):
+    """The candidate's answers are called bad: rolled back for the score alone."""
+    day.create()
+    day.calls(1350, 150)
+    for n in range(1501):
+        good = n <= 1350
+        day.book.append(Event(id=f"e{n}", at=day.clock.now(), actor="ada", action="feedback.given", object=f"{n:032x}",
+                              details={"good": good if n % 10 else not good}))  # fmt: skip
+    day.later()
+    judgement = day.judge()
+    assert (judgement.action, judgement.changed.figures["criteria"]) == ("roll back", ["score"])
+
+
+def test_the_trial_begins_anew_after_a_rollback(day):
+    """What it did before it was taken out is not held against it again; a removal or a replacement ends a trial too."""
+    day.create()
+    day.calls(1800, 200, failed=40)
+    day.later()
+    day.judge()
+    assert assess(day.book, day.deployments.history("chat")) is None
+    day.later()
+    day.deployments.promote("chat", actor="ada")
+    judgement = day.judge()
+    assert (judgement.action, judgement.decision) == ("wait", None)
+    assert judgement.evidence.periods[0].start == day.clock.now()
+    day.calls(90, 10)
+    assert day.judge().decision.calls == 100
+    day.later()
+    day.create(anew=True)
+    assert day.judge().decision is None
+    day.deployments.remove("chat", actor="ada")
+    assert assess(day.book, day.deployments.history("chat")) is None
+
+
+def test_two_judges_decide_once(day):
+    """Both read the same revision; one acts, the other is refused and changes nothing."""
+    day.create()
+    day.calls(18_000, 2_000)
+    day.later()
+    before, outcomes, gate = day.deployments.get("chat"), [], threading.Barrier(2)
+
+    class Late(Deployments):
+        """Reads what it bases itself on before the other one acts."""
+
+        def promote(self, name, **more):
+            gate.wait(20)
+            return super().promote(name, **more)
+
+    def run():
+        try:
+            outcomes.append(judge(Late(day.book, day.clock), "chat", actor="ops").action)
+        except Superseded:
+            outcomes.append("superseded")
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(outcomes) == ["promote", "superseded"]
+    assert [r.revision for r in day.deployments.history("chat")] == [before.revision, before.revision + 1]
+    assert (day.share, len(events(day, "deployment.promoted"))) == (5000, 1)
+
+
+@pytest.mark.parametrize("decision", ["rollback", "promote", "remove", "manual"])
+def test_a_decision_made_by_a_person_in_between_wins(day, decision):
+    """What was judged before it is not done after it, and the loop goes on."""
+    day.create()
+    day.calls(18_000, 2_000)
+    day.later()
+
+    class Slow(Deployments):
+        def promote(self, name, **more):
+            person = Deployments(day.book, day.clock)
+            if decision == "manual":
+                person.set_automatic(name, automatic=False, actor="ada")
+            else:
+                getattr(person, decision)(name, actor="ada")
+            return super().promote(name, **more)
+
+    assert judge_all(Slow(day.book, day.clock), day.deployments.list()) == []
+    last = day.deployments.history("chat")[-1]
+    assert (last.revision, last.actor, last.figures) == (2, "ada", None)
+
+
+def test_only_what_is_automatic_is_judged_by_itself(day):
+    """A manual canary is judged when somebody asks; its evidence is not cut by the change to manual and back."""
+    day.create(automatic=False)
+    day.calls(18_000, 2_000)
+    day.later()
+    assert judge_all(day.deployments, day.deployments.list()) == []
+    changed = day.deployments.set_automatic("chat", automatic=True, actor="ada", reason="go")
+    assert (changed.action, changed.automatic, changed.reason) == ("automatic", True, "go")
+    assert day.deployments.set_automatic("chat", automatic=True, actor="ada") == changed
+    (judgement,) = judge_all(day.deployments, day.deployments.list())
+    assert (judgement.action, judgement.decision.calls, day.share) == ("promote", 20_000, 5000)
+    assert day.deployments.get("chat").actor == ACTOR == "daybook"
+    assert day.deployments.set_automatic("chat", automatic=False, actor="ada").action == "manual"
+
+
+def test_calls_after_a_change_are_of_the_new_step(day):
+    """Each step is compared within itself: the candidate's share of slow hours does not count against it."""
+    day.create()
+    day.calls(900, 100)
+    day.later()
+    day.deployments.promote("chat", actor="ada")
+    day.calls(500, 500)
+    judgement = assess(day.book, day.deployments.history("chat"))
+    assert [(p.start, p.weights) for p in judgement.evidence.periods] == [
+        (NOON, {"v1": 90.0, "v2": 10.0}), (NOON + timedelta(hours=1), {"v1": 50.0, "v2": 50.0}),
+    ]  # fmt: skip
+    assert (judgement.step_calls, judgement.decision.calls) == (500, 2000)
+    assert judgement.decision.ratio.expected == {"v1": 1400.0, "v2": 600.0}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"tolerance": {"speed": 0.1}}, "'speed' is no measure"),
+        ({"tolerance": {"errors": 0}}, "errors is 0"),
+        ({"tolerance": {"errors": 1.01}}, "errors is 1.01"),
+        ({"tolerance": {"cost": float("nan")}}, "cost is nan"),
+        ({"tolerance": {"cost": True}}, "cost is True"),
+        ({"strategy": "shadow", "automatic": True, "steps": ()}, "A shadow is not judged by itself"),
+        ({"strategy": "ab", "weights": {"v1": 1, "v2": 99}, "tolerance": {"cost": 0.1}}, "An ab is not judged"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_makes_nothing(day, more, message):
+    """The numbers are said, and there is no deployment."""
+    with pytest.raises(BadParameter, match=message):
+        day.create(**more)
+    assert day.deployments.list() == []
