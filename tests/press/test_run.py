@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def test_a_dead_kernel_is_a_failed_run(notebook, run, book):
     """A kernel killed in a cell fails the run, with what the cell had printed, although papermill says of the
     file that it completed."""
     notebook("costs", "import os, time\nprint('said', flush=True)\ntime.sleep(0.5)\nos.kill(os.getpid(), 9)", "2")
-    with pytest.raises(RunFailed, match="The kernel was ended by SIGKILL") as caught:
+    with pytest.raises(RunFailed, match=r"The kernel was ended by SIGKILL \(often: out of memory\)\.") as caught:
         run("costs")
     executed = nbformat.read(caught.value.notebook, 4)
     assert executed.cells[4].outputs[0].text == "said\n"
@@ -98,6 +99,24 @@ def test_a_notebook_that_ends_itself_has_not_completed(notebook, run):
     notebook("costs", "import sys\nsys.exit(0)", "print('the findings')")
     with pytest.raises(RunFailed, match="ended itself before code cell 4"):
         run("costs")
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("import os\nos._exit(3)", "The kernel ended with exit code 3."),
+        ("import os\nos.kill(os.getpid(), 15)", "ended by SIGTERM"),
+        ("class Odd(Exception): pass\nraise Odd", "Odd"),
+        ("raise ValueError('  what  ')", "ValueError: what"),
+    ],
+)
+def test_how_it_ended_is_said(notebook, run, book, code, says):
+    """An exit code, a signal, an error with and without words; memory is suspected of SIGKILL alone."""
+    notebook("costs", code)
+    with pytest.raises(RunFailed, match=re.escape(says)) as caught:
+        run("costs")
+    assert "out of memory" not in str(caught.value)
+    assert says.rstrip(".") in book.rows("select error from runs")[0]["error"]
 
 
 def test_past_its_time_the_whole_run_is_killed(notebook, run, book, alive, tmp_path):

@@ -159,6 +159,25 @@ def test_a_tree_is_cleaned_in_its_keys_and_leaves():
     }
 
 
+def test_data_that_a_cell_shows_is_masked_and_stays_data():
+    """Texts at any depth lose personal data; numbers, nothing and truth stay what they are, and pictures as they are."""
+    data = {
+        "application/json": {
+            "n": 5,
+            "rows": [None, True, 0.5, "ada@example.com"],
+            "deep": {"mail": "to ada@example.com"},
+        },
+        "image/png": "YWRhQGV4YW1wbGUuY29t",
+    }
+    cell = {"cell_type": "code", "source": "x", "outputs": [{"output_type": "display_data", "data": data}]}
+    shown = Scrubber().notebook({"cells": [cell]})["cells"][0]["outputs"][0]["data"]
+    rows = shown["application/json"]["rows"]
+    assert rows[:3] == [None, True, 0.5]
+    assert (shown["application/json"]["n"], shown["image/png"]) == (5, data["image/png"])
+    assert "ada@example.com" not in str(shown)
+    assert shown["application/json"]["deep"]["mail"].startswith("to ")
+
+
 def test_a_parameter_with_a_secrets_name_is_recorded_without_its_value():
     """Whatever the value is, even one too short to be looked for elsewhere; others keep theirs."""
     given_ = {"api_key": "abc", "days": 7, "label": "hf_abcdefghijABCDEFGHIJ", "token": "", "note": None}

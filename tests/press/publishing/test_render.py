@@ -272,6 +272,22 @@ def test_the_main_figures_stand_under_the_question():
     assert 'tiles"' not in page_of(prose("# T"), run=run)
 
 
+def test_what_is_no_code_and_what_is_empty_is_no_cell():
+    """A raw cell, a code cell of blanks and an output of blanks are not shown; printed text is, by its stream."""
+    out = [
+        nbformat.v4.new_output("stream", name="stderr", text="beware <b>"),
+        nbformat.v4.new_output("stream", text=" "),
+    ]
+    plain = nbformat.v4.new_output("execute_result", data={"text/plain": "{'a': '<i>'}"})
+    shown = nbformat.v4.new_code_cell("show()", outputs=[*out, plain], execution_count=1)
+    cells = [nbformat.v4.new_raw_cell("raw words"), nbformat.v4.new_code_cell(" \n"), shown]
+    html = page_of(prose("# T"), *cells)
+    assert "raw words" not in html
+    assert len(Page(html).all("details")) == len(Page(page_of(prose("# T"), shown)).all("details"))
+    assert html.count("beware &lt;b&gt;") == 1
+    assert "<pre>{&#39;a&#39;: &#39;&lt;i&gt;&#39;}</pre>" in html
+
+
 def test_cells_say_how_far_they_got():
     """The failed cell is open and says so, one never reached says so too, and on top stands that the run failed."""
     done = nbformat.v4.new_code_cell("1", execution_count=1, metadata={"papermill": {"status": "completed"}})
@@ -351,6 +367,25 @@ def test_a_page_of_a_day_that_is_not_over_says_up_to_when():
     assert html.index("As of 23:50 UTC:") < html.index("<header")
     after = dataclasses.replace(RUN, started_at=RUN.window_end)
     assert "As of" not in render.page(EMPTY, after, [], OUTCOME)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "early"),
+    [({"days": 1}, True), ({"days": 1, "source": "book"}, True), ({"days": 1, "source": "sample"}, False),
+     ({"source": "book"}, False), ({}, False)],
+)  # fmt: skip
+def test_only_a_report_of_days_of_ones_own_can_be_early(parameters, early):
+    """One of made-up days, or of rows, is whole whenever it is made; so is one without a window."""
+    run = dataclasses.replace(RUN, parameters=parameters)
+    assert standing.as_of(run) == (RUN.started_at if early else None)
+    assert standing.as_of(dataclasses.replace(run, window_end=None)) is None
+
+
+@pytest.mark.parametrize("note", [None, "", "maybe: so", "nothing was said"])
+def test_a_verdict_that_says_nothing_known_cannot_tell(note):
+    """And keeps the words that were there."""
+    verdict = standing.verdict([{"name": "spend"}, {"name": "verdict", "note": note}])
+    assert (verdict.state, verdict.text) == ("cannot tell", note or "")
 
 
 @pytest.mark.parametrize("state", ["met", "not met", "cannot tell", "not checked"])
