@@ -160,7 +160,7 @@ def test_a_tree_is_cleaned_in_its_keys_and_leaves():
 
 
 def test_data_that_a_cell_shows_is_masked_and_stays_data():
-    """Texts at any depth lose personal data; numbers, nothing and truth stay what they are, and pictures as they are."""
+    """Texts at any depth lose personal data; numbers, nothing, truth and pictures stay as they are."""
     data = {
         "application/json": {
             "n": 5,
