@@ -216,3 +216,61 @@ def test_a_canary_can_be_left_to_people_from_the_start(settings):
     assert main([*argv, "--tolerate", "errors=0.02,cost=0.3"]) == 0
     made = now(settings)
     assert (made.automatic, made.tolerance) == (False, {"errors": 0.02, "cost": 0.3})
+
+
+# ── several machines ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def machines(upstream, tmp_path, postgres_url):
+    """The settings of two machines over one Postgres, each with a home of its own."""
+    both = []
+    for name in ("a", "b"):
+        made = settings_in(tmp_path / name, DAYBOOK_BOOK=postgres_url)
+        made.home.mkdir(parents=True, mode=0o700)
+        made.models.write_text(MODELS.format(url=upstream.url))
+        both.append(made)
+    return both
+
+
+def test_what_is_changed_on_one_machine_is_seen_on_the_other(machines):
+    """Made, switched and removed on a: callers of b meet it, without anybody doing anything on b."""
+    a, b = machines
+
+    def variant(endpoint):
+        raw = endpoint.client().chat.completions.with_raw_response
+        try:
+            return raw.create(model="chat", messages=HELLO).headers["x-daybook-variant"]
+        except openai.NotFoundError:
+            return "none"
+
+    with serve(b, watch_every=0.1) as endpoint, Book(a.book_url, a.home) as book:
+        assert variant(endpoint) == "none"
+        deployments = Deployments(book)
+        deployments.create("chat", {"v1": "good", "v2": "flaky"}, strategy="blue_green", actor="ada")
+        endpoint.until(lambda: variant(endpoint) == "v1")
+        deployments.create(
+            "chat", {"v1": "good", "v3": "good"}, strategy="blue_green", live="v3", actor="ada", anew=True
+        )
+        endpoint.until(lambda: variant(endpoint) == "v3")
+        deployments.remove("chat", actor="ada")
+        endpoint.until(lambda: variant(endpoint) == "none")
+
+
+def test_the_judges_of_two_machines_decide_once(machines):
+    """Both look again and again; each step is one revision and one event."""
+    a, b = machines
+    began = datetime.now(UTC) - timedelta(hours=3)
+    create(a, at=began, steps=(10, 50, 100))
+    enter(a, 18_000, 2_000, at=began)
+    with serve(a, watch_every=0.05) as first, serve(b, watch_every=0.05) as second:
+        first.until(lambda: now(b).revision == 2)
+        enter(b, 100, 100, at=datetime.now(UTC))
+        second.until(lambda: now(a).live == "v2")
+    with Book(a.book_url, a.home) as book:
+        history = Deployments(book).history("chat")
+        events = book.rows("select action, actor from events where object = 'chat' order by time, id")
+    assert [(r.action, r.actor) for r in history] == [("created", "ada"), ("promoted", ACTOR), ("promoted", ACTOR)]
+    assert [(e["action"], e["actor"]) for e in events] == [
+        ("deployment.created", "ada"), ("deployment.promoted", ACTOR), ("deployment.promoted", ACTOR),
+    ]  # fmt: skip

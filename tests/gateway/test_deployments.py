@@ -53,12 +53,13 @@ def admin(endpoint):
 
 
 @pytest.fixture
-def deploy(capsys):
-    """Runs `daybook deploy …`; what it printed, on either output."""
+def deploy(capsys, endpoint):
+    """Runs `daybook deploy …`, and has the endpoint see it at once; what it printed, on either output."""
 
     def run(*argv: str, code: int = 0) -> str:
         capsys.readouterr()
         assert main(["deploy", *argv]) == code
+        endpoint.parts.deployments.refresh()
         printed = capsys.readouterr()
         return printed.out + printed.err
 
@@ -97,6 +98,48 @@ def test_an_ab_from_command_to_book(endpoint, deploy):
     for session in sessions:
         ask(endpoint, session=session)
     assert variants(endpoint)[-len(sessions) :] == ["v2"] * len(sessions)
+
+
+def test_the_endpoint_sees_a_change_by_itself(endpoint):
+    """Made, changed and removed by a command: asked for again and again, the name comes, changes its version and goes,
+    without anybody telling the endpoint. By a route it holds with the next call."""
+    command = ["deploy", "create", "chat", "v1=good", "v2=echo", "--strategy", "blue_green"]
+    assert main(command) == 0
+    seen = endpoint.client().chat.completions.with_raw_response
+
+    def variant() -> str | None:
+        try:
+            return seen.create(model="chat", messages=HELLO).headers["x-daybook-variant"]
+        except openai.NotFoundError:
+            return "none"
+
+    endpoint.until(lambda: variant() == "v1")
+    assert main(["deploy", "switch", "chat", "v2"]) == 0
+    endpoint.until(lambda: variant() == "v2")
+    key = endpoint.keys.create("root", admin=True, actor="test")
+    body = {"name": "chat", "action": "switch", "version": "v1"}
+    headers = {"authorization": f"Bearer {key.secret}"}
+    assert httpx.post(f"{endpoint.url}/ml/deploy/update-traffic", json=body, headers=headers).status_code == 200
+    assert variant() == "v1"
+    assert main(["deploy", "remove", "chat"]) == 0
+    endpoint.until(lambda: variant() == "none")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_says_which_version_gave_it(endpoint, deploy, stream):
+    """Whole and streamed, a fallback's too; what no deployment routed says nothing of the kind."""
+    raw = endpoint.client().chat.completions.with_raw_response
+    deploy("create", "chat", "v1=gone", "v10=echo", "--strategy", "blue_green")
+    answer = raw.create(model="chat", messages=HELLO, stream=stream)
+    answer.http_response.read() if stream else answer.parse()
+    assert (answer.headers["x-daybook-variant"], answer.headers["x-daybook-model"]) == ("v1", "good")
+    deploy("switch", "chat", "v10")
+    answer = raw.create(model="chat", messages=HELLO, stream=stream)
+    answer.http_response.read() if stream else answer.parse()
+    assert answer.headers["x-daybook-variant"] == "v10"
+    plain = raw.create(model="good", messages=HELLO, stream=stream)
+    plain.http_response.read() if stream else plain.parse()
+    assert "x-daybook-variant" not in plain.headers
 
 
 def test_calls_that_say_no_session_are_split_one_by_one(endpoint, deploy):

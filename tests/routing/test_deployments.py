@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -375,6 +376,30 @@ def test_a_change_is_seen_through_the_file_at_once(deployments, book):
     deployments.publish()
     (book.home / FILE).unlink()
     assert index.names() == []
+
+
+def test_an_index_that_is_kept_looks_when_it_is_told_to(deployments, book):
+    """A look-up asks the memory alone; a refresh sees the change, and so does whoever asks for the names."""
+    create(deployments, "blue_green")
+    index = DeploymentIndex(book.home, kept=True)
+    assert index.find("chat").assign(_Request()) == "v1"
+    deployments.switch("chat", "v2", actor="ada")
+    assert index.find("chat").assign(_Request()) == "v1"
+    index.refresh()
+    assert index.find("chat").assign(_Request()) == "v2"
+    deployments.remove("chat", actor="ada")
+    assert index.find("chat") is not None
+    assert index.names() == []
+    assert index.find("chat") is None
+
+
+@dataclass(frozen=True)
+class _Request:
+    request_id: str = "r"
+    caller: str | None = None
+    key_id: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
 
 
 def test_the_file_is_not_written_where_it_says_the_same(deployments, book):

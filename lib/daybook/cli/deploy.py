@@ -31,7 +31,7 @@ def deploy() -> None:
 
     Callers ask for the name as they would for a model. A version is any model that can be asked for: of models.yml, of
     the registry (triage:v3, triage@champion), or upstream/name. Every change is a revision in the book and an event; a
-    running endpoint notices with its next request. Calls have the version in the column variant.
+    running endpoint notices within a tenth of a second. Calls have the version in the column variant.
 
     \b
     ab          each version has its share             create, weights

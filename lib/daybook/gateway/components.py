@@ -39,6 +39,7 @@ from daybook.providers.hf.provider import HuggingFace
 from daybook.providers.port import Provider
 from daybook.providers.upstream import Upstream
 from daybook.records import Usage
+from daybook.routing.deployment_index import DeploymentIndex
 from daybook.routing.deployments import Deployments
 from daybook.settings import Settings
 
@@ -74,6 +75,7 @@ class Components:
     metrics: Metrics
     drainer: DrainTimer
     watch: BookWatch
+    deployments: DeploymentIndex
     health: Health
     models: Models
     tasks: Tasks
@@ -91,6 +93,7 @@ class Components:
         self._warming = [asyncio.create_task(self._warm(name)) for name in self._used()]
         self._warming.append(asyncio.create_task(asyncio.to_thread(self._warm_prices)))
         self._warming.append(asyncio.create_task(self.refusals.keep()))
+        self._warming.append(asyncio.create_task(self.deployments.keep()))
 
     def address(self, model: str) -> tuple[str | None, str]:
         """The upstream that a model is asked at, and its name there; (None, model) for one that nobody serves here."""
@@ -189,6 +192,7 @@ def build(
         pseudonym=Pseudonyms(settings.home / "pseudonyms.key").of,
         observer=observers,
         make=make,
+        kept=True,
     )
     upstreams, answerer = inference.upstreams, inference.answerer
     admission = Admission(
@@ -234,6 +238,7 @@ def build(
         metrics=metrics,
         drainer=drainer,
         watch=watch,
+        deployments=inference.deployments,
         health=Health(
             upstreams=tuple(upstreams),
             providers=upstreams,

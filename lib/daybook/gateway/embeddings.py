@@ -27,7 +27,7 @@ def embeddings_route(*, answerer: Answerer, auth: Auth, admission: Admission, lo
     async def reply(request: ChatRequest, watch: Watch, send: Send, visit: RequestState) -> None:
         answered = await answerer.embed(request)
         watch.stop()
-        headers = answer_headers(answered.reply.limits, answered.fell_back)
+        headers = answer_headers(answered.reply.limits, answered.fell_back, answered.call.variant)
         await send_json(send, 200, answered.reply.data, headers)
 
     return ModelRoute(PATH, answerer=answerer, auth=auth, admission=admission, log=log, read=_read, reply=reply)

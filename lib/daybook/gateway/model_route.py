@@ -266,9 +266,12 @@ def _check_type(headers: Mapping[bytes, bytes]) -> None:
         raise Refusal(415, "unsupported_encoding", "The body is compressed.", remedy="Send it as it is.")
 
 
-def answer_headers(limits: Limits, fell_back: FellBack | None) -> Headers:
-    """What the upstream says of its rate limits, and which model answered where it was not the one asked for."""
+def answer_headers(limits: Limits, fell_back: FellBack | None, variant: str | None) -> Headers:
+    """What the upstream says of its rate limits, which version of a deployment answered, and which model did where it
+    was not the one asked for."""
     headers = encode_headers(limits)
+    if variant is not None:
+        headers.append((b"x-daybook-variant", variant.encode()))
     if fell_back is not None:
         for name, model in ((b"x-daybook-fallback-from", fell_back.wanted), (b"x-daybook-model", fell_back.asked)):
             headers.append((name, model.encode("ascii", "backslashreplace")))

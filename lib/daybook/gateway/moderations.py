@@ -27,7 +27,12 @@ def moderations_route(*, answerer: Answerer, auth: Auth, admission: Admission, l
     async def reply(request: ChatRequest, watch: Watch, send: Send, visit: RequestState) -> None:
         answered = await answerer.moderate(request)
         watch.stop()
-        await send_json(send, 200, answered.reply.data, answer_headers(answered.reply.limits, answered.fell_back))
+        await send_json(
+            send,
+            200,
+            answered.reply.data,
+            answer_headers(answered.reply.limits, answered.fell_back, answered.call.variant),
+        )
 
     return ModelRoute(PATH, answerer=answerer, auth=auth, admission=admission, log=log, read=_read, reply=reply)
 

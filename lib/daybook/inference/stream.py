@@ -26,6 +26,7 @@ class CompletionStream:
         """The entry; None until the stream ended, and where it could not be entered."""
         self.limits = stream.limits
         self.fell_back = entry.fell_back
+        self.variant = entry.variant
         self._recorder = recorder
         self._entry = entry
         self._stream = stream

@@ -39,13 +39,15 @@ def wire(
     pseudonym: Callable[[str], str] | None = None,
     observer: Observer | None = None,
     make: Callable[[Upstream], Provider] = make,
+    kept: bool = False,
 ) -> Inference:
     """The models of `settings.models` (or of `catalogue`), with the API keys in `env`. No model is started and nothing
-    is connected. `make`: what makes a provider, where it is not the usual one. Raises SettingsError for a models.yml
+    is connected. `make`: what makes a provider, where it is not the usual one. `kept`: whoever builds it keeps the
+    deployments' index. Raises SettingsError for a models.yml
     that contradicts itself."""
     catalogue = catalogue or Catalogue.load(settings.models, env, home=settings.home)
     upstreams = Upstreams(catalogue.upstreams, make)
-    deployments = DeploymentIndex(settings.home)
+    deployments = DeploymentIndex(settings.home, kept=kept)
     answerer = Answerer(
         catalogue=catalogue,
         providers=upstreams,

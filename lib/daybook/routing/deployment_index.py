@@ -1,11 +1,13 @@
 """The deployments as running endpoints see them: one file of the home, replaced whole at every change.
 
-Costs a look at the file's identity; it is read again when it is another one. What was read before holds where the new
-file cannot be read.
+An endpoint keeps its index by looking at the file's identity ten times a second, beside the requests: a look-up is then
+one of a dict, and a change holds within that time. Whoever does not keep it looks at each look-up. The file is read
+again when it is another one; what was read before holds where the new one cannot be read.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -19,6 +21,8 @@ from daybook.records import DeploymentRevision
 from daybook.routing.split import Split
 
 FILE = "deployments.json"
+EVERY = 0.1
+"""Seconds between two looks at the file, where the index is kept."""
 STICKY = ("session", "caller", "user", "request")
 _FIELDS = ("name", "revision", "strategy", "versions", "weights", "live", "candidate", "sticky")
 
@@ -70,23 +74,33 @@ def sticky_key(sticky: str, request: Asking) -> str | None:
 
 
 class DeploymentIndex:
-    """What the file in `home` says."""
+    """What the file in `home` says. `kept`: by `keep`."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, kept: bool = False) -> None:
         self._path = str(home / FILE)
+        self._kept = kept
         self._seen: atomic.Identity | None = None
         self._deployments: dict[str, Deployment] = {}
+        self.refresh()
 
     def find(self, name: str) -> Deployment | None:
         """The deployment of that name."""
-        self._refresh()
+        if not self._kept:
+            self.refresh()
         return self._deployments.get(name)
 
     def names(self) -> list[str]:
-        self._refresh()
+        self.refresh()
         return sorted(self._deployments)
 
-    def _refresh(self) -> None:
+    async def keep(self) -> None:
+        """Look at the file again and again, until cancelled."""
+        while True:
+            self.refresh()
+            await asyncio.sleep(EVERY)
+
+    def refresh(self) -> None:
+        """Read the file again where it is another one."""
         seen: atomic.Identity | None = None
         with contextlib.suppress(OSError):
             seen = atomic.identity(self._path)

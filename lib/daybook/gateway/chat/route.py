@@ -80,7 +80,10 @@ class ChatRoute:
             return
         answered = await self._answerer.chat(request)
         watch.stop()
-        data, headers = answered.reply.data, answer_headers(answered.reply.limits, answered.fell_back)
+        data, headers = (
+            answered.reply.data,
+            answer_headers(answered.reply.limits, answered.fell_back, answered.call.variant),
+        )
         await send_json(send, 200, data if self._dialect is None else self._dialect.answer(data), headers)
 
     async def _send_error(self, send: Send, error: BaseException, request_id: str) -> None:

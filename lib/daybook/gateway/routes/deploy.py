@@ -155,7 +155,9 @@ def routes(parts: Components) -> APIRouter:
             act = deployments.promote if asked["action"] == "promote" else deployments.rollback
             return to_dict(act(asked["name"], **based))
 
-        return _json(await asyncio.to_thread(with_book, change))
+        changed = await asyncio.to_thread(with_book, change)
+        parts.deployments.refresh()  # here it holds at once
+        return _json(changed)
 
     return router
 
