@@ -33,7 +33,7 @@ from daybook.gateway.logs import Log
 from daybook.inference.answerer import Answerer
 from daybook.inference.entry import FellBack
 from daybook.inference.request import ChatRequest
-from daybook.providers.port import Limits
+from daybook.providers.port import Body, Limits
 
 MOST_BODY = 32 * 1024 * 1024
 """Bytes of a request body: room for a few pictures, not for filling the memory."""
@@ -48,6 +48,8 @@ class CheckedBody:
     body: dict[str, Any] = field(default_factory=dict)
     raw: Mapping[str, bytes] | None = None
     """See `ChatRequest.raw`."""
+    body_for: Callable[[bool], Body] | None = None
+    """See `ChatRequest.body_for`."""
     tags: dict[str, str] = field(default_factory=dict)
 
 
@@ -154,6 +156,7 @@ class ModelRoute:
         request = ChatRequest(
             body=asked.body,
             raw=asked.raw,
+            body_for=asked.body_for,
             endpoint=self._path,
             request_id=visit.request_id,
             at=visit.at,

@@ -135,15 +135,17 @@ class Answerer:
         recorder.open += 1
         try:
             while True:
-                self._address(entry, route, step)
                 try:
+                    self._address(entry, route, step)
                     answer = await self._attempt(entry, route, ends, ask)
                 except asyncio.CancelledError:
                     router.released(route, step)
                     recorder.abandon(entry, CallOutcome(status="client_closed"))
                     raise
                 except ProviderError as error:
-                    follower = router.follower(route, step, error, late=_over(ends))
+                    follower = router.follower(
+                        route, step, error, late=isinstance(error, _DeadlinePassed) or _over(ends)
+                    )
                     if follower is None:
                         recorder.fail(entry, error)
                         raise
@@ -188,7 +190,7 @@ class Answerer:
             async with asyncio.timeout_at(ends):
                 return await ask(entry.provider, entry, note)
         except TimeoutError:
-            error = UpstreamTimeout(
+            error = _DeadlinePassed(
                 f"No answer within the {route.deadline:g} s of {route.steps[0].name}'s deadline.",
                 remedy="Ask for a shorter answer, or raise deadline in models.yml.",
             )
@@ -222,7 +224,10 @@ class Answerer:
 
     def _address(self, entry: CallEntry, route: Route, step: RouteStep) -> None:
         provider = self.providers[step.upstream]
-        entry.address(provider, step.target)
+        try:
+            entry.address(provider, step.target)
+        except DaybookError as error:  # asked in words that have no others for this provider
+            raise BadRequest(error.message, remedy=error.remedy, attempts=0) from error
         entry.fell_back = None if step is route.steps[0] else FellBack(route.steps[0].name, step.name)
         entry.looking = self.recorder.identities.begin(provider, step.target)
         entry.share = self.machines.begin(step.upstream)
@@ -230,6 +235,11 @@ class Answerer:
     def _subject(self, request: ChatRequest) -> str | None:
         person = request.body.get("safety_identifier") or request.body.get("user")
         return self._pseudonym(person) if self._pseudonym and isinstance(person, str) else None
+
+
+class _DeadlinePassed(UpstreamTimeout):
+    """The route's, not an upstream's: nobody else has time to answer. The clock alone does not say it: the timer of an
+    event loop may ring a millisecond early."""
 
 
 async def _chat(provider: Provider, entry: CallEntry, note: NoteAttempt) -> tuple[Reply, CallOutcome]:

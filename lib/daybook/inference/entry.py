@@ -16,7 +16,7 @@ from daybook.inference.identity import PendingIdentity
 from daybook.inference.machine_time import MachineShare
 from daybook.inference.request import ChatRequest, parameters
 from daybook.providers.http.answer import well_formed
-from daybook.providers.port import Body, Identity, Provider
+from daybook.providers.port import Body, Identity, Provider, SpeaksMessages
 from daybook.providers.verbatim import Verbatim
 from daybook.records import COUNTS, Call, Cost, Status, Usage
 
@@ -101,9 +101,15 @@ class CallEntry:
         """Make the body that is sent on: the upstream's name of the model, and nothing that is meant for us alone.
 
         `metadata` are our tags (an upstream that is not asked to store would refuse them); a person is sent on only
-        under the pseudonym."""
+        under the pseudonym. Raises what `body_for` raises."""
+        self.provider, self.served_by, self.target = provider, provider.name, target
+        self.began = self._clock.monotonic()
+        self.first_token = None
         request = self.request
-        body: dict[str, Any] = {**request.body, "model": target, "stream": self.stream}
+        asked = request.body
+        if request.body_for is not None:
+            asked = request.body_for(isinstance(provider, SpeaksMessages))
+        body: dict[str, Any] = {**asked, "model": target, "stream": self.stream}
         if not self.stream:
             del body["stream"]
         if not body.get("store"):
@@ -114,9 +120,7 @@ class CallEntry:
         if request.raw is not None:
             ours = ("model", "stream", "user", "safety_identifier")
             body = Verbatim(body, {name: data for name, data in request.raw.items() if name not in ours})
-        self.provider, self.served_by, self.target, self.body = provider, provider.name, target, body
-        self.began = self._clock.monotonic()
-        self.first_token = None
+        self.body = body
 
     def call(self, outcome: CallOutcome, identity: Identity | None, cost: Cost | None) -> Call:
         """The entry, complete: nothing is filled in later."""

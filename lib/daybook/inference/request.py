@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,9 @@ class ChatRequest:
     """The request's JSON, checked: at least `model` and `messages`. `{}` only for one that is refused."""
     raw: Mapping[str, bytes] | None = None
     """The bytes of its members, where reading and writing would change them."""
+    body_for: Callable[[bool], Body] | None = None
+    """Where it was asked in the words of Anthropic's Messages API: the same request for a provider that speaks these,
+    or for one that does not. None: `body` serves both."""
     endpoint: str
     """`/v1/chat/completions`, or `library`."""
     request_id: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -94,6 +94,13 @@ error, and the seconds that it took."""
 
 def unnoted(error: ProviderError, seconds: float) -> None:
     """Where nobody keeps a book of attempts."""
+
+
+@runtime_checkable
+class SpeaksMessages(Protocol):
+    """A provider whose upstream speaks Anthropic's Messages API itself."""
+
+    async def count_tokens(self, body: Body) -> dict[str, Any]: ...
 
 
 class Provider(Protocol):

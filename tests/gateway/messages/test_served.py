@@ -8,6 +8,7 @@ import anthropic
 import pytest
 
 from daybook.providers.catalogue import Catalogue
+from tests.fakes import serving
 from tests.fakes.anthropic_server import Says
 from tests.gateway.conftest import served, settings_in
 
@@ -23,8 +24,11 @@ def endpoint(claude, upstream, tmp_path_factory):
     settings = settings_in(tmp_path_factory.mktemp("endpoint"))
     settings.home.mkdir(parents=True, mode=0o700)
     models = ", ".join(f"{name}: {{upstream: fake}}" for name in ("good", "down", "broken", "refuses", "uncounted"))
+    models += ", last: {upstream: anthropic, target: claude-sonnet-4-6}"
+    models += ", sick: {upstream: fake, target: down, fallback: [last]}"
+    models += ", first: {upstream: anthropic, target: claude-sonnet-4-6, fallback: [good]}"
     settings.models.write_text(
-        f"upstreams:\n  local: {{kind: echo}}\n  anthropic: {{base_url: '{claude.url}/v1'}}\n"
+        f"upstreams:\n  local: {{kind: echo}}\n  anthropic: {{base_url: '{claude.url}/v1', attempts: 1}}\n"
         f"  fake: {{kind: openai, base_url: '{upstream.url}', attempts: 1}}\nmodels: {{{models}}}\n"
     )
     models = Catalogue.load(settings.models, {"ANTHROPIC_API_KEY": "sk-ant-1"}, home=settings.home)
@@ -65,6 +69,60 @@ def test_anthropics_own_model_gets_all_that_was_sent(claude, endpoint, client):
     assert [(r["endpoint"], r["caller"], r["input_tokens"], r["status"]) for r in row] == [
         ("/v1/messages", "ada", 2310, "ok")
     ]
+
+
+OVERLOADED = serving.error(529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
+MARKED = [{"role": "user", "content": [{"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}]}]
+THOUGHT = [*HELLO, {"role": "assistant", "content": [THINKING, {"type": "text", "text": "Hm."}]}, *HELLO]
+THINKS = {"max_tokens": 5000, "thinking": {"type": "enabled", "budget_tokens": 1024}}
+
+
+def text_of(answer):
+    """What was said, whole or streamed."""
+    if not hasattr(answer, "content"):
+        return "".join(event.delta.text for event in answer if event.type == "content_block_delta")
+    return answer.content[0].text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_fallback_of_another_maker_gets_words_that_it_knows(claude, upstream, endpoint, client, stream):
+    """Marks, thoughts and budgets of Anthropic's go to Anthropic alone; the other model gets what they mean to it."""
+    claude.script = [OVERLOADED]
+    raw = client.messages.with_raw_response.create(
+        model="first", messages=[*MARKED, *THOUGHT], tools=[TOOL], stream=stream, **THINKS
+    )
+    assert raw.headers["x-daybook-model"] == "good"
+    assert text_of(raw.parse()) == "It is all quite well."
+    assert "cache_control" in json.dumps(claude.bodies[-1])
+    assert claude.bodies[-1]["thinking"] == THINKS["thinking"]
+    sent = upstream.seen[-1]
+    assert sent["reasoning_effort"] == "low"
+    assert not [name for name in ("cache_control", "thinking", "output_config") if name in json.dumps(sent)]
+    assert [row["status"] for row in rows_of(endpoint, raw.headers["x-request-id"])] == ["retried", "ok"]
+
+
+def test_a_fallback_to_anthropic_gets_its_own_words(claude, endpoint, client):
+    """What another model would not have got goes to the one that knows it."""
+    claude.script = [Says()]
+    raw = client.messages.with_raw_response.create(model="sick", messages=MARKED, **THINKS)
+    assert raw.headers["x-daybook-model"] == "last"
+    assert claude.bodies[-1]["thinking"] == THINKS["thinking"]
+    assert claude.bodies[-1]["messages"][0]["content"][0]["cache_control"] == {"type": "ephemeral"}
+
+
+def test_what_no_fallback_can_be_asked_is_refused_by_name(claude, endpoint, client):
+    """An effort that nobody else knows, when Anthropic is down: 400 with the field, and a row for each attempt."""
+    claude.script = [OVERLOADED]
+    with pytest.raises(anthropic.BadRequestError, match=r"output_config\.effort") as caught:
+        client.messages.create(
+            model="first", max_tokens=50, messages=HELLO, extra_body={"output_config": {"effort": "enormous"}}
+        )
+    rows = rows_of(endpoint, caught.value.response.headers["x-request-id"])
+    assert [(row["status"], row["error_kind"], row["provider"]) for row in rows] == [
+        ("retried", "unavailable", "anthropic"),
+        ("error", "bad_request", "fake"),
+    ]
+    claude.problems.clear()  # today's Anthropic does not know it either
 
 
 def test_a_result_goes_back_with_what_was_thought(claude, endpoint, client):

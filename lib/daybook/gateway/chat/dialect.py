@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from daybook.gateway.http.asgi import Headers
@@ -21,6 +21,9 @@ class Dialect(Protocol):
 
     def chat_body(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The chat completion that a body asks for. Raises a 400 Refusal."""
+
+    def body_for(self, body: Mapping[str, Any]) -> Callable[[bool], dict[str, Any]] | None:
+        """See `ChatRequest.body_for`."""
 
     def answer(self, data: bytes) -> bytes:
         """A whole chat completion in this shape."""

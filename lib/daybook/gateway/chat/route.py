@@ -69,6 +69,7 @@ class ChatRoute:
             asked.raw = members(data, asked.body)
         else:
             asked.tags = read_tags(headers, None)
+            asked.body_for = self._dialect.body_for(asked.body)
             asked.body = self._dialect.chat_body(asked.body)
             require_chat(asked.body)
 

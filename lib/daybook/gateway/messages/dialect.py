@@ -33,6 +33,9 @@ class Messages:
         model = body.get("model")
         return chat_body(body, native=isinstance(model, str) and self._is_native(model))
 
+    def body_for(self, body: Mapping[str, Any]) -> Callable[[bool], dict[str, Any]]:
+        return lambda native: chat_body(body, native=native)
+
     def answer(self, data: bytes) -> bytes:
         return orjson.dumps(message(orjson.loads(data)))
 

@@ -55,6 +55,9 @@ class OllamaWords:
             chat["response_format"] = _response_format(form)
         return chat
 
+    def body_for(self, body: Mapping[str, Any]) -> None:
+        return None
+
     def answer(self, data: bytes) -> bytes:
         answer = orjson.loads(data)
         choice = answer["choices"][0]

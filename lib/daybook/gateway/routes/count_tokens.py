@@ -17,7 +17,7 @@ from daybook.gateway.http.errors import bad_request, error_response
 from daybook.gateway.messages.dialect import Messages
 from daybook.gateway.routes.json_body import read_object
 from daybook.inference.tokens import prompt_tokens
-from daybook.providers.anthropic.provider import Anthropic
+from daybook.providers.port import SpeaksMessages
 from daybook.providers.verbatim import changed
 
 PATH = "/v1/messages/count_tokens"
@@ -41,7 +41,7 @@ def routes(parts: Components) -> APIRouter:
         require_model(body)
         model = parts.catalogue.resolve(body["model"])
         provider = parts.upstreams[model.upstream]
-        if isinstance(provider, Anthropic):
+        if isinstance(provider, SpeaksMessages):
             return await provider.count_tokens(changed(body, model=model.target))
         chat = words.chat_body(body | {"max_tokens": 1})
         tokens = None if chat.get("tools") else prompt_tokens(chat["messages"])
