@@ -19,11 +19,14 @@ from daybook.settings import Settings
     help="Port to listen on; 0 takes a free one.",
 )
 @click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes that serve: one a core."
+)
+@click.option(
     "--ready-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help='Receives {"url": …, "pid": …} once the endpoint accepts connections; gone when it is.',
 )
-def serve(host: str, port: int, ready_file: Path | None) -> int:
+def serve(host: str, port: int, workers: int, ready_file: Path | None) -> int:
     """Serve the OpenAI-compatible endpoint until Ctrl-C.
 
     Every call is entered in the journal before its answer is handed over, and drained into the book every
@@ -37,6 +40,7 @@ def serve(host: str, port: int, ready_file: Path | None) -> int:
       daybook serve
       daybook serve --port 0 --ready-file /tmp/daybook.json
       daybook serve --host 0.0.0.0                         (after: daybook keys create NAME)
+      daybook serve --workers 4                            (one address; limits and figures over all of them)
 
     \b
     Then, with any OpenAI client:
@@ -45,7 +49,7 @@ def serve(host: str, port: int, ready_file: Path | None) -> int:
     """
     from daybook import gateway
 
-    return gateway.serve(Settings.from_env(), host=host, port=port, ready_file=ready_file, then=_say)
+    return gateway.serve(Settings.from_env(), host=host, port=port, workers=workers, ready_file=ready_file, then=_say)
 
 
 def _say(url: str) -> None:

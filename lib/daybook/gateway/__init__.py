@@ -7,12 +7,23 @@ What it takes to answer is imported here and nothing else: no torch, transformer
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
-import sys
+import shutil
+import signal
+import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daybook.settings import Settings
+
+if TYPE_CHECKING:
+    import socket
+
+    from daybook.gateway.workers import Lifeline
 
 __all__ = ["serve"]
 
@@ -22,14 +33,17 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
+    workers: int = 1,
     ready_file: Path | None = None,
     env: Mapping[str, str] | None = None,
     then: Callable[[str], None] = lambda _url: None,
 ) -> int:
-    """Serve on `host`:`port` (0: a free port) until told to stop; returns the exit code, 0.
+    """Serve on `host`:`port` (0: a free port) until told to stop; returns the exit code: 0, or 1 where one of several
+    `workers` did not come up.
 
-    `ready_file` receives `{"url": …, "pid": …}` once connections are accepted; `then` is called with the URL. `env` is
-    where the upstreams' API keys are found (this process's environment).
+    Several workers are processes that share the address, the keys, the limits and the counters; one that dies is
+    replaced. `ready_file` receives `{"url": …, "pid": …}` once connections are accepted; `then` is called with the URL.
+    `env` is where the upstreams' API keys are found (this process's environment).
 
     Raises PortInUse, BadParameter for an address that is not this machine's, and SettingsError for an address that
     other machines can reach while there is no key, and for a models.yml or ready file that cannot be used. JournalError
@@ -48,16 +62,72 @@ def serve(
     _require_writable(settings.home)
     sock = bind(host, port)
     with sock:
-        from daybook.gateway.components import build
-        from daybook.gateway.http.connections import capacity, raise_file_limit
-        from daybook.gateway.server import Server, announced, bridge
+        folder = Path(tempfile.mkdtemp(prefix="daybook-"))  # what the processes of this endpoint tell each other
+        try:
+            environment = os.environ if env is None else env
+            return _serve(settings, sock, folder, exposed, workers, ready_file, environment, then)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
-        parts = build(settings, exposed=exposed, env=os.environ if env is None else env)
+
+def _serve(
+    settings: Settings,
+    sock: socket.socket,
+    folder: Path,
+    exposed: bool,
+    workers: int,
+    ready_file: Path | None,
+    env: Mapping[str, str],
+    then: Callable[[str], None],
+) -> int:
+    if workers > 1:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # before prometheus_client is imported
+
+    from daybook.clock import SystemClock
+    from daybook.gateway.components import build
+    from daybook.gateway.drain_process import DrainProcess
+    from daybook.gateway.http.connections import capacity, raise_file_limit
+    from daybook.gateway.http.listen import url_of
+    from daybook.gateway.logs import Log, to_stderr
+    from daybook.gateway.server import GRACE, Server, announced, bridge
+
+    clock = SystemClock()
+    log = Log(clock, to_stderr)
+    drain = DrainProcess(settings, folder, clock=clock, log=log)
+    most = capacity(raise_file_limit())
+    if workers == 1:
+        parts = build(settings, exposed=exposed, env=env, drainer=drain)
         bridge(parts)
-        sys.setswitchinterval(0.0005)  # the drain's thread may hold up a request by half a millisecond, not by five
         with announced(ready_file, then) as ready:
-            Server(parts, sock, ready=ready, most=capacity(raise_file_limit())).serve_until_stopped()
-    return 0
+            Server(parts, sock, ready=ready, most=most).serve_until_stopped()
+        return 0
+
+    from daybook.gateway.drain_process import DrainWatch
+    from daybook.gateway.workers import Workers
+    from daybook.providers.catalogue import Catalogue
+
+    Catalogue.load(settings.models, env, home=settings.home)  # what is wrong with it is said at once, and once
+
+    def work(lifeline: Lifeline) -> None:
+        parts = build(settings, exposed=exposed, env=env, drainer=DrainWatch(folder, clock), shared=folder)
+        bridge(parts)
+
+        def up(_url: str) -> None:
+            loop = asyncio.get_running_loop()
+            loop.add_reader(lifeline.parent, orphaned, loop)
+            lifeline.ready()
+
+        def orphaned(loop: asyncio.AbstractEventLoop) -> None:
+            loop.remove_reader(lifeline.parent)
+            server.handle_exit(signal.SIGTERM, None)
+
+        server = Server(parts, sock, ready=up, most=most)
+        server.serve_until_stopped()
+
+    gc.freeze()  # what all of them share is not to be copied by being looked at
+    with announced(ready_file, then) as ready:
+        tell = partial(ready, url_of(sock))
+        return Workers(workers, work, drain=drain, log=log, ready=tell, grace=GRACE).run()
 
 
 def _require_writable(home: Path) -> None:

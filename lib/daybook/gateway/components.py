@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from daybook import providers
@@ -15,16 +15,17 @@ from daybook.access.limits import LimitsFile
 from daybook.access.spending import Spending
 from daybook.clock import Clock, SystemClock
 from daybook.errors import UnknownModel
-from daybook.experiment.judge import judge_all
 from daybook.gateway.admission import Admission
 from daybook.gateway.auth import Auth
 from daybook.gateway.auth_failures import AuthFailures
 from daybook.gateway.book_watch import EVERY, BookWatch
-from daybook.gateway.drain_timer import DrainTimer
+from daybook.gateway.drain_process import PATIENCE
+from daybook.gateway.drain_timer import Drainer, DrainTimer
 from daybook.gateway.logs import Log, to_stderr
 from daybook.gateway.models import Models
 from daybook.gateway.monitoring.health import Health
 from daybook.gateway.monitoring.metrics import Metrics
+from daybook.gateway.watch_tasks import watch_book
 from daybook.inference.answerer import Answerer
 from daybook.inference.ports import Observers
 from daybook.inference.tasks.tasks import Tasks
@@ -40,7 +41,6 @@ from daybook.providers.port import Provider
 from daybook.providers.upstream import Upstream
 from daybook.records import Usage
 from daybook.routing.deployment_index import DeploymentIndex
-from daybook.routing.deployments import Deployments
 from daybook.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,15 +52,16 @@ if TYPE_CHECKING:
 
 _LONG_PATIENCE = 30.0
 """Seconds that a thread of its own waits for a book in use."""
-_PATIENCE = 1.0
-"""Seconds the drain waits for a book in use: the entries are safe in the journal, and the next turn comes."""
+_KEEP_EVERY = 1.0
+"""Seconds between two looks at whether the drain still runs, and for which the figures of the other processes of this
+endpoint may be old."""
 _READ_PATIENCE = 10.0
 """Seconds a route waits for it."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Components:
-    """One endpoint's parts. `aclose` puts them away in order: models, drain, journal."""
+    """One endpoint's parts. `aclose` puts them away in order: models, journal, drain."""
 
     settings: Settings
     clock: Clock
@@ -73,8 +74,9 @@ class Components:
     admission: Admission
     refusals: AuthFailures
     metrics: Metrics
-    drainer: DrainTimer
-    watch: BookWatch
+    drainer: Drainer
+    watch: BookWatch | None
+    """None where another process of this endpoint looks at the book."""
     deployments: DeploymentIndex
     health: Health
     models: Models
@@ -89,11 +91,19 @@ class Components:
     def start(self) -> None:
         """Begin to drain, and warm up what the first call would otherwise wait for. Returns at once."""
         self.drainer.start()
-        self.watch.start()
+        if self.watch is not None:
+            self.watch.start()
         self._warming = [asyncio.create_task(self._warm(name)) for name in self._used()]
         self._warming.append(asyncio.create_task(asyncio.to_thread(self._warm_prices)))
         self._warming.append(asyncio.create_task(self.refusals.keep()))
         self._warming.append(asyncio.create_task(self.deployments.keep()))
+        self._warming.append(asyncio.create_task(self._keep()))
+
+    async def _keep(self) -> None:
+        while True:
+            self.metrics.share()
+            await asyncio.sleep(_KEEP_EVERY)
+            self.drainer.keep()
 
     def address(self, model: str) -> tuple[str | None, str]:
         """The upstream that a model is asked at, and its name there; (None, model) for one that nobody serves here."""
@@ -131,19 +141,20 @@ class Components:
             )
 
     async def aclose(self) -> None:
-        """Stop the models, the drain and, last, the journal."""
+        """Stop the models, the journal and, last, who drains it."""
         for task in self._warming:
             task.cancel()
         await self.answerer.shadow.aclose()
         await self.upstreams.aclose()
         await self.task_models.aclose()
         self.refusals.flush(all_=True)
-        await asyncio.to_thread(self.watch.stop)
-        await asyncio.to_thread(self.drainer.stop)
+        if self.watch is not None:
+            await asyncio.to_thread(self.watch.stop)
         self.admission.allowance.close()
         if self.traces is not None:
             await asyncio.to_thread(self.traces.close)
         self.journal.close()
+        await asyncio.to_thread(self.drainer.stop)
 
 
 def build(
@@ -156,15 +167,19 @@ def build(
     env: Mapping[str, str] | None = None,
     drain_every: float = 5.0,
     watch_every: float = EVERY,
+    drainer: Drainer | None = None,
+    shared: Path | None = None,
 ) -> Components:
     """The parts of an endpoint over `settings`. `exposed`: bound where other machines can reach it. `env`: where the
-    upstreams' API keys are found. Raises SettingsError for a models.yml that contradicts itself."""
+    upstreams' API keys are found. `drainer`: who drains the journal; a thread of this process where nobody else does,
+    every `drain_every` seconds. `shared`: the folder of an endpoint of several processes, of which this is one. Raises
+    SettingsError for a models.yml that contradicts itself."""
     from daybook.book.journal.journal import Journal
 
     clock = clock or SystemClock()
     log = Log(clock, write)
     catalogue = catalogue or Catalogue.load(settings.models, env or {}, home=settings.home)
-    metrics = Metrics(_labels(catalogue), log)
+    metrics = Metrics(_labels(catalogue), log, shared=shared)
     journal = Journal(settings.home, clock=clock)
     task_models = TaskModels(settings.home)
 
@@ -197,7 +212,7 @@ def build(
     upstreams, answerer = inference.upstreams, inference.answerer
     admission = Admission(
         file=LimitsFile(settings.home / "limits.yml"),
-        allowance=Allowance(usage_ledger(settings), spent_since=Spending(lambda: open_book(_PATIENCE)).since),
+        allowance=Allowance(usage_ledger(settings), spent_since=Spending(lambda: open_book(PATIENCE)).since),
         router=answerer.router,
         reckon=reckon,
         machine_rate=answerer.machines.rate,
@@ -209,14 +224,10 @@ def build(
     observers.add(admission)
     answerer.shadow.budget = admission
 
-    drainer = DrainTimer(lambda: open_book(_PATIENCE), clock=clock, log=log, interval=drain_every)
-    watch = BookWatch(
-        {"canaries": partial(_judge_canaries, clock=clock, log=log)},
-        lambda: open_book(_PATIENCE),
-        home=settings.home,
-        log=log,
-        interval=watch_every,
-    )
+    watch: BookWatch | None = None
+    if drainer is None:  # whoever drains elsewhere also does this there
+        drainer = DrainTimer(lambda: open_book(PATIENCE), clock=clock, log=log, interval=drain_every)
+        watch = watch_book(lambda: open_book(PATIENCE), home=settings.home, clock=clock, log=log, interval=watch_every)
     refusals = AuthFailures(journal, clock=clock, count=metrics.turned_away)
     metrics.watch(
         journal=journal.state,
@@ -273,15 +284,6 @@ def _traces(env: Mapping[str, str], clock: Clock) -> Traces | None:
     from daybook.gateway.monitoring.traces import Traces
 
     return Traces(url, clock)
-
-
-def _judge_canaries(book: Book, *, clock: Clock, log: Log) -> None:
-    """Publish the deployments as the book has them now, whoever changed them, and judge those that are on trial."""
-    deployments = Deployments(book, clock)
-    for judgement in judge_all(deployments, deployments.publish()):
-        if judgement.changed is not None:
-            revision = judgement.changed
-            log.line("deployment", name=revision.name, action=revision.action, revision=revision.revision)
 
 
 def _labels(catalogue: Catalogue) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The timer that moves the journal into the book, in a thread beside the endpoint.
+"""The timer that moves the journal into the book, in a thread.
 
 It is a convenience: whoever reads the book drains it first. So a book that is locked, away or too new is no failure of
 the endpoint; the entries wait in the journal, the state says so, and the timer tries again, ever less often up to half
@@ -33,6 +33,19 @@ class Drainable(Protocol):
     def drain(self) -> DrainResult: ...
 
 
+class Drainer(Protocol):
+    """Whoever drains for an endpoint, in a thread of it or elsewhere."""
+
+    def start(self) -> None: ...
+
+    def keep(self) -> None:
+        """Start it again if it has died: called now and then."""
+
+    def stop(self) -> None: ...
+
+    def state(self) -> DrainState: ...
+
+
 @dataclass(frozen=True, slots=True)
 class DrainState:
     """How the last turn went."""
@@ -49,13 +62,22 @@ class DrainState:
 
 
 class DrainTimer:
-    """Drains `open_book()` every `interval` seconds."""
+    """Drains `open_book()` every `interval` seconds. `report`: told of the state after a turn that changed it."""
 
-    def __init__(self, open_book: Callable[[], Drainable], *, clock: Clock, log: Log, interval: float = 5.0) -> None:
+    def __init__(
+        self,
+        open_book: Callable[[], Drainable],
+        *,
+        clock: Clock,
+        log: Log,
+        interval: float = 5.0,
+        report: Callable[[DrainState], None] = lambda _state: None,
+    ) -> None:
         self._open_book = open_book
         self._clock = clock
         self._log = log
         self._interval = interval
+        self._report = report
         self._state = DrainState()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -65,7 +87,10 @@ class DrainTimer:
         self._thread = threading.Thread(target=self._run, name="daybook-drain", daemon=True)
         self._thread.start()
 
-    def stop(self, *, patience: float = 3.0) -> None:
+    def keep(self) -> None:
+        """A thread does not die by itself."""
+
+    def stop(self, *, patience: float | None = 3.0) -> None:
         """Stop after the turn under way; one longer than `patience` seconds is left behind, its transaction whole."""
         self._stop.set()
         if self._thread is not None:
@@ -85,6 +110,15 @@ class DrainTimer:
     def turn(self) -> bool:
         """One drain; whether it went through."""
         before = self._state
+        well = self._drain(before)
+        after = self._state
+        if (after.entries, after.error, after.behind_since) != (before.entries, before.error, before.behind_since) or (
+            before.turns == 0
+        ):
+            self._report(after)
+        return well
+
+    def _drain(self, before: DrainState) -> bool:
         began = self._clock.monotonic()
         try:
             if self._book is None:

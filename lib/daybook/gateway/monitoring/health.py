@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 
 from daybook.clock import Clock
 from daybook.errors import DaybookError, JournalError, JournalFull, ProviderError
-from daybook.gateway.drain_timer import DrainTimer
+from daybook.gateway.drain_timer import Drainer
 from daybook.inference.ports import Providers
 
 Status = Literal["ready", "degraded", "unusable"]
@@ -52,7 +52,7 @@ class Health:
         providers: Providers,
         journal: Callable[[], JournalHealth],
         recover: Callable[[], None],
-        drainer: DrainTimer,
+        drainer: Drainer,
         clock: Clock,
         lifetime: float = 2.0,
         patience: float = 2.0,

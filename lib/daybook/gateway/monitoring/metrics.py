@@ -6,15 +6,20 @@ configured upstreams, and error kinds. No label holds a caller, a project, a tag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.gc_collector import GCCollector
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from daybook.errors import JournalError
+from daybook.gateway.drain_timer import Drainer
 from daybook.gateway.http.asgi import RequestState
 from daybook.gateway.logs import Log
 from daybook.inference.ports import Observer
@@ -22,23 +27,27 @@ from daybook.inference.shadow import ENDPOINT as SHADOW
 from daybook.records import Call
 from daybook.routing.route import RouteStep
 
-if TYPE_CHECKING:
-    from daybook.gateway.drain_timer import DrainTimer
-
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
 _FIRST_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
 class Metrics(Observer):
-    """The counters of one endpoint, in a registry of its own. `models`: a model's names → its label."""
+    """The counters of one endpoint, in a registry of its own. `models`: a model's names → its label. `shared`: the
+    folder in which the processes of one endpoint keep their counters, where there are several: each of them shows the
+    sum, and what one counted stays when it dies. prometheus_client must find it in PROMETHEUS_MULTIPROC_DIR when it is
+    imported."""
 
-    def __init__(self, models: Mapping[str, str], log: Log) -> None:
+    def __init__(self, models: Mapping[str, str], log: Log, *, shared: Path | None = None) -> None:
         self._models = models
         self._log = log
+        self._shared = shared
+        self._gauges: list[tuple[Gauge, Callable[[], float]]] = []
+        """What is read at the moment of scraping."""
         self.registry = registry = CollectorRegistry()
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=registry)
+        if shared is None:  # of several, whichever answers a scrape would show its own
+            for collector in (ProcessCollector, PlatformCollector, GCCollector):
+                collector(registry=registry)
         self.requests = Counter("daybook_requests", "HTTP requests.", ["route", "status"], registry=registry)
         self.calls = Counter(
             "daybook_calls", "Calls entered.", ["model", "provider", "status", "error_kind"], registry=registry
@@ -81,7 +90,6 @@ class Metrics(Observer):
             "daybook_refused_requests", "Requests without a key that is valid here.", ["code"], registry=registry
         )
         self.faults = Counter("daybook_faults", "Faults that did not fail a call.", ["part"], registry=registry)
-        self.in_flight = Gauge("daybook_calls_open", "Calls being answered now.", registry=registry)
         self._answered: dict[tuple[str, ...], Callable[[Call], None]] = {}
         self._visited: dict[tuple[str, int], Counter] = {}
 
@@ -158,7 +166,7 @@ class Metrics(Observer):
         self,
         *,
         journal: Callable[[], object],
-        drainer: DrainTimer,
+        drainer: Drainer,
         in_flight: Callable[[], int],
         resting: Callable[[], Mapping[str, float]],
     ) -> None:
@@ -168,22 +176,43 @@ class Metrics(Observer):
             ("daybook_journal_bytes", "bytes", "Bytes of this process's journal file."),
             ("daybook_journal_unsynced", "unsynced", "Entries not yet forced to the disk."),
         ):
-            Gauge(name, text, registry=self.registry).set_function(
-                lambda field=field: float(getattr(journal(), field))  # type: ignore[misc]  # the default binds the loop's value
-            )
-        Gauge("daybook_drain_lag_seconds", "Age of what is not yet in the book.", registry=self.registry).set_function(
-            lambda: drainer.state().lag
-        )
-        Gauge("daybook_drain_ok", "1: the last drain went through.", registry=self.registry).set_function(
-            lambda: float(drainer.state().error is None)
-        )
-        Gauge("daybook_drained_entries", "Entries moved into the book.", registry=self.registry).set_function(
-            lambda: float(drainer.state().entries)
-        )
-        Gauge("daybook_upstreams_resting", "Upstreams left alone after failures.", registry=self.registry).set_function(
-            lambda: float(len(resting()))
-        )
-        self.in_flight.set_function(lambda: float(in_flight()))
+            self._read(name, text, lambda field=field: float(getattr(journal(), field)))  # type: ignore[misc]  # the default binds the loop's value
+        self._read("daybook_upstreams_resting", "Upstreams left alone after failures.", lambda: float(len(resting())))
+        self._read("daybook_calls_open", "Calls being answered now.", lambda: float(in_flight()))
+        self._read("daybook_workers", "Processes that serve.", lambda: 1.0)
+        self._drain = _DrainCollector(drainer)
+        self.registry.register(self._drain)
+
+    def _read(self, name: str, text: str, value: Callable[[], float]) -> None:
+        gauge = Gauge(name, text, registry=self.registry, multiprocess_mode="livesum")
+        if self._shared is None:
+            gauge.set_function(value)
+        else:
+            self._gauges.append((gauge, value))
+
+    def share(self) -> None:
+        """Let the other processes see what is read here."""
+        for gauge, value in self._gauges:
+            gauge.set(value())
 
     def text(self) -> bytes:
-        return generate_latest(self.registry)
+        if self._shared is None:
+            return generate_latest(self.registry)
+        self.share()
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, path=str(self._shared))  # type: ignore[no-untyped-call]  # as the library has it
+        registry.register(self._drain)
+        return generate_latest(registry)
+
+
+class _DrainCollector(Collector):
+    """The state of the drain, which all processes share."""
+
+    def __init__(self, drainer: Drainer) -> None:
+        self._drainer = drainer
+
+    def collect(self) -> Iterator[Metric]:
+        state = self._drainer.state()
+        yield GaugeMetricFamily("daybook_drain_lag_seconds", "Age of what is not yet in the book.", state.lag)
+        yield GaugeMetricFamily("daybook_drain_ok", "1: the last drain went through.", float(state.error is None))
+        yield GaugeMetricFamily("daybook_drained_entries", "Entries moved into the book.", float(state.entries))
