@@ -1,7 +1,8 @@
 """One ledger for every path: what upstreams say they billed is what the book has, to the token and the cent.
 
 Random schedules of answers, refusals, silences, broken connections, broken streams and clients who leave, over a model
-with two fallbacks. The upstream keeps a ledger of its own: what it reported, and what it did without reporting it.
+with two fallbacks, whose answers are also copied to a shadow. The upstream keeps a ledger of its own: what it reported,
+and what it did without reporting it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import openai
 import pytest
 from aiohttp import web
 
+from daybook.book import Book
 from daybook.providers.catalogue import Catalogue
+from daybook.routing.deployments import Deployments
 from tests.fakes.contracts import Contract
 from tests.fakes.serving import Fake
 from tests.gateway.conftest import in_a_thread, served, settings_in
@@ -127,18 +130,31 @@ def chunk(model, choices, **more) -> bytes:
 
 
 def ask(endpoint, n: int) -> None:
-    """One call: whole, streamed, or a stream that its client leaves."""
+    """One call: whole, streamed, or a stream that its client leaves; each third one of the deployment."""
     client = endpoint.client().with_options(timeout=90)
     leaves = n % 8 == 0
     messages = [{"role": "user", "content": "leave" if leaves else f"call {n}"}]
     with contextlib.suppress(openai.APIError):
-        answer = client.chat.completions.create(model="first", messages=messages, stream=leaves or n % 2 == 0)
+        model = "shadowed" if n % 3 == 0 else "first"
+        answer = client.chat.completions.create(model=model, messages=messages, stream=leaves or n % 2 == 0)
         if leaves:
             next(iter(answer))
             answer.close()
         elif n % 2 == 0:
             list(answer)
     client.close()
+
+
+def copying(endpoint) -> bool:
+    """Whether a copy waits or is under way: each is counted once, when it is over."""
+    rows = [row for row in endpoint.book() if row["requested_model"] == "shadowed" and row["status"] == "ok"]
+    answered = sum(row["endpoint"] != "shadow" for row in rows)
+    return counted(endpoint, "daybook_shadow_copies_total") < answered
+
+
+def counted(endpoint, name: str, **labels: str) -> float:
+    samples = [sample for metric in endpoint.parts.metrics.registry.collect() for sample in metric.samples]
+    return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
 
 
 @pytest.fixture(scope="module", params=[1, 2])
@@ -149,13 +165,16 @@ def day(request, tmp_path_factory):
     with in_a_thread(Biller(request.param)) as biller:
         settings.models.write_text(MODELS.format(url=biller.url))
         models = Catalogue.load(settings.models, {"OPENAI_API_KEY": "sk-1"}, home=settings.home)
+        with contextlib.closing(Book(settings.book_url, settings.home)) as book:
+            Deployments(book).create("shadowed", {"v1": "first", "v2": "second"}, strategy="shadow", actor="test")
+            Deployments(book).publish()
         with served(settings, models) as endpoint:
             threads = [threading.Thread(target=ask, args=(endpoint, n)) for n in range(CALLS)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join(120)
-            endpoint.until(lambda: endpoint.parts.answerer.recorder.open == 0)
+            endpoint.until(lambda: endpoint.parts.answerer.recorder.open == 0 and not copying(endpoint))
             yield biller, endpoint, endpoint.book()
 
 
@@ -182,6 +201,7 @@ def test_what_was_done_and_not_reported_is_a_row_whose_cost_is_not_claimed_to_be
 def test_each_request_has_one_row_that_says_what_came_of_it(day):
     """However many attempts it took; nothing else is in the book."""
     _, _, rows = day
+    rows = [row for row in rows if row["endpoint"] != "shadow"]
     final = Counter(row["request_id"] for row in rows if row["status"] != "retried")
     assert len(final) == CALLS
     assert set(final.values()) == {1}
@@ -190,22 +210,36 @@ def test_each_request_has_one_row_that_says_what_came_of_it(day):
 
 
 def test_what_was_answered_elsewhere_says_who_should_have_answered(day):
-    """The model that was asked for, of every row of another one."""
+    """The name that the caller asked for, of every row of another model."""
     _, _, rows = day
-    targets = {"gpt-4o-mini": None, "gpt-4o": "first", "gpt-4.1-nano": "first"}
-    assert all(row["fallback_from"] == targets[row["served_model"]] for row in rows if row["served_model"])
-    assert any(row["fallback_from"] for row in rows)
+    answered = [row for row in rows if row["served_model"] and row["endpoint"] != "shadow"]
+    for row in answered:
+        assert row["fallback_from"] == (None if row["served_model"] == "gpt-4o-mini" else row["requested_model"])
+    assert any(row["fallback_from"] for row in answered)
+
+
+def test_every_answered_call_of_the_deployment_was_copied_or_says_why_not(day):
+    """The copies have rows of their own, billed or failed, at the candidate alone; the rest were dropped."""
+    _, endpoint, rows = day
+    copies = [row for row in rows if row["endpoint"] == "shadow" and row["status"] != "retried"]
+    answered = [row for row in rows if row["variant"] == "v1" and row["status"] == "ok"]
+    by_status = Counter(row["status"] for row in copies)
+    name = "daybook_shadow_copies_total"
+    assert counted(endpoint, name, outcome="answered") == by_status["ok"] > 0
+    assert counted(endpoint, name, outcome="failed") == by_status["error"]
+    assert len(answered) == len(copies) + counted(endpoint, name, outcome="dropped")
+    assert {row["served_model"] for row in copies} <= {"gpt-4o", None}
+    assert {(row["variant"], row["caller"], row["stream"]) for row in copies} == {("v2", None, False)}
 
 
 def test_metrics_equal_the_rows(day):
     """Calls by status, tokens and dollars."""
     _, endpoint, rows = day
-    samples = [sample for metric in endpoint.parts.metrics.registry.collect() for sample in metric.samples]
 
     def total(name: str, **labels: str) -> float:
-        return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
+        return counted(endpoint, name, **labels)
 
-    for status, n in Counter(row["status"] for row in rows).items():
+    for status, n in Counter("shadow" if row["endpoint"] == "shadow" else row["status"] for row in rows).items():
         assert total("daybook_calls_total", status=status) == n
     assert total("daybook_calls_total") == len(rows)
     for kind in ("input", "output"):

@@ -35,7 +35,7 @@ from daybook.inference.tokens import estimated, text_tokens
 from daybook.ports import Ledger
 from daybook.providers.embedding import Embedder, EmbeddingReply
 from daybook.providers.moderation import ModerationReply, Moderator
-from daybook.providers.port import NoteAttempt, Provider, Reply, Stream, unnoted
+from daybook.providers.port import NoteAttempt, Provider, Reply, Stream
 from daybook.records import Call
 from daybook.routing.route import Copy, Route, RouteStep, failure_kind
 from daybook.routing.router import FindDeployment, ModelCatalogue, Router
@@ -169,7 +169,7 @@ class Answerer:
         entry.hash_prompt(request.body[prompt])
         entry.variant, entry.subject = copy.variant, self._subject(request)
         self._address(entry, Route((copy.step,)), copy.step)
-        answering = ask(entry.provider, entry, unnoted)
+        answering = ask(entry.provider, entry, partial(self._note, entry))
         return (await self.recorder.complete(entry, answering, lambda answered: answered[1])).call
 
     async def _attempt(
@@ -180,10 +180,7 @@ class Answerer:
         ask: Ask[Answer],
     ) -> Answer:
         """One step's answer. Raises what the provider raises, and UpstreamTimeout at the route's deadline."""
-
-        def note(error: ProviderError, seconds: float) -> None:
-            self.recorder.retry(entry, error, seconds=seconds)
-
+        note = partial(self._note, entry)
         if ends is None:
             return await ask(entry.provider, entry, note)
         try:
@@ -196,6 +193,9 @@ class Answerer:
             )
             error.final = error.billable = True
             raise error from None
+
+    def _note(self, entry: CallEntry, error: ProviderError, seconds: float) -> None:
+        self.recorder.retry(entry, error, seconds=seconds)
 
     def _begin(self, request: ChatRequest, *, stream: bool, prompt: str) -> _Begun:
         """Everything before a model is asked. Raises, with the failed call entered, what is wrong already.

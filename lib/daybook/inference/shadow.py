@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from daybook.clock import Clock
 from daybook.inference.request import ChatRequest
+from daybook.providers.port import Body
 from daybook.records import Call
 from daybook.routing.route import Copy
 
@@ -84,11 +85,11 @@ class Shadow:
 
     async def _make(self, order: CopyOrder) -> CopyOutcome:
         copy = order.copy
+        body_for = order.request.body_for
         request = replace(
             order.request,
-            body={
-                name: value for name, value in order.request.body.items() if name not in ("stream", "stream_options")
-            },
+            body=_whole(order.request.body),
+            body_for=None if body_for is None else lambda native: _whole(body_for(native)),
             endpoint=ENDPOINT,
             at=self._clock.now(),
             started=self._clock.monotonic(),
@@ -110,3 +111,8 @@ class Shadow:
             if budget is not None:
                 budget.settle(request, copy, call, billable=billable)
         return "answered"
+
+
+def _whole(body: Body) -> Body:
+    """The body of the same request, not streamed."""
+    return {name: value for name, value in body.items() if name not in _STREAMED}

@@ -7,7 +7,9 @@ import json
 import anthropic
 import pytest
 
+from daybook.book import Book
 from daybook.providers.catalogue import Catalogue
+from daybook.routing.deployments import Deployments
 from tests.fakes import serving
 from tests.fakes.anthropic_server import Says
 from tests.gateway.conftest import served, settings_in
@@ -108,6 +110,33 @@ def test_a_fallback_to_anthropic_gets_its_own_words(claude, endpoint, client):
     assert raw.headers["x-daybook-model"] == "last"
     assert claude.bodies[-1]["thinking"] == THINKS["thinking"]
     assert claude.bodies[-1]["messages"][0]["content"][0]["cache_control"] == {"type": "ephemeral"}
+
+
+def test_a_copy_to_a_shadow_is_whole_and_in_words_that_it_knows(claude, upstream, endpoint, client):
+    """The live version is Anthropic's and streamed; the candidate is of another maker, and asked for a whole answer."""
+    book = Book(endpoint.settings.book_url, endpoint.settings.home)
+    try:
+        Deployments(book).create("chat", {"v1": "last", "v2": "good"}, strategy="shadow", actor="test")
+        Deployments(book).publish()
+        claude.script = [Says()]
+        before = len(upstream.seen)
+        raw = endpoint.until(lambda: asked_as(client, "chat"))
+        assert text_of(raw.parse())
+        endpoint.until(lambda: len(upstream.seen) > before)
+    finally:
+        Deployments(book).remove("chat", actor="test")
+        book.close()
+    assert claude.bodies[-1]["messages"][0]["content"][0]["cache_control"] == {"type": "ephemeral"}
+    sent = upstream.seen[-1]
+    assert not [name for name in ("stream", "stream_options", "cache_control") if name in json.dumps(sent)]
+
+
+def asked_as(client, model):
+    """The answer, once the model is known."""
+    try:
+        return client.messages.with_raw_response.create(model=model, messages=MARKED, stream=True, **THINKS)
+    except anthropic.NotFoundError:
+        return None
 
 
 def test_what_no_fallback_can_be_asked_is_refused_by_name(claude, endpoint, client):
