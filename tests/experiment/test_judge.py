@@ -12,7 +12,10 @@ from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.errors import BadParameter, Superseded
 from daybook.experiment.judge import ACTOR, STEP_CALLS, assess, figures, judge, judge_all
+from daybook.experiment.report import Experiment
 from daybook.records import Call, Event
+from daybook.reporting.tables import to_records
+from daybook.reporting.text import plain
 from daybook.routing.deployments import Deployments
 from daybook.stats.sequential import Share, share_difference
 
@@ -77,7 +80,7 @@ def test_one_that_fails_is_rolled_back_with_the_figures_that_decided_it(day):
     day.later()
     judgement = day.judge()
     assert (judgement.action, day.share) == ("roll back", 0)
-    expected = share_difference([(Share(0, 1800), Share(40, 200))], alpha=0.05 / 4)
+    expected = share_difference([(Share(0, 1800), Share(40, 200))], alpha=0.05 / 2 / 4)
     (details,) = events(day, "deployment.rolled_back")
     kept = details["figures"]
     assert (details["before"]["percent"], details["after"]["percent"]) == (
@@ -92,7 +95,7 @@ def test_one_that_fails_is_rolled_back_with_the_figures_that_decided_it(day):
     assert {name: kept[name] for name in kept if name not in ("measures", "sample_ratio")} == {
         "action": "roll back", "verdict": "worse", "sentence": "v2 is worse than v1 in errors, after 2,000 calls.",
         "compared": ["v1", "v2"], "since": NOON.isoformat(), "percent": {"v1": "90", "v2": "10"}, "step_calls": 200,
-        "calls": 2000, "calls_more": None, "criteria": ["errors"], "level": 0.9875,
+        "calls": 2000, "calls_more": None, "criteria": ["errors"], "level": 0.99375, "basis": "trial",
         "versions": {"v1": {"calls": 1800, "failed": 0}, "v2": {"calls": 200, "failed": 40}},
     }  # fmt: skip
     assert (kept["sample_ratio"]["counts"], kept["sample_ratio"]["kept"]) == ({"v1": 1800, "v2": 200}, True)
@@ -227,6 +230,34 @@ def test_the_trial_begins_anew_after_a_rollback(day):
     assert assess(day.book, day.deployments.history("chat")) is None
 
 
+@pytest.mark.parametrize(
+    ("broken", "criterion"),
+    [({"failed": 100}, "errors"), ({"failed": 250}, "errors"), ({"slower": 1.5}, "latency"),
+     ({"cost": Decimal("0.0015")}, "cost")],
+)  # fmt: skip
+def test_what_breaks_at_a_larger_share_is_rolled_back_however_good_it_was_before(day, broken, criterion):
+    """20,000 good calls at 10 %, then 500 of each at 50 %: neither a mean of both steps nor the first one's certainty
+    hides it. The figures say of which calls they are."""
+    day.create()
+    day.calls(18_000, 2_000)
+    day.later()
+    assert day.judge().action == "promote"
+    day.calls(500)
+    day.calls(0, 500, **broken)
+    day.later()
+    judgement = day.judge()
+    kept = judgement.changed.figures
+    assert (judgement.action, day.share, criterion in kept["criteria"]) == ("roll back", 0, True)
+    measure = kept["measures"][criterion]
+    assert measure["state"] == "worse"
+    if kept["basis"] == "step":
+        assert (kept["calls"], kept["level"]) == (1000, 1 - 0.05 / 2 / 3 / 4)
+        assert kept["sentence"].endswith("after 1,000 calls at this step.")
+        assert kept["since"] == (NOON + timedelta(hours=1)).isoformat()
+    else:
+        assert (kept["calls"], kept["level"]) == (21_000, 1 - 0.05 / 2 / 4)
+
+
 def test_two_judges_decide_once(day):
     """Both read the same revision; one acts, the other is refused and changes nothing."""
     day.create()
@@ -325,3 +356,83 @@ def test_what_cannot_be_meant_makes_nothing(day, more, message):
     with pytest.raises(BadParameter, match=message):
         day.create(**more)
     assert day.deployments.list() == []
+
+
+# ── written up in the report ──────────────────────────────────────────────────────────────────────────
+
+
+def test_the_next_report_says_what_was_decided_by_which_figures(day):
+    """A promotion, a rollback and what people did: each in words with its figures, the newest first, and as a row."""
+    day.create(reason="new model")
+    day.calls(18_000, 2_000)
+    day.later()
+    judge_all(day.deployments, day.deployments.list())
+    day.calls(500, 500, failed=250)
+    day.later()
+    judge_all(day.deployments, day.deployments.list())
+    report = Experiment.read(day.book, deployment="chat", logical_date="2026-11-27", days=1)
+    text = plain(report.decisions_prose).replace("\u00a0", " ")
+    back, up = (day.deployments.history("chat")[n].figures for n in (2, 1))
+    errors = back["measures"]["errors"]
+    ends = [f"{100 * errors[end]:+.1f}" for end in ("value", "low", "high")]
+    assert text == (
+        "At 2026-11-27 14:00 daybook rolled back v2, from 50 to 0 %: v2 is worse than v1 in errors, after 21,000 calls"
+        f" (errors {ends[0]} points ({ends[1]} points to {ends[2]} points)). "
+        "At 2026-11-27 13:00 daybook promoted v2, from 10 to 50 %: v2 is no worse than v1, after 20,000 calls."
+        " 1 change was made without figures."
+    )  # fmt: skip
+    assert up["criteria"] == ["errors", "latency", "cost"]
+    rows = to_records(report.decisions)
+    assert [(row["by"], row["action"], row["before"], row["after"], row["why"]) for row in rows] == [
+        ("ada", "created", "", "v1 90 %, v2 10 %", "new model"),
+        ("daybook", "promoted", "v1 90 %, v2 10 %", "v1 50 %, v2 50 %", up["sentence"]),
+        ("daybook", "rolled back", "v1 50 %, v2 50 %", "v1 100 %", back["sentence"]),
+    ]
+    assert [row["at"] for row in rows] == [NOON + timedelta(hours=n) for n in range(3)]
+    found = {row["name"]: (row["value"], row["n"]) for row in report.findings()}
+    assert found["decisions"] == (2, 3)
+    assert text in plain("\n".join(report.paragraphs)).replace("\u00a0", " ")
+    before = Experiment.read(day.book, deployment="chat", logical_date="2026-11-26", days=1)
+    assert plain(before.decisions_prose).startswith("Nothing was changed, ")
+    assert to_records(before.decisions) == []
+
+
+def test_what_only_people_changed_is_not_taken_for_a_verdict(day):
+    """Two changes by hand: counted, and said to be without figures."""
+    day.create(automatic=False)
+    day.deployments.promote("chat", actor="ada")
+    report = Experiment.read(day.book, deployment="chat", logical_date="2026-11-27", days=1)
+    assert plain(report.decisions_prose).replace("\u00a0", " ") == "2 changes were made without figures, none by them."
+
+
+def test_copies_that_a_shadow_did_not_get_are_counted(day):
+    """Ten answered calls, seven copies of which two failed: three were dropped or wait. What was refused is not copied,
+    and calls before the shadow began, of another deployment or of another candidate are none of its business."""
+    day.calls(5)
+    day.later()
+    day.deployments.create("chat", PAIR, strategy="shadow", actor="ada")
+    day.calls(10)
+    day.calls(2, status="error")
+    day.calls(1, requested_model="other")
+    for n in range(7):
+        failed = n < 2
+        facts = {"endpoint": "shadow", "request_id": f"r{6 + n}", "requested_model": "chat", "variant": "v2"}
+        day.book.append(
+            Call(id=f"copy{n}", at=day.clock.now(), status="error" if failed else "ok", latency=1.0, **facts)
+        )
+    other = {"endpoint": "shadow", "request_id": "r14", "requested_model": "chat", "variant": "v9", "status": "ok"}
+    day.book.append(Call(id="copy9", at=day.clock.now(), latency=1.0, **other))
+    report = Experiment.read(day.book, deployment="chat", logical_date="2026-11-27", days=1)
+    copies = report.copies
+    assert (copies.calls, copies.answered, copies.failed, copies.missing) == (10, 5, 2, 3)
+    found = {row["name"]: (row["value"], row["n"]) for row in report.findings()}
+    assert [found[f"copies/{name}"] for name in ("answered", "failed", "missing")] == [(5, 10), (2, 10), (3, 10)]
+    text = plain(report.verdict_prose).replace("\u00a0", " ")
+    assert "Of 10 answered calls it answered 5, 2 of its copies failed, and 3 had none: dropped, or still" in text
+    day.later()
+    day.deployments.promote("chat", actor="ada")
+    day.calls(0, 4)
+    again = Experiment.read(day.book, deployment="chat", logical_date="2026-11-27", days=1)
+    assert again.copies == copies
+    day.create(anew=True)
+    assert Experiment.read(day.book, deployment="chat", logical_date="2026-11-27", days=1).copies == copies

@@ -320,3 +320,27 @@ def test_values_that_are_all_the_same_do_not_differ(value, n_a, n_b):
     assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
     more = mean_difference([(summed(n_a, value), summed(n_b, value + 1))])
     assert (more.value, more.low) == (pytest.approx(1.0), more.value)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [((0, 0), (0, 250)), ((0, 0), (250, 0)), ((20, 20), (10, 300)), ((100, 5), (0, 60))]
+)
+def test_periods_that_differ_too_much_for_one_difference_have_their_mean(first, second):
+    """2,000 calls of each in the first period and 500 in the second: the mean of the two differences by b's calls,
+    inside an interval that has a width."""
+    periods = [(Share(first[0], 2000), Share(first[1], 2000)), (Share(second[0], 500), Share(second[1], 500))]
+    estimate = share_difference(periods)
+    differences = [(first[1] - first[0]) / 2000, (second[1] - second[0]) / 500]
+    assert estimate.value == pytest.approx((differences[0] * 2000 + differences[1] * 500) / 2500)
+    each = [share_difference([period], alpha=0.8 * 0.05 / 2) for period in periods]
+    assert estimate.low == pytest.approx((each[0].low * 2000 + each[1].low * 500) / 2500)
+    assert estimate.high == pytest.approx((each[0].high * 2000 + each[1].high * 500) / 2500)
+    assert estimate.low < estimate.value < estimate.high
+    assert (estimate.level, estimate.n) == (0.95, 5000)
+
+
+def test_periods_of_one_difference_are_added_up():
+    """A tenth more errors in each: narrower than either alone, and than the mean of both."""
+    periods = [(Share(400, 4000), Share(440, 4000)), (Share(300, 3000), Share(330, 3000))]
+    together = share_difference(periods)
+    assert together.high - together.low < min(e.high - e.low for e in (share_difference([p]) for p in periods))

@@ -16,6 +16,7 @@ from typing import Any
 from daybook.ports import NamedRows
 from daybook.routing.split import in_order
 from daybook.stats.canary import Decision, Paired, Tolerance, Version, judge
+from daybook.stats.estimate import ALPHA
 from daybook.stats.sequential import Moments, SampleRatio, sample_ratio
 
 IN_FLIGHT = 0.01
@@ -49,6 +50,8 @@ class Evidence:
     versions: tuple[str, ...] = ()
     """The two that are compared, the candidate last; empty: the oldest and the newest of those called."""
     tolerance: Tolerance = field(default_factory=Tolerance)
+    alpha: float = ALPHA
+    """Of all measures together."""
 
     # ── who is compared ───────────────────────────────────────────────────────────────────────────────
 
@@ -110,12 +113,12 @@ class Evidence:
         if self.compared is None:
             return None
         if self.paired:
-            return judge(self._paired(until), tolerance=self.tolerance)
+            return judge(self._paired(until), tolerance=self.tolerance, alpha=self.alpha)
         a, b = self.compared
         pairs = [(self.version(a, until, n), self.version(b, until, n)) for n in range(max(len(self.periods), 1))]
         together = [(x, y) for x, y in pairs if x.calls and y.calls]
         whole = [(self.version(a, until), self.version(b, until))]
-        return judge(together or whole, ratio=self._ratio(until), tolerance=self.tolerance)
+        return judge(together or whole, ratio=self._ratio(until), tolerance=self.tolerance, alpha=self.alpha)
 
     def version(self, name: str, until: date | None = None, number: int | None = None) -> Version:
         """One version's calls up to a day, of one period or of all."""

@@ -8,11 +8,11 @@ those that the deployment's own events say.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from math import exp
-from typing import Self
+from typing import Any, Self
 
 import pandas as pd
 
@@ -21,6 +21,7 @@ from daybook.experiment.evidence import Evidence, Period, read_calls, read_score
 from daybook.ports import NamedRows
 from daybook.reporting import tables
 from daybook.reporting.tables import TableRow
+from daybook.routing.split import in_order
 from daybook.stats.canary import Tolerance
 from daybook.stats.estimate import proportion
 from daybook.window import Window
@@ -28,11 +29,29 @@ from daybook.window import Window
 UNITS = {"errors": "points", "latency": "ratio", "cost": "USD per 1,000 calls", "score": "score"}
 
 
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Of the answered calls that a shadow was to get a copy of."""
+
+    calls: int
+    answered: int
+    failed: int
+
+    @property
+    def missing(self) -> int:
+        """Dropped (the queue was full, or the budget used up), or waiting still."""
+        return self.calls - self.answered - self.failed
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExperimentFigures(Evidence):
     """Made by `read`."""
 
     window: Window
+    changes: Sequence[TableRow] = field(default=(), repr=False)
+    """How the deployment was changed in the window, oldest first: time, actor, action, details."""
+    copies: Copies | None = None
+    """What became of a shadow's copies; None: no shadow is known of."""
     now: datetime | None = None
 
     @classmethod
@@ -66,6 +85,8 @@ class ExperimentFigures(Evidence):
             periods=periods,
             versions=tuple(versions) or _named(changes),
             tolerance=tolerance or Tolerance(),
+            changes=[change for change in changes if change["time"] >= window.start],
+            copies=_read_copies(book, deployment, window, changes),
             now=now,
         )
 
@@ -102,6 +123,17 @@ class ExperimentFigures(Evidence):
         return tables.table((*columns, "score", "scored"), rows)
 
     @cached_property
+    def decisions(self) -> pd.DataFrame:
+        """One row a change of the deployment: when, by whom, from which shares to which, and why."""
+        rows = []
+        for change in self.changes:
+            details = change["details"] or {}
+            before, after = _shares(details.get("before")), _shares(details.get("after"))
+            action = change["action"].removeprefix("deployment.").replace("_", " ")
+            rows.append((change["time"], change["actor"], action, before, after, details.get("reason") or ""))
+        return tables.table(("at", "by", "action", "before", "after", "why"), rows)
+
+    @cached_property
     def measures(self) -> pd.DataFrame:
         """One row a measure: the candidate less the version that stands, as people read it, with its interval."""
         rows = []
@@ -111,6 +143,28 @@ class ExperimentFigures(Evidence):
                 ends[1], ends[2] = ends[2], ends[1]
             rows.append((measure.name, UNITS[measure.name], *ends, measure.state, measure.n, measure.more))
         return tables.table(("measure", "in", "value", "low", "high", "tolerated", "state", "n", "more"), rows)
+
+
+def _shares(shown: Mapping[str, Any] | None) -> str:
+    """A deployment's shares as an event has them: `v1 90 %, v2 10 %`."""
+    percent = (shown or {}).get("percent") or {}
+    return ", ".join(f"{version} {percent[version]} %" for version in in_order(percent) if percent[version] != "0")
+
+
+def _read_copies(book: NamedRows, deployment: str, window: Window, changes: Sequence[TableRow]) -> Copies | None:
+    """The copies in the times in which the deployment was a shadow with a candidate; None: it never was."""
+    found: list[TableRow] = []
+    ends = [*(change["time"] for change in changes[1:]), window.end]
+    for change, end in zip(changes, ends, strict=False):
+        details = change["details"] or {}
+        candidate = (details.get("after") or {}).get("candidate")
+        start = max(change["time"], window.start)
+        if details.get("strategy") == "shadow" and candidate and start < end:
+            asked = {"deployment": deployment, "candidate": candidate, "start": start, "end": end}
+            found += book.rows(book.query_text("experiment_copies"), asked)
+    if not found:
+        return None
+    return Copies(*(sum(row[name] for row in found) for name in ("calls", "answered", "failed")))
 
 
 def _periods(window: Window, changes: Sequence[TableRow]) -> list[Period]:

@@ -4,16 +4,19 @@
     assess(book, deployments.history("triage"))             look, and leave it as it is
 
 The evidence is every call since the candidate got its first ones, step by step; its intervals hold at whatever moment
-one looks, so one may look after every drain. A step takes `STEP_CALLS` calls of the candidate, however sure one is by
-then: what only a larger share breaks shows at that share alone. Whatever changed the deployment in the meantime holds,
-and what was decided without knowing of it is not done: of two judges one acts, and a person goes before both.
+one looks, so one may look after every drain. What only a larger share breaks shows at that share alone: a step takes
+`STEP_CALLS` calls of the candidate, however sure one is by then, and its calls are also judged alone, whether they are
+worse. Half of the 5 % is for the whole trial, half for its steps.
+
+Whatever changed the deployment in the meantime holds, and what was decided without knowing of it is not done: of two
+judges one acts, and a person goes before both.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -25,6 +28,7 @@ from daybook.records import DeploymentRevision
 from daybook.routing.deployments import Deployments, find_trial
 from daybook.routing.split import percent
 from daybook.stats.canary import Decision, State, Tolerance
+from daybook.stats.estimate import ALPHA
 from daybook.stats.sequential import LEAST
 
 STEP_CALLS = LEAST
@@ -40,15 +44,25 @@ class Judgement:
     revision: DeploymentRevision
     """The one that was judged."""
     evidence: Evidence
+    step: Evidence
+    """The calls of the present step alone."""
     step_calls: int
-    """Calls of the candidate at the present step."""
+    """The candidate's among them."""
     changed: DeploymentRevision | None = None
     """What it was made."""
 
     @property
+    def basis(self) -> Evidence:
+        """What is decided by: the trial, or the step where that alone is surely worse."""
+        trial, step = self.evidence.decision, self.step.decision
+        if trial is not None and trial.action != "roll back" and step is not None and step.action == "roll back":
+            return self.step
+        return self.evidence
+
+    @property
     def decision(self) -> Decision | None:
         """By the figures alone; None: neither version has a call."""
-        return self.evidence.decision if self.evidence.calls else None
+        return self.basis.decision if self.basis.calls else None
 
     @property
     def action(self) -> str:
@@ -70,7 +84,8 @@ class Judgement:
             return f"Cannot tell: no call of {candidate} or {live} since the trial began."
         after = f"after {decision.calls:,} calls"
         if decision.action == "roll back":
-            return f"{candidate} is worse than {live} in {_names(decision, 'worse')}, {after}."
+            alone = " at this step" if self.basis is self.step else ""
+            return f"{candidate} is worse than {live} in {_names(decision, 'worse')}, {after}{alone}."
         if decision.action == "promote":
             better = decision.verdict == "better"
             word = f"better than {live} in {_names(decision, 'better')}" if better else f"no worse than {live}"
@@ -105,10 +120,16 @@ def assess(book: NamedRows, history: Sequence[DeploymentRevision]) -> Judgement 
         periods=periods,
         versions=(now.live or "", now.candidate or ""),
         tolerance=Tolerance(**(now.tolerance or {})),
+        alpha=ALPHA / 2,
     )
-    last = len(periods) - 1
-    step_calls = sum(row["calls"] for row in rows if row["variant"] == now.candidate and row["period"] == last)
-    return Judgement(now, evidence, step_calls)
+    step = replace(
+        evidence,
+        rows=[{**row, "period": 0} for row in rows if row["period"] == len(periods) - 1],
+        scores=[row for row in evidence.scores if row["at"] >= periods[-1].start],
+        periods=periods[-1:],
+        alpha=ALPHA / 2 / max(len(now.steps), 1),
+    )
+    return Judgement(now, evidence, step, int(step.version(now.candidate or "").calls))
 
 
 def judge(deployments: Deployments, name: str, *, actor: str) -> Judgement:
@@ -132,7 +153,7 @@ def judge(deployments: Deployments, name: str, *, actor: str) -> Judgement:
         revision=judgement.revision.revision,
         figures=figures(judgement),
     )
-    return Judgement(judgement.revision, judgement.evidence, judgement.step_calls, changed)
+    return replace(judgement, changed=changed)
 
 
 def judge_all(deployments: Deployments, known: Sequence[DeploymentRevision], *, actor: str = ACTOR) -> list[Judgement]:
@@ -148,12 +169,13 @@ def judge_all(deployments: Deployments, known: Sequence[DeploymentRevision], *, 
 
 def figures(judgement: Judgement) -> dict[str, Any]:
     """What a judgement rests on, as JSON-able values: kept with the decision."""
-    evidence, decision, now = judgement.evidence, judgement.decision, judgement.revision
+    evidence, decision, now = judgement.basis, judgement.decision, judgement.revision
     known: dict[str, Any] = {
         "action": judgement.action,
         "verdict": "cannot tell" if decision is None else decision.verdict,
         "sentence": judgement.sentence,
         "compared": list(evidence.versions),
+        "basis": "step" if evidence is judgement.step else "trial",
         "since": evidence.periods[0].start.isoformat(),
         "percent": {version: percent(points) for version, points in now.weights.items()},
         "step_calls": judgement.step_calls,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import exp, floor, log10
+from typing import Any
 
 from daybook.experiment.figures import ExperimentFigures
 from daybook.reporting.text import as_of, code, count, listing, money, p_value, percent, points
@@ -59,7 +61,52 @@ def _more(experiment: ExperimentFigures, decision: Decision) -> str:
 def _shadow(experiment: ExperimentFigures) -> str:
     if not experiment.paired:
         return ""
-    return " It answered copies only: nobody saw its answers, and both are compared on the same requests."
+    return " It answered copies only: nobody saw its answers, and both are compared on the same requests." + _copies(
+        experiment
+    )
+
+
+def _copies(experiment: ExperimentFigures) -> str:
+    copies = experiment.copies
+    if copies is None:
+        return ""
+    missing = f", and {count(copies.missing)} had none: dropped, or still to be made" if copies.missing else ""
+    return (
+        f" Of {count(copies.calls, 'answered call')} it answered {count(copies.answered)},"
+        f" {count(copies.failed)} of its copies failed{missing}."
+    )
+
+
+def decisions(experiment: ExperimentFigures) -> str:
+    """What was decided by figures in these days, the newest first, and how much else was changed."""
+    if not experiment.changes:
+        return f"Nothing was changed, {experiment.window}."
+    by_figures = [change for change in experiment.changes if (change["details"] or {}).get("figures")]
+    sentences = [_decided(change) for change in reversed(by_figures)]
+    others = len(experiment.changes) - len(by_figures)
+    if others:
+        by_people = f"{count(others, 'change')} {'was' if others == 1 else 'were'} made without figures"
+        sentences.append(f"{by_people}." if sentences else f"{by_people}, none by them.")
+    return " ".join(sentences)
+
+
+def _decided(change: Mapping[str, Any]) -> str:
+    details = change["details"]
+    figures, after = details["figures"], details.get("after") or {}
+    candidate = figures["compared"][1]
+    share = (after.get("percent") or {}).get(candidate, "0")
+    verb = "promoted" if figures["action"] == "promote" else "rolled back"
+    was = figures["percent"].get(candidate, "0")
+    worst = [_measured(name, figures["measures"][name]) for name in figures["criteria"] if verb == "rolled back"]
+    because = f" ({listing(worst)})" if worst else ""
+    who = f"At {change['time']:%Y-%m-%d %H:%M} {code(change['actor'])}"
+    sentence = figures["sentence"].rstrip(".")
+    return f"{who} **{verb}** {code(candidate)}, from {was} to {share} %: {sentence}{because}."
+
+
+def _measured(name: str, figures: Mapping[str, Any]) -> str:
+    limits = {key: figures[key] for key in ("value", "low", "high", "tolerated")}
+    return _said(MeasuredEffect(name, **limits, state=figures["state"], n=figures["n"]))
 
 
 def _others(experiment: ExperimentFigures) -> str:

@@ -46,6 +46,7 @@ class Experiment(ExperimentFigures, Result):
     measures_prose = Prose(prose.measures)
     split_prose = Prose(prose.split)
     changes_prose = Prose(prose.changes)
+    decisions_prose = Prose(prose.decisions)
 
     @property
     def about(self) -> str:
@@ -55,7 +56,7 @@ class Experiment(ExperimentFigures, Result):
     def paragraphs(self) -> Sequence[str]:
         if self.decision is None:
             return (self.verdict_prose,)
-        return self.verdict_prose, self.measures_prose, self.split_prose, self.changes_prose
+        return self.verdict_prose, self.measures_prose, self.split_prose, self.decisions_prose, self.changes_prose
 
     def findings(self) -> list[TableRow]:
         """What a run enters into the book: name, value, unit, low, high, level, n, note."""
@@ -63,6 +64,11 @@ class Experiment(ExperimentFigures, Result):
         text = plain(prose.sentence(self))
         rows = [verdict("not checked" if decision is None else _STATES[decision.action], text)]
         rows.append(finding("calls", self.calls, "calls", n=self.calls))
+        by_figures = sum(bool((change["details"] or {}).get("figures")) for change in self.changes)
+        rows.append(finding("decisions", by_figures, "changes", n=len(self.changes), note="by figures, of all changes"))
+        if self.copies is not None:
+            became = {name: getattr(self.copies, name) for name in ("answered", "failed", "missing")}
+            rows += [finding(f"copies/{name}", n, "calls", n=self.copies.calls) for name, n in became.items()]
         if decision is None:
             return rows
         if decision.action == "wait":

@@ -19,6 +19,17 @@ TABLES = {
             Column("scored", "scored", "count"),
         ),
     ),
+    "decisions": Table(
+        "How the deployment was changed",
+        (
+            Column("at", "at (UTC)", "time"),
+            Column("by", "by"),
+            Column("action", "what"),
+            Column("before", "from"),
+            Column("after", "to"),
+            Column("why", "why"),
+        ),
+    ),
     "measures": Table(
         "The candidate against the version that stands; the intervals hold at 95 % together",
         (

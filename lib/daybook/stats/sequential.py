@@ -178,6 +178,9 @@ def share_difference(periods: Sequence[tuple[Share, Share]], *, alpha: float = A
     """b's share less a's: every difference that `log_evidence` does not speak against, at a fifth of alpha. Exact for
     independent calls, from the first one on, but wide where calls are many: once each version has `ENOUGH` hits and
     misses in a period, the bound of `mean_difference` at the other four fifths narrows it, asymptotic as it is there.
+
+    Where no one difference fits all periods (something broke in a later one), it is the mean of the differences by b's
+    calls, each period's interval at its part of the other four fifths.
     """
     used = [(a, b) for a, b in periods if a.n and b.n]
     level, n = 1 - alpha, int(sum(a.n + b.n for a, b in used))
@@ -194,6 +197,8 @@ def share_difference(periods: Sequence[tuple[Share, Share]], *, alpha: float = A
     else:
         value = _lowest(against, -1.0, 1.0)
     limit = log(1 / (EXACT * alpha))
+    if len(used) > 1 and against(value) >= limit:
+        return _mean_of_periods(used, alpha, n)
     low, high = (_crossing(against, value, end, limit) for end in (-1.0, 1.0))
     normal = mean_difference(
         [(a.moments, b.moments) for a, b in used if a.enough and b.enough], alpha=(1 - EXACT) * alpha
@@ -201,6 +206,16 @@ def share_difference(periods: Sequence[tuple[Share, Share]], *, alpha: float = A
     if normal.value is None or normal.low is None or normal.high is None:
         return Estimate(value, low, high, level, n)
     return Estimate(normal.value, max(low, normal.low), min(high, normal.high), level, n, normal.stderr)
+
+
+def _mean_of_periods(used: Sequence[tuple[Share, Share]], alpha: float, n: int) -> Estimate:
+    each = [share_difference([pair], alpha=(1 - EXACT) * alpha / len(used)) for pair in used]
+    calls = sum(b.n for _, b in used)
+    value, low, high = (
+        sum((getattr(estimate, end) or 0.0) * b.n / calls for estimate, (_, b) in zip(each, used, strict=True))
+        for end in ("value", "low", "high")
+    )
+    return Estimate(value, low, high, 1 - alpha, n)
 
 
 def _mixture(a: Share, b: Share) -> float:
