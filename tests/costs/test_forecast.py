@@ -79,3 +79,19 @@ def test_growth_is_said_and_not_carried_on():
     dice = random.Random(11)
     found = [fit(series(*[week[i % 7] + dice.gauss(0, 1.5) for i in range(30)])).trend for _ in range(300)]
     assert sum(trend is not None for trend in found) <= 9
+
+
+@pytest.mark.parametrize(("swing", "sure"), [(5.0, True), (5.2, False)])
+def test_a_trend_of_two_weeks_is_said_only_where_it_is_sure(swing, sure):
+    """Each weekday costs 7 more in the second week, give or take `swing` in turn. The slope is 3.82 and 3.69 standard
+    errors (6 degrees of freedom); 99 % need 3.71."""
+    more = [7 + swing * (-1) ** i for i in range(7)]
+    trend = fit(series(*[100] * 7, *[100 + m for m in more])).trend
+    assert trend == (pytest.approx(sum(more) / 49) if sure else None)
+
+
+def test_days_that_are_all_like_their_neighbours_widen_the_interval_nineteen_times_and_no_more():
+    """Ten weeks at 9, then ten at 11: residuals -1 and +1, s² = 140/133, and neighbours alike to 137/140, of which 0.9
+    are believed: (1 + 0.9)/(1 - 0.9) = 19. A week: variance 140/133 x (7 + 7/20) x 19; t(133, 97.5 %) = 1.977961."""
+    expected = fit(series(*[9] * 70, *[11] * 70)).over(following(FIRST + timedelta(days=139), 7))
+    assert expected.high - 70 == pytest.approx(1.977961 * sqrt(140 / 133 * 7.35 * 19), rel=1e-6)

@@ -94,6 +94,15 @@ def test_errors_by_kind_have_a_share_of_all_calls_with_interval(filled):
     assert (rows[1]["low"], rows[1]["high"]) == (pytest.approx(0.01788, abs=1e-5), pytest.approx(0.40415, abs=1e-5))
 
 
+def test_errors_of_equal_number_stand_by_name(book):
+    """Most frequent first, then by the alphabet, whatever order they came in."""
+    kinds = ["unavailable", "auth", "timeout", "timeout", "bad_request"]
+    for n, kind in enumerate(kinds):
+        book.append(call(n, error_kind=kind, **FAILED))
+    rows = to_records(Traffic.read(book, logical_date=DAY, days=1).errors)
+    assert [row["kind"] for row in rows] == ["timeout", "auth", "bad_request", "unavailable"]
+
+
 def test_models_are_named_by_what_was_asked_and_after_a_fallback_by_what_served(filled):
     """A failed call counts where its answered sisters do; what no provider knows has no model."""
     rows = to_records(Traffic.read(filled, logical_date=DAY, days=1).by_model)
