@@ -40,6 +40,14 @@ def test_the_newest_stays_alone(checkpoints):
     assert (folder / "weights").read_text() == "at 10"
 
 
+def test_of_two_that_are_left_the_newer_serves(checkpoints):
+    """As after a kill between writing one and sweeping the other."""
+    for step in (10, 9):
+        Checkpoints(checkpoints.folder / str(step), IDENTITY).write(step, {}, weigh("x"))
+        next((checkpoints.folder / str(step)).iterdir()).rename(checkpoints.folder / f"step-{step:07}")
+    assert checkpoints.latest()[1]["step"] == 10
+
+
 @pytest.mark.parametrize("error", [OSError("No space left"), KeyboardInterrupt()])
 def test_a_failed_write_is_an_error_and_leaves_what_was(checkpoints, error):
     """The disk is full, or somebody stops it: raised as it is, nothing half is left, the one before is the latest."""
