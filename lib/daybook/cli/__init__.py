@@ -21,6 +21,7 @@ from daybook.settings import Settings, new_home, unclaimed
 
 # command → where it is, and its line in `daybook --help`, which must not import it
 COMMANDS = {
+    "alerts": ("daybook.cli.alerts:alerts", "What to look at: budgets, spending, errors, calls without a price."),
     "approach": ("daybook.cli.approach:approach", "Prompt, examples, retrieval or training: measured on your rows."),
     "ask": ("daybook.cli.ask:ask", "Ask the embedded model (or another) one question; the call is logged."),
     "bias": ("daybook.cli.bias.group:bias", "Do groups get different answers: decisions, pairs, questions, prompts."),

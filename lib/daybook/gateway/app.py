@@ -6,7 +6,7 @@ Access ─ request id, log line
   ├─ POST /v1/embeddings         texts to vectors; /ml/embed/batch: each by itself
   ├─ POST /v1/moderations        passed through to OpenAI
   ├─ POST /ml/ollama/generate    and /ml/ollama/chat: the same hot path, in Ollama's words
-  └─ FastAPI                     /v1/models · /health/… · /metrics · /ml/hf/… · /ml/metrics · /ml/cost/… ·
+  └─ FastAPI                     /v1/models · /health/… · /metrics · /ml/hf/… · /ml/metrics · /ml/alerts · /ml/cost/… ·
                                  /ml/ollama/models|pull · /docs · /openapi.json · / ·
                                  /ml/finetune/… · /ml/deploy/… (admin keys)
 """
@@ -37,7 +37,7 @@ from daybook.gateway.moderations import moderations_route
 from daybook.gateway.monitoring.metrics import CONTENT_TYPE
 from daybook.gateway.ollama.dialect import CHAT as OLLAMA_CHAT
 from daybook.gateway.ollama.dialect import GENERATE, OllamaWords
-from daybook.gateway.routes import costs, count_tokens, deploy, finetune, ml, ollama, traffic
+from daybook.gateway.routes import alerts, costs, count_tokens, deploy, finetune, ml, ollama, traffic
 from daybook.gateway.routes.docs import page
 from daybook.gateway.routes.openapi import describe
 
@@ -118,6 +118,7 @@ def _rest(parts: Components) -> FastAPI:
 
     app.include_router(ml.routes(parts))
     app.include_router(traffic.routes(parts), dependencies=[key])
+    app.include_router(alerts.routes(parts), dependencies=[key])
     app.include_router(costs.routes(parts), dependencies=[key])
     app.include_router(ollama.routes(parts), dependencies=[key])
     app.include_router(count_tokens.routes(parts))

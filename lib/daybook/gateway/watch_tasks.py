@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from daybook.alerts.rules import raise_alerts
 from daybook.book import Book
 from daybook.clock import Clock
 from daybook.experiment.judge import judge_all
@@ -18,8 +19,16 @@ def watch_book(
     open_book: Callable[[], Book], *, home: Path, clock: Clock, log: Log, interval: float = EVERY
 ) -> BookWatch:
     """The look of one home, not yet begun."""
-    tasks = {"canaries": partial(_judge_canaries, clock=clock, log=log)}
+    tasks = {
+        "canaries": partial(_judge_canaries, clock=clock, log=log),
+        "alerts": partial(_raise_alerts, clock=clock, log=log),
+    }
     return BookWatch(tasks, open_book, home=home, log=log, interval=interval)
+
+
+def _raise_alerts(book: Book, *, clock: Clock, log: Log) -> None:
+    for event in raise_alerts(book, clock):
+        log.line("alert", level="warning", condition=event.details["condition"])
 
 
 def _judge_canaries(book: Book, *, clock: Clock, log: Log) -> None:

@@ -29,6 +29,7 @@ ROUTES = (
             "/health/ready",
             "/metrics",
             "/ml/metrics",
+            "/ml/alerts",
             "/ml/embed/batch",
             "/docs",
             "/openapi.json",

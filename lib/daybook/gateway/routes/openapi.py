@@ -47,6 +47,7 @@ _ROUTES: dict[str, tuple[int, ...]] = {
     "/metrics": (),
     "/v1/messages/count_tokens": (400, 404, 413, 415, 429, 502, 504),
     "/ml/metrics": (400,),
+    "/ml/alerts": (400,),
     "/ml/ollama/": (400, 404, 413, 415, 502, 504),
     "/ml/cost/": (400, 404, 413, 415),
     "/ml/hf/": (400, 404, 413, 415, 507),

@@ -1,0 +1,1 @@
+"""What somebody should look at: rules over the book, entered as events; whoever delivers them reads them there."""
