@@ -21,6 +21,8 @@ class Raw:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: Sequence[bytes] = ()
+    held: int = 0
+    """How many of the last items are written only once the fake is told to `release` them."""
     end: str = "clean"
     content_type: str = "application/json"
 
@@ -55,6 +57,8 @@ class Fake:
         """Set when a request has come in whole."""
         self.connections: set[Any] = set()
         """The client ports that requests came from."""
+        self._released = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.url = ""
         self._runner: web.AppRunner | None = None
 
@@ -72,10 +76,16 @@ class Fake:
     def next(self) -> Any:
         return self.script.pop(0) if len(self.script) > 1 else self.script[0]
 
+    def release(self) -> None:
+        """Let what is held of an answer go; from any thread."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._released.set)
+
     def check(self, schema: str, instance: Any) -> None:
         self.problems += self.contract.problems(schema, instance)
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         app = web.Application(middlewares=[self._remember], client_max_size=64 * 1024 * 1024)
         app.router.add_routes(self.routes())
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
@@ -107,7 +117,10 @@ class Fake:
     async def raw(self, request: web.Request, raw: Raw) -> web.StreamResponse:
         response = web.StreamResponse(status=raw.status, headers={"content-type": raw.content_type, **raw.headers})
         await response.prepare(request)
-        for chunk in raw.body:
+        for at, chunk in enumerate(raw.body):
+            if raw.held and at == len(raw.body) - raw.held:
+                await self._released.wait()
+                self._released.clear()
             await response.write(chunk)
             await asyncio.sleep(0)
         if raw.end == "hang":

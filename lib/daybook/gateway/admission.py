@@ -38,6 +38,11 @@ LONGEST_ANSWER = 32_768
 """Tokens that are taken for an answer whose length the request does not bound."""
 PICTURE = 25_000
 """Tokens that are taken for a picture, a sound or a file that is not in the request itself."""
+UNBOUNDED = "unbounded"
+"""The type of a part that stands for what is not in the request and has no bound of its own: a conversation kept
+elsewhere, what tools of the upstream's own will read."""
+LONGEST_PROMPT = 1_000_000
+"""Tokens that are taken for such a part: the longest context of any model on offer."""
 LONGEST_SECONDS = 600
 """Seconds that are taken for a call on a machine with a price by the hour."""
 
@@ -239,14 +244,16 @@ def _most_input(body: Mapping[str, Any]) -> int:
         size = len(orjson.dumps(given))
     except TypeError:  # an integer over 64 bits
         size = len(json.dumps(given, ensure_ascii=False).encode())
-    return size + PICTURE * _named(_prompt(body))
+    return size + _named(_prompt(body))
 
 
 def _named(messages: Any) -> int:
+    """Tokens that are taken for what is only named."""
     if not isinstance(messages, list):
         return 0
     parts = [part for m in messages if isinstance(m, dict) for part in m.get("content") or () if isinstance(part, dict)]
-    return sum(part.get("type") != "text" for part in parts)
+    kinds = (part.get("type") for part in parts)
+    return sum(LONGEST_PROMPT if kind == UNBOUNDED else PICTURE for kind in kinds if kind != "text")
 
 
 def _most_output(body: Mapping[str, Any]) -> int:

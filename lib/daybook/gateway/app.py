@@ -3,6 +3,7 @@
 Access ─ request id, log line
   ├─ POST /v1/chat/completions   Chat (plain ASGI)
   ├─ POST /v1/messages           the same, in Anthropic's words
+  ├─ POST /v1/responses          passed through to OpenAI, translated for others
   ├─ POST /v1/embeddings         texts to vectors; /ml/embed/batch: each by itself
   ├─ POST /v1/moderations        passed through to OpenAI
   ├─ POST /ml/ollama/generate    and /ml/ollama/chat: the same hot path, in Ollama's words
@@ -37,6 +38,8 @@ from daybook.gateway.moderations import moderations_route
 from daybook.gateway.monitoring.metrics import CONTENT_TYPE
 from daybook.gateway.ollama.dialect import CHAT as OLLAMA_CHAT
 from daybook.gateway.ollama.dialect import GENERATE, OllamaWords
+from daybook.gateway.responses.route import PATH as RESPONSES_PATH
+from daybook.gateway.responses.route import responses_route
 from daybook.gateway.routes import alerts, costs, count_tokens, deploy, finetune, ml, ollama, traffic
 from daybook.gateway.routes.docs import page
 from daybook.gateway.routes.openapi import describe
@@ -55,6 +58,9 @@ def build_app(parts: Components) -> App:
     embeddings = embeddings_route(answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log)
     hot: dict[str, App] = {PATH: chat, MESSAGES_PATH: messages, EMBEDDINGS_PATH: embeddings}
     hot[MODERATIONS_PATH] = moderations_route(
+        answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log
+    )
+    hot[RESPONSES_PATH] = responses_route(
         answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log
     )
     hot[BATCH_PATH] = batch_route(answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log)

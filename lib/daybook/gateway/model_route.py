@@ -32,7 +32,7 @@ from daybook.gateway.http.responses import send_error
 from daybook.gateway.logs import Log
 from daybook.inference.answerer import Answerer
 from daybook.inference.entry import FellBack
-from daybook.inference.request import ChatRequest
+from daybook.inference.request import ChatRequest, NativeBody
 from daybook.providers.port import Body, Limits
 
 MOST_BODY = 32 * 1024 * 1024
@@ -50,6 +50,8 @@ class CheckedBody:
     """See `ChatRequest.raw`."""
     body_for: Callable[[bool], Body] | None = None
     """See `ChatRequest.body_for`."""
+    native: NativeBody | None = None
+    """See `ChatRequest.native`."""
     tags: dict[str, str] = field(default_factory=dict)
 
 
@@ -157,6 +159,7 @@ class ModelRoute:
             body=asked.body,
             raw=asked.raw,
             body_for=asked.body_for,
+            native=asked.native,
             endpoint=self._path,
             request_id=visit.request_id,
             at=visit.at,

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadRequest, DaybookError, ProviderError, UpstreamTimeout
@@ -36,6 +36,7 @@ from daybook.ports import Ledger
 from daybook.providers.embedding import Embedder, EmbeddingReply
 from daybook.providers.moderation import ModerationReply, Moderator
 from daybook.providers.port import NoteAttempt, Provider, Reply, Stream
+from daybook.providers.responder import Responder
 from daybook.records import Call
 from daybook.routing.route import Copy, Route, RouteStep, failure_kind
 from daybook.routing.router import FindDeployment, ModelCatalogue, Router
@@ -89,7 +90,7 @@ class Answerer:
         Cancelling is the client going away: the upstream is cancelled and the call entered as client_closed."""
         entry, (reply, outcome) = await self._ask(request, _chat, stream=False)
         try:
-            return Completion(reply, await self.recorder.conclude(entry, outcome), entry.fell_back)
+            return Completion(reply, await self.recorder.conclude(entry, outcome), entry.fell_back, entry.native)
         finally:
             self.recorder.open -= 1
 
@@ -217,10 +218,17 @@ class Answerer:
             entry.subject = self._subject(request)
             for step in route.steps:
                 self.providers[step.upstream]
+            if request.native is not None and request.native.untranslatable is not None:
+                route = self._with_native_fallbacks(route)
         except Exception as error:
             self.recorder.fail(entry, error)
             raise
         return _Begun(entry, route)
+
+    def _with_native_fallbacks(self, route: Route) -> Route:
+        """The route without the fallbacks that could only refuse the request: the failure before them says more."""
+        later = (step for step in route.steps[1:] if _speaks_responses(self.providers[step.upstream]))
+        return replace(route, steps=(route.steps[0], *later))
 
     def _address(self, entry: CallEntry, route: Route, step: RouteStep) -> None:
         provider = self.providers[step.upstream]
@@ -243,7 +251,11 @@ class _DeadlinePassed(UpstreamTimeout):
 
 
 async def _chat(provider: Provider, entry: CallEntry, note: NoteAttempt) -> tuple[Reply, CallOutcome]:
-    reply = await provider.chat(entry.body, note)
+    responder = _responder(provider, entry)
+    if responder is None:
+        reply = await provider.chat(entry.body, note)
+    else:
+        reply = await responder.respond(entry.native_body(), note)
     return reply, _outcome(entry.request, reply)
 
 
@@ -274,7 +286,28 @@ async def _moderate(provider: Provider, entry: CallEntry, note: NoteAttempt) -> 
 
 
 def _stream(provider: Provider, entry: CallEntry, note: NoteAttempt) -> Awaitable[Stream]:
-    return provider.stream(entry.body, note)
+    responder = _responder(provider, entry)
+    if responder is None:
+        return provider.stream(entry.body, note)
+    return responder.stream_response(entry.native_body(), note)
+
+
+def _responder(provider: Provider, entry: CallEntry) -> Responder | None:
+    """The provider, where it takes the request in the API that it came in. Raises why the request cannot be translated,
+    where it would have to be."""
+    native = entry.request.native
+    if native is None:
+        return None
+    if _speaks_responses(provider):
+        entry.native = True
+        return cast("Responder", provider)
+    if native.untranslatable is not None:
+        raise native.untranslatable
+    return None
+
+
+def _speaks_responses(provider: Provider) -> bool:
+    return isinstance(provider, Responder) and provider.speaks_responses
 
 
 def _over(ends: float | None) -> bool:

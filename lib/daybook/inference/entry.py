@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -53,8 +53,8 @@ class CallEntry:
     """A call under way."""
 
     __slots__ = (
-        "_clock", "_prompt", "began", "body", "content", "copied", "fell_back", "first_token", "looking", "prompt_hash",
-        "provider", "request", "served_by", "share", "stream", "subject", "target", "variant",
+        "_clock", "_prompt", "began", "body", "content", "copied", "fell_back", "first_token", "looking", "native",
+        "prompt_hash", "provider", "request", "served_by", "share", "stream", "subject", "target", "variant",
     )  # fmt: skip
 
     provider: Provider
@@ -69,6 +69,8 @@ class CallEntry:
         """The upstream's name; None for a call that was sent to nobody."""
         self.target: str | None = None
         self.body: Body = {}
+        self.native = False
+        """Whether the answer is in the upstream's own API, as the request was."""
         self.prompt_hash: str | None = None
         self.first_token: float | None = None
         """Seconds from request to the first content."""
@@ -109,18 +111,28 @@ class CallEntry:
         asked = request.body
         if request.body_for is not None:
             asked = request.body_for(isinstance(provider, SpeaksMessages))
-        body: dict[str, Any] = {**asked, "model": target, "stream": self.stream}
-        if not self.stream:
-            del body["stream"]
+        body = self._addressed(asked, target)
         if not body.get("store"):
             body.pop("metadata", None)
+        self.body = _verbatim(body, request.raw)
+        self.native = False
+
+    def native_body(self) -> Body:
+        """The same for an upstream whose own API the request came in: all else as it came."""
+        native = self.request.native
+        assert native is not None
+        assert self.target is not None
+        return _verbatim(self._addressed(native.body, self.target), native.raw)
+
+    def _addressed(self, given: Body, target: str) -> dict[str, Any]:
+        body: dict[str, Any] = {**given, "model": target, "stream": self.stream}
+        if not self.stream:  # a copy of a streamed call is asked for whole
+            del body["stream"]
+            body.pop("stream_options", None)
         for name in ("user", "safety_identifier"):
             if body.pop(name, None) is not None and self.subject is not None:
                 body[name] = self.subject
-        if request.raw is not None:
-            ours = ("model", "stream", "user", "safety_identifier")
-            body = Verbatim(body, {name: data for name, data in request.raw.items() if name not in ours})
-        self.body = body
+        return body
 
     def call(self, outcome: CallOutcome, identity: Identity | None, cost: Cost | None) -> Call:
         """The entry, complete: nothing is filled in later."""
@@ -167,6 +179,14 @@ class CallEntry:
             answer=_kept(outcome.answers) if self.content else None,
             **counts,
         )
+
+
+def _verbatim(body: dict[str, Any], raw: Mapping[str, bytes] | None) -> Body:
+    """The body, with the bytes of those members that we did not set."""
+    if raw is None:
+        return body
+    ours = ("model", "stream", "user", "safety_identifier")
+    return Verbatim(body, {name: data for name, data in raw.items() if name not in ours})
 
 
 def _kept(answers: Sequence[str]) -> str:

@@ -37,6 +37,8 @@ class Completion(Generic[T]):
     reply: T
     call: Call
     fell_back: FellBack | None = None
+    native: bool = False
+    """Whether the reply is in the API that the request came in, and not a chat completion."""
 
 
 class Recorder:

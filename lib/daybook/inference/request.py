@@ -19,6 +19,17 @@ _CHOICES = frozenset(("reasoning_effort", "service_tier", "verbosity", "tool_cho
 """Parameters that are one word of a short list: kept if they are a short word."""
 
 
+@dataclass(frozen=True, slots=True)
+class NativeBody:
+    """A request as it came, in an API of an upstream's own, which it goes to as it is."""
+
+    body: Mapping[str, Any]
+    raw: Mapping[str, bytes] | None = None
+    """See `ChatRequest.raw`."""
+    untranslatable: DaybookError | None = None
+    """Why no chat completion asks for the same: what others than that upstream are asked ends with it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
     """One chat completion as it was asked for, with who asks and when it came in."""
@@ -30,6 +41,8 @@ class ChatRequest:
     body_for: Callable[[bool], Body] | None = None
     """Where it was asked in the words of Anthropic's Messages API: the same request for a provider that speaks these,
     or for one that does not. None: `body` serves both."""
+    native: NativeBody | None = None
+    """The same request in OpenAI's Responses API, where it came so; `body` is then its translation."""
     endpoint: str
     """`/v1/chat/completions`, or `library`."""
     request_id: str

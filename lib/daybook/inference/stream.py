@@ -27,6 +27,8 @@ class CompletionStream:
         self.limits = stream.limits
         self.fell_back = entry.fell_back
         self.variant = entry.variant
+        self.native = entry.native
+        """Whether the events are of the API that the request came in, and not chunks of a chat completion."""
         self._recorder = recorder
         self._entry = entry
         self._stream = stream

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 def _openai(config: Upstream) -> Provider:
     from daybook.providers.openai import OpenAI
 
-    return OpenAI(_wire(config), contexts=config.contexts, stream_usage=config.stream_usage)
+    return OpenAI(
+        _wire(config),
+        contexts=config.contexts,
+        stream_usage=config.stream_usage,
+        speaks_responses=config.speaks_responses,
+    )
 
 
 def _anthropic(config: Upstream) -> Provider:

@@ -17,7 +17,7 @@ from daybook.providers.upstream import KINDS, KNOWN, Fallback, Model, Upstream
 
 _HTTP = frozenset(("kind", "base_url", "api_key_env", "connect_timeout", "idle_timeout", "attempts", "machine"))
 _KEYS: Mapping[str, frozenset[str]] = {
-    "openai": _HTTP | {"stream_usage"},
+    "openai": _HTTP | {"stream_usage", "responses"},
     "anthropic": _HTTP,
     "ollama": _HTTP | {"context"},
     "local": frozenset(("kind", "weights", "context", "slots", "threads", "machine")),
@@ -118,6 +118,7 @@ class _ModelsFile:
             idle_timeout=self._number(fields, "idle_timeout", 0.01, 86400),
             attempts=self._whole(fields, "attempts", 1, 10),
             stream_usage=self._switch(fields, "stream_usage", default=True),
+            responses=self._switch(fields, "responses", default=False) if "responses" in fields else None,
             weights=self._file(fields, "weights"),
             context=self._whole(fields, "context", 16, 100_000_000),
             slots=self._whole(fields, "slots", 1, 256),

@@ -1,4 +1,5 @@
-"""Any upstream that speaks OpenAI's chat-completions format: what goes in and comes out is forwarded as it is.
+"""Any upstream that speaks OpenAI's chat-completions format: what goes in and comes out is forwarded as it is. So are
+responses, where it has that API too.
 
 Nothing of the official client is used: on this path its cost is the endpoint's cost (docs/decisions/http-client.md).
 """
@@ -22,6 +23,7 @@ from daybook.providers.http.stream import open_stream
 from daybook.providers.http.usage import reported_usage
 from daybook.providers.moderation import ModerationReply
 from daybook.providers.port import Body, Identity, Limits, NoteAttempt, Reply, Stream, unnoted
+from daybook.providers.responder import ResponseEvents, finish_reason, response_text, response_usage, served_model
 from daybook.providers.verbatim import changed
 
 _STREAM_OPTIONS = re.compile(r"stream_options|include_usage")
@@ -32,16 +34,23 @@ class OpenAI:
     """An upstream behind `wire`, whose base URL ends before `/chat/completions`.
 
     `contexts`: tokens that fit, by the upstream's name of the model. `stream_usage`: whether it understands
-    `stream_options.include_usage`; where it does not, the tokens of a stream are estimated.
+    `stream_options.include_usage`; where it does not, the tokens of a stream are estimated. `speaks_responses`: whether
+    it has the Responses API.
     """
 
     def __init__(
-        self, wire: HttpUpstream, *, contexts: Mapping[str, int] | None = None, stream_usage: bool = True
+        self,
+        wire: HttpUpstream,
+        *,
+        contexts: Mapping[str, int] | None = None,
+        stream_usage: bool = True,
+        speaks_responses: bool = False,
     ) -> None:
         self.name = wire.name
         self._wire = wire
         self._contexts = contexts or {}
         self._stream_usage = stream_usage
+        self.speaks_responses = speaks_responses
 
     async def chat(self, body: Body, note: NoteAttempt = unnoted) -> Reply:
         if body.get("stream"):
@@ -77,6 +86,22 @@ class OpenAI:
                     "The endpoint added stream_options, not you: whoever runs it finds what to do in its log."
                 )
             raise
+
+    async def respond(self, body: Body, note: NoteAttempt = unnoted) -> Reply:
+        got = await self._wire.ask("POST", "/responses", body, _response, note=note)
+        data, answer, limits = got.value
+        return Reply(
+            data=data,
+            text=response_text(answer),
+            usage=response_usage(answer, data),
+            served_model=served_model(answer),
+            finish_reason=finish_reason(answer),
+            attempts=got.attempts,
+            limits=limits,
+        )
+
+    async def stream_response(self, body: Body, note: NoteAttempt = unnoted) -> Stream:
+        return await open_stream(self._wire, "/responses", body, ResponseEvents, note)
 
     async def embed(self, body: Body, note: NoteAttempt = unnoted) -> EmbeddingReply:
         got = await self._wire.ask("POST", "/embeddings", body, _embeddings, note=note)
@@ -139,6 +164,7 @@ def _answer_with(
 
 
 _answer = _answer_with("choices", "with a chat completion")
+_response = _answer_with("output", "with a response")
 _embeddings = _answer_with("data", "with embeddings")
 _verdicts = _answer_with("results", "with moderations")
 

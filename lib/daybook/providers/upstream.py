@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ENCODER = "all-minilm-l6-v2"
 """The embedded encoder, of the upstream `hf`."""
@@ -38,6 +39,8 @@ class Upstream:
     attempts: int | None = None
     stream_usage: bool = True
     """Whether it understands `stream_options.include_usage`."""
+    responses: bool | None = None
+    """Whether it has OpenAI's Responses API; None: OpenAI itself has it, and no other."""
     weights: Path | None = None
     """A GGUF file, for kind local."""
     context: int | None = None
@@ -48,6 +51,11 @@ class Upstream:
     """Tokens that fit, by target: from the catalogue's models."""
     machine_hour: Decimal | None = None
     """US dollars an hour of the machine that it runs on: what its calls cost, by the time they take."""
+
+    @property
+    def speaks_responses(self) -> bool:
+        host = urlsplit(self.base_url).hostname or ""
+        return f".{host}".endswith(".api.openai.com") if self.responses is None else self.responses
 
 
 FALLBACK_KINDS = frozenset(

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import orjson
 
-_SCHEMAS = ("tools", "functions", "response_format")
+_SCHEMAS = ("tools", "functions", "response_format", "text")
 _NUMBER = re.compile(rb"[0-9][0-9.eE+-]{15}")
 _RUN = b"0" * 16
 _NUMERIC = bytes(0x30 if byte in b"0123456789.eE+-" else 0x20 for byte in range(256))

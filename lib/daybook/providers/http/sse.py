@@ -41,12 +41,13 @@ _BESIDE_CONTENT = ("reasoning_content", "reasoning", "tool_calls", "refusal")
 """What a delta may carry that is no text of the answer: it took tokens all the same."""
 
 
-class _Seen(Enum):
-    """What a whole event is."""
+class EventKind(Enum):
+    """What is to be done with a whole event."""
 
     THEIRS = "to be forwarded"
     OURS = "to be left out"
-    DONE = "the last"
+    DONE = "the mark of the end"
+    LAST = "to be forwarded, and the last"
     FAILURE = "not part of an answer"
 
 
@@ -103,15 +104,19 @@ class Events:
             if border < 0:
                 break
             seen = self._look(buffer[start:border])
-            if seen is _Seen.DONE:
+            if seen is EventKind.DONE:
                 kept += (buffer[kept_from:start], DONE)
                 kept_from = start = len(buffer)
                 break
-            if seen is _Seen.FAILURE:
+            if seen is EventKind.FAILURE:
                 kept.append(buffer[kept_from:start])
                 kept_from = start = len(buffer)
                 break
-            if seen is _Seen.OURS:
+            if seen is EventKind.LAST:
+                kept.append(buffer[kept_from:after])
+                kept_from = start = len(buffer)
+                break
+            if seen is EventKind.OURS:
                 kept.append(buffer[kept_from:start])
                 kept_from = after
             start = search = after
@@ -137,11 +142,11 @@ class Events:
         data = b""
         if rest.startswith(b"{") and not self.begun:  # no stream at all, but one JSON answer
             rest = b"data: " + as_chunk(rest)
-        if rest and (_read(rest)[1] == b"[DONE]" or isinstance(read_json(_read(rest)[1]), dict)):
+        if rest and (read_event(rest)[1] == b"[DONE]" or isinstance(read_json(read_event(rest)[1]), dict)):
             seen = self._look(rest)
-            if seen is _Seen.FAILURE:
+            if seen is EventKind.FAILURE:
                 return self._piece(b"")
-            data = rest + b"\n\n" if seen is _Seen.THEIRS else b""
+            data = rest + b"\n\n" if seen is EventKind.THEIRS else b""
         if self.done or self.complete:
             self.done = True
             return self._piece(data + DONE)
@@ -163,7 +168,7 @@ class Events:
         self._clear()
         return piece
 
-    def _look(self, event: bytes) -> _Seen:
+    def _look(self, event: bytes) -> EventKind:
         """Take from a whole event what is to be known of it."""
         frame = self._frame
         if frame is not None and (text := frame.text_of(event)) is not None:
@@ -172,14 +177,14 @@ class Events:
             if text:
                 self._texts.append(text)
                 self._deltas += 1
-            return _Seen.THEIRS
-        name, data = _read(event)
+            return EventKind.THEIRS
+        name, data = read_event(event)
         if not data:
-            return _Seen.THEIRS
+            return EventKind.THEIRS
         self.begun = True
         if data == b"[DONE]":
             self.done = True
-            return _Seen.DONE
+            return EventKind.DONE
         try:
             chunk = orjson.loads(data)
         except ValueError:
@@ -189,7 +194,7 @@ class Events:
             not isinstance(chunk, dict) or name == b"error" or is_failure(chunk)
         ):  # most are spared the question
             self.failure = data
-            return _Seen.FAILURE
+            return EventKind.FAILURE
         if self._model is None and isinstance(model := chunk.get("model"), str) and model:  # Azure's first names none
             self._model = model
         choices = listed(chunk.get("choices"))
@@ -197,13 +202,13 @@ class Events:
         if usage is not None:
             self._usage = usage
             if self._drop_usage and not choices:
-                return _Seen.OURS
+                return EventKind.OURS
         for choice in choices:
             if isinstance(choice, dict):
                 self._choice(choice)
         if not odd and usage is None and len(choices) == 1 and self._frames < _MOST_FRAMES and b"\n" not in event:
             self._learn(event, chunk, choices[0])
-        return _Seen.THEIRS
+        return EventKind.THEIRS
 
     def _learn(self, event: bytes, chunk: Mapping[str, Any], choice: object) -> None:
         """Take the frame of an event that brings a text for the first choice, and nothing else."""
@@ -240,7 +245,7 @@ class Events:
             self._deltas += 1
 
 
-def _read(event: bytes) -> tuple[bytes, bytes]:
+def read_event(event: bytes) -> tuple[bytes, bytes]:
     """The name and the data of an event: its `data` lines, joined. Comments and other fields are not for us."""
     if event.startswith(b"data:") and b"\n" not in event and b"\r" not in event:
         return b"", event[5:].strip()
