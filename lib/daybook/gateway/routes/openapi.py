@@ -68,233 +68,190 @@ def _refusals(*statuses: int) -> dict[str, Any]:
     }
 
 
-_CHAT: dict[str, Any] = {
-    "summary": "Chat completion",
-    "description": "OpenAI's `POST /v1/chat/completions`, streamed and not. Other parameters are passed on.",
-    "operationId": "createChatCompletion",
-    "security": [{"key": []}],
-    "parameters": [
-        {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": text}
-        for name, text in (
-            ("x-daybook-project", "What the call is booked on."),
-            ("x-daybook-tags", "`name=value,name=value`; `metadata` in the body does the same."),
-            ("x-daybook-run", "The notebook run the call is part of."),
-        )
-    ],
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["model", "messages"],
-                    "properties": {
-                        "model": {"type": "string"},
-                        "messages": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["role"]}},
-                        "stream": {"type": "boolean", "default": False},
-                        "max_tokens": {"type": "integer", "minimum": 1},
-                        "temperature": {"type": "number", "minimum": 0, "maximum": 2},
-                    },
-                    "additionalProperties": True,
-                },
-                "example": {
-                    "model": "smollm2-135m-instruct",
-                    "messages": [{"role": "user", "content": "How many days are in a week?"}],
-                },
-            }
+_HEADERS = [
+    {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": text}
+    for name, text in (
+        ("x-daybook-project", "What the call is booked on."),
+        ("x-daybook-tags", "`name=value,name=value`; `metadata` in the body of a chat or response does the same."),
+        ("x-daybook-run", "The notebook run the call is part of."),
+    )
+]
+_QUESTION = "How many days are in a week?"
+_ASKED = [{"role": "user", "content": _QUESTION}]
+_MODEL = {"type": "string", "description": "See `/v1/models`."}
+_OBJECTS = {"type": "array", "items": {"type": "object"}}
+_TURNS = _OBJECTS | {"minItems": 1}
+_LIMIT = {"type": "integer", "minimum": 1}
+_SWITCH = {"type": "boolean", "default": False}
+_SMALL = "smollm2-135m-instruct"
+_FOUND = "`x-request-id` finds the call in the book."
+
+
+def _post(
+    operation: str,
+    summary: str,
+    description: str,
+    *,
+    needed: tuple[str, ...],
+    fields: dict[str, Any],
+    example: dict[str, Any],
+    answer: str = f"The answer, or its stream. {_FOUND}",
+    streamed: str | None = "text/event-stream",
+    others: bool = True,
+) -> dict[str, Any]:
+    """A POST that asks a model, with a body of `fields`, of which some are `needed`. `streamed`: the type of an answer
+    in pieces; None: it is always whole. `others`: whether other fields are let through."""
+    schema = {"type": "object", "required": list(needed), "properties": fields, "additionalProperties": others}
+    types = ("application/json",) if streamed is None else ("application/json", streamed)
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "description": description,
+        "security": [{"key": []}],
+        "parameters": _HEADERS,
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": schema, "example": example}},
         },
-    },
-    "responses": {
-        "200": {
-            "description": "The answer, or its stream. `x-request-id` finds the call in the book.",
-            "content": {"application/json": {}, "text/event-stream": {}},
-        }
+        "responses": {"200": {"description": answer, "content": {kind: {} for kind in types}}} | _refusals(*_STATUSES),
     }
-    | _refusals(*_STATUSES),
-}
-
-
-_MESSAGES: dict[str, Any] = _CHAT | {
-    "operationId": "createMessage",
-    "summary": "Answer a conversation, in Anthropic's words",
-    "description": "Anthropic's `POST /v1/messages`, streamed and not, for every model. Errors have Anthropic's shape.",
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["model", "max_tokens", "messages"],
-                    "properties": {
-                        "model": {"type": "string", "description": "See `/v1/models`."},
-                        "max_tokens": {"type": "integer", "minimum": 1},
-                        "messages": {"type": "array", "minItems": 1, "items": {"type": "object"}},
-                        "system": {"description": "A string, or blocks of type text."},
-                        "stream": {"type": "boolean"},
-                        "tools": {"type": "array", "items": {"type": "object"}},
-                    },
-                },
-                "example": {
-                    "model": "smollm2-135m-instruct",
-                    "max_tokens": 64,
-                    "messages": [{"role": "user", "content": "How many days are in a week?"}],
-                },
-            }
-        },
-    },
-}
-
-
-_EMBEDDINGS: dict[str, Any] = _CHAT | {
-    "operationId": "createEmbedding",
-    "summary": "Texts to vectors",
-    "description": "OpenAI's `POST /v1/embeddings`: by OpenAI, Ollama, or an encoder of this machine.",
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["model", "input"],
-                    "properties": {
-                        "model": {"type": "string", "description": "See `/v1/models`."},
-                        "input": {"description": "A text, or up to 2,048 of them."},
-                        "encoding_format": {"type": "string", "enum": ["float", "base64"], "default": "float"},
-                        "dimensions": {"type": "integer", "minimum": 1},
-                        "user": {"type": "string"},
-                    },
-                },
-                "example": {"model": "all-minilm-l6-v2", "input": ["a cat", "a kitten"]},
-            }
-        },
-    },
-    "responses": {
-        "200": {
-            "description": "A vector for each text. `x-request-id` finds the call in the book.",
-            "content": {"application/json": {}},
-        }
-    }
-    | _refusals(*_STATUSES),
-}
-
-
-_MODERATIONS: dict[str, Any] = _CHAT | {
-    "operationId": "createModeration",
-    "summary": "Whether a text is harmful",
-    "description": "OpenAI's `POST /v1/moderations`, passed through to an OpenAI that is configured.",
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["input"],
-                    "properties": {
-                        "model": {"type": "string", "default": "omni-moderation-latest"},
-                        "input": {"description": "A text, texts, or parts of type text and image_url."},
-                    },
-                },
-                "example": {"input": "How are you?"},
-            }
-        },
-    },
-    "responses": {
-        "200": {"description": "OpenAI's verdicts, untouched.", "content": {"application/json": {}}},
-    }
-    | _refusals(*_STATUSES),
-}
-
-
-_EMBED_BATCH: dict[str, Any] = _CHAT | {
-    "operationId": "embed_batch",
-    "summary": "Many texts to vectors, each by itself",
-    "description": "A vector or an error for each text, in order; each is a request within its limits and a row in the "
-    "book. Where all fail, the first one's error is the answer.",
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["model", "texts"],
-                    "properties": {
-                        "model": {"type": "string", "description": "See `/v1/models`."},
-                        "texts": {"type": "array", "minItems": 1, "maxItems": 2048, "items": {"type": "string"}},
-                        "concurrency": {"type": "integer", "minimum": 1, "maximum": 16, "default": 4},
-                        "dimensions": {"type": "integer", "minimum": 1},
-                    },
-                    "additionalProperties": False,
-                },
-                "example": {"model": "all-minilm-l6-v2", "texts": ["a cat", "a kitten"]},
-            }
-        },
-    },
-    "responses": {
-        "200": {
-            "description": "For each text its vector, or its error; how many failed; tokens and cost of all.",
-            "content": {"application/json": {}},
-        }
-    }
-    | _refusals(*_STATUSES),
-}
 
 
 def _ollama(task: str, needed: str, field: dict[str, Any], example: Any, more: dict[str, Any]) -> dict[str, Any]:
-    properties = {
+    fields = {
         "model": {"type": "string", "description": "Ollama's name of it."},
         needed: field,
         **more,
-        "stream": {"type": "boolean", "default": False, "description": "Answer in lines of JSON."},
+        "stream": _SWITCH | {"description": "Answer in lines of JSON."},
         "options": {"type": "object", "description": "Ollama's own: num_ctx, temperature, seed …"},
         "format": {"description": "`json`, or a JSON schema."},
         "think": {"description": "true, false or a level."},
         "keep_alive": {"description": "How long the model stays in memory: `5m`."},
     }
-    body = {"type": "object", "required": ["model", needed], "properties": properties, "additionalProperties": False}
-    return _CHAT | {
-        "operationId": f"ollama_{task}",
-        "summary": f"Ollama's /api/{task}",
-        "description": "In Ollama's own words, over the configured Ollama; within limits, in the book, with fallbacks.",
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": body, "example": {"model": "llama3.2", needed: example}}},
+    return _post(
+        f"ollama_{task}",
+        f"Ollama's /api/{task}",
+        "In Ollama's own words, over the configured Ollama; within limits, in the book, with fallbacks.",
+        needed=("model", needed),
+        fields=fields,
+        example={"model": "llama3.2", needed: example},
+        answer=f"The answer, or its lines. {_FOUND}",
+        streamed="application/x-ndjson",
+        others=False,
+    )
+
+
+_HOT: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": _post(
+        "createChatCompletion",
+        "Chat completion",
+        "OpenAI's `POST /v1/chat/completions`, streamed and not. Other parameters are passed on.",
+        needed=("model", "messages"),
+        fields={
+            "model": {"type": "string"},
+            "messages": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["role"]}},
+            "stream": _SWITCH,
+            "max_tokens": _LIMIT,
+            "temperature": {"type": "number", "minimum": 0, "maximum": 2},
         },
-        "responses": {
-            "200": {
-                "description": "The answer, or its lines. `x-request-id` finds the call in the book.",
-                "content": {"application/json": {}, "application/x-ndjson": {}},
-            }
-        }
-        | _refusals(*_STATUSES),
-    }
-
-
-_QUESTION = "How many days are in a week?"
-_GENERATE = _ollama(
-    "generate",
-    "prompt",
-    {"type": "string"},
-    _QUESTION,
-    {"system": {"type": "string"}, "images": {"type": "array", "items": {"type": "string", "format": "byte"}}},
-)
-_OLLAMA_CHAT = _ollama(
-    "chat",
-    "messages",
-    {"type": "array", "minItems": 1, "items": {"type": "object"}},
-    [{"role": "user", "content": _QUESTION}],
-    {},
-)
+        example={"model": _SMALL, "messages": _ASKED},
+    ),
+    "/v1/responses": _post(
+        "createResponse",
+        "Response",
+        "OpenAI's `POST /v1/responses`, streamed and not: passed through to OpenAI, translated for every other model. "
+        "What cannot be translated is refused by name: what is kept elsewhere, and tools that OpenAI runs itself.",
+        needed=("model",),
+        fields={
+            "model": _MODEL,
+            "input": {"description": "A text, or items: messages, function calls and their outputs."},
+            "instructions": {"type": "string"},
+            "stream": _SWITCH,
+            "max_output_tokens": _LIMIT,
+            "tools": _OBJECTS,
+            "text": {"type": "object", "description": "`format`: text, json_schema or json_object."},
+            "reasoning": {"type": "object", "description": "`effort`."},
+        },
+        example={"model": _SMALL, "input": _QUESTION},
+    ),
+    "/v1/messages": _post(
+        "createMessage",
+        "Answer a conversation, in Anthropic's words",
+        "Anthropic's `POST /v1/messages`, streamed and not, for every model. Errors have Anthropic's shape.",
+        needed=("model", "max_tokens", "messages"),
+        fields={
+            "model": _MODEL,
+            "max_tokens": _LIMIT,
+            "messages": _TURNS,
+            "system": {"description": "A string, or blocks of type text."},
+            "stream": {"type": "boolean"},
+            "tools": _OBJECTS,
+        },
+        example={"model": _SMALL, "max_tokens": 64, "messages": _ASKED},
+    ),
+    "/v1/embeddings": _post(
+        "createEmbedding",
+        "Texts to vectors",
+        "OpenAI's `POST /v1/embeddings`: by OpenAI, Ollama, or an encoder of this machine.",
+        needed=("model", "input"),
+        fields={
+            "model": _MODEL,
+            "input": {"description": "A text, or up to 2,048 of them."},
+            "encoding_format": {"type": "string", "enum": ["float", "base64"], "default": "float"},
+            "dimensions": _LIMIT,
+            "user": {"type": "string"},
+        },
+        example={"model": "all-minilm-l6-v2", "input": ["a cat", "a kitten"]},
+        answer=f"A vector for each text. {_FOUND}",
+        streamed=None,
+    ),
+    "/v1/moderations": _post(
+        "createModeration",
+        "Whether a text is harmful",
+        "OpenAI's `POST /v1/moderations`, passed through to an OpenAI that is configured.",
+        needed=("input",),
+        fields={
+            "model": {"type": "string", "default": "omni-moderation-latest"},
+            "input": {"description": "A text, texts, or parts of type text and image_url."},
+        },
+        example={"input": "How are you?"},
+        answer="OpenAI's verdicts, untouched.",
+        streamed=None,
+    ),
+    "/ml/embed/batch": _post(
+        "embed_batch",
+        "Many texts to vectors, each by itself",
+        "A vector or an error for each text, in order; each is a request within its limits and a row in the "
+        "book. Where all fail, the first one's error is the answer.",
+        needed=("model", "texts"),
+        fields={
+            "model": _MODEL,
+            "texts": {"type": "array", "minItems": 1, "maxItems": 2048, "items": {"type": "string"}},
+            "concurrency": {"type": "integer", "minimum": 1, "maximum": 16, "default": 4},
+            "dimensions": _LIMIT,
+        },
+        example={"model": "all-minilm-l6-v2", "texts": ["a cat", "a kitten"]},
+        answer="For each text its vector, or its error; how many failed; tokens and cost of all.",
+        streamed=None,
+        others=False,
+    ),
+    "/ml/ollama/generate": _ollama(
+        "generate",
+        "prompt",
+        {"type": "string"},
+        _QUESTION,
+        {"system": {"type": "string"}, "images": {"type": "array", "items": {"type": "string", "format": "byte"}}},
+    ),
+    "/ml/ollama/chat": _ollama("chat", "messages", _TURNS, _ASKED, {}),
+}
+"""What the hot path answers, which FastAPI does not see."""
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version="1", summary=app.summary, routes=app.routes)
-        hot = {"/v1/chat/completions": {"post": _CHAT}, "/v1/messages": {"post": _MESSAGES}}
-        hot["/v1/embeddings"] = {"post": _EMBEDDINGS}
-        hot["/v1/moderations"] = {"post": _MODERATIONS}
-        hot["/ml/embed/batch"] = {"post": _EMBED_BATCH}
-        hot |= {"/ml/ollama/generate": {"post": _GENERATE}, "/ml/ollama/chat": {"post": _OLLAMA_CHAT}}
+        hot = {path: {"post": route} for path, route in _HOT.items()}
         paths = document["paths"] = {**hot, **document["paths"]}
         for path, routes in paths.items():
             for route in routes.values():
