@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from datetime import UTC, datetime
@@ -94,3 +95,31 @@ def test_the_bridge_takes_warnings_and_worse(log, lines):
     logger.info("GET /")
     logger.warning("slow")
     assert [json.loads(line)["level"] for line in lines] == ["warning"]
+
+
+async def test_lines_of_one_moment_are_written_together_and_no_warning_waits():
+    """Lines of level info wait for others; a warning is written at once, with those before it, in their order; what is
+    left waits no longer than it may, or until it is flushed."""
+    clock, written = FixedClock(NOON), []
+    log = Log(clock, written.append, group=0.02)
+    log.line("a")
+    log.line("b")
+    assert written == []
+    log.line("c", level="warning")
+    assert [[json.loads(line)["event"] for line in text.splitlines()] for text in written] == [["a", "b", "c"]]
+    log.line("d")
+    log.flush()
+    log.flush()
+    assert [json.loads(line)["event"] for line in written[1].splitlines()] == ["d"]
+    log.line("e")
+    async with asyncio.timeout(10):
+        while len(written) < 3:
+            await asyncio.sleep(0)
+    assert [json.loads(line)["event"] for line in written[2].splitlines()] == ["e"]
+
+
+def test_without_a_loop_a_line_is_written_at_once():
+    """Of another thread, or before the loop runs."""
+    written = []
+    Log(FixedClock(NOON), written.append, group=60).line("a")
+    assert json.loads(written[0])["event"] == "a"

@@ -65,10 +65,12 @@ class _Stated:
 
 
 class LimitsFile:
-    """The limits of one home, in the file at `path`. Raises SettingsError where it cannot be meant."""
+    """The limits of one home, in the file at `path`. `look_every`: seconds for which it is taken to be as it was.
+    Raises SettingsError where it cannot be meant."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, look_every: float = 0.0) -> None:
         self.path = path
+        self._look = atomic.FileLook(path, every=look_every)
         self._seen: tuple[int, ...] | None = ()
         self._stated = _Stated()
 
@@ -97,7 +99,7 @@ class LimitsFile:
 
     def _refresh(self) -> None:
         try:
-            seen = atomic.identity(self.path)
+            seen = self._look()
         except OSError as error:
             raise SettingsError(
                 f"{self.path} cannot be read ({type(error).__name__}).", remedy="Make it readable."

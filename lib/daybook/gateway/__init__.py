@@ -88,15 +88,15 @@ def _serve(
     from daybook.gateway.drain_process import DrainProcess
     from daybook.gateway.http.connections import capacity, raise_file_limit
     from daybook.gateway.http.listen import url_of
-    from daybook.gateway.logs import Log, to_stderr
+    from daybook.gateway.logs import GROUP, Log
     from daybook.gateway.server import GRACE, Server, announced, bridge
 
     clock = SystemClock()
-    log = Log(clock, to_stderr)
+    log = Log(clock)
     drain = DrainProcess(settings, folder, clock=clock, log=log)
     most = capacity(raise_file_limit())
     if workers == 1:
-        parts = build(settings, exposed=exposed, env=env, drainer=drain)
+        parts = build(settings, exposed=exposed, env=env, log=Log(clock, group=GROUP), drainer=drain)
         bridge(parts)
         with announced(ready_file, then) as ready:
             Server(parts, sock, ready=ready, most=most).serve_until_stopped()
@@ -109,7 +109,14 @@ def _serve(
     Catalogue.load(settings.models, env, home=settings.home)  # what is wrong with it is said at once, and once
 
     def work(lifeline: Lifeline) -> None:
-        parts = build(settings, exposed=exposed, env=env, drainer=DrainWatch(folder, clock), shared=folder)
+        parts = build(
+            settings,
+            exposed=exposed,
+            env=env,
+            log=Log(clock, group=GROUP),
+            drainer=DrainWatch(folder, clock),
+            shared=folder,
+        )
         bridge(parts)
 
         def up(_url: str) -> None:

@@ -55,6 +55,8 @@ _LONG_PATIENCE = 30.0
 _KEEP_EVERY = 1.0
 """Seconds between two looks at whether the drain still runs, and for which the figures of the other processes of this
 endpoint may be old."""
+_LOOK_EVERY = 0.001
+"""Seconds for which keys and limits are taken to be as they were: requests that come at once share one look."""
 _READ_PATIENCE = 10.0
 """Seconds a route waits for it."""
 
@@ -154,6 +156,7 @@ class Components:
         if self.traces is not None:
             await asyncio.to_thread(self.traces.close)
         self.journal.close()
+        self.log.flush()
         await asyncio.to_thread(self.drainer.stop)
 
 
@@ -163,6 +166,7 @@ def build(
     exposed: bool = False,
     clock: Clock | None = None,
     write: Callable[[bytes], object] = to_stderr,
+    log: Log | None = None,
     catalogue: Catalogue | None = None,
     env: Mapping[str, str] | None = None,
     drain_every: float = 5.0,
@@ -177,7 +181,7 @@ def build(
     from daybook.book.journal.journal import Journal
 
     clock = clock or SystemClock()
-    log = Log(clock, write)
+    log = log or Log(clock, write)
     catalogue = catalogue or Catalogue.load(settings.models, env or {}, home=settings.home)
     metrics = Metrics(_labels(catalogue), log, shared=shared)
     journal = Journal(settings.home, clock=clock)
@@ -211,7 +215,7 @@ def build(
     )
     upstreams, answerer = inference.upstreams, inference.answerer
     admission = Admission(
-        file=LimitsFile(settings.home / "limits.yml"),
+        file=LimitsFile(settings.home / "limits.yml", look_every=_LOOK_EVERY),
         allowance=Allowance(usage_ledger(settings), spent_since=Spending(lambda: open_book(PATIENCE)).since),
         router=answerer.router,
         reckon=reckon,
@@ -243,7 +247,11 @@ def build(
         catalogue=catalogue,
         upstreams=upstreams,
         answerer=answerer,
-        auth=Auth(Keys(settings.home / "keys.json", clock=clock), exposed=exposed, refused=refusals.note),
+        auth=Auth(
+            Keys(settings.home / "keys.json", clock=clock, look_every=_LOOK_EVERY),
+            exposed=exposed,
+            refused=refusals.note,
+        ),
         admission=admission,
         refusals=refusals,
         metrics=metrics,

@@ -6,6 +6,7 @@ it was asked for, a query, a prompt, or what a foreign exception said: of an exc
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -18,6 +19,8 @@ import orjson
 
 from daybook.clock import Clock
 
+GROUP = 0.05
+"""Seconds that a served endpoint's lines wait for others."""
 Level = Literal["info", "warning", "error"]
 
 
@@ -28,17 +31,34 @@ def to_stderr(line: bytes) -> None:
 
 
 class Log:
-    """Writes lines through `write`."""
+    """Writes lines through `write`. `group`: seconds that lines of level info may wait for others, so that many of them
+    cost one system call; whoever is killed in between loses them. Any other line is written at once, with those that
+    wait before it."""
 
-    def __init__(self, clock: Clock, write: Callable[[bytes], object] = to_stderr) -> None:
+    def __init__(self, clock: Clock, write: Callable[[bytes], object] = to_stderr, *, group: float = 0.0) -> None:
         self._clock = clock
         self._write = write
+        self._group = group
+        self._waiting: list[bytes] = []
 
     def line(self, event: str, *, level: Level = "info", **fields: object) -> None:
         """One line. Fields must be figures, ids, and words of ours."""
-        self._write(
-            orjson.dumps({"at": self._clock.now(), "level": level, "event": event, **fields}, default=str) + b"\n"
-        )
+        line = orjson.dumps({"at": self._clock.now(), "level": level, "event": event, **fields}, default=str) + b"\n"
+        waiting = self._waiting
+        waiting.append(line)
+        if level != "info" or not self._group:
+            self.flush()
+        elif len(waiting) == 1:
+            try:
+                asyncio.get_running_loop().call_later(self._group, self.flush)
+            except RuntimeError:  # of another thread, or before the loop runs
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._write(b"".join(waiting))
 
     def fault(self, event: str, error: BaseException, **fields: object) -> None:
         """An exception nobody foresaw: its type and place."""

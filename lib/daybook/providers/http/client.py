@@ -12,7 +12,7 @@ import io
 import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar
@@ -121,6 +121,8 @@ class HttpUpstream:
         self.name = name
         self.timeouts = timeouts or Timeouts()
         self._address = address
+        self._fixed = address if isinstance(address, Address) else Address("")
+        self._fixed_host = self._fixed.host
         self._key_env = key_env
         self._retry = retry or Retry()
         self._clock = clock or SystemClock()
@@ -148,15 +150,16 @@ class HttpUpstream:
         answer begins is asked again where that may help, and what came with a 200 only where it says so itself. `read`
         owns the response once it returns. `note` is told of an attempt that was given up and may be billed."""
         payload = _dumps(body)
-        model = body.get("model") if body else None
-        asked = Asked(upstream=self.name, host="", model=model if isinstance(model, str) else None, body=body)
+        address = self._fixed
+        asked = self._asked(body, address)
         attempt = 0
         while True:
             attempt += 1
             began = self._clock.monotonic()
             try:
-                address = self._address if isinstance(self._address, Address) else await self._address()
-                asked = replace(asked, host=address.host, secret=address.secret, key_env=self._key_env)
+                if not isinstance(self._address, Address):
+                    address = await self._address()
+                    asked = self._asked(body, address)
                 return Got(await self._once(method, path, payload, asked, address, read, quick), attempt)
             except AttemptFailed as failed:
                 fault = failed
@@ -173,6 +176,17 @@ class HttpUpstream:
             if fault.error.billable:
                 note(fault.error, self._clock.monotonic() - began)
             await self._sleep(wait)
+
+    def _asked(self, body: Body | None, address: Address) -> Asked:
+        model = body.get("model") if body else None
+        return Asked(
+            upstream=self.name,
+            host=self._fixed_host if address is self._fixed else address.host,
+            model=model if isinstance(model, str) else None,
+            body=body,
+            secret=address.secret,
+            key_env=self._key_env,
+        )
 
     async def _once(
         self,
