@@ -100,8 +100,14 @@ def test_the_bridge_takes_warnings_and_worse(log, lines):
 async def test_lines_of_one_moment_are_written_together_and_no_warning_waits():
     """Lines of level info wait for others; a warning is written at once, with those before it, in their order; what is
     left waits no longer than it may, or until it is flushed."""
-    clock, written = FixedClock(NOON), []
-    log = Log(clock, written.append, group=0.02)
+    written, third = [], asyncio.Event()
+
+    def write(text):
+        written.append(text)
+        if len(written) == 3:
+            third.set()
+
+    log = Log(FixedClock(NOON), write, group=0.02)
     log.line("a")
     log.line("b")
     assert written == []
@@ -113,8 +119,7 @@ async def test_lines_of_one_moment_are_written_together_and_no_warning_waits():
     assert [json.loads(line)["event"] for line in written[1].splitlines()] == ["d"]
     log.line("e")
     async with asyncio.timeout(10):
-        while len(written) < 3:
-            await asyncio.sleep(0)
+        await third.wait()
     assert [json.loads(line)["event"] for line in written[2].splitlines()] == ["e"]
 
 
