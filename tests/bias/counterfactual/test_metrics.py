@@ -204,3 +204,12 @@ def test_an_effect_that_is_the_same_in_every_template_has_an_interval_with_a_wid
     else:
         assert (row["low"], row["high"]) == pytest.approx((low, high), abs=1e-3)
     assert row["verdict"] == verdict
+
+
+@pytest.mark.parametrize("n", [0, 119, 121])
+def test_a_measure_needs_a_figure_for_each_answer(n):
+    """120 prompts: one too few, one too many, none."""
+    made = [p for p in prompts() if p.axis == "gender"] * 2
+    assert len(made) == 120
+    with pytest.raises(BadData, match=f"a has {n} figures for 120 answers"):
+        measure(made, {"a": [1.0] * n})

@@ -59,3 +59,23 @@ def test_fair_coins_raise_no_alarm():
         found = measure(made, told(list(rng.normal(size=200))), told(list(rng.normal(size=200))))
         alarms += any(found.kinds["verdict"].str.startswith("prefers"))
     assert alarms <= 1
+
+
+def test_sentences_of_one_likelihood_prefer_nothing():
+    """Ties are no stereotype: not in a kind's share, nor per token, nor against the senseless sentence. Sides of
+    different lengths are a fault of the caller's."""
+    found = measure(pairs(20, "a"), told([-10.0] * 20), told([-10.0] * 20), told([-10.0] * 20))
+    assert list(found.rows["stereotyped"]) == [False] * 20
+    assert (found.share.hits, found.per_token.hits, found.language.hits, found.ties) == (0, 0, 0, 20)
+    assert found.kinds["share"].iloc[0] == 0
+    for sides in (([-1.0], [-1.0, -2.0]), ([-1.0, -2.0], [-1.0])):
+        with pytest.raises(ValueError, match="zip"):
+            measure(pairs(1), *map(told, sides))
+
+
+def test_kinds_stand_by_name_with_their_own_figures():
+    """Of b three in four, of a one in four: in the alphabet's order, each with its n and its mean difference."""
+    made = pairs(4, "b") + pairs(4, "a")
+    found = measure(made, told([-1, -1, -1, -3, -1, -3, -3, -3]), told([-2.0] * 8))
+    rows = found.kinds[["kind", "n", "share", "difference"]].to_numpy().tolist()
+    assert rows == [["a", 4, 0.25, -0.5], ["b", 4, 0.75, 0.5]]
