@@ -92,6 +92,14 @@ class Keys:
         expired = key is not None and key.expires_at is not None and self._clock.now() >= key.expires_at
         return None if expired else key
 
+    def get(self, id_: str) -> Key | None:
+        """The key of this id; None for one that is unknown, revoked or expired."""
+        self._refresh()
+        entry = self._entries.get(id_)
+        key = None if entry is None or entry.key.revoked_at is not None else entry.key
+        expired = key is not None and key.expires_at is not None and self._clock.now() >= key.expires_at
+        return None if expired else key
+
     def former(self, secret: str) -> Key | None:
         """The key that `secret` opened before it was revoked or expired; None for one that was never made."""
         digest = _digest(secret)

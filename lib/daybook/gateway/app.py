@@ -24,6 +24,7 @@ from starlette.exceptions import HTTPException
 from daybook.errors import DaybookError
 from daybook.gateway.chat.route import PATH, ChatRoute
 from daybook.gateway.components import Components
+from daybook.gateway.dashboard import routes as dashboard
 from daybook.gateway.embedding_batch import PATH as BATCH_PATH
 from daybook.gateway.embedding_batch import batch_route
 from daybook.gateway.embeddings import PATH as EMBEDDINGS_PATH
@@ -134,13 +135,7 @@ def _rest(parts: Components) -> FastAPI:
         """What is answered here, for people."""
         return Response(page(describe(app)), media_type="text/html")
 
-    @app.get("/", include_in_schema=False)
-    async def pointer(request: Request) -> Response:
-        """Where to go from here."""
-        if "text/html" in request.headers.get("accept", ""):
-            return Response(_PAGE, media_type="text/html")
-        return _json(200, {"name": "Daybook", "openai_base_url": "/v1", "docs": "/docs", "health": "/health/ready"})
-
+    app.include_router(dashboard.routes(parts))
     app.include_router(finetune.routes(parts.settings, parts.auth, parts.clock))
     app.include_router(deploy.routes(parts))
 
@@ -182,13 +177,3 @@ def _error(request: Request, error: DaybookError) -> Response:
     response = error_response(error, request.scope["visit"].request_id)
     headers = {name.decode(): value.decode() for name, value in response.headers}
     return Response(response.body, status_code=response.status, headers=headers, media_type="application/json")
-
-
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Daybook</title>
-<body style="font:16px/1.5 system-ui,sans-serif;max-width:38em;margin:4em auto;padding:0 1em;color:#222">
-<h1 style="font-weight:600">Daybook</h1>
-<p>An OpenAI-compatible endpoint that enters every call in a book. Give any OpenAI client this address with
-<code>/v1</code> at its end.</p>
-<ul><li><a href="/health/ready">Is it ready?</a></li><li><a href="/docs">What it answers</a></li>
-<li><a href="/metrics">What it counts</a></li></ul></body></html>
-"""

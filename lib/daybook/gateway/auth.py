@@ -50,12 +50,7 @@ class Auth:
                 )
             key = self._keys.find(secret)
         except SettingsError as error:
-            raise Refusal(
-                503,
-                "keys_unreadable",
-                "No key can be checked now.",
-                remedy="Whoever runs this endpoint finds why in its log.",
-            ) from error
+            raise _unreadable() from error
         if key is None:
             former = self._keys.former(secret)
             code = "revoked_api_key" if former is not None and former.revoked_at is not None else "expired_api_key"
@@ -66,6 +61,13 @@ class Auth:
                 "Get one from whoever runs this endpoint: daybook keys create NAME.",
             )
         return key
+
+    def key(self, id_: str) -> Key | None:
+        """The key of this id, while it opens anything. Raises a 503 Refusal where that cannot be known."""
+        try:
+            return self._keys.get(id_)
+        except SettingsError as error:
+            raise _unreadable() from error
 
     def _check_neighbour(self, headers: Mapping[bytes, bytes]) -> None:
         host = headers.get(b"host", b"").decode("latin-1").lower()
@@ -78,6 +80,15 @@ class Auth:
                 "This endpoint has no keys yet, so it answers only to localhost, 127.0.0.1 and [::1].",
                 remedy="Make a key with: daybook keys create NAME.",
             )
+
+
+def _unreadable() -> Refusal:
+    return Refusal(
+        503,
+        "keys_unreadable",
+        "No key can be checked now.",
+        remedy="Whoever runs this endpoint finds why in its log.",
+    )
 
 
 def _unauthorised(code: str, message: str, remedy: str) -> Refusal:

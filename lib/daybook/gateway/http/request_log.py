@@ -19,6 +19,11 @@ ROUTES = (
     frozenset(
         (
             "/",
+            "/dashboard.json",
+            "/dashboard.css",
+            "/dashboard.js",
+            "/sign-in",
+            "/sign-out",
             "/v1/chat/completions",
             "/v1/messages",
             "/v1/messages/count_tokens",
