@@ -325,18 +325,24 @@ def test_only_what_is_automatic_is_judged_by_itself(day):
 
 
 def test_calls_after_a_change_are_of_the_new_step(day):
-    """Each step is compared within itself: the candidate's share of slow hours does not count against it."""
+    """Each step is compared within itself: the candidate's share of slow hours does not count against it. The
+    split is not judged by the first 15 seconds of a step, in which another machine may have split as before."""
     day.create()
     day.calls(900, 100)
     day.later()
     day.deployments.promote("chat", actor="ada")
-    day.calls(500, 500)
+    day.calls(0, 40)
+    day.later(13)
+    day.calls(0, 1)
+    day.later(2)
+    day.calls(500, 459)
     judgement = assess(day.book, day.deployments.history("chat"))
     assert [(p.start, p.weights) for p in judgement.evidence.periods] == [
         (NOON, {"v1": 90.0, "v2": 10.0}), (NOON + timedelta(hours=1), {"v1": 50.0, "v2": 50.0}),
     ]  # fmt: skip
     assert (judgement.step_calls, judgement.decision.calls) == (500, 2000)
-    assert judgement.decision.ratio.expected == {"v1": 1400.0, "v2": 600.0}
+    assert judgement.decision.ratio.counts == {"v1": 1400, "v2": 559}
+    assert judgement.decision.ratio.expected == {"v1": 1379.5, "v2": 579.5}
 
 
 @pytest.mark.parametrize(
@@ -356,6 +362,49 @@ def test_what_cannot_be_meant_makes_nothing(day, more, message):
     with pytest.raises(BadParameter, match=message):
         day.create(**more)
     assert day.deployments.list() == []
+
+
+# ── who keeps a version ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("sticky", ["session", "caller", "user", "request"])
+def test_calls_of_one_who_keeps_a_version_count_as_alike_as_they_are(day, sticky):
+    """Twenty on each version with a hundred calls each, some of them always slow: by single calls the candidate would
+    be surely slower; by those who called it cannot be told. Of calls that are split one by one, the calls count."""
+    day.create(steps=(50, 100), sticky=sticky)
+    for n in range(40):
+        second = n % 2
+        who = {"session": {"tags": {"session": f"s{n}"}}, "caller": {"key_id": f"k{n}"}, "user": {"subject": f"u{n}"}}
+        heavy = 3.0 if n % 8 in (1, 3) or n == 0 else 1.0
+        day.calls(*((0, 100) if second else (100, 0)), latency=heavy, **who.get(sticky, {}))
+    judgement = assess(day.book, day.deployments.history("chat"))
+    latency = judgement.decision.measured["latency"]
+    assert latency.n == 4000
+    if sticky == "request":
+        assert (judgement.action, latency.state) == ("roll back", "worse")
+        assert judgement.decision.ratio.counts == {"v1": 2000, "v2": 2000}
+        return
+    assert (judgement.action, latency.state, latency.low) == ("wait", "cannot tell", None)
+    assert judgement.decision.ratio.counts == {"v1": 20, "v2": 20}
+    effects = judgement.evidence.version("v2", None, 0).effects
+    assert effects["latency"] == pytest.approx(100 * 20 / 19)
+    assert (effects["errors"], effects["cost"]) == (1.0, 1.0)
+
+
+def test_who_comes_again_at_the_next_step_was_split_once(day):
+    """Thirty sessions at 10 %, the same and thirty more at 50 %: sixty, each by the shares of its first call."""
+    day.create(sticky="session")
+    for n in range(30):
+        day.calls(*((0, 1) if n < 3 else (1, 0)), tags={"session": f"s{n}"})
+    day.later()
+    day.deployments.promote("chat", actor="ada")
+    day.later()
+    for n in range(60):
+        day.calls(*((0, 1) if n < 3 or n >= 45 else (1, 0)), tags={"session": f"s{n}"})
+    judgement = assess(day.book, day.deployments.history("chat"))
+    ratio = judgement.decision.ratio
+    assert (ratio.counts, ratio.expected) == ({"v1": 42, "v2": 18}, {"v1": 42.0, "v2": 18.0})
+    assert judgement.decision.calls == 90
 
 
 # ── written up in the report ──────────────────────────────────────────────────────────────────────────

@@ -8,19 +8,23 @@ are compared. Without pandas: the endpoint reads it too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from daybook.ports import NamedRows
 from daybook.routing.split import in_order
 from daybook.stats.canary import Decision, Paired, Tolerance, Version, judge
+from daybook.stats.clusters import Clusters, design_effect
 from daybook.stats.estimate import ALPHA
-from daybook.stats.sequential import Moments, SampleRatio, sample_ratio
+from daybook.stats.sequential import Moments, SampleRatio, Share, sample_ratio
 
 IN_FLIGHT = 0.01
 """The part of a period's calls that may go to versions without a share: they began before the split was changed."""
+
+SETTLING = timedelta(seconds=15)
+"""After a change another machine may go on splitting as before for so long."""
 
 EvidenceRow = Mapping[str, Any]
 
@@ -50,6 +54,10 @@ class Evidence:
     versions: tuple[str, ...] = ()
     """The two that are compared, the candidate last; empty: the oldest and the newest of those called."""
     tolerance: Tolerance = field(default_factory=Tolerance)
+    clusters: Sequence[EvidenceRow] = field(default=(), repr=False)
+    """By period and version: how the calls lie in those that stick together; empty: each comes by itself."""
+    keys: Sequence[EvidenceRow] = field(default=(), repr=False)
+    """What was split, by period, day and version; empty: it was the calls."""
     alpha: float = ALPHA
     """Of all measures together."""
 
@@ -122,32 +130,50 @@ class Evidence:
 
     def version(self, name: str, until: date | None = None, number: int | None = None) -> Version:
         """One version's calls up to a day, of one period or of all."""
-        period = self.periods[number] if number is not None and self.periods else None
+        version = self._counted(name, until, number)
+        together = [row for row in self.clusters if row["variant"] == name and row["period"] == number]
+        if not together:
+            return version
+        # How alike a key's calls are is taken from all of them, also where only those up to a day are counted.
+        whole = self._counted(name, None, number)
+        return replace(version, effects=_effects(whole, together[0], self._scored(name, None, number)))
 
-        def counts(row: EvidenceRow) -> bool:
-            return bool(row["variant"] == name and (until is None or row["day"] <= until))
-
-        rows = [row for row in self.rows if counts(row) and (period is None or row["period"] == number)]
-        within = [row for row in self.scores if period is None or period.start <= row["at"] < period.end]
-        good = [float(row["good"]) for row in within if counts(row)]
-        answered = sum(row["answered"] for row in rows)
+    def _counted(self, name: str, until: date | None, number: int | None) -> Version:
+        rows = [
+            row
+            for row in self.rows
+            if row["variant"] == name
+            and (until is None or row["day"] <= until)
+            and (number is None or not self.periods or row["period"] == number)
+        ]
+        calls, failed, answered = (sum(row[key] for row in rows) for key in ("calls", "failed", "answered"))
         priced = not any(row["unpriced"] for row in rows)
         return Version(
-            sum(row["calls"] for row in rows),
-            sum(row["failed"] for row in rows),
+            calls,
+            failed,
             _moments(rows, answered, "log_latency"),
             _moments(rows, answered, "cost") if priced else None,
-            Moments.of(good),
+            Moments.of([float(row["good"]) for row in self._scored(name, until, number)]),
         )
+
+    def _scored(self, name: str, until: date | None, number: int | None) -> list[EvidenceRow]:
+        period = self.periods[number] if number is not None and self.periods else None
+        return [
+            row
+            for row in self.scores
+            if row["variant"] == name
+            and (until is None or row["day"] <= until)
+            and (period is None or period.start <= row["at"] < period.end)
+        ]
 
     def _ratio(self, until: date | None) -> SampleRatio | None:
         """None: in some period the share of a version that was called is not known."""
         splits = []
         for number, period in enumerate(self.periods):
             seen: dict[str, int] = {}
-            for row in self.rows:
+            for row in self.keys or self.rows:
                 if row["period"] == number and (until is None or row["day"] <= until):
-                    seen[row["variant"]] = seen.get(row["variant"], 0) + row["calls"]
+                    seen[row["variant"]] = seen.get(row["variant"], 0) + row["keys" if self.keys else "calls"]
             if not set(seen) <= set(period.weights):
                 return None
             late = [name for name in seen if period.weights[name] == 0]
@@ -170,6 +196,36 @@ class Evidence:
         )
 
 
+def read_clusters(book: NamedRows, deployment: str, periods: Sequence[Period], sticky: str) -> list[EvidenceRow]:
+    """How the calls of each period lie in those that stick together. Raises BookError."""
+    if sticky == "request":
+        return []
+    text = book.query_text("experiment_clusters")
+    rows: list[EvidenceRow] = []
+    for number, period in enumerate(periods):
+        within = {"deployment": deployment, "start": period.start, "end": period.end, "sticky": sticky}
+        rows += [{"period": number} | row for row in book.rows(text, within)]
+    return rows
+
+
+def read_split(book: NamedRows, deployment: str, periods: Sequence[Period], sticky: str) -> list[EvidenceRow]:
+    """What was split in each period, without the first seconds of those that follow another. Raises BookError."""
+    text = book.query_text("experiment_split")
+    rows: list[EvidenceRow] = []
+    for number, period in enumerate(periods):
+        start = period.start + SETTLING if number else period.start
+        within = {"deployment": deployment, "start": start, "end": period.end, "sticky": sticky}
+        rows += [{"period": number} | row for row in book.rows(text, within | {"since": periods[0].start})]
+    return rows
+
+
+def read_sticky(book: NamedRows, deployment: str) -> str:
+    """What keeps its version of that deployment; `request` where the book knows no such one. Raises BookError."""
+    query = "select sticky from deployments where name = :name order by revision desc, claim limit 1"
+    rows = book.rows(query, {"name": deployment})
+    return str(rows[0]["sticky"]) if rows else "request"
+
+
 def read_calls(book: NamedRows, deployment: str, periods: Sequence[Period]) -> list[EvidenceRow]:
     """The deployment's calls in each period. Raises BookError."""
     text = book.query_text("experiment_calls")
@@ -180,14 +236,51 @@ def read_calls(book: NamedRows, deployment: str, periods: Sequence[Period]) -> l
     return rows
 
 
-def read_scores(book: NamedRows, deployment: str, start: datetime, end: datetime) -> list[EvidenceRow]:
+def read_scores(book: NamedRows, deployment: str, start: datetime, end: datetime, sticky: str) -> list[EvidenceRow]:
     """The last word about each answer that came of a call in that time. Raises BookError."""
-    within = {"deployment": deployment, "start": start, "end": end}
+    within = {"deployment": deployment, "start": start, "end": end, "sticky": sticky}
     last_words = {row["id"]: row for row in book.rows(book.query_text("experiment_scores"), within)}
     return [
-        {"at": row["time"], "day": row["time"].date(), "variant": row["variant"], "good": _is_good(row["details"])}
+        {
+            "at": row["time"],
+            "day": row["time"].date(),
+            "variant": row["variant"],
+            "key": row["key"],
+            "good": _is_good(row["details"]),
+        }
         for row in last_words.values()
     ]
+
+
+def _effects(version: Version, row: EvidenceRow, scored: Sequence[EvidenceRow]) -> dict[str, float]:
+    """The design effect of each measure."""
+    answered = row["answered_keys"], row["answered_answered"]
+    effects = {
+        "errors": design_effect(
+            Share(version.failed, version.calls).moments,
+            Clusters(row["keys"], row["calls_calls"], row["failed_failed"], row["failed_calls"]),
+        ),
+        "latency": design_effect(
+            version.latency, Clusters(*answered, row["log_latency_log_latency"], row["log_latency_answered"])
+        ),
+        "score": design_effect(version.score, _clusters_of(scored)),
+    }
+    if version.cost is not None:
+        effects["cost"] = design_effect(version.cost, Clusters(*answered, row["cost_cost"], row["cost_answered"]))
+    return effects
+
+
+def _clusters_of(scored: Sequence[EvidenceRow]) -> Clusters:
+    sums: dict[Any, tuple[int, int]] = {}
+    for row in scored:
+        n, good = sums.get(row["key"], (0, 0))
+        sums[row["key"]] = (n + 1, good + bool(row["good"]))
+    return Clusters(
+        len(sums),
+        sum(n * n for n, _ in sums.values()),
+        sum(good * good for _, good in sums.values()),
+        sum(n * good for n, good in sums.values()),
+    )
 
 
 def _is_good(details: Mapping[str, Any] | None) -> bool:

@@ -17,7 +17,15 @@ from typing import Any, Self
 import pandas as pd
 
 from daybook.errors import BadParameter
-from daybook.experiment.evidence import Evidence, Period, read_calls, read_scores
+from daybook.experiment.evidence import (
+    Evidence,
+    Period,
+    read_calls,
+    read_clusters,
+    read_scores,
+    read_split,
+    read_sticky,
+)
 from daybook.ports import NamedRows
 from daybook.reporting import tables
 from daybook.reporting.tables import TableRow
@@ -76,11 +84,14 @@ class ExperimentFigures(Evidence):
         asked = {"deployment": deployment, "start": window.start, "end": window.end}
         changes = book.rows(book.query_text("experiment_changes"), {"deployment": deployment, "end": window.end})
         periods = [Period(window.start, window.end, dict(weights))] if weights else _periods(window, changes)
+        sticky = read_sticky(book, deployment)
         return cls(
             window=window,
             deployment=deployment,
             rows=read_calls(book, deployment, periods),
-            scores=read_scores(book, deployment, window.start, window.end),
+            scores=read_scores(book, deployment, window.start, window.end, sticky),
+            clusters=read_clusters(book, deployment, periods, sticky),
+            keys=read_split(book, deployment, periods, sticky),
             pairs=book.rows(book.query_text("experiment_pairs"), asked),
             periods=periods,
             versions=tuple(versions) or _named(changes),

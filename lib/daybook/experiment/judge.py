@@ -22,7 +22,15 @@ from itertools import pairwise
 from typing import Any
 
 from daybook.errors import BadParameter, Superseded, UnknownModel
-from daybook.experiment.evidence import Evidence, Period, read_calls, read_scores
+from daybook.experiment.evidence import (
+    Evidence,
+    EvidenceRow,
+    Period,
+    read_calls,
+    read_clusters,
+    read_scores,
+    read_split,
+)
 from daybook.ports import NamedRows
 from daybook.records import DeploymentRevision
 from daybook.routing.deployments import Deployments, find_trial
@@ -116,7 +124,9 @@ def assess(book: NamedRows, history: Sequence[DeploymentRevision]) -> Judgement 
     evidence = Evidence(
         deployment=now.name,
         rows=rows,
-        scores=read_scores(book, now.name, periods[0].start, _END),
+        scores=read_scores(book, now.name, periods[0].start, _END, now.sticky),
+        clusters=read_clusters(book, now.name, periods, now.sticky),
+        keys=read_split(book, now.name, periods, now.sticky),
         periods=periods,
         versions=(now.live or "", now.candidate or ""),
         tolerance=Tolerance(**(now.tolerance or {})),
@@ -124,7 +134,9 @@ def assess(book: NamedRows, history: Sequence[DeploymentRevision]) -> Judgement 
     )
     step = replace(
         evidence,
-        rows=[{**row, "period": 0} for row in rows if row["period"] == len(periods) - 1],
+        rows=_last(rows, periods),
+        clusters=_last(evidence.clusters, periods),
+        keys=_last(evidence.keys, periods),
         scores=[row for row in evidence.scores if row["at"] >= periods[-1].start],
         periods=periods[-1:],
         alpha=ALPHA / 2 / max(len(now.steps), 1),
@@ -229,6 +241,11 @@ def _criteria(decision: Decision) -> list[str]:
     if decision.action == "promote":
         return [name for name, measure in decision.measured.items() if measure.state != "unknown"]
     return [measure.name for measure in decision.those("worse" if decision.action == "roll back" else "cannot tell")]
+
+
+def _last(rows: Sequence[EvidenceRow], periods: Sequence[Period]) -> list[EvidenceRow]:
+    """Those of the last period, as of the only one."""
+    return [{**row, "period": 0} for row in rows if row["period"] == len(periods) - 1]
 
 
 def _names(decision: Decision, state: State) -> str:

@@ -13,13 +13,14 @@ cost must be known: what was not checked is not promoted. The score counts where
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import log
 from typing import Literal
 
 from daybook.errors import BadParameter
 from daybook.stats.estimate import ALPHA, Estimate
 from daybook.stats.sequential import (
+    LEAST,
     Moments,
     SampleRatio,
     Share,
@@ -62,6 +63,18 @@ class Version:
     """US dollars of answered calls; None where the price of any of them is unknown: the rest may be other calls."""
     score: Moments = field(default_factory=Moments)
     """From 0 to 1, more is better, of the calls that somebody scored."""
+    effects: Mapping[str, float] = field(default_factory=dict)
+    """Measure → how many calls say as much as one that comes by itself, where calls stick together; else 1."""
+
+    def effective(self, measure: str, moments: Moments) -> Moments:
+        """As many values as these are worth."""
+        return moments.times(1 / self.effects.get(measure, 1.0))
+
+    @property
+    def share(self) -> Share:
+        """Of the failed calls, as many as these are worth."""
+        effect = self.effects.get("errors", 1.0)
+        return Share(self.failed / effect, self.calls / effect)
 
     def times(self, factor: float) -> Version:
         return Version(
@@ -70,6 +83,7 @@ class Version:
             self.latency.times(factor),
             None if self.cost is None else self.cost.times(factor),
             self.score.times(factor),
+            self.effects,
         )
 
 
@@ -188,13 +202,21 @@ def _measure(
 
 def _loss(name: str, periods: Sequence[tuple[Version, Version]], alpha: float) -> Estimate | None:
     if name == "errors":
-        return share_difference([(Share(a.failed, a.calls), Share(b.failed, b.calls)) for a, b in periods], alpha=alpha)
-    if name == "latency":
-        return mean_difference([(a.latency, b.latency) for a, b in periods], alpha=alpha)
-    if name == "score":
-        return mean_difference([(b.score, a.score) for a, b in periods], alpha=alpha)
-    priced = [(a.cost, b.cost) for a, b in periods if a.cost is not None and b.cost is not None]
-    return mean_difference(priced, alpha=alpha) if len(priced) == len(periods) else None
+        estimate = share_difference([(a.share, b.share) for a, b in periods], alpha=alpha)
+        return replace(estimate, n=int(sum(a.calls + b.calls for a, b in periods if a.calls and b.calls)))
+    values = [(_values(name, a), _values(name, b)) for a, b in periods]
+    known = [(a, b) for a, b in values if a is not None and b is not None]
+    if len(known) < len(values):
+        return None
+    worth = [(a.effective(name, x), b.effective(name, y)) for (a, b), (x, y) in zip(periods, known, strict=True)]
+    judged = [pair for pair, (x, y) in zip(known, worth, strict=True) if min(x.n, y.n) >= LEAST] or known
+    if name == "score":  # a loss is what the first has more
+        worth = [(y, x) for x, y in worth]
+    return replace(mean_difference(worth, alpha=alpha), n=int(sum(x.n + y.n for x, y in judged)))
+
+
+def _values(name: str, version: Version) -> Moments | None:
+    return {"latency": version.latency, "cost": version.cost, "score": version.score}[name]
 
 
 def _paired_loss(name: str, pairs: Paired, alpha: float) -> Estimate | None:
