@@ -67,3 +67,19 @@ def test_a_user_without_a_name_is_unknown():
             [sys.executable, "-c", program], env=env | more, capture_output=True, text=True, check=True
         )
         assert done.stdout.strip() == name
+
+
+def test_answers_are_kept_for_as_long_and_as_many_as_is_said(tmp_path):
+    """None unless told so; then for so many seconds, in 256 megabytes unless told otherwise."""
+    assert Settings.from_env({}, tmp_path).cache_seconds == 0
+    stated = Settings.from_env({"DAYBOOK_CACHE": "60"}, tmp_path)
+    assert (stated.cache_seconds, stated.cache_megabytes) == (60, 256)
+    assert Settings.from_env({"DAYBOOK_CACHE_MB": " 999999999 "}, tmp_path).cache_megabytes == 999_999_999
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "an hour", "1e3", "1000000000", "٣"])
+@pytest.mark.parametrize("name", ["DAYBOOK_CACHE", "DAYBOOK_CACHE_MB"])
+def test_what_is_no_whole_number_is_refused(tmp_path, name, value):
+    """By the name of the variable."""
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_env({name: value}, tmp_path)

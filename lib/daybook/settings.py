@@ -11,6 +11,8 @@ down as a value. Nothing below the workbench reads the environment.
     DAYBOOK_MODELS    YAML file that names models and upstreams       (<home>/models.yml, if there)
     DAYBOOK_REDIS     redis://host:6379/0, where several machines share limits and budgets   (each counts for itself)
     DAYBOOK_CONTENT   1: also keep prompts and answers in the book    (off)
+    DAYBOOK_CACHE     seconds for which deterministic answers are kept for who asks again   (0: none are)
+    DAYBOOK_CACHE_MB  megabytes that they may take   (256)
     DAYBOOK_RUN       id of the notebook run this process belongs to  (set by the press)
 """
 
@@ -47,6 +49,9 @@ class Settings:
     """Where a web server of yours shows the reports; Prefect's page links there."""
     redis_url: str | None = field(default=None, repr=False)
     """What keeps the count of limits for several machines; may hold a password, so it is never shown whole."""
+    cache_seconds: int = 0
+    """How long the endpoint keeps the answers of deterministic requests; 0: it keeps none."""
+    cache_megabytes: int = 256
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Settings:
@@ -91,7 +96,16 @@ class Settings:
             readers=cast("Readers", readers),
             reports_url=reports_url or None,
             redis_url=redis_url or None,
+            cache_seconds=_whole_number(env, "DAYBOOK_CACHE", 0),
+            cache_megabytes=_whole_number(env, "DAYBOOK_CACHE_MB", 256),
         )
+
+
+def _whole_number(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name, "").strip() or str(default)
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise SettingsError(f"{name} is {text[:40]!r}.", remedy="Write a whole number, from 0 to 999999999.")
+    return int(text)
 
 
 def user() -> str:

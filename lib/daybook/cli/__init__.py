@@ -35,6 +35,7 @@ COMMANDS = {
     ),
     "import": ("daybook.cli.import_traces:import_group", "Bring a request trace from elsewhere into the book."),
     "keys": ("daybook.cli.keys:keys", "API keys of the endpoint: create, list, rotate, revoke."),
+    "cache": ("daybook.cli.cache:cache", "Erase answers that the endpoint keeps."),
     "limits": ("daybook.cli.limits:limits", "What keys and projects may use and spend, and what is used of it."),
     "models": ("daybook.cli.models:models", "Registered models: list, show, alias, rollback."),
     "prices": ("daybook.cli.prices:prices", "Which rate held on which day; what a call would cost."),

@@ -153,6 +153,8 @@ class Components:
         if self.watch is not None:
             await asyncio.to_thread(self.watch.stop)
         self.admission.allowance.close()
+        if self.answerer.cache is not None:
+            self.answerer.cache.close()
         if self.traces is not None:
             await asyncio.to_thread(self.traces.close)
         self.journal.close()

@@ -272,10 +272,14 @@ def _check_type(headers: Mapping[bytes, bytes]) -> None:
         raise Refusal(415, "unsupported_encoding", "The body is compressed.", remedy="Send it as it is.")
 
 
-def answer_headers(limits: Limits, fell_back: FellBack | None, variant: str | None) -> Headers:
-    """What the upstream says of its rate limits, which version of a deployment answered, and which model did where it
-    was not the one asked for."""
+def answer_headers(
+    limits: Limits, fell_back: FellBack | None, variant: str | None, *, cache_hit: bool = False
+) -> Headers:
+    """What the upstream says of its rate limits, which version of a deployment answered, which model did where it was
+    not the one asked for, and whether the answer was kept from an earlier call."""
     headers = encode_headers(limits)
+    if cache_hit:
+        headers.append((b"x-daybook-cache", b"hit"))
     if variant is not None:
         headers.append((b"x-daybook-variant", variant.encode()))
     if fell_back is not None:

@@ -55,7 +55,9 @@ class StreamSender:
             return response.event if translator is None else translator.error_event(response)
 
         try:
-            head = self._headers + answer_headers(stream.limits, stream.fell_back, stream.variant)
+            head = self._headers + answer_headers(
+                stream.limits, stream.fell_back, stream.variant, cache_hit=stream.cache_hit
+            )
             await send({"type": "http.response.start", "status": 200, "headers": head})
             last = b""
             try:

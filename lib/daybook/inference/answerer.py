@@ -29,6 +29,7 @@ from daybook.inference.machine_time import MachineTime
 from daybook.inference.ports import Observer, Providers, Reckon
 from daybook.inference.recorder import Completion, Recorder
 from daybook.inference.request import ChatRequest
+from daybook.inference.response_cache import CachedAsking, ResponseCache, key_of
 from daybook.inference.shadow import CopyOrder, Shadow
 from daybook.inference.stream import CompletionStream
 from daybook.inference.tokens import estimated, text_tokens
@@ -58,7 +59,7 @@ class Answerer:
 
     `pseudonym` turns the request's `user` into what the book may keep; without it no subject is kept and no `user`
     is sent on. `machine_rate` of an upstream: US dollars an hour of the machine it runs on. `deployment`: the
-    deployment of a name. Safe to use from one event loop.
+    deployment of a name. `cache`: answers that are kept, where any are. Safe to use from one event loop.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Answerer:
         observer: Observer | None = None,
         machine_rate: Callable[[str], Decimal | None] = lambda _upstream: None,
         deployment: FindDeployment = lambda _name: None,
+        cache: ResponseCache | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.providers = providers
@@ -82,13 +84,16 @@ class Answerer:
         self.router = Router(catalogue, self.clock, deployment)
         self.machines = MachineTime(machine_rate, self.clock)
         self.shadow = Shadow(self.clock, self.recorder.observer.copied)
+        self.cache = cache
+        self._cached = None if cache is None else CachedAsking(cache, self.recorder.observer.fault)
         self._content = content
         self._pseudonym = pseudonym
 
     async def chat(self, request: ChatRequest) -> Completion[Reply]:
         """A whole answer. Raises what the provider raised, UnknownModel, or JournalFull; each failed call is entered.
         Cancelling is the client going away: the upstream is cancelled and the call entered as client_closed."""
-        entry, (reply, outcome) = await self._ask(request, _chat, stream=False)
+        ask = _chat if self._cached is None else self._cached_chat
+        entry, (reply, outcome) = await self._ask(request, ask, stream=False)
         try:
             return Completion(reply, await self.recorder.conclude(entry, outcome), entry.fell_back, entry.native)
         finally:
@@ -96,7 +101,8 @@ class Answerer:
 
     async def stream(self, request: ChatRequest) -> CompletionStream:
         """A streamed answer, its first chunk already read: a refusal is raised here, before anything is committed."""
-        entry, stream = await self._ask(request, _stream, stream=True)
+        ask = _stream if self._cached is None else self._cached_stream
+        entry, stream = await self._ask(request, ask, stream=True)
         return CompletionStream(self.recorder, entry, stream)
 
     async def embed(self, request: ChatRequest) -> Completion[EmbeddingReply]:
@@ -239,6 +245,21 @@ class Answerer:
         entry.fell_back = None if step is route.steps[0] else FellBack(route.steps[0].name, step.name)
         entry.looking = self.recorder.identities.begin(provider, step.target)
         entry.share = self.machines.begin(step.upstream)
+
+    # ── kept answers ──────────────────────────────────────────────────────────────────────────────────
+
+    async def _cached_chat(self, provider: Provider, entry: CallEntry, note: NoteAttempt) -> tuple[Reply, CallOutcome]:
+        key = key_of(entry, await self.recorder.identities.settle(entry.looking))
+        if key is None or self._cached is None:
+            return await _chat(provider, entry, note)
+        reply = await self._cached.chat(entry, key, lambda: provider.chat(entry.body, note))
+        return reply, _outcome(entry.request, reply)
+
+    async def _cached_stream(self, provider: Provider, entry: CallEntry, note: NoteAttempt) -> Stream:
+        key = key_of(entry, await self.recorder.identities.settle(entry.looking))
+        if key is None or self._cached is None:
+            return await _stream(provider, entry, note)
+        return await self._cached.stream(entry, key, lambda: provider.stream(entry.body, note))
 
     def _subject(self, request: ChatRequest) -> str | None:
         person = request.body.get("safety_identifier") or request.body.get("user")

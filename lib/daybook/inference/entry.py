@@ -53,8 +53,8 @@ class CallEntry:
     """A call under way."""
 
     __slots__ = (
-        "_clock", "_prompt", "began", "body", "content", "copied", "fell_back", "first_token", "looking", "native",
-        "prompt_hash", "provider", "request", "served_by", "share", "stream", "subject", "target", "variant",
+        "_clock", "_prompt", "began", "body", "cache_hit", "content", "copied", "fell_back", "first_token", "looking",
+        "native", "prompt_hash", "provider", "request", "served_by", "share", "stream", "subject", "target", "variant",
     )  # fmt: skip
 
     provider: Provider
@@ -78,6 +78,8 @@ class CallEntry:
         """The version that answers, where a deployment was asked for."""
         self.copied: Callable[[], None] | None = None
         """Called once the answer is entered: a copy goes to a shadow."""
+        self.cache_hit = False
+        """Whether the answer was kept from an earlier call: then nobody was asked."""
         self.looking = PendingIdentity(None, None)
         self.fell_back: FellBack | None = None
         self.began = request.started
@@ -169,6 +171,7 @@ class CallEntry:
             error_kind=outcome.error_kind,
             http_status=outcome.http_status,
             attempts=outcome.attempts,
+            cache_hit=self.cache_hit,
             fallback_from=None if self.fell_back is None else self.fell_back.wanted,
             stream=self.stream,
             truncated=outcome.truncated,

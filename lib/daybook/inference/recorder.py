@@ -109,7 +109,7 @@ class Recorder:
             self.abandon(entry, outcome)
             raise
         call = self.enter(entry.call(outcome, identity, self._cost(entry, outcome)))
-        if entry.copied is not None:
+        if entry.copied is not None and not entry.cache_hit:
             entry.copied()
         return call
 
@@ -174,7 +174,11 @@ class Recorder:
         """What the call cost: on own hardware by its share of the machine's time; else by the model that answered or,
         where that has no rate, by the one asked for."""
         if entry.share is not None:
-            return entry.share.end()
+            spent = entry.share.end()
+            if not entry.cache_hit:
+                return spent
+        if entry.cache_hit:
+            return Cost(amount=Decimal(0), source="cache", note="kept from an earlier call: nobody was asked")
         if entry.target is None or (outcome.usage is None and outcome.status != "ok"):
             return None
         usage = outcome.usage or Usage()

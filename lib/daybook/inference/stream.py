@@ -27,6 +27,7 @@ class CompletionStream:
         self.limits = stream.limits
         self.fell_back = entry.fell_back
         self.variant = entry.variant
+        self.cache_hit = entry.cache_hit
         self.native = entry.native
         """Whether the events are of the API that the request came in, and not chunks of a chat completion."""
         self._recorder = recorder

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from daybook.clock import Clock
 from daybook.inference.answerer import Answerer
 from daybook.inference.ports import Observer
+from daybook.inference.response_cache import FILE, ResponseCache
 from daybook.inference.upstreams import Upstreams
 from daybook.ports import Ledger
 from daybook.prices import reckon
@@ -27,6 +28,15 @@ class Inference:
     upstreams: Upstreams[Upstream]
     answerer: Answerer
     deployments: DeploymentIndex
+
+
+def response_cache(settings: Settings, clock: Clock) -> ResponseCache | None:
+    """The answers that this home keeps; None where it was not told to."""
+    if not settings.cache_seconds:
+        return None
+    return ResponseCache(
+        settings.home / FILE, seconds=settings.cache_seconds, room=settings.cache_megabytes * 1_000_000, clock=clock
+    )
 
 
 def wire(
@@ -59,5 +69,6 @@ def wire(
         observer=observer,
         machine_rate=lambda upstream: catalogue.upstreams[upstream].machine_hour,
         deployment=deployments.find,
+        cache=response_cache(settings, clock),
     )
     return Inference(catalogue=catalogue, upstreams=upstreams, answerer=answerer, deployments=deployments)

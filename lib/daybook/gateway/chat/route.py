@@ -81,10 +81,8 @@ class ChatRoute:
             return
         answered = await self._answerer.chat(request)
         watch.stop()
-        data, headers = (
-            answered.reply.data,
-            answer_headers(answered.reply.limits, answered.fell_back, answered.call.variant),
-        )
+        data, call = answered.reply.data, answered.call
+        headers = answer_headers(answered.reply.limits, answered.fell_back, call.variant, cache_hit=call.cache_hit)
         await send_json(send, 200, data if self._dialect is None else self._dialect.answer(data), headers)
 
     async def _send_error(self, send: Send, error: BaseException, request_id: str) -> None:
