@@ -83,3 +83,28 @@ def test_what_is_no_whole_number_is_refused(tmp_path, name, value):
     """By the name of the variable."""
     with pytest.raises(SettingsError, match=name):
         Settings.from_env({name: value}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("", ()),
+        (" , ", ()),
+        ("https://App.example.org", ("https://app.example.org",)),
+        (" http://localhost:3000 , https://a.b", ("http://localhost:3000", "https://a.b")),
+        ("http://127.0.0.1,http://[::1]:8080,http://a", ("http://127.0.0.1", "http://[::1]:8080", "http://a")),
+    ],
+)
+def test_origins_are_a_list(text, origins):
+    """Between commas, in small letters, as browsers send them; nobody's where nothing is said."""
+    assert Settings.from_env({"DAYBOOK_CORS": text, "DAYBOOK_HOME": "/tmp/x"}).origins == origins
+
+
+@pytest.mark.parametrize(
+    "text", ["*", "null", "app.example.org", "https://", "https://a/", "https://a/b", "ftp://a", "https://*.a",
+             "https://a b", "https://a:x", "https://a:123456", "https://a@b", "https://a?b", "https://-a", "https://a,*"]
+)  # fmt: skip
+def test_what_is_no_origin_is_refused(text):
+    """Everybody's pages are nobody's to let in."""
+    with pytest.raises(SettingsError, match="DAYBOOK_CORS"):
+        Settings.from_env({"DAYBOOK_CORS": text, "DAYBOOK_HOME": "/tmp/x"})

@@ -10,6 +10,7 @@ down as a value. Nothing below the workbench reads the environment.
     DAYBOOK_REPORTS_URL   where that folder is served, for links      (nowhere)
     DAYBOOK_MODELS    YAML file that names models and upstreams       (<home>/models.yml, if there)
     DAYBOOK_REDIS     redis://host:6379/0, where several machines share limits and budgets   (each counts for itself)
+    DAYBOOK_CORS      https://app.example.org,… whose pages may ask the endpoint from a browser   (nobody's)
     DAYBOOK_CONTENT   1: also keep prompts and answers in the book    (off)
     DAYBOOK_CACHE     seconds for which deterministic answers are kept for who asks again   (0: none are)
     DAYBOOK_CACHE_MB  megabytes that they may take   (256)
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +49,8 @@ class Settings:
     """Who may read the published reports and their index, apart from the owner."""
     reports_url: str | None = None
     """Where a web server of yours shows the reports; Prefect's page links there."""
+    origins: tuple[str, ...] = ()
+    """Sites whose pages may ask the endpoint from a browser: `scheme://host[:port]`."""
     redis_url: str | None = field(default=None, repr=False)
     """What keeps the count of limits for several machines; may hold a password, so it is never shown whole."""
     cache_seconds: int = 0
@@ -96,6 +100,7 @@ class Settings:
             readers=cast("Readers", readers),
             reports_url=reports_url or None,
             redis_url=redis_url or None,
+            origins=_origins(env.get("DAYBOOK_CORS", "")),
             cache_seconds=_whole_number(env, "DAYBOOK_CACHE", 0),
             cache_megabytes=_whole_number(env, "DAYBOOK_CACHE_MB", 256),
         )
@@ -106,6 +111,21 @@ def _whole_number(env: Mapping[str, str], name: str, default: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise SettingsError(f"{name} is {text[:40]!r}.", remedy="Write a whole number, from 0 to 999999999.")
     return int(text)
+
+
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    """Origins, between commas. `*` is none: any page that somebody opens could then use their endpoint."""
+    origins = tuple(origin for part in text.split(",") if (origin := part.strip().lower()))
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise SettingsError(
+                f"DAYBOOK_CORS names {origin[:80]!r}, which is no origin.",
+                remedy="Write each as a browser sends it, e.g. https://app.example.org or http://localhost:3000.",
+            )
+    return origins
 
 
 def user() -> str:

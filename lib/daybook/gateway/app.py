@@ -30,6 +30,7 @@ from daybook.gateway.embedding_batch import batch_route
 from daybook.gateway.embeddings import PATH as EMBEDDINGS_PATH
 from daybook.gateway.embeddings import embeddings_route
 from daybook.gateway.http.asgi import App, Receive, Scope, Send
+from daybook.gateway.http.cors import allow_origins
 from daybook.gateway.http.errors import Refusal, bad_request, error_response
 from daybook.gateway.http.request_log import RequestLog
 from daybook.gateway.messages.dialect import PATH as MESSAGES_PATH
@@ -77,6 +78,7 @@ def build_app(parts: Components) -> App:
         await (route or rest)(scope, receive, send)
 
     app = dispatch if parts.traces is None else parts.traces.follow(dispatch)
+    app = allow_origins(app, parts.settings.origins)
     return RequestLog(app, clock=parts.clock, log=parts.log, count=parts.metrics.visited)
 
 

@@ -44,11 +44,13 @@ class DashboardState:
         parts = self._parts
         everything = key is None or key.admin
         limited = None if everything else key
-        verdict, kept, budgets = await asyncio.gather(parts.health.ready(), self._kept(limited), self._budgets(limited))
+        verdict, kept, budgets, metrics = await asyncio.gather(
+            parts.health.ready(), self._kept(limited), self._budgets(limited), asyncio.to_thread(parts.metrics.text)
+        )
         return {
             "at": parts.clock.now().isoformat(),
             "viewer": None if key is None else {"name": key.name, "admin": key.admin},
-            "open_calls": _open_calls(parts.metrics.text()),
+            "open_calls": _open_calls(metrics),
             "health": {"status": verdict.status, **verdict.checks},
             "budgets": budgets,
             **kept,
