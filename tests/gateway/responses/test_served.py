@@ -491,3 +491,18 @@ def test_a_key_is_needed(endpoint):
 def test_the_fakes_own_response_is_valid():
     """The fake speaks as documented."""
     assert CONTRACT.problems("Response", response_of(Responds(), {})) == []
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini", "lab-model"])
+def test_a_response_is_made_anew_each_time(fake, tmp_path, model):
+    """Also where answers of chat completions are kept: what is passed through may be part of a state of OpenAI's."""
+    settings = settings_in(tmp_path, DAYBOOK_CACHE="60")
+    settings.home.mkdir(parents=True, mode=0o700)
+    settings.models.write_text(MODELS.format(url=fake.url, claude=fake.url, upstream=fake.url))
+    with served(settings, Catalogue.load(settings.models, {"OPENAI_API_KEY": "sk-1"}, home=settings.home)) as endpoint:
+        fake.script = [Responds() if model == "gpt-4o-mini" else Says()]
+        before = len(fake.seen)
+        for _ in range(2):
+            _, _, headers = post(endpoint, {"model": model, "input": "a", "temperature": 0})
+            assert "x-daybook-cache" not in headers
+        assert [seen.method for seen in fake.seen[before:]] == ["POST", "POST"]
