@@ -441,9 +441,36 @@ def test_the_next_report_says_what_was_decided_by_which_figures(day):
     found = {row["name"]: (row["value"], row["n"]) for row in report.findings()}
     assert found["decisions"] == (2, 3)
     assert text in plain("\n".join(report.paragraphs)).replace("\u00a0", " ")
+    assert plain(report.verdict_prose).endswith("It was rolled back.")
     before = Experiment.read(day.book, deployment="chat", logical_date="2026-11-26", days=1)
     assert plain(before.decisions_prose).startswith("Nothing was changed, ")
     assert to_records(before.decisions) == []
+
+
+@pytest.mark.parametrize(
+    ("cost", "moves", "said"),
+    [
+        ("0.001", [], "It can be promoted."),
+        ("0.0005", [], "Promote it."),
+        ("0.001", ["promote", "promote"], "It is live."),
+        ("0.0005", ["promote", "promote"], "It is live."),
+        ("0.002", [], "Roll it back."),
+        ("0.002", ["promote"], "Roll it back."),
+        ("0.002", ["rollback"], "It was rolled back."),
+        ("0.002", ["promote", "promote"], "It is live."),
+    ],
+)
+def test_nothing_is_advised_that_was_done(day, cost, moves, said):
+    """What is to be done with the candidate, unless it is live or was taken out already."""
+    day.create(automatic=False)
+    day.later()
+    day.calls(18_000)
+    day.calls(0, 2_000, cost=Decimal(cost))
+    day.later()
+    for move in moves:
+        getattr(day.deployments, move)("chat", actor="ada")
+    report = Experiment.read(day.book, deployment="chat", logical_date="2026-11-27", days=1)
+    assert plain(report.verdict_prose).replace("\u00a0", " ").endswith(said)
 
 
 def test_what_only_people_changed_is_not_taken_for_a_verdict(day):

@@ -31,16 +31,28 @@ def sentence(experiment: ExperimentFigures) -> str:
         )
     b, a = code(experiment.candidate), code(experiment.base)
     seen = count(decision.calls, "request that both answered" if experiment.paired else "call")
+    done = _state_of(experiment)
     if decision.verdict == "worse":
         worse = listing([_said(measure) for measure in decision.those("worse")])
-        return f"{b} is **worse** than {a}: {worse}, after {seen}. Roll it back."
+        return f"{b} is **worse** than {a}: {worse}, after {seen}. {done or 'Roll it back'}."
     if decision.verdict == "better":
         better = listing([_said(measure) for measure in decision.those("better")])
         rest = "and surely not worse in what else is known"
-        return f"{b} is **better** than {a}: {better}, {rest}, after {seen}. Promote it."
+        return f"{b} is **better** than {a}: {better}, {rest}, after {seen}. {done or 'Promote it'}."
     if decision.verdict == "no worse":
-        return f"{b} is **no worse** than {a} by more than is tolerated, after {seen}. It can be promoted."
+        return f"{b} is **no worse** than {a} by more than is tolerated, after {seen}. {done or 'It can be promoted'}."
     return f"Whether {b} or {a} is better **cannot be told yet**, after {seen}.{_more(experiment, decision)}"
+
+
+def _state_of(experiment: ExperimentFigures) -> str | None:
+    """What became of the candidate by the end of the window, where that is over: there is nothing left to advise."""
+    last = experiment.changes[-1] if experiment.changes else None
+    after = ((last["details"] or {}).get("after") if last else None) or {}
+    if after.get("live") == experiment.candidate:
+        return "It is live"
+    if last and last["action"] == "deployment.rolled_back" and after.get("candidate") == experiment.candidate:
+        return "It was rolled back"
+    return None
 
 
 def _more(experiment: ExperimentFigures, decision: Decision) -> str:
