@@ -2,7 +2,11 @@
 
     python benchmarks/gateway.py                 the whole table, about two minutes
     python benchmarks/gateway.py --seconds 2     shorter
-    python benchmarks/gateway.py --profile       where the endpoint's time goes, instead
+    python benchmarks/gateway.py --profile whole where the endpoint's time goes, instead
+    python benchmarks/gateway.py --load          instead: each pinned to one core, 1, 8, 32 and 128 clients
+    python benchmarks/gateway.py --load --peers  beside LiteLLM's proxy and Portkey's gateway, installed for it
+    python benchmarks/gateway.py --memory        instead: memory before and after 100,000 requests
+    python benchmarks/gateway.py --killed        instead: kill -9 under load, and what of it is in the book
 
 32 clients on keep-alive connections send small chat completions through a server to a fake upstream (canned bytes,
 as cheap as asyncio makes them); both run in this process, the server under test in its own, and its user and system
@@ -170,21 +174,24 @@ class Client(asyncio.Protocol):
         self.errors += not self.done.is_set()
 
 
-def request_bytes(port: int, *, stream: bool, key: str) -> bytes:
+def request_bytes(port: int, *, stream: bool, key: str, headers: str = "") -> bytes:
     body = json.dumps({"model": "fake", "messages": MESSAGES, "max_tokens": 64, "stream": stream}).encode()
     head = (
         f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {key}\r\n"
-        f"content-type: application/json\r\naccept: */*\r\nuser-agent: bench\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"content-type: application/json\r\naccept: */*\r\nuser-agent: bench\r\n{headers}"
+        f"content-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
 
-async def load(port: int, *, stream: bool, key: str, seconds: float) -> tuple[list[float], int]:
+async def load(
+    port: int, *, stream: bool, key: str, seconds: float, clients_at_once: int = CLIENTS, headers: str = ""
+) -> tuple[list[float], int]:
     """Latencies in seconds and the number of failed requests."""
     done = asyncio.Event()
-    request = request_bytes(port, stream=stream, key=key)
+    request = request_bytes(port, stream=stream, key=key, headers=headers)
     loop = asyncio.get_running_loop()
-    clients = [Client(request, done) for _ in range(CLIENTS)]
+    clients = [Client(request, done) for _ in range(clients_at_once)]
     for client in clients:
         await loop.create_connection(lambda client=client: client, "127.0.0.1", port)
     await asyncio.sleep(seconds)
@@ -271,17 +278,43 @@ class Running:
     pid: int
     port: int
     key: str = "none"
+    headers: str = ""
+    """What its requests say besides, each line ended."""
 
     def cpu(self) -> float:
         """User and system seconds of the process so far, all threads."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return _cpu(self.pid)
+
+    def all_cpu(self) -> float:
+        """The same with the processes that it has started and that run."""
+        return self.cpu() + sum(_cpu(child) for child in _children(self.pid))
+
+    def memory(self) -> float:
+        """Megabytes that the process has in memory."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _children(pid: int) -> list[int]:
+    text = "".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for child in text.split()]
+
+
+def on_core(core: int) -> Any:
+    """What a process that is started does first where the machine has several cores: keep to one."""
+    if os.cpu_count() == 1:
+        return None
+    return lambda: os.sched_setaffinity(0, {core})
 
 
 @contextlib.contextmanager
-def bare(name: str, mode: str, target: str) -> Iterator[Running]:
+def bare(name: str, mode: str, target: str, *, first: Any = None) -> Iterator[Running]:
     command = [sys.executable, __file__, "--serve", mode, "--target", target]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=first)
     try:
         assert process.stdout is not None
         yield Running(name, process.pid, int(process.stdout.readline()))
@@ -291,19 +324,21 @@ def bare(name: str, mode: str, target: str) -> Iterator[Running]:
 
 
 @contextlib.contextmanager
-def endpoint(home: Path, target: str, *, profile: Path | None = None) -> Iterator[Running]:
+def endpoint(
+    home: Path, target: str, *, profile: Path | None = None, first: Any = None, priced: bool = False
+) -> Iterator[Running]:
     """The endpoint as users start it, in front of the fake upstream, with a key and its journal on this disk."""
     from daybook.access.keys import Keys
 
     secret = Keys(home / "keys.json").create("bench", "bench", actor="bench").secret
-    (home / "models.yml").write_text(MODELS.format(target=target))
+    (home / "models.yml").write_text((PRICED if priced else MODELS).format(target=target))
     ready = home / "ready.json"
     env = os.environ | {"DAYBOOK_HOME": str(home), "BENCH_KEY": "upstream-key"}
     command = [sys.executable, "-m", "daybook", "serve", "--port", "0", "--ready-file", str(ready)]
     if profile is not None:
         command[1:1] = ["-m", "cProfile", "-o", str(profile)]
     with (home / "log").open("wb") as log:
-        process = subprocess.Popen(command, env=env, stderr=log)
+        process = subprocess.Popen(command, env=env, stderr=log, preexec_fn=first)
     try:
         deadline = time.monotonic() + 30
         while not ready.exists():
@@ -317,6 +352,13 @@ def endpoint(home: Path, target: str, *, profile: Path | None = None) -> Iterato
         process.wait(20)
 
 
+PRICED = """\
+upstreams:
+  local: {{kind: echo}}   # no model beside the measured process
+  openai: {{base_url: {target}, api_key_env: BENCH_KEY}}
+models:
+  fake: {{upstream: openai, target: gpt-4o-mini}}
+"""
 MODELS = """\
 upstreams:
   local: {{kind: echo}}   # no model beside the measured process
@@ -379,6 +421,181 @@ async def _measure(server: Running, *, stream: bool, kind: str, seconds: float, 
     )
 
 
+# ── under load, each on a core of its own ─────────────────────────────────────────────────────────────
+
+LIMITS = "keys: {bench: {requests_per_minute: 1000000, parallel: 1000, budget: {day: 100000}}}\n"
+
+
+@contextlib.contextmanager
+def litellm(folder: Path, target: str) -> Iterator[Running]:
+    """LiteLLM's proxy, from the environment that `install_peers` made."""
+    config = {
+        "model_list": [
+            {"model_name": "fake", "litellm_params": {"model": "openai/fake", "api_base": target, "api_key": "x"}}
+        ]
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    port = _free_port()
+    command = [str(folder / "litellm/bin/litellm"), "--config", str(folder / "config.json"), "--port", str(port)]
+    with _started("LiteLLM", [*command, "--host", "127.0.0.1"], port, folder / "litellm.log") as running:
+        yield running
+
+
+@contextlib.contextmanager
+def portkey(folder: Path, target: str) -> Iterator[Running]:
+    """Portkey's gateway, as npm has it."""
+    port = _free_port()
+    command = ["node", str(folder / "portkey/node_modules/@portkey-ai/gateway/build/start-server.js"), f"--port={port}"]
+    headers = f"x-portkey-provider: openai\r\nx-portkey-custom-host: {target}\r\n"
+    with _started("Portkey", [*command, "--headless"], port, folder / "portkey.log", headers) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def _started(name: str, command: list[str], port: int, log: Path, headers: str = "") -> Iterator[Running]:
+    import socket
+
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command,
+            stdout=file,
+            stderr=file,
+            preexec_fn=on_core(0),
+            env=os.environ | {"TRUSTED_CUSTOM_HOSTS": "127.0.0.1"},
+        )
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            assert process.poll() is None, log.read_text()[-2000:]
+            assert time.monotonic() < deadline, f"{name} did not come up"
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.2)
+        yield Running(name, process.pid, port, "x", headers)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def install_peers(folder: Path) -> list[str]:
+    """Install the peers into `folder`; the names of those that came."""
+    steps = {
+        "LiteLLM": [
+            [sys.executable, "-m", "venv", str(folder / "litellm")],
+            [str(folder / "litellm/bin/pip"), "install", "-q", "litellm[proxy]"],
+        ],
+        "Portkey": [["npm", "install", "--silent", "--prefix", str(folder / "portkey"), "@portkey-ai/gateway"]],
+    }
+    there = []
+    for name, commands in steps.items():
+        try:
+            for command in commands:
+                subprocess.run(command, check=True, timeout=600, capture_output=True)
+            there.append(name)
+        except (OSError, subprocess.SubprocessError) as error:
+            print(f"{name} was not installed: {type(error).__name__}", file=sys.stderr)
+    return there
+
+
+async def under_load(seconds: float, peers_in: Path | None) -> list[str]:
+    """Everything on: a key, limits and a budget, routing, the journal and its drain, metrics, the log."""
+    rows = [
+        "| pinned to one core | answers | clients | requests/s | CPU ms/request | with its children "
+        "| p50 ms | p99 ms | p99/p50 |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    if (os.cpu_count() or 1) > 1:
+        os.sched_setaffinity(0, {1})  # the load and the upstream
+    async with upstream() as up:
+        url = f"http://127.0.0.1:{up}/v1"
+        with tempfile.TemporaryDirectory(prefix="daybook-bench-") as name:
+            folder = Path(name)
+            (folder / "limits.yml").write_text(LIMITS)
+            servers = [
+                lambda: bare("bare ASGI", "asgi", f"{url}/chat/completions", first=on_core(0)),
+                lambda: endpoint(folder, url, first=on_core(0), priced=True),
+            ]
+            if peers_in is not None:
+                there = install_peers(peers_in)
+                servers += [lambda: litellm(peers_in, url)] if "LiteLLM" in there else []
+                servers += [lambda: portkey(peers_in, url)] if "Portkey" in there else []
+            for start in servers:
+                with start() as server:
+                    for stream, clients in ((False, 1), (False, 8), (False, 32), (False, 128), (True, 32)):
+                        rows.append(await _under(server, stream=stream, clients=clients, seconds=seconds))
+    return rows
+
+
+async def _under(server: Running, *, stream: bool, clients: int, seconds: float) -> str:
+    options: dict[str, Any] = {
+        "stream": stream,
+        "key": server.key,
+        "clients_at_once": clients,
+        "headers": server.headers,
+    }
+    await load(server.port, seconds=1.0, **options)
+    before, all_before = server.cpu(), server.all_cpu()
+    latencies, errors = await load(server.port, seconds=seconds, **options)
+    assert errors == 0, f"{errors} of {len(latencies)} requests to {server.name} failed"
+    n = len(latencies)
+    p50, p99 = _figures(latencies)
+    own, whole = (server.cpu() - before) * 1000 / n, (server.all_cpu() - all_before) * 1000 / n
+    kind = "streamed" if stream else "whole"
+    return (
+        f"| {server.name} | {kind} | {clients} | {n / seconds:,.0f} | {own:.3f} | {whole:.3f} "
+        f"| {p50:.2f} | {p99:.2f} | {p99 / p50:.1f} |"
+    )
+
+
+async def memory(requests: int) -> list[str]:
+    """Megabytes of the serving process before and after so many requests, every other slice of them streamed."""
+    rows = ["| requests | MB in memory |", "|--:|--:|"]
+    async with upstream() as up:
+        with (
+            tempfile.TemporaryDirectory(prefix="daybook-bench-") as folder,
+            endpoint(Path(folder), f"http://127.0.0.1:{up}/v1") as server,
+        ):
+            sent, slices = 0, 0
+            await load(server.port, stream=False, key=server.key, seconds=1.0)
+            rows.append(f"| after a second of warming | {server.memory():.1f} |")
+            while sent < requests:
+                latencies, errors = await load(server.port, stream=slices % 2 == 1, key=server.key, seconds=2.0)
+                assert errors == 0
+                sent, slices = sent + len(latencies), slices + 1
+                if slices % 5 == 0 or sent >= requests:
+                    rows.append(f"| {sent:,} | {server.memory():.1f} |")
+    return rows
+
+
+async def killed(seconds: float) -> list[str]:
+    """kill -9 under load: what clients had an answer to by then, and what of it is in the book."""
+    from daybook.book import Book
+
+    async with upstream() as up:
+        with tempfile.TemporaryDirectory(prefix="daybook-bench-") as folder:
+            home = Path(folder)
+            with endpoint(home, f"http://127.0.0.1:{up}/v1") as server:
+                loop = asyncio.get_running_loop()
+                loop.call_later(1.0 + seconds, os.kill, server.pid, signal.SIGKILL)
+                latencies, _ = await load(server.port, stream=False, key=server.key, seconds=2.0 + seconds)
+            with contextlib.closing(Book(f"duckdb:///{home / 'book.duckdb'}", home)) as book:
+                (row,) = book.rows("select count(*) as n, count(distinct request_id) as ids from calls")
+    assert row["n"] == row["ids"] >= len(latencies), (row, len(latencies))
+    return [
+        "| answered before kill -9 | in the book | lost | requests/s |",
+        "|--:|--:|--:|--:|",
+        f"| {len(latencies):,} | {row['n']:,} | 0 | {len(latencies) / (1.0 + seconds):,.0f} |",
+    ]
+
+
 def first_answer(times: int) -> list[str]:
     """Seconds from starting the process to the first whole answer of the embedded model, and to `live`."""
     import urllib.error
@@ -430,6 +647,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=8.0, help="per measurement")
     parser.add_argument("--starts", type=int, default=5)
+    parser.add_argument("--load", action="store_true")
+    parser.add_argument("--peers", action="store_true", help="with --load: install and measure the peers too")
+    parser.add_argument("--memory", nargs="?", type=int, const=100_000, metavar="REQUESTS")
+    parser.add_argument("--killed", action="store_true")
     parser.add_argument("--profile", choices=["whole", "stream"])
     parser.add_argument("--serve", choices=["aiohttp", "asgi"], help=argparse.SUPPRESS)
     parser.add_argument("--target", help=argparse.SUPPRESS)
@@ -438,6 +659,13 @@ def main() -> None:
         serve_bare_aiohttp(args.target)
     elif args.serve == "asgi":
         serve_bare_asgi(args.target)
+    elif args.load:
+        with tempfile.TemporaryDirectory(prefix="daybook-peers-") as folder:
+            print("\n".join(asyncio.run(under_load(args.seconds, Path(folder) if args.peers else None))))
+    elif args.memory:
+        print("\n".join(asyncio.run(memory(args.memory))))
+    elif args.killed:
+        print("\n".join(asyncio.run(killed(args.seconds))))
     elif args.profile:
         asyncio.run(profile(args.seconds, stream=args.profile == "stream"))
     else:

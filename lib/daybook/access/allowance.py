@@ -14,8 +14,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -290,7 +291,13 @@ class Allowance:
 
 
 def _key(scope: Scope, window: str, at: datetime, zone: ZoneInfo) -> WindowKey:
-    return WindowKey(scope.name, window, window_start(window, at, zone).isoformat())
+    return WindowKey(scope.name, window, _start(window, int(at.timestamp()) // 60, zone))
+
+
+@lru_cache(maxsize=64)
+def _start(window: str, minute: int, zone: ZoneInfo) -> str:
+    """When the window began that holds a minute since 1970: no day begins within one, and each call asks for it."""
+    return window_start(window, datetime.fromtimestamp(minute * 60, UTC), zone).isoformat()
 
 
 def _keys(scope: Scope, at: datetime, zone: ZoneInfo) -> list[WindowKey]:
