@@ -23,6 +23,7 @@ from daybook.settings import Settings
 if TYPE_CHECKING:
     import socket
 
+    from daybook.gateway.http.listen import Certificate
     from daybook.gateway.workers import Lifeline
 
 __all__ = ["serve"]
@@ -34,6 +35,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     workers: int = 1,
+    certificate: Certificate | None = None,
     ready_file: Path | None = None,
     env: Mapping[str, str] | None = None,
     then: Callable[[str], None] = lambda _url: None,
@@ -59,13 +61,15 @@ def serve(
             f"{host} can be reached from other machines, and there is no API key yet, so anybody could use the models.",
             remedy="Make a key first: daybook keys create NAME. Or serve this machine only: --host 127.0.0.1.",
         )
+    if certificate is not None:
+        certificate.check()
     _require_writable(settings.home)
     sock = bind(host, port)
     with sock:
         folder = Path(tempfile.mkdtemp(prefix="daybook-"))  # what the processes of this endpoint tell each other
         try:
             environment = os.environ if env is None else env
-            return _serve(settings, sock, folder, exposed, workers, ready_file, environment, then)
+            return _serve(settings, sock, folder, exposed, workers, certificate, ready_file, environment, then)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -76,6 +80,7 @@ def _serve(
     folder: Path,
     exposed: bool,
     workers: int,
+    certificate: Certificate | None,
     ready_file: Path | None,
     env: Mapping[str, str],
     then: Callable[[str], None],
@@ -99,7 +104,7 @@ def _serve(
         parts = build(settings, exposed=exposed, env=env, log=Log(clock, group=GROUP), drainer=drain)
         bridge(parts)
         with announced(ready_file, then) as ready:
-            Server(parts, sock, ready=ready, most=most).serve_until_stopped()
+            Server(parts, sock, ready=ready, most=most, certificate=certificate).serve_until_stopped()
         return 0
 
     from daybook.gateway.drain_process import DrainWatch
@@ -128,12 +133,12 @@ def _serve(
             loop.remove_reader(lifeline.parent)
             server.handle_exit(signal.SIGTERM, None)
 
-        server = Server(parts, sock, ready=up, most=most)
+        server = Server(parts, sock, ready=up, most=most, certificate=certificate)
         server.serve_until_stopped()
 
     gc.freeze()  # what all of them share is not to be copied by being looked at
     with announced(ready_file, then) as ready:
-        tell = partial(ready, url_of(sock))
+        tell = partial(ready, url_of(sock, tls=certificate is not None))
         return Workers(workers, work, drain=drain, log=log, ready=tell, grace=GRACE).run()
 
 

@@ -28,7 +28,7 @@ from daybook.errors import SettingsError
 from daybook.gateway.app import build_app
 from daybook.gateway.components import Components
 from daybook.gateway.http.connections import HEAD_SECONDS, MOST, Connections
-from daybook.gateway.http.listen import BACKLOG, url_of
+from daybook.gateway.http.listen import BACKLOG, Certificate, url_of
 from daybook.gateway.http.protocol import Protocol
 from daybook.gateway.logs import Bridge
 
@@ -51,9 +51,10 @@ class Server(uvicorn.Server):
         grace: float = GRACE,
         patience: float = HEAD_SECONDS,
         most: int = MOST,
+        certificate: Certificate | None = None,
     ) -> None:
-        """`grace`: seconds for answers under way when it goes down. `patience`: seconds for a head. `most`: connections
-        at a time."""
+        """`certificate`: with which it speaks TLS. `grace`: seconds for answers under way when it goes down.
+        `patience`: seconds for a head. `most`: connections at a time."""
         self.connections = Connections(parts.log, most=most, patience=patience)
         super().__init__(
             uvicorn.Config(
@@ -67,6 +68,8 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,  # nobody here looks at a client's address
                 backlog=BACKLOG,
+                ssl_certfile=None if certificate is None else str(certificate.chain),
+                ssl_keyfile=None if certificate is None else str(certificate.key),
                 timeout_keep_alive=75,  # longer than clients keep idle connections: none is closed under a request
                 timeout_graceful_shutdown=None,
             )
@@ -83,7 +86,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.connections.watch(asyncio.get_running_loop())
-        self._ready(url_of(self.sock))
+        self._ready(url_of(self.sock, tls=self.config.is_ssl))
         self.parts.start()
         gc.collect()
         gc.set_threshold(20_000, 20, 20)  # a request leaves no cycles worth looking for every 700 objects

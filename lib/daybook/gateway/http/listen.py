@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
 
 from daybook.errors import BadParameter, PortInUse, SettingsError
 
@@ -44,12 +47,33 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
-def url_of(sock: socket.socket) -> str:
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The files of a certificate (with those between it and its root) and of its private key."""
+
+    chain: Path
+    key: Path
+
+    def check(self) -> None:
+        """Raise SettingsError where they cannot be used together."""
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.chain, self.key, password=lambda: "")  # nobody is there to be asked for one
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise SettingsError(
+                f"The certificate {self.chain} with the key {self.key} cannot be used: {reason}.",
+                remedy="Name a PEM file of the certificate and one of its key, without a password.",
+            ) from error
+
+
+def url_of(sock: socket.socket, *, tls: bool = False) -> str:
     """Where processes on this machine reach it."""
+    scheme = "https" if tls else "http"
     host, port = sock.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared with, not bound to
         host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -140,6 +140,8 @@ class Protocol(HttpToolsProtocol):
         """A client that hung up and one that only ends its half look the same until something is sent to it: an interim
         response, which every HTTP/1.1 client skips, makes the first one's machine reset the connection."""
         cycle = self.cycle
+        if self.transport.get_extra_info("sslcontext") is not None:
+            return False  # TLS has no half-closed connections
         if cycle is None or cycle.response_complete or cycle.more_body or self._refused or _TCP_INFO is None:
             return False
         cycle.keep_alive = False
