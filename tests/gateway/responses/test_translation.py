@@ -241,7 +241,12 @@ def test_a_streamed_answer_with_everything_has_the_documented_events():
         ("c0", "f", "{}"), ("c1", "g", '{"b":1}'),
     ]  # fmt: skip
     assert [event["output_index"] for event in events if event["type"].endswith("arguments.delta")] == [4, 3, 4]
-    assert whole["usage"]["output_tokens_details"] == {"reasoning_tokens": 1}
+    assert whole["usage"] == {
+        "input_tokens": 3, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}, "output_tokens": 2,
+        "output_tokens_details": {"reasoning_tokens": 1}, "total_tokens": 5,
+    }  # fmt: skip
+    assert {event.get("content_index", 0) for event in events} == {0}
+    assert (whole["background"], whole["store"], whole["metadata"]) == (False, False, {})
     assert (whole["model"], whole["status"], whole["completed_at"]) == ("m-1", "completed", 1_700_000_005)
     assert whole["tools"] == [{"type": "function", "name": "f", "strict": None, "parameters": None}]
     begun = events[0]["response"]
