@@ -242,3 +242,14 @@ async def test_in_a_browser_one_signs_in_sees_the_figures_and_signs_out(day, tmp
         assert hosts - {""} == {urllib.parse.urlsplit(day.url).netloc}
         assert not any(admin.secret in url for url in page.requests)
         assert page.faults == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+async def test_the_page_of_all_routes_fits_a_phone(endpoint, tmp_path):
+    """Nothing of `/docs` is wider than the screen."""
+    async with browser(tmp_path / "profile") as page:
+        await page.show(width=390)
+        await page.open(f"{endpoint.url}/docs")
+        await page.until("document.querySelectorAll('h2').length > 20")
+        keep("docs-390.png", await page.picture())
+        assert await page.run("document.documentElement.scrollWidth") == 390

@@ -17,6 +17,7 @@ h1{font-weight:600}h2{margin-top:2.2em;border-top:1px solid #ddd;padding-top:1em
 code,pre{font:14px/1.5 ui-monospace,monospace;background:#f4f4f2;border-radius:3px}code{padding:.1em .3em}
 pre{padding:.8em 1em;overflow-x:auto}table{border-collapse:collapse;margin:.6em 0}
 th,td{text-align:left;vertical-align:top;padding:.3em .9em .3em 0;border-bottom:1px solid #eee}
+td,h2{overflow-wrap:anywhere}td:first-child{min-width:6em}
 .verb{display:inline-block;min-width:3.6em;font-weight:600;color:#0a5a78}.key{color:#777;font-weight:400;font-size:.85em}
 """
 
