@@ -24,13 +24,19 @@ pytestmark = pytest.mark.slow
 
 def workers(process):
     """The processes that serve, by their numbers."""
-    children = process if isinstance(process, psutil.Process) else psutil.Process(process.pid)
-    return {child.pid for child in children.children() if "daybook.gateway.drain_process" not in child.cmdline()}
+    return {child.pid for child in psutil.Process(process.pid).children()} - {drain(process)}
 
 
 def drain(process):
-    (pid,) = {child.pid for child in psutil.Process(process.pid).children()} - workers(process)
-    return pid
+    """The process that drains, once it is one: a child is a copy of its parent at first."""
+    return wait_until(lambda: next(filter(drains, psutil.Process(process.pid).children()), None)).pid
+
+
+def drains(child):
+    try:
+        return "daybook.gateway.drain_process" in child.cmdline()
+    except psutil.Error:  # it has ended
+        return False
 
 
 def figures(url):
