@@ -57,13 +57,15 @@ def days(desk, *amounts):
         (("0.1", "0.1", "0.1"), "1", True),
         (("2", "2", "2", "2", "2", "2", "2", "900"), "6.01", True),
         ((), "50", False),
+        (("0.1", "0.1", "0.1"), None, False),
     ],
 )
 def test_a_jump_is_over_three_times_the_days_before(desk, before, today, raised):
     """At three times and just over; two days are nothing to compare with, under a dollar nobody minds, and the eighth
-    day back does not count."""
+    day back does not count. Where nothing was spent today nothing jumped."""
     days(desk, *before)
-    desk.calls(cost=Decimal(today))
+    if today is not None:
+        desk.calls(cost=Decimal(today))
     assert desk.found() == ([("spend_jump", "everybody")] if raised else [])
 
 
@@ -109,9 +111,10 @@ def test_the_errors_figures_count_every_attempt(desk):
 
 def test_calls_without_a_price_are_counted_by_model(desk):
     """Of today: those that used tokens. A failed one used none, the library's are its own."""
-    desk.calls(3, cost=None)
+    desk.calls(2, cost=None)
+    desk.calls(1, cost=None, at=NOON - timedelta(hours=12))
     desk.calls(2, cost=None, provider="house", served_model=None)
-    desk.calls(1, cost=None, at=NOON - timedelta(hours=13))
+    desk.calls(1, cost=None, at=NOON - timedelta(hours=12, microseconds=1))
     desk.calls(1, cost=None, usage_reported=None, status="error")
     desk.calls(1, cost=None, endpoint="library")
     desk.calls(5)
