@@ -461,7 +461,7 @@ def _started(name: str, command: list[str], port: int, log: Path, headers: str =
             stdout=file,
             stderr=file,
             preexec_fn=on_core(0),
-            env=os.environ | {"TRUSTED_CUSTOM_HOSTS": "127.0.0.1"},
+            env=os.environ | {"TRUSTED_CUSTOM_HOSTS": "127.0.0.1", "LITELLM_MASTER_KEY": "sk-bench"},
         )
     try:
         deadline = time.monotonic() + 120
@@ -471,10 +471,14 @@ def _started(name: str, command: list[str], port: int, log: Path, headers: str =
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
             time.sleep(0.2)
-        yield Running(name, process.pid, port, "x", headers)
+        yield Running(name, process.pid, port, "sk-bench", headers)
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:  # LiteLLM under load does not end when it is told to
+            process.kill()
+            process.wait()
 
 
 def _free_port() -> int:
