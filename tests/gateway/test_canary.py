@@ -85,12 +85,13 @@ def test_a_candidate_that_errs_is_rolled_back_by_itself(settings, upstream):
                 except openai.InternalServerError:
                     failed += 1
             assert asked < 2000
-        endpoint.until(
-            lambda: endpoint.client().chat.completions.create(model="chat", messages=HELLO).model == "good-1"
-        )
+        (line,) = endpoint.until(lambda: [line for line in endpoint.log if line["event"] == "deployment"])
+        raw = endpoint.client().chat.completions.with_raw_response
+        endpoint.parts.deployments.refresh()
+        for _ in range(20):
+            assert raw.create(model="chat", messages=HELLO).headers["x-daybook-variant"] == "v1"
         changed = now(settings)
         kept = changed.figures
-        (line,) = (line for line in endpoint.log if line["event"] == "deployment")
     assert (changed.action, changed.actor, changed.revision) == ("rolled_back", ACTOR, 2)
     assert (line["name"], line["action"], line["revision"]) == ("chat", "rolled_back", 2)
     with Book(settings.book_url, settings.home) as book:
@@ -124,7 +125,8 @@ def test_a_good_candidate_is_live_in_the_end_and_a_restart_keeps_its_step(settin
         assert endpoint.parts.watch.turn()
         assert now(settings) == stopped
         enter(settings, 100, 100, at=datetime.now(UTC))
-        endpoint.until(lambda: now(settings).live == "v2")
+        endpoint.until(lambda: [line for line in endpoint.log if line["event"] == "deployment"])
+        assert now(settings).live == "v2"
         upstream.flaked = 0
         raw = endpoint.client().chat.completions.with_raw_response
         endpoint.parts.deployments.refresh()
