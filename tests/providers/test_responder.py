@@ -38,6 +38,17 @@ def test_a_stream_is_forwarded_as_it_came_however_it_is_cut(size, ending):
     assert (last[-1], any(last[:-1]), events.done, events.failure) == (True, False, True, None)
 
 
+def test_the_model_is_that_which_the_response_names():
+    """In the first event already; one that is cut off then has its model all the same."""
+    piece = ResponseEvents().feed(EVENTS[0])
+    assert piece is not None
+    assert piece.served_model == "gpt-4o-mini-2024-07-18"
+    nameless = b'data: {"type":"response.in_progress","response":{"model":""}}\n\n'
+    piece = ResponseEvents().feed(EVENTS[0] + nameless)
+    assert piece is not None
+    assert piece.served_model == "gpt-4o-mini-2024-07-18"
+
+
 def test_what_follows_the_last_event_is_not_part_of_the_answer():
     """`[DONE]`, which some servers send, and anything else."""
     data = b"".join(EVENTS)
@@ -129,6 +140,7 @@ def test_what_is_read_of_odd_responses():
         ((), None, None),
         (("message", "reasoning", "function_call", "custom_tool_call", "compaction"), None, None),
         (("web_search_call", "message", "web_search_call"), 2, None),
+        (("x" * 41,), None, f"it used what has a fee beside the tokens: {'x' * 40}"),
         (("code_interpreter_call",), None, "it used what has a fee beside the tokens: code_interpreter_call"),
         (
             ("web_search_call", "mcp_call", "file_search_call", "mcp_call"),

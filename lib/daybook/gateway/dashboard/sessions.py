@@ -43,7 +43,7 @@ class Sessions:
 
     def end(self, token: str) -> None:
         with contextlib.suppress(OSError):
-            self._path(token).unlink(missing_ok=True)
+            self._path(token).unlink()
 
     def _path(self, token: str) -> Path:
         return self._folder / f"{hashlib.sha256(token.encode()).hexdigest()}.json"
