@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import json
 import os
+import subprocess
+import sys
 import urllib.parse
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,7 +16,7 @@ import openai
 import pytest
 
 from daybook.book import Book
-from daybook.records import Run
+from daybook.records import Call, Run
 from daybook.routing.deployments import Deployments
 from tests.fakes.browser import CHROMIUM, browser
 from tests.gateway.conftest import catalogue_over, served, settings_in
@@ -253,3 +256,28 @@ async def test_the_page_of_all_routes_fits_a_phone(endpoint, tmp_path):
         await page.until("document.querySelectorAll('h2').length > 20")
         keep("docs-390.png", await page.picture())
         assert await page.run("document.documentElement.scrollWidth") == 390
+
+
+def test_while_the_book_cannot_be_read_its_parts_are_unknown(day):
+    """A foreign program holds it: what the endpoint knows is shown, the rest is null; then all is there."""
+    path = day.settings.book_url.removeprefix("duckdb:///")
+    day.parts.open_book = lambda: Book(day.settings.book_url, day.settings.home, patience=0.2)
+    program = f"import duckdb, sys; c = duckdb.connect({path!r}); print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        state = json.loads(ask(day, "/dashboard.json", key=day.key.secret)[2])
+        holder.stdin.close()
+    assert {name: state[name] for name in PARTS} == dict.fromkeys(PARTS)
+    assert (state["open_calls"], state["health"]["upstreams"]["fake"]["state"]) == (0, "ok")
+    assert json.loads(ask(day, "/dashboard.json", key=day.key.secret)[2])["hour"]["requests"] == 4
+
+
+def test_an_hour_is_an_hour_and_a_day_is_a_day(day):
+    """A call of 90 minutes ago is one of the day's alone."""
+    with Book(day.settings.book_url, day.settings.home) as book:
+        (row,) = book.rows("select * from calls where status = 'ok' order by time limit 1")
+        names = {field.name for field in dataclasses.fields(Call)} & set(row)
+        at = row["time"] - timedelta(minutes=90)
+        book.append(Call(**{name: row[name] for name in names} | {"id": "older", "at": at}))
+    state = json.loads(ask(day, "/dashboard.json", key=day.key.secret)[2])
+    assert (state["hour"]["requests"], state["day"]["requests"]) == (4, 5)
