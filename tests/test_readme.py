@@ -17,13 +17,14 @@ def blocks(language: str) -> list[str]:
     return [body for named, body in re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.DOTALL | re.M) if named == language]
 
 
-COMMANDS = [shlex.split(line, comments=True) for block in blocks("bash") for line in block.splitlines() if line.strip()]
+BLOCKS = [[shlex.split(line, comments=True) for line in block.splitlines() if line.strip()] for block in blocks("bash")]
+COMMANDS = [command for block in BLOCKS for command in block]
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A home and a reports folder that the README's commands share, as a reader's would."""
-    return tmp_path_factory.mktemp("readme")
+@pytest.fixture
+def place(tmp_path):
+    """A home and a reports folder, new for each block."""
+    return tmp_path
 
 
 def run(command: list[str], place: Path) -> subprocess.CompletedProcess[str]:
@@ -33,11 +34,15 @@ def run(command: list[str], place: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c[0] == "daybook"], ids=" ".join)
-def test_every_command_works_as_it_stands(command, place):
-    """A `daybook …` line of the README exits 0."""
-    done = run([sys.executable, "-m", *command], place)
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.parametrize(
+    "block", [b for b in BLOCKS if any(c[0] == "daybook" for c in b)], ids=lambda b: " ".join(b[0])
+)
+def test_the_commands_of_each_block_work_one_after_the_other(block, place):
+    """Every `daybook …` line of the README exits 0, after those that stand above it in its block."""
+    for command in block:
+        if command[0] == "daybook":
+            done = run([sys.executable, "-m", *command], place)
+            assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
 
 
 def test_every_make_target_exists():

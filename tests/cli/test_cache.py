@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from click.testing import CliRunner
 
-from daybook.cli.cache import cache
+from daybook.cli.endpoint.cache import cache
 from daybook.clock import FixedClock
 from daybook.inference.response_cache import FILE, KeptAnswer, ResponseCache
 from daybook.pii.pseudonyms import Pseudonyms

@@ -15,7 +15,7 @@ from daybook.clock import FixedClock
 from daybook.errors import JournalFull
 from daybook.gateway.admission import Admission
 from daybook.gateway.http.errors import Refusal
-from daybook.inference.request import ChatRequest
+from daybook.inference.call.request import ChatRequest
 from daybook.providers.upstream import Fallback, Model
 from daybook.records import Call, Cost
 from daybook.routing.router import Router

@@ -74,7 +74,7 @@ def test_the_endpoint_imports_nothing_heavy():
     pandas unimported; nor is the database there before the first drain."""
     program = (
         "import sys\n"
-        "import daybook.gateway, daybook.gateway.server, daybook.gateway.components, daybook.cli.serve\n"
+        "import daybook.gateway, daybook.gateway.server, daybook.gateway.components, daybook.cli.endpoint.serve\n"
         f"heavy = [name for name in {HEAVY!r} + ('duckdb', 'sqlalchemy', 'matplotlib') if name in sys.modules]\n"
         "assert not heavy, heavy\n"
     )
@@ -315,4 +315,4 @@ def _children(pid):
     import psutil
 
     children = psutil.Process(pid).children(recursive=True)
-    return [child.pid for child in children if "daybook.gateway.drain_process" not in child.cmdline()]
+    return [child.pid for child in children if "daybook.gateway.upkeep.drain_process" not in child.cmdline()]

@@ -34,7 +34,7 @@ def drain(process):
 
 def drains(child):
     try:
-        return "daybook.gateway.drain_process" in child.cmdline()
+        return "daybook.gateway.upkeep.drain_process" in child.cmdline()
     except psutil.Error:  # it has ended
         return False
 

@@ -14,8 +14,8 @@ import pytest
 from daybook.clock import FixedClock
 from daybook.errors import JournalFull, UnknownModel
 from daybook.inference.answerer import Answerer
+from daybook.inference.call.request import ChatRequest
 from daybook.inference.ports import Observer
-from daybook.inference.request import ChatRequest
 from daybook.inference.stream import CompletionStream
 from daybook.providers.port import Body, Identity, NoteAttempt, Piece, Reply, unnoted
 from daybook.providers.upstream import Model

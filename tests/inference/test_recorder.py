@@ -11,7 +11,7 @@ import pytest
 
 from daybook.clock import FixedClock
 from daybook.errors import JournalFull, RateLimited, Unavailable
-from daybook.inference.entry import CallEntry, CallOutcome
+from daybook.inference.call.entry import CallEntry, CallOutcome
 from daybook.inference.ports import Observer
 from daybook.inference.recorder import Recorder
 from daybook.records import Call, Cost, Usage

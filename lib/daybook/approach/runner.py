@@ -23,10 +23,10 @@ from daybook.evaluation.ask.evaluator import Evaluator
 from daybook.evaluation.ask.tasks import Contestant
 from daybook.evaluation.figures import Item
 from daybook.evaluation.report import Evaluation
+from daybook.inference.call.tokens import text_tokens
 from daybook.inference.client.answer_cache import CachedAnswer
 from daybook.inference.client.batch import PROJECT, Limits
 from daybook.inference.client.client import Client
-from daybook.inference.tokens import text_tokens
 from daybook.ports import Ledger
 from daybook.prices import reckon
 from daybook.providers.llamacpp.provider import Local, Options

@@ -21,29 +21,41 @@ from daybook.settings import Settings, new_home, unclaimed
 
 # command → where it is, and its line in `daybook --help`, which must not import it
 COMMANDS = {
-    "alerts": ("daybook.cli.alerts:alerts", "What to look at: budgets, spending, errors, calls without a price."),
+    "alerts": (
+        "daybook.cli.endpoint.alerts:alerts",
+        "What to look at: budgets, spending, errors, calls without a price.",
+    ),
     "approach": ("daybook.cli.approach:approach", "Prompt, examples, retrieval or training: measured on your rows."),
     "ask": ("daybook.cli.ask:ask", "Ask the embedded model (or another) one question; the call is logged."),
     "bias": ("daybook.cli.bias.group:bias", "Do groups get different answers: decisions, pairs, questions, prompts."),
     "book": ("daybook.cli.book:book", "Look into the book: info, sql, drain, export, check."),
     "day": ("daybook.cli.day:day", "The main job: a small working day, served, logged, priced and reported."),
-    "deploy": ("daybook.cli.deploy:deploy", "Deployments: A/B, canary, blue/green, shadow; changed while in use."),
+    "deploy": (
+        "daybook.cli.endpoint.deploy:deploy",
+        "Deployments: A/B, canary, blue/green, shadow; changed while in use.",
+    ),
     "evaluate": ("daybook.cli.evaluation:evaluate", "Score and compare models or stored predictions."),
     "finetune": (
         "daybook.cli.finetune.group:finetune",
         "Train on your data: check, estimate, train, status, cancel.",
     ),
     "import": ("daybook.cli.import_traces:import_group", "Bring a request trace from elsewhere into the book."),
-    "keys": ("daybook.cli.keys:keys", "API keys of the endpoint: create, list, rotate, revoke."),
-    "cache": ("daybook.cli.cache:cache", "Erase answers that the endpoint keeps."),
-    "limits": ("daybook.cli.limits:limits", "What keys and projects may use and spend, and what is used of it."),
+    "keys": ("daybook.cli.endpoint.keys:keys", "API keys of the endpoint: create, list, rotate, revoke."),
+    "cache": ("daybook.cli.endpoint.cache:cache", "Erase answers that the endpoint keeps."),
+    "limits": (
+        "daybook.cli.endpoint.limits:limits",
+        "What keys and projects may use and spend, and what is used of it.",
+    ),
     "models": ("daybook.cli.models:models", "Registered models: list, show, alias, rollback."),
     "prices": ("daybook.cli.prices:prices", "Which rate held on which day; what a call would cost."),
-    "providers": ("daybook.cli.providers:providers", "Where models answer: check each upstream, its models, its key."),
+    "providers": (
+        "daybook.cli.endpoint.providers:providers",
+        "Where models answer: check each upstream, its models, its key.",
+    ),
     "reports": ("daybook.cli.run:reports", "The reports so far, newest first."),
     "run": ("daybook.cli.run:run", "Run one notebook for one date and publish its report."),
     "schedule": ("daybook.cli.schedule:schedule", "Prefect server, worker and deployments, until Ctrl-C."),
-    "serve": ("daybook.cli.serve:serve", "Serve the OpenAI-compatible endpoint."),
+    "serve": ("daybook.cli.endpoint.serve:serve", "Serve the OpenAI-compatible endpoint."),
 }
 
 

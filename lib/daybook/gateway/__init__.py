@@ -90,11 +90,11 @@ def _serve(
 
     from daybook.clock import SystemClock
     from daybook.gateway.components import build
-    from daybook.gateway.drain_process import DrainProcess
     from daybook.gateway.http.connections import capacity, raise_file_limit
     from daybook.gateway.http.listen import url_of
     from daybook.gateway.logs import GROUP, Log
     from daybook.gateway.server import GRACE, Server, announced, bridge
+    from daybook.gateway.upkeep.drain_process import DrainProcess
 
     clock = SystemClock()
     log = Log(clock)
@@ -107,7 +107,7 @@ def _serve(
             Server(parts, sock, ready=ready, most=most, certificate=certificate).serve_until_stopped()
         return 0
 
-    from daybook.gateway.drain_process import DrainWatch
+    from daybook.gateway.upkeep.drain_process import DrainWatch
     from daybook.gateway.workers import Workers
     from daybook.providers.catalogue import Catalogue
 

@@ -24,10 +24,10 @@ from daybook.clock import Clock, new_id
 from daybook.errors import BookError, JournalError, SettingsError, UnknownModel
 from daybook.gateway.http.asgi import Headers
 from daybook.gateway.http.errors import Refusal
+from daybook.inference.call.request import ChatRequest
+from daybook.inference.call.tokens import prompt_tokens, text_tokens
 from daybook.inference.ports import Observer, Reckon
-from daybook.inference.request import ChatRequest
 from daybook.inference.shadow import ENDPOINT as SHADOW
-from daybook.inference.tokens import prompt_tokens, text_tokens
 from daybook.ports import Ledger
 from daybook.records import Call, Event, Usage
 from daybook.routing.route import Copy, RouteStep

@@ -25,10 +25,10 @@ from daybook.errors import DaybookError
 from daybook.gateway.chat.route import PATH, ChatRoute
 from daybook.gateway.components import Components
 from daybook.gateway.dashboard import routes as dashboard
-from daybook.gateway.embedding_batch import PATH as BATCH_PATH
-from daybook.gateway.embedding_batch import batch_route
-from daybook.gateway.embeddings import PATH as EMBEDDINGS_PATH
-from daybook.gateway.embeddings import embeddings_route
+from daybook.gateway.embeddings.batch import PATH as BATCH_PATH
+from daybook.gateway.embeddings.batch import batch_route
+from daybook.gateway.embeddings.route import PATH as EMBEDDINGS_PATH
+from daybook.gateway.embeddings.route import embeddings_route
 from daybook.gateway.http.asgi import App, Receive, Scope, Send
 from daybook.gateway.http.cors import allow_origins
 from daybook.gateway.http.errors import Refusal, bad_request, error_response

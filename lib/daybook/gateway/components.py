@@ -18,14 +18,14 @@ from daybook.errors import UnknownModel
 from daybook.gateway.admission import Admission
 from daybook.gateway.auth import Auth
 from daybook.gateway.auth_failures import AuthFailures
-from daybook.gateway.book_watch import EVERY, BookWatch
-from daybook.gateway.drain_process import PATIENCE
-from daybook.gateway.drain_timer import Drainer, DrainTimer
 from daybook.gateway.logs import Log, to_stderr
 from daybook.gateway.models import Models
 from daybook.gateway.monitoring.health import Health
 from daybook.gateway.monitoring.metrics import Metrics
-from daybook.gateway.watch_tasks import watch_book
+from daybook.gateway.upkeep.book_watch import EVERY, BookWatch
+from daybook.gateway.upkeep.drain_process import PATIENCE
+from daybook.gateway.upkeep.drain_timer import Drainer, DrainTimer
+from daybook.gateway.upkeep.watch_tasks import watch_book
 from daybook.inference.answerer import Answerer
 from daybook.inference.ports import Observers
 from daybook.inference.tasks.tasks import Tasks

@@ -31,8 +31,8 @@ from daybook.gateway.http.errors import Refusal
 from daybook.gateway.http.responses import send_error
 from daybook.gateway.logs import Log
 from daybook.inference.answerer import Answerer
-from daybook.inference.entry import FellBack
-from daybook.inference.request import ChatRequest, NativeBody
+from daybook.inference.call.entry import FellBack
+from daybook.inference.call.request import ChatRequest, NativeBody
 from daybook.providers.port import Body, Limits
 
 MOST_BODY = 32 * 1024 * 1024

@@ -13,7 +13,7 @@ from daybook.gateway.http.responses import send_json
 from daybook.gateway.logs import Log
 from daybook.gateway.model_route import CheckedBody, ModelRoute, RequestHeaders, Watch, answer_headers
 from daybook.inference.answerer import Answerer
-from daybook.inference.request import ChatRequest
+from daybook.inference.call.request import ChatRequest
 
 PATH = "/v1/moderations"
 MODEL = "omni-moderation-latest"

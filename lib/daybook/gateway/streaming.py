@@ -15,8 +15,8 @@ from daybook.gateway.http.errors import ErrorResponse, error_response
 from daybook.gateway.http.responses import STREAM_HEADERS
 from daybook.gateway.logs import Log
 from daybook.gateway.model_route import Watch, answer_headers, going_down
+from daybook.inference.call.request import error_kind
 from daybook.inference.recorder import Recorder
-from daybook.inference.request import error_kind
 from daybook.inference.stream import CompletionStream
 
 

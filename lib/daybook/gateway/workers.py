@@ -21,8 +21,8 @@ from types import FrameType
 
 from prometheus_client import multiprocess
 
-from daybook.gateway.drain_process import DrainProcess
 from daybook.gateway.logs import Log
+from daybook.gateway.upkeep.drain_process import DrainProcess
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
 _TURN = 1.0

@@ -23,16 +23,16 @@ from typing import Any, TypeVar, cast
 
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadRequest, DaybookError, ProviderError, UpstreamTimeout
-from daybook.inference.entry import CallEntry, CallOutcome, FellBack
-from daybook.inference.identity import PendingIdentity
-from daybook.inference.machine_time import MachineTime
+from daybook.inference.call.entry import CallEntry, CallOutcome, FellBack
+from daybook.inference.call.identity import PendingIdentity
+from daybook.inference.call.machine_time import MachineTime
+from daybook.inference.call.request import ChatRequest
+from daybook.inference.call.tokens import estimated, text_tokens
 from daybook.inference.ports import Observer, Providers, Reckon
 from daybook.inference.recorder import Completion, Recorder
-from daybook.inference.request import ChatRequest
 from daybook.inference.response_cache import CachedAsking, ResponseCache, key_of
 from daybook.inference.shadow import CopyOrder, Shadow
 from daybook.inference.stream import CompletionStream
-from daybook.inference.tokens import estimated, text_tokens
 from daybook.ports import Ledger
 from daybook.providers.embedding import Embedder, EmbeddingReply
 from daybook.providers.moderation import ModerationReply, Moderator

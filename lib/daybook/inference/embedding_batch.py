@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from daybook.inference.answerer import Answerer
+from daybook.inference.call.request import ChatRequest
 from daybook.inference.recorder import Completion
-from daybook.inference.request import ChatRequest
 from daybook.providers.embedding import EmbeddingReply
 
 Outcome = Completion[EmbeddingReply] | Exception

@@ -16,10 +16,10 @@ from typing import Generic, TypeVar
 
 from daybook.clock import Clock, new_id
 from daybook.errors import DaybookError, JournalError, ProviderError
-from daybook.inference.entry import CallEntry, CallOutcome, FellBack
-from daybook.inference.identity import Identities
+from daybook.inference.call.entry import CallEntry, CallOutcome, FellBack
+from daybook.inference.call.identity import Identities
+from daybook.inference.call.request import error_kind
 from daybook.inference.ports import Observer, Reckon
-from daybook.inference.request import error_kind
 from daybook.ports import Ledger
 from daybook.records import Call, Cost, Event, Usage
 

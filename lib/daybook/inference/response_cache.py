@@ -22,9 +22,9 @@ import orjson
 
 from daybook.clock import Clock
 from daybook.errors import BookUnreachable
-from daybook.inference.entry import CallEntry
+from daybook.inference.call.entry import CallEntry
+from daybook.providers.bodies.verbatim import dump
 from daybook.providers.port import Identity, Limits, Piece, Reply, Stream
-from daybook.providers.verbatim import dump
 from daybook.records import Usage
 
 ENDPOINT = "/v1/chat/completions"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from daybook.clock import Clock
-from daybook.inference.request import ChatRequest
+from daybook.inference.call.request import ChatRequest
 from daybook.providers.port import Body
 from daybook.records import Call
 from daybook.routing.route import Copy

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from daybook.errors import StreamBroken
-from daybook.inference.entry import CallEntry, CallOutcome
+from daybook.inference.call.entry import CallEntry, CallOutcome
+from daybook.inference.call.tokens import answer_tokens, estimated
 from daybook.inference.recorder import Recorder
-from daybook.inference.tokens import answer_tokens, estimated
 from daybook.providers.port import Piece, Stream
 from daybook.records import Call
 

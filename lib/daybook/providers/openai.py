@@ -14,6 +14,7 @@ import aiohttp
 import orjson
 
 from daybook.errors import BadRequest, ModelNotFound, RateLimited
+from daybook.providers.bodies.verbatim import changed
 from daybook.providers.embedding import EmbeddingReply
 from daybook.providers.http.answer import is_failure, read_json, text_of
 from daybook.providers.http.client import HttpUpstream
@@ -24,7 +25,6 @@ from daybook.providers.http.usage import reported_usage
 from daybook.providers.moderation import ModerationReply
 from daybook.providers.port import Body, Identity, Limits, NoteAttempt, Reply, Stream, unnoted
 from daybook.providers.responder import ResponseEvents, finish_reason, response_text, response_usage, served_model
-from daybook.providers.verbatim import changed
 
 _STREAM_OPTIONS = re.compile(r"stream_options|include_usage")
 _REMEDY = "Check that base_url leads to an OpenAI-compatible API; most end in /v1."

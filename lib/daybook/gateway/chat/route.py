@@ -21,8 +21,8 @@ from daybook.gateway.model_route import (
 )
 from daybook.gateway.streaming import StreamSender
 from daybook.inference.answerer import Answerer
-from daybook.inference.request import ChatRequest
-from daybook.providers.verbatim import members
+from daybook.inference.call.request import ChatRequest
+from daybook.providers.bodies.verbatim import members
 
 PATH = "/v1/chat/completions"
 

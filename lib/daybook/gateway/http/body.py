@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from daybook.gateway.http.errors import Refusal, bad_request
-from daybook.providers.verbatim import has_long_number
+from daybook.providers.bodies.verbatim import has_long_number
 
 _JSON_NAMES = {type(None): "null", bool: "a boolean", str: "a string", list: "a list", dict: "an object"}
 

@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 
 from daybook.clock import Clock
 from daybook.errors import DaybookError, JournalError, JournalFull, ProviderError
-from daybook.gateway.drain_timer import Drainer
+from daybook.gateway.upkeep.drain_timer import Drainer
 from daybook.inference.ports import Providers
 
 Status = Literal["ready", "degraded", "unusable"]

@@ -19,9 +19,9 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from daybook.errors import JournalError
-from daybook.gateway.drain_timer import Drainer
 from daybook.gateway.http.asgi import RequestState
 from daybook.gateway.logs import Log
+from daybook.gateway.upkeep.drain_timer import Drainer
 from daybook.inference.ports import Observer
 from daybook.inference.shadow import ENDPOINT as SHADOW
 from daybook.records import Call

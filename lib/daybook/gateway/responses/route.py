@@ -20,8 +20,8 @@ from daybook.gateway.responses.request import Translation
 from daybook.gateway.responses.response import Frame, NativeEvents, ResponseTranslator, response
 from daybook.gateway.streaming import StreamSender
 from daybook.inference.answerer import Answerer
-from daybook.inference.request import ChatRequest, NativeBody
-from daybook.providers.verbatim import members
+from daybook.inference.call.request import ChatRequest, NativeBody
+from daybook.providers.bodies.verbatim import members
 
 PATH = "/v1/responses"
 _PARAMS = {"max_tokens": "max_output_tokens", "response_format": "text.format"}

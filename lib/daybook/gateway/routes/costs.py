@@ -26,7 +26,7 @@ from daybook.gateway.components import Components
 from daybook.gateway.http.errors import Refusal, bad_request
 from daybook.gateway.routes.json_body import Body, Usd, described, read
 from daybook.gateway.routes.reading import from_book
-from daybook.inference.tokens import text_tokens
+from daybook.inference.call.tokens import text_tokens
 from daybook.records import Usage
 
 MOST_TOKENS = 10**9

@@ -16,9 +16,9 @@ from daybook.gateway.http.body import require_model
 from daybook.gateway.http.errors import bad_request, error_response
 from daybook.gateway.messages.dialect import Messages
 from daybook.gateway.routes.json_body import read_object
-from daybook.inference.tokens import prompt_tokens
+from daybook.inference.call.tokens import prompt_tokens
+from daybook.providers.bodies.verbatim import changed
 from daybook.providers.port import SpeaksMessages
-from daybook.providers.verbatim import changed
 
 PATH = "/v1/messages/count_tokens"
 EXAMPLE = {"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "How many days are in a week?"}]}

@@ -11,7 +11,7 @@ from daybook.gateway.auth import read_project, read_run_id, read_tags
 from daybook.gateway.components import Components
 from daybook.gateway.http.asgi import RequestState
 from daybook.gateway.http.errors import Refusal, bad_request
-from daybook.inference.request import ChatRequest
+from daybook.inference.call.request import ChatRequest
 from daybook.inference.tasks.tasks import MOST_TEXTS, TASKS
 
 MOST_BODY = 32 * 1024 * 1024

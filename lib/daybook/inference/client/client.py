@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from daybook.clock import Clock, new_id
 from daybook.errors import ProviderError
+from daybook.inference.call.request import ChatRequest
+from daybook.inference.call.tokens import estimated
 from daybook.inference.client.answer import Answer
 from daybook.inference.recorder import Completion
-from daybook.inference.request import ChatRequest
-from daybook.inference.tokens import estimated
 from daybook.inference.wiring import wire
 from daybook.ports import Ledger
 from daybook.prices import reckon

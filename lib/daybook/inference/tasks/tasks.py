@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from daybook.errors import BadParameter
-from daybook.inference.entry import CallEntry, CallOutcome
-from daybook.inference.identity import PendingIdentity
+from daybook.inference.call.entry import CallEntry, CallOutcome
+from daybook.inference.call.identity import PendingIdentity
+from daybook.inference.call.request import ChatRequest
 from daybook.inference.recorder import Completion, Recorder
-from daybook.inference.request import ChatRequest
 from daybook.providers.port import Identity, Reply
 from daybook.records import Usage
 

@@ -19,8 +19,8 @@ from typing import Any
 import orjson
 
 from daybook.errors import BadRequest
-from daybook.providers.legacy import modern
-from daybook.providers.malformed import malformed
+from daybook.providers.bodies.legacy import modern
+from daybook.providers.bodies.malformed import malformed
 from daybook.providers.port import Body
 
 DEFAULT_MAX_TOKENS = 4096

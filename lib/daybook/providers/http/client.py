@@ -22,6 +22,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadRequest, ProviderError
+from daybook.providers.bodies.verbatim import dump
 from daybook.providers.http.answer import read_json
 from daybook.providers.http.errors import (
     Asked,
@@ -33,7 +34,6 @@ from daybook.providers.http.errors import (
     refused_attempt,
 )
 from daybook.providers.port import Body, NoteAttempt, unnoted
-from daybook.providers.verbatim import dump
 
 T = TypeVar("T")
 

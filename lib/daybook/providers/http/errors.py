@@ -32,10 +32,10 @@ from daybook.errors import (
     Unavailable,
     UpstreamTimeout,
 )
+from daybook.providers.bodies.verbatim import dump
 from daybook.providers.http.answer import failure_of, read_json
 from daybook.providers.http.quote import context_figures, looks_like_key, quote, says_context
 from daybook.providers.port import Limits
-from daybook.providers.verbatim import dump
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from daybook.errors import BadRequest, ModelNotFound, Unavailable
+from daybook.providers.bodies.verbatim import changed
 from daybook.providers.http.client import Address, HttpUpstream, Retry, Timeouts
 from daybook.providers.llamacpp.process import Llama
 from daybook.providers.llamacpp.weights import CONTEXT, MODEL, SYSTEM, Weights, find_weights, hash_weights
 from daybook.providers.openai import OpenAI
 from daybook.providers.port import Body, Identity, NoteAttempt, Reply, Stream, unnoted
-from daybook.providers.verbatim import changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ import aiohttp
 
 from daybook.clock import Clock, SystemClock
 from daybook.errors import ContextTooLong, ModelNotFound, ProviderError
+from daybook.providers.bodies.truncation import Weight, was_cut
 from daybook.providers.embedding import EmbeddingReply, texts_of, written
 from daybook.providers.http.answer import read_json
 from daybook.providers.http.client import FAILURES, HttpUpstream, as_stream_error, object_as
@@ -26,7 +27,6 @@ from daybook.providers.http.usage import count
 from daybook.providers.ollama import request
 from daybook.providers.ollama.response import Judge, Lines, reply
 from daybook.providers.port import Body, Identity, NoteAttempt, Reply, Stream, unnoted
-from daybook.providers.truncation import Weight, was_cut
 from daybook.records import Usage
 
 DEFAULT_CONTEXT = 4096

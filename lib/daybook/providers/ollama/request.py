@@ -14,10 +14,10 @@ from typing import Any
 import orjson
 
 from daybook.errors import BadRequest
-from daybook.providers.legacy import modern
-from daybook.providers.malformed import malformed
+from daybook.providers.bodies.legacy import modern
+from daybook.providers.bodies.malformed import malformed
+from daybook.providers.bodies.truncation import Weight, token_bounds
 from daybook.providers.port import Body
-from daybook.providers.truncation import Weight, token_bounds
 
 _SAMPLING = (
     "temperature",

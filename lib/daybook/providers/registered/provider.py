@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from daybook.errors import ModelNotFound, Unavailable
+from daybook.providers.bodies.verbatim import changed
 from daybook.providers.echo import Echo, Turn
 from daybook.providers.llamacpp.provider import Local, Options
 from daybook.providers.port import Body, Identity, NoteAttempt, Piece, Reply, Stream, unnoted
 from daybook.providers.registered.head_process import HeadProcess
 from daybook.providers.registered.index import IndexEntry, RegistryIndex
-from daybook.providers.verbatim import changed
 from daybook.records import Usage
 
 NAME = "registered"

@@ -8,8 +8,8 @@ import pytest
 
 from daybook.clock import FixedClock
 from daybook.errors import BookLocked, BookTooNew, BookUnreachable
-from daybook.gateway.drain_timer import DrainTimer
 from daybook.gateway.logs import Log
+from daybook.gateway.upkeep.drain_timer import DrainTimer
 
 
 @dataclass

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from daybook.atomic import Leadership
 from daybook.errors import BookError
 from daybook.gateway.logs import Log
-from daybook.inference.request import error_kind
+from daybook.inference.call.request import error_kind
 
 if TYPE_CHECKING:
     from daybook.book import Book

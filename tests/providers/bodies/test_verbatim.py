@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daybook.providers.verbatim import Verbatim, changed, dump, members
+from daybook.providers.bodies.verbatim import Verbatim, changed, dump, members
 
 SPACED = b'{ "model" : "m", "tools" :[ {"b": 1.0,\t"a": "\\u00e9,}]"} ] , "n":1e5 }'
 

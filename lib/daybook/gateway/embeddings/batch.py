@@ -16,7 +16,7 @@ import orjson
 
 from daybook.gateway.admission import Admission
 from daybook.gateway.auth import Auth, read_tags
-from daybook.gateway.embeddings import MOST_DIMENSIONS, MOST_TEXTS
+from daybook.gateway.embeddings.route import MOST_DIMENSIONS, MOST_TEXTS
 from daybook.gateway.http.asgi import RequestState, Send
 from daybook.gateway.http.body import parse, require_model
 from daybook.gateway.http.errors import Refusal, bad_request, error_response
@@ -24,8 +24,8 @@ from daybook.gateway.http.responses import send_json
 from daybook.gateway.logs import Log
 from daybook.gateway.model_route import CheckedBody, ModelRoute, RequestHeaders, Watch
 from daybook.inference.answerer import Answerer
+from daybook.inference.call.request import ChatRequest
 from daybook.inference.embedding_batch import Outcome, embed_each
-from daybook.inference.request import ChatRequest
 from daybook.prices.rate import plain
 
 PATH = "/ml/embed/batch"

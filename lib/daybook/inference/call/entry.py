@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import orjson
 
 from daybook.clock import Clock, new_id
-from daybook.inference.identity import PendingIdentity
-from daybook.inference.machine_time import MachineShare
-from daybook.inference.request import ChatRequest, parameters
+from daybook.inference.call.identity import PendingIdentity
+from daybook.inference.call.machine_time import MachineShare
+from daybook.inference.call.request import ChatRequest, parameters
+from daybook.providers.bodies.verbatim import Verbatim
 from daybook.providers.http.answer import well_formed
 from daybook.providers.port import Body, Identity, Provider, SpeaksMessages
-from daybook.providers.verbatim import Verbatim
 from daybook.records import COUNTS, Call, Cost, Status, Usage
 
 _counted = attrgetter(*COUNTS)

@@ -10,7 +10,7 @@ import pytest
 
 from daybook.book.schema import calls
 from daybook.clock import FixedClock
-from daybook.inference.entry import CallEntry, CallOutcome
+from daybook.inference.call.entry import CallEntry, CallOutcome
 from daybook.prices import reckon
 from daybook.records import COUNTS, Call, Usage
 from tests.inference.conftest import NOON, make_desk

@@ -15,7 +15,7 @@ from typing import Protocol
 from daybook.clock import Clock
 from daybook.errors import BookError
 from daybook.gateway.logs import Log
-from daybook.inference.request import error_kind
+from daybook.inference.call.request import error_kind
 
 _FIRST = 1.0
 """Seconds before the first turn: what an earlier process left behind does not wait long, and the start is over."""

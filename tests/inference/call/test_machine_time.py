@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from daybook.clock import FixedClock
-from daybook.inference.machine_time import MachineTime
+from daybook.inference.call.machine_time import MachineTime
 from daybook.records import Cost
 
 RATES = {"box": Decimal("3.60"), "free": None, "zero": Decimal(0)}

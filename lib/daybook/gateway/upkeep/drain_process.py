@@ -1,7 +1,7 @@
 """The drain in a process of its own: reading the journal and writing the book takes no turn of the serving process.
 The regular look at the book is taken there too.
 
-    python -m daybook.gateway.drain_process        one line of JSON on stdin says what to drain
+    python -m daybook.gateway.upkeep.drain_process        one line of JSON on stdin says what to drain
 
 Whoever started it holds the other end of its stdin. When that closes, however its owner ended, it drains once more,
 removes the folder that the processes of this endpoint share, and ends. How the last turn went stands in a file there,
@@ -23,9 +23,9 @@ from daybook import atomic
 from daybook.book.book import Book
 from daybook.book.journal.journal import Journal
 from daybook.clock import Clock, SystemClock
-from daybook.gateway.drain_timer import DrainState, DrainTimer
 from daybook.gateway.logs import Log, to_stderr
-from daybook.gateway.watch_tasks import watch_book
+from daybook.gateway.upkeep.drain_timer import DrainState, DrainTimer
+from daybook.gateway.upkeep.watch_tasks import watch_book
 from daybook.settings import Settings
 
 PATIENCE = 1.0
@@ -84,7 +84,7 @@ class DrainProcess(DrainWatch):
     def start(self) -> None:
         """Start it; returns at once."""
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "daybook.gateway.drain_process"],
+            [sys.executable, "-P", "-m", "daybook.gateway.upkeep.drain_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for its owner, which then closes the pipe

@@ -2,7 +2,7 @@
 
 import pytest
 
-from daybook.inference.tokens import answer_tokens, estimated, prompt_tokens
+from daybook.inference.call.tokens import answer_tokens, estimated, prompt_tokens
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from daybook.providers.malformed import malformed
+from daybook.providers.bodies.malformed import malformed
 from daybook.providers.port import Body
 
 

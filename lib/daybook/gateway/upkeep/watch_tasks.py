@@ -10,8 +10,8 @@ from daybook.alerts.rules import raise_alerts
 from daybook.book import Book
 from daybook.clock import Clock
 from daybook.experiment.judge import judge_all
-from daybook.gateway.book_watch import EVERY, BookWatch
 from daybook.gateway.logs import Log
+from daybook.gateway.upkeep.book_watch import EVERY, BookWatch
 from daybook.routing.deployments import Deployments
 
 

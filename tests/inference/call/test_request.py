@@ -3,7 +3,7 @@
 import pytest
 
 from daybook import errors
-from daybook.inference.request import error_kind, parameters
+from daybook.inference.call.request import error_kind, parameters
 
 
 @pytest.mark.parametrize(

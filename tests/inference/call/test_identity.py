@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from daybook.clock import FixedClock
-from daybook.inference.identity import Identities
+from daybook.inference.call.identity import Identities
 from daybook.providers.port import Identity
 
 

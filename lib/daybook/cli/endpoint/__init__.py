@@ -1,0 +1,1 @@
+"""The commands about the served endpoint: serving it, its keys, limits, deployments, providers and alerts."""

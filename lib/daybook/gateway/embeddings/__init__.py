@@ -1,0 +1,1 @@
+"""`/v1/embeddings`, and a batch of texts each by itself."""
