@@ -1,8 +1,8 @@
 """One ledger for every path: what upstreams say they billed is what the book has, to the token and the cent.
 
 Random schedules of answers, refusals, silences, broken connections, broken streams and clients who leave, over a model
-with two fallbacks, whose answers are also copied to a shadow. The upstream keeps a ledger of its own: what it reported,
-and what it did without reporting it.
+with two fallbacks, whose answers are also copied to a shadow; and questions whose answer is kept and given again. The
+upstream keeps a ledger of its own: what it reported, and what it did without reporting it.
 """
 
 from __future__ import annotations
@@ -157,10 +157,20 @@ def counted(endpoint, name: str, **labels: str) -> float:
     return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
 
 
+def ask_again(endpoint) -> None:
+    """The same question ten times: once it was answered whole, the rest is out of the cache."""
+    client = endpoint.client().with_options(timeout=90)
+    for _ in range(10):
+        with contextlib.suppress(openai.APIError):
+            messages = [{"role": "user", "content": "The same again, please."}]
+            client.chat.completions.create(model="first", messages=messages, temperature=0)
+    client.close()
+
+
 @pytest.fixture(scope="module", params=[1, 2])
 def day(request, tmp_path_factory):
     """A day of calls, all at a time: the upstream's ledger, the endpoint, the book's rows."""
-    settings = settings_in(tmp_path_factory.mktemp("ledger"))
+    settings = settings_in(tmp_path_factory.mktemp("ledger"), DAYBOOK_CACHE=3600)
     settings.home.mkdir(parents=True, mode=0o700)
     with in_a_thread(Biller(request.param)) as biller:
         settings.models.write_text(MODELS.format(url=biller.url))
@@ -170,6 +180,7 @@ def day(request, tmp_path_factory):
             Deployments(book).publish()
         with served(settings, models) as endpoint:
             threads = [threading.Thread(target=ask, args=(endpoint, n)) for n in range(CALLS)]
+            threads.append(threading.Thread(target=ask_again, args=(endpoint,)))
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -181,7 +192,7 @@ def day(request, tmp_path_factory):
 def test_what_was_reported_is_in_the_book_to_the_token_and_the_cent(day):
     """Answered whole or streamed, at once, after attempts or by a fallback: the same rows, the same sums."""
     biller, _, rows = day
-    counted = [row for row in rows if row["usage_reported"]]
+    counted = [row for row in rows if row["usage_reported"] and not row["cache_hit"]]
     entered = sorted((row["served_model"], row["input_tokens"], row["output_tokens"]) for row in counted)
     assert entered == sorted(biller.reported)
     billed = sum((into * PRICES[m][0] + out * PRICES[m][1]) / 1_000_000 for m, into, out in biller.reported)
@@ -203,7 +214,7 @@ def test_each_request_has_one_row_that_says_what_came_of_it(day):
     _, _, rows = day
     rows = [row for row in rows if row["endpoint"] != "shadow"]
     final = Counter(row["request_id"] for row in rows if row["status"] != "retried")
-    assert len(final) == CALLS
+    assert len(final) == CALLS + 10
     assert set(final.values()) == {1}
     assert {row["request_id"] for row in rows} == set(final)
     assert Counter(row["status"] for row in rows)["client_closed"] == CALLS // 8
@@ -216,6 +227,15 @@ def test_what_was_answered_elsewhere_says_who_should_have_answered(day):
     for row in answered:
         assert row["fallback_from"] == (None if row["served_model"] == "gpt-4o-mini" else row["requested_model"])
     assert any(row["fallback_from"] for row in answered)
+
+
+def test_an_answer_out_of_the_cache_is_billed_by_nobody(day):
+    """A row that says so, without tokens or cost; each upstream call of that question has a row of its own."""
+    _, _, rows = day
+    hits = [row for row in rows if row["cache_hit"]]
+    assert 1 <= len(hits) <= 9
+    figures = {(row["status"], row["input_tokens"], row["output_tokens"], row["cost"], row["attempts"]) for row in hits}
+    assert figures == {("ok", 0, 0, 0, 0)}
 
 
 def test_every_answered_call_of_the_deployment_was_copied_or_says_why_not(day):
