@@ -91,12 +91,18 @@ def test_what_is_kept_of_a_person_is_erased(cache):
     assert cache.find("c") is None
 
 
-def test_what_was_erased_is_not_in_the_file(cache, tmp_path):
-    """Not one byte of it, once the file is closed."""
+@pytest.mark.parametrize("erase", [lambda cache: cache.erase("s1"), lambda cache: cache.clear()])
+def test_what_was_erased_is_in_no_file(cache, tmp_path, clock, erase):
+    """Not one byte of it, while the file is open and used by two, whose log is emptied; nor once it is closed."""
+    other = ResponseCache(tmp_path / "home" / "answers.sqlite", seconds=60, room=10**6, clock=clock)
     cache.keep("a", answer(text="the secret of Ada"), "s1")
-    cache.erase("s1")
-    cache.close()
-    assert b"secret of Ada" not in (tmp_path / "home" / "answers.sqlite").read_bytes()
+    assert other.find("a").text == "the secret of Ada"
+    assert erase(cache) == 1
+    for done in (lambda: None, cache.close, other.close):
+        done()
+        written = {path.name: path.read_bytes() for path in (tmp_path / "home").iterdir()}
+        assert "answers.sqlite" in written
+        assert [name for name, data in written.items() if b"secret of Ada" in data] == []
 
 
 def test_two_processes_share_the_file(cache, tmp_path, clock):

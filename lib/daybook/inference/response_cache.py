@@ -113,8 +113,8 @@ class ResponseCache:
         if size > min(LARGEST, self._room):
             return
         now = self._clock.now().timestamp()
-        told = {"text": answer.text, "served_model": answer.served_model, "finish_reason": answer.finish_reason}
-        row = (key, now + self._seconds, now, size, subject, orjson.dumps(told), answer.data)
+        facts = {"text": answer.text, "served_model": answer.served_model, "finish_reason": answer.finish_reason}
+        row = (key, now + self._seconds, now, size, subject, orjson.dumps(facts), answer.data)
         with self._file() as file:
             file.execute("delete from answers where key = ?", (key,))
             file.execute("insert into answers values (?, ?, ?, ?, ?, ?, ?)", row)
@@ -124,14 +124,21 @@ class ResponseCache:
                 self._take_oldest(file)
 
     def erase(self, subject: str) -> int:
-        """Erase what is kept of a person's calls; returns how many answers. The file's free pages are overwritten."""
-        with self._file() as file:
-            return file.execute("delete from answers where subject = ?", (subject,)).rowcount
+        """Erase what is kept of a person's calls; returns how many answers."""
+        return self._erase("where subject = ?", subject)
 
     def clear(self) -> int:
         """Erase all answers; returns how many."""
+        return self._erase("")
+
+    def _erase(self, where: str, *values: str) -> int:
+        """Delete answers so that their bytes are in no file: free pages are overwritten, and the log beside the file,
+        which has the pages as they were, is emptied."""
         with self._file() as file:
-            return file.execute("delete from answers").rowcount
+            count = file.execute(f"delete from answers {where}", values).rowcount  # noqa: S608 - from the two above
+        with self._file() as file:
+            file.execute("pragma wal_checkpoint(truncate)")
+        return count
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
