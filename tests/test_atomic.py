@@ -91,31 +91,3 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="folder"):
             atomic.replace(tmp_path / "folder", b"none")
     assert len(list(descriptors.iterdir())) == before
-
-
-def test_a_look_at_a_file_is_shared_by_those_who_ask_within_its_time(tmp_path):
-    """Every 3600 seconds: the file as it was first seen, gone or not; every 0 seconds: as it is."""
-    path = tmp_path / "keys.json"
-    path.write_text("a")
-    seldom, always = atomic.FileLook(path, every=3600), atomic.FileLook(path)
-    first = atomic.identity(path)
-    assert (seldom(), always()) == (first, first)
-    path.write_text("bb")
-    assert seldom() == first
-    assert always() == atomic.identity(path) != first
-    path.unlink()
-    assert (seldom(), always()) == (first, None)
-
-
-def test_a_look_that_fails_is_taken_again(tmp_path):
-    """What cannot be seen raises each time, and is seen as soon as it can be."""
-    path = tmp_path / "folder" / "keys.json"
-    path.parent.write_text("no folder")
-    look = atomic.FileLook(path, every=3600)
-    for _ in range(2):
-        with pytest.raises(NotADirectoryError):
-            look()
-    path.parent.unlink()
-    path.parent.mkdir()
-    path.write_text("a")
-    assert look() == atomic.identity(path)

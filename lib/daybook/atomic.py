@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import os
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -88,25 +87,6 @@ def identity(path: str | Path) -> Identity | None:
         return identity_of(os.stat(path))  # noqa: PTH116 - Path.stat costs twice as much
     except FileNotFoundError:
         return None
-
-
-class FileLook:
-    """`look()`: which file stands at `path`, as seen at most `every` seconds ago. Raises OSError as `identity` does."""
-
-    __slots__ = ("_every", "_identity", "_next", "_path")
-
-    def __init__(self, path: str | Path, *, every: float = 0.0) -> None:
-        self._path = path
-        self._every = every
-        self._next = float("-inf")
-        self._identity: Identity | None = None
-
-    def __call__(self) -> Identity | None:
-        now = time.monotonic()
-        if now >= self._next:
-            self._identity = identity(self._path)
-            self._next = now + self._every
-        return self._identity
 
 
 def identity_of(stat: os.stat_result) -> Identity:

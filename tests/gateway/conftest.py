@@ -53,7 +53,10 @@ BEHAVIOURS = (
     "gone",
     "raw",
     "flaky",
+    "flood",
 )
+FLOOD = 1_000
+"""Chunks of a flood."""
 
 
 class Upstream:
@@ -71,6 +74,8 @@ class Upstream:
         """The status and headers of that answer, where it is a refusal."""
         self.flaked = 0
         """Requests for the model `flaky`, of which each fifth fails."""
+        self.flooded = 0
+        """Chunks of the flood under way that it got rid of."""
         self.limits: dict[str, str] = {}
         """Headers of the answers of the model `good`."""
         self.url = ""
@@ -164,6 +169,9 @@ class Upstream:
             while True:
                 await delta({"content": "on "})
                 await asyncio.sleep(0.01)
+        if model == "flood":
+            for self.flooded in range(1, FLOOD + 1):
+                await delta({"content": "x" * 65_536})
         for i, word in enumerate(WORDS):
             await delta({"content": word})
             if model == "broken" and i == 2:

@@ -69,16 +69,12 @@ class _Entry:
 class Keys:
     """The keys of one home, in the file at `path`.
 
-    `ledger`: where each change is also entered as an Event; None for a reader that changes nothing. `look_every`:
-    seconds for which the file is taken to be as it was.
+    `ledger`: where each change is also entered as an Event; None for a reader that changes nothing.
     Methods raise SettingsError where the file cannot be read or written, or is not ours.
     """
 
-    def __init__(
-        self, path: Path, *, ledger: Ledger | None = None, clock: Clock | None = None, look_every: float = 0.0
-    ) -> None:
+    def __init__(self, path: Path, *, ledger: Ledger | None = None, clock: Clock | None = None) -> None:
         self.path = path
-        self._look = atomic.FileLook(path, every=look_every)
         self._ledger = ledger
         self._clock = clock or SystemClock()
         self._seen: tuple[int, ...] | None = ()
@@ -221,7 +217,7 @@ class Keys:
     def _refresh(self) -> None:
         """Read the file again if it is another one than was last read. One `stat` where it is not."""
         try:
-            seen = self._look()
+            seen = atomic.identity(self.path)
         except OSError as error:
             raise self._unreadable(error) from error
         if seen == self._seen:

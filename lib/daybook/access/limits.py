@@ -65,12 +65,10 @@ class _Stated:
 
 
 class LimitsFile:
-    """The limits of one home, in the file at `path`. `look_every`: seconds for which it is taken to be as it was.
-    Raises SettingsError where it cannot be meant."""
+    """The limits of one home, in the file at `path`. Raises SettingsError where it cannot be meant."""
 
-    def __init__(self, path: Path, *, look_every: float = 0.0) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._look = atomic.FileLook(path, every=look_every)
         self._seen: tuple[int, ...] | None = ()
         self._stated = _Stated()
 
@@ -99,7 +97,7 @@ class LimitsFile:
 
     def _refresh(self) -> None:
         try:
-            seen = self._look()
+            seen = atomic.identity(self.path)
         except OSError as error:
             raise SettingsError(
                 f"{self.path} cannot be read ({type(error).__name__}).", remedy="Make it readable."

@@ -55,8 +55,6 @@ _LONG_PATIENCE = 30.0
 _KEEP_EVERY = 1.0
 """Seconds between two looks at whether the drain still runs, and for which the figures of the other processes of this
 endpoint may be old."""
-_LOOK_EVERY = 0.001
-"""Seconds for which keys and limits are taken to be as they were: requests that come at once share one look."""
 _READ_PATIENCE = 10.0
 """Seconds a route waits for it."""
 
@@ -217,7 +215,7 @@ def build(
     )
     upstreams, answerer = inference.upstreams, inference.answerer
     admission = Admission(
-        file=LimitsFile(settings.home / "limits.yml", look_every=_LOOK_EVERY),
+        file=LimitsFile(settings.home / "limits.yml"),
         allowance=Allowance(usage_ledger(settings), spent_since=Spending(lambda: open_book(PATIENCE)).since),
         router=answerer.router,
         reckon=reckon,
@@ -250,7 +248,7 @@ def build(
         upstreams=upstreams,
         answerer=answerer,
         auth=Auth(
-            Keys(settings.home / "keys.json", clock=clock, look_every=_LOOK_EVERY),
+            Keys(settings.home / "keys.json", clock=clock),
             exposed=exposed,
             refused=refusals.note,
         ),
