@@ -56,7 +56,7 @@ def test_the_three_states_are_counted_apart(bias):
         lines[4] == "- met, not surely: decisions: ratio at least 0.4: met by 0.4276, but its interval reaches 0.2664"
     )
     assert not found.passed
-    with pytest.raises(GateNotMet, match="2 of 3 gates not met"):
+    with pytest.raises(GateNotMet, match="Of 3 gates, 1 is not met, 1 could not be measured"):
         found.require()
     found.require(False)
 
@@ -119,7 +119,7 @@ def test_a_gate_holds_at_its_limit(gate, value, kept):
     if kept:
         require([gate], {"g": Measured(value)})
     else:
-        with pytest.raises(GateNotMet, match=r"1 of 1 gate not met"):
+        with pytest.raises(GateNotMet, match=r"Of 1 gate, 1 is not met\. g"):
             require([gate], {"g": Measured(value)})
 
 
@@ -136,7 +136,13 @@ def test_gates_say_their_figures():
     assert judge([Gate("z")], {}) == ["z : it could not be measured"]
     with pytest.raises(GateNotMet) as raised:
         require(gates, measured)
-    assert str(raised.value).startswith("2 of 3 gates not met. b at least 0.1 and at most 0.2: it is 0.3; c at most 1:")
+    assert str(raised.value).startswith(
+        "Of 3 gates, 1 is not met, 1 could not be measured. b at least 0.1 and at most 0.2: it is 0.3; c at most 1: it "
+    )
+    with pytest.raises(GateNotMet, match=r"Of 2 gates, 2 could not be measured\. y "):
+        require([Gate("y"), Gate("z")], {})
+    with pytest.raises(GateNotMet, match=r"Of 2 gates, 2 are not met\. b "):
+        require([gates[1], Gate("b", at_most=0.1)], measured)
 
 
 def test_not_checked_is_not_passed(bias):

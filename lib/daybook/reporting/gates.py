@@ -77,9 +77,13 @@ def borderline(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> list[
 
 
 def require(gates: Sequence[Gate], measured: Mapping[str, Measured]) -> None:
-    """Raises GateNotMet that names every gate that is not met."""
+    """Raises GateNotMet that names every gate that is not met, or of which that could not be measured."""
     if failed := judge(gates, measured):
+        unknown = sum(measured.get(gate.name, Measured(None)).value is None for gate in gates)
+        broken = len(failed) - unknown
+        parts = [f"{broken} {'is' if broken == 1 else 'are'} not met"] if broken else []
+        parts += [f"{unknown} could not be measured"] if unknown else []
         raise GateNotMet(
-            f"{len(failed)} of {len(gates)} gate{'s' if len(gates) > 1 else ''} not met. {'; '.join(failed)}.",
+            f"Of {len(gates)} gate{'s' if len(gates) > 1 else ''}, {', '.join(parts)}. {'; '.join(failed)}.",
             remedy="Do not promote what was measured, or state another limit and say why.",
         )
