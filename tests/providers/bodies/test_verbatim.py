@@ -27,9 +27,9 @@ def test_members_are_the_bytes_between_name_and_comma():
         b'{"model":"m","messages":[]}',
         b'{"temperature":0.123456789012}',
         b'{"seed":123456789012345}',
-        b'{"text":"----------------"}',
-        b'{"text":"eeeeeeeeeeeeeeeeeeee"}',
-        b'{"text":"tools"}',
+        b'{"note":"----------------"}',
+        b'{"note":"eeeeeeeeeeeeeeeeeeee"}',
+        b'{"note":"tools"}',
         b"{}",
     ],
 )
@@ -47,6 +47,7 @@ def test_a_body_with_nothing_at_risk_is_not_looked_through(body):
         b'{"tools":[]}',
         b'{"functions":[]}',
         b'{"response_format":{}}',
+        b'{"text":{"format": {"b":1, "a":2}}}',
     ],
 )
 def test_a_number_of_sixteen_characters_and_every_schema_is_at_risk(body):
