@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +18,7 @@ import pytest
 
 from daybook.book import Book
 from daybook.press.schedule.deployments import Schedule
+from daybook.press.schedule.keep_up import free_port
 from daybook.press.schedule.processes import Processes
 from daybook.settings import Settings
 
@@ -155,10 +155,3 @@ def poll(ask: Callable[[], Any], *, seconds: float = 60) -> Any:
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.2)
     return answer
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

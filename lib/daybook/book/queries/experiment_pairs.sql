@@ -1,6 +1,11 @@
 -- The requests of a deployment that a shadow answered too, by UTC day and the two versions: sums of the shadow's value
 -- less the answer's, and of their squares. Latency and cost are of requests that both answered.
-with pairs as (
+with copies as materialized (
+    select request_id, variant, status, latency, cost
+    from calls
+    where endpoint = 'shadow' and status <> 'retried' and variant is not null and calls.time >= :start
+),
+pairs as (
     select
         answers.time,
         answers.variant as base,
@@ -12,12 +17,10 @@ with pairs as (
         case when answers.latency > 0 and copies.latency > 0 then ln(copies.latency) - ln(answers.latency) end as latency,
         cast(copies.cost as double precision) - cast(answers.cost as double precision) as cost,
         cast(answers.cost as double precision) as base_cost
-    from calls as copies
+    from copies
     inner join calls as answers on answers.request_id = copies.request_id
-    where copies.endpoint = 'shadow' and answers.endpoint <> 'shadow' and answers.status <> 'retried'
-        and copies.status <> 'retried' and answers.requested_model = :deployment
-        and answers.time >= :start and answers.time < :end
-        and answers.variant is not null and copies.variant is not null
+    where answers.endpoint <> 'shadow' and answers.status <> 'retried' and answers.requested_model = :deployment
+        and answers.time >= :start and answers.time < :end and answers.variant is not null
 )
 select
     cast(utc(pairs.time) as date) as day,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import socket
 import sys
 
@@ -12,6 +14,9 @@ from daybook.errors import PortInUse
 from daybook.press.schedule.deployments import Schedule
 from daybook.press.schedule.processes import PartFailed, Processes
 from daybook.settings import Settings
+
+_NOT_HANDED_OUT = range(20_000, 32_768)
+"""Linux gives outgoing connections and unnamed sockets ports from 32768 on, others from 49152 on."""
 
 
 def keep_up(settings: Settings, *, console: Console, port: int = 0) -> None:
@@ -37,7 +42,14 @@ def keep_up(settings: Settings, *, console: Console, port: int = 0) -> None:
 
 
 def free_port(wanted: int = 0) -> int:
-    """A loopback port that nobody listens on now: the one `wanted`, or any. Raises PortInUse."""
+    """A loopback port that nobody listens on now: the one `wanted`, or any. Raises PortInUse.
+
+    Any is one below those that the kernel hands out by itself: it is still free when a server that takes seconds to
+    start listens on it."""
+    if wanted == 0:
+        for candidate in random.sample(_NOT_HANDED_OUT, 100):
+            with contextlib.suppress(PortInUse):
+                return free_port(candidate)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
