@@ -38,6 +38,7 @@ class FixedClock:
         return self.seconds
 
 
+_SECOND = 1000 << 12
 _pool: list[bytes] = []
 """Random bytes for ids to come, eight each. A child process never uses its parent's."""
 os.register_at_fork(after_in_child=_pool.clear)
@@ -53,9 +54,15 @@ def _eight_random_bytes() -> bytes:
         return data[:8]
 
 
+def next_moment(nanoseconds: int, latest: int) -> int:
+    """The moment for an id that is made at `nanoseconds` since 1970, after the one of moment `latest`: in units of 2⁻¹²
+    milliseconds. Later than `latest`, unless the clock was set back by a second or more."""
+    moment = (nanoseconds << 12) // 1_000_000
+    return latest + 1 if latest - _SECOND < moment <= latest else moment
+
+
 _latest = 0
 """The moment in the latest id: 2⁻¹² milliseconds since 1970."""
-_SECOND = 1000 << 12
 
 
 def new_id() -> str:
@@ -67,10 +74,7 @@ def new_id() -> str:
     Source: RFC 9562, section 5.7; section 6.2, method 3.
     """
     global _latest
-    moment = (time.time_ns() << 12) // 1_000_000
-    if _latest - _SECOND < moment <= _latest:
-        moment = _latest + 1
-    _latest = moment
+    _latest = moment = next_moment(time.time_ns(), _latest)
     random = int.from_bytes(_eight_random_bytes(), "big") & (1 << 62) - 1
     value = (moment >> 12) << 80 | 0x7 << 76 | (moment & 0xFFF) << 64 | 0x2 << 62 | random
     return f"{value:032x}"

@@ -40,7 +40,7 @@ class Period:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class TrialEvidence:
     """The calls of one deployment."""
 
     deployment: str

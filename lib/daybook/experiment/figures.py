@@ -18,8 +18,8 @@ import pandas as pd
 
 from daybook.errors import BadParameter
 from daybook.experiment.evidence import (
-    Evidence,
     Period,
+    TrialEvidence,
     read_calls,
     read_clusters,
     read_scores,
@@ -52,7 +52,7 @@ class Copies:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExperimentFigures(Evidence):
+class ExperimentFigures(TrialEvidence):
     """Made by `read`."""
 
     window: Window

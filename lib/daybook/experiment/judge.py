@@ -23,9 +23,9 @@ from typing import Any
 
 from daybook.errors import BadParameter, Superseded, UnknownModel
 from daybook.experiment.evidence import (
-    Evidence,
     EvidenceRow,
     Period,
+    TrialEvidence,
     read_calls,
     read_clusters,
     read_scores,
@@ -51,8 +51,8 @@ class Judgement:
 
     revision: DeploymentRevision
     """The one that was judged."""
-    evidence: Evidence
-    step: Evidence
+    evidence: TrialEvidence
+    step: TrialEvidence
     """The calls of the present step alone."""
     step_calls: int
     """The candidate's among them."""
@@ -60,7 +60,7 @@ class Judgement:
     """What it was made."""
 
     @property
-    def basis(self) -> Evidence:
+    def basis(self) -> TrialEvidence:
         """What is decided by: the trial, or the step where that alone is surely worse."""
         trial, step = self.evidence.decision, self.step.decision
         if trial is not None and trial.action != "roll back" and step is not None and step.action == "roll back":
@@ -121,7 +121,7 @@ def assess(book: NamedRows, history: Sequence[DeploymentRevision]) -> Judgement 
     now = trial[-1]
     periods = _periods(trial)
     rows = read_calls(book, now.name, periods)
-    evidence = Evidence(
+    evidence = TrialEvidence(
         deployment=now.name,
         rows=rows,
         scores=read_scores(book, now.name, periods[0].start, _END, now.sticky),

@@ -24,7 +24,7 @@ from daybook.gateway.monitoring.health import Health
 from daybook.gateway.monitoring.metrics import Metrics
 from daybook.gateway.upkeep.book_watch import EVERY, BookWatch
 from daybook.gateway.upkeep.drain_process import PATIENCE
-from daybook.gateway.upkeep.drain_timer import Drainer, DrainTimer
+from daybook.gateway.upkeep.drain_timer import DrainKeeper, DrainTimer
 from daybook.gateway.upkeep.watch_tasks import watch_book
 from daybook.inference.answerer import Answerer
 from daybook.inference.ports import Observers
@@ -74,7 +74,7 @@ class Components:
     admission: Admission
     refusals: AuthFailures
     metrics: Metrics
-    drainer: Drainer
+    drainer: DrainKeeper
     watch: BookWatch | None
     """None where another process of this endpoint looks at the book."""
     deployments: DeploymentIndex
@@ -171,7 +171,7 @@ def build(
     env: Mapping[str, str] | None = None,
     drain_every: float = 5.0,
     watch_every: float = EVERY,
-    drainer: Drainer | None = None,
+    drainer: DrainKeeper | None = None,
     shared: Path | None = None,
 ) -> Components:
     """The parts of an endpoint over `settings`. `exposed`: bound where other machines can reach it. `env`: where the

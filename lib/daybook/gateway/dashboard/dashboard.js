@@ -31,7 +31,11 @@ function row(left, right, kind) {
 
 const count = (number) => number.toLocaleString("en");
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
-const seconds = (value) => value === null ? null : value < 1 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(2)} s`;
+const seconds = (value) => {
+  if (value === null) return null;
+  if (value > 0 && value < 0.001) return "< 1 ms";
+  return value < 1 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(2)} s`;
+};
 const time = (text) => new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 
 function dollars(text) {

@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 
 from daybook.clock import Clock
 from daybook.errors import DaybookError, JournalError, JournalFull, ProviderError
-from daybook.gateway.upkeep.drain_timer import Drainer
+from daybook.gateway.upkeep.drain_timer import DrainKeeper
 from daybook.inference.ports import Providers
 
 Status = Literal["ready", "degraded", "unusable"]
@@ -52,7 +52,7 @@ class Health:
         providers: Providers,
         journal: Callable[[], JournalHealth],
         recover: Callable[[], None],
-        drainer: Drainer,
+        drainer: DrainKeeper,
         clock: Clock,
         lifetime: float = 2.0,
         patience: float = 2.0,
@@ -117,6 +117,6 @@ class Health:
             state = error.kind
         except DaybookError:
             state = "misconfigured"
-        except Exception:
+        except Exception:  # a fault of a provider's is its state here, not the whole answer's
             state = "failed"
         return {"state": state, "seconds": round(self._clock.monotonic() - began, 3)}

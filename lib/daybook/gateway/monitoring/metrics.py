@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from daybook.errors import JournalError
 from daybook.gateway.http.asgi import RequestState
 from daybook.gateway.logs import Log
-from daybook.gateway.upkeep.drain_timer import Drainer
+from daybook.gateway.upkeep.drain_timer import DrainKeeper
 from daybook.inference.ports import Observer
 from daybook.inference.shadow import ENDPOINT as SHADOW
 from daybook.records import Call
@@ -166,7 +166,7 @@ class Metrics(Observer):
         self,
         *,
         journal: Callable[[], object],
-        drainer: Drainer,
+        drainer: DrainKeeper,
         in_flight: Callable[[], int],
         resting: Callable[[], Mapping[str, float]],
     ) -> None:
@@ -208,7 +208,7 @@ class Metrics(Observer):
 class _DrainCollector(Collector):
     """The state of the drain, which all processes share."""
 
-    def __init__(self, drainer: Drainer) -> None:
+    def __init__(self, drainer: DrainKeeper) -> None:
         self._drainer = drainer
 
     def collect(self) -> Iterator[Metric]:

@@ -33,7 +33,7 @@ class Drainable(Protocol):
     def drain(self) -> DrainResult: ...
 
 
-class Drainer(Protocol):
+class DrainKeeper(Protocol):
     """Whoever drains for an endpoint, in a thread of it or elsewhere."""
 
     def start(self) -> None: ...
