@@ -19,6 +19,8 @@ book for what it may cost; each request has exactly one row of another status, w
 MOST_COUNT = 2**63 - 1
 """The largest count that the book can keep."""
 RunState = Literal["running", "completed", "failed", "timed_out"]
+Outcome = Literal["granted", "refused", "done", "failed"]
+"""`granted` is entered before data leaves; whether it then arrived, the trail does not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +164,20 @@ class Event:
     action: str
     """`key.created`, `book.exported`, `run.started` …"""
     object: str | None = None
+    """The resource that it was done to."""
     request_id: str | None = None
     run_id: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    subject: str | None = None
+    """Whose data it was about: a keyed reference, from which nobody gets the name back."""
+    reason: str | None = None
+    address: str | None = None
+    """Where the request came from: the peer's network address; None for what was done on this machine."""
+    client: str | None = None
+    """What was used: the program's name as it states it."""
+    outcome: Outcome | None = None
+    sealed: str | None = None
+    """Personal fields, encrypted under the subject's key: unreadable for ever once that key is destroyed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

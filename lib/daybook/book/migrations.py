@@ -141,6 +141,20 @@ MIGRATIONS = (
         alter table deployments add column figures {json};
         """,
     ),
+    Migration(
+        "0011_the_trail",
+        """
+        alter table events add column subject text;
+        alter table events add column reason text;
+        alter table events add column address text;
+        alter table events add column client text;
+        alter table events add column outcome text;
+        alter table events add column sealed text;
+        create table audit_chain (
+            seq bigint not null {key}, event text not null, digest text not null, link text not null,
+            key text not null);
+        """,
+    ),
 )
 
 _RECORD = "create table if not exists schema_migrations (name text not null primary key, applied_at timestamptz)"

@@ -2,8 +2,8 @@
 Postgres share.
 
 Money is NUMERIC(24,12), times are aware UTC, mappings are JSON (JSONB on Postgres), ids are text made by
-the writer. The tables named `journal_*`, `entry_stamps` and `schema_migrations` keep the books about the
-book. How an existing book gets here is told by `migrations`; a test holds the two together.
+the writer. The tables named `journal_*`, `audit_chain`, `entry_stamps` and `schema_migrations` keep the books
+about the book. How an existing book gets here is told by `migrations`; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -116,6 +116,12 @@ events = _table(
     request_id=TEXT,
     run_id=TEXT,
     details=MAPPING,
+    subject=TEXT,
+    reason=TEXT,
+    address=TEXT,
+    client=TEXT,
+    outcome=TEXT,
+    sealed=TEXT,
 )
 
 runs = _table(
@@ -270,6 +276,16 @@ entry_stamps = Table(
     Column("kind", TEXT, primary_key=True),
     Column("id", TEXT, primary_key=True),
     Column("stamp", COUNT, nullable=False),  # nanoseconds: when the entry that won was entered
+)
+
+audit_chain = _table(
+    "audit_chain",
+    "event digest link key",
+    seq=COUNT,  # 1, 2, 3 … over all writers
+    event=TEXT,
+    digest=TEXT,  # of the event's canonical bytes
+    link=TEXT,  # keyed hash over the link before, the number and the digest
+    key=TEXT,  # which home's key it was made with
 )
 
 book_identity = _table("book_identity", "made_at", id=TEXT, made_at=TIME)
