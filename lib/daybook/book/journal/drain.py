@@ -3,7 +3,8 @@
 For each journal file the book itself records how many bytes of it are in. Entries and that mark are
 written in one transaction, so a drain that is killed has moved all of a batch or nothing of it. Ids are
 looked at as well, so that a file that comes back from a backup adds nothing. The file of a dead writer is
-removed once all of it is committed.
+removed once all of it is committed. Events get their number and their link in the trail's chain in the same
+transaction.
 
 A line that is no entry is set aside: its bytes go into the book's `journal_set_aside`, named by file and
 position, and what follows it is drained. So is an entry that is whole but fits no row.
@@ -23,6 +24,7 @@ from daybook.book.journal import files, owner
 from daybook.book.journal.files import JournalFile, Line
 from daybook.book.schema import UPSERTED
 from daybook.book.stores.port import Aside, Batch, Store, WriteSession
+from daybook.book.trail.chain import Chainer
 from daybook.clock import Clock
 
 BATCH = 10_000
@@ -57,6 +59,7 @@ class Drainer:
     def __init__(self, store: Store, folder: Path, clock: Clock, *, patience: float) -> None:
         self._store = store
         self._folder = folder
+        self._chainer = Chainer(folder.parent)
         self._clock = clock
         self._patience = patience
         self._seen: dict[str, int] = {}
@@ -78,6 +81,9 @@ class Drainer:
             if not self._ready or adopt:
                 with writer.transaction():
                     migrations.apply(writer, self._store.shown)
+                    head = self._chainer.adopt(writer)
+                if head is not None:
+                    self._chainer.witness(head)
                 owner.claim(writer, self._folder, self._store.shown, adopt=adopt)
                 files.sweep(self._folder)
             else:
@@ -114,6 +120,7 @@ class Drainer:
         try:
             with writer.transaction():
                 new = writer.move(batch)
+                head = self._chainer.add(writer, batch.entries["event"]) if new.get("event") else None
         except self._store.unfit as error:
             if len(lines) > 1:
                 middle = len(lines) // 2
@@ -124,6 +131,8 @@ class Drainer:
                 raise
             reason = f"it fits no row: {str(error).strip().splitlines()[0][:200]}"
             return self._move(writer, name, start, [_aside(line, reason)], done)
+        if head is not None:
+            self._chainer.witness(head)
         done.by_kind.update(new)
         done.entries += sum(new.values())
         done.duplicates += batch.read - sum(new.values())

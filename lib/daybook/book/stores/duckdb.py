@@ -11,7 +11,7 @@ import base64
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _MARK = "{file: 'text', start: 'bigint', upto: 'bigint', n: 'bigint', added: 'bigint', aside: 'bigint'}"
 _ASIDE = "{file: 'text', position: 'bigint', reason: 'text', torn: 'boolean', line: 'text'}"
+_LINK = "{seq: 'bigint', event: 'text', digest: 'text', link: 'text', key: 'text'}"
 
 
 class DuckStore:
@@ -116,6 +117,7 @@ class DuckStore:
 
 
 class DuckWriter:
+    dialect = "duckdb"
     json_type = "json"
     bytes_type = "blob"
     key_clause = ""
@@ -129,6 +131,15 @@ class DuckWriter:
 
     def migrating(self) -> None:
         """We are alone in the file."""
+
+    def chaining(self) -> None:
+        """We are alone in the file."""
+
+    def chain(self, links: Sequence[Row]) -> None:
+        names = ("seq", "event", "digest", "link", "key")
+        lines = [orjson.dumps(dict(zip(names, link, strict=True)), option=orjson.OPT_APPEND_NEWLINE) for link in links]
+        with self._staged(lines, _LINK) as stage:
+            self.execute(f"insert into audit_chain select seq, event, digest, link, key from {stage}")  # noqa: S608 - our own file
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

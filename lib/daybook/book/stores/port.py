@@ -54,6 +54,7 @@ class OffsetMoved(Exception):
 class WriteSession(Protocol):
     """An open book, held for one drain."""
 
+    dialect: str
     json_type: str
     bytes_type: str
     key_clause: str
@@ -62,6 +63,12 @@ class WriteSession(Protocol):
 
     def migrating(self) -> None:
         """Keep all others from migrating until the open transaction ends."""
+
+    def chaining(self) -> None:
+        """Keep all others from adding to the chain of events until the open transaction ends."""
+
+    def chain(self, links: Sequence[Row]) -> None:
+        """Add rows of `audit_chain`: number, event, digest, link, key."""
 
     def execute(self, sql: str) -> list[Row]:
         """One statement without parameters; its rows, if it has any."""

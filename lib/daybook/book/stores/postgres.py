@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SCHEMA_LOCK = 4_202_611
+_CHAIN_LOCK = 4_202_612
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
@@ -93,6 +94,7 @@ class PostgresStore:
 
 
 class PostgresWriter:
+    dialect = "postgresql"
     json_type = "jsonb"
     bytes_type = "bytea"
     key_clause = "primary key"
@@ -112,6 +114,17 @@ class PostgresWriter:
 
     def migrating(self) -> None:
         self._connection.execute("select pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
+
+    def chaining(self) -> None:
+        self._connection.execute("select pg_advisory_xact_lock(%s)", [_CHAIN_LOCK])
+
+    def chain(self, links: Sequence[Row]) -> None:
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy("copy audit_chain (seq, event, digest, link, key) from stdin") as copy,
+        ):
+            for link in links:
+                copy.write_row(link)
 
     def move(self, batch: Batch) -> Mapping[str, int]:
         new = {}
