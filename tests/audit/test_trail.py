@@ -19,7 +19,8 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 class Reversing:
     """Stands for the vault: what it seals is the subject and the data backwards."""
 
-    def seal(self, subject: str, data: bytes) -> bytes:
+    def seal(self, subject: str, data: bytes, *, context: bytes = b"") -> bytes:
+        assert len(context) == len(b"event:") + 32
         return subject.encode() + b":" + data[::-1]
 
 

@@ -27,8 +27,8 @@ from daybook.records import Event, Outcome
 class Sealer(Protocol):
     """Where a person's data is encrypted under the person's own key."""
 
-    def seal(self, subject: str, data: bytes) -> bytes:
-        """The ciphertext. Raises where the person's key was destroyed."""
+    def seal(self, subject: str, data: bytes, *, context: bytes = b"") -> bytes:
+        """The ciphertext, which opens with the same `context` only. Raises where the person's key was destroyed."""
 
 
 class Trail:
@@ -73,8 +73,9 @@ class Trail:
         identifies the person, kept encrypted under the person's key. Raises JournalError where it can't be written,
         BadParameter for personal fields that no key can be had for; do nothing then.
         """
+        id_ = new_id()
         event = Event(
-            id=new_id(),
+            id=id_,
             at=self._clock.now(),
             actor=actor,
             action=action,
@@ -87,20 +88,21 @@ class Trail:
             address=address or self._address,
             client=client or self._client,
             outcome=outcome,
-            sealed=self._sealed(subject, personal) if personal else None,
+            sealed=self._sealed(subject, personal, id_) if personal else None,
         )
         self._ledger.append(event)
         self._ledger.sync()
         return event
 
-    def _sealed(self, subject: str | None, personal: Mapping[str, Any]) -> str:
+    def _sealed(self, subject: str | None, personal: Mapping[str, Any], id_: str) -> str:
         if subject is None or self._sealer is None:
             raise BadParameter(
                 f"{len(personal)} personal fields have no {'subject' if subject is None else 'vault'} whose key would "
                 "encrypt them.",
                 remedy="Name the subject, and build the trail with the home's vault.",
             )
-        return base64.b64encode(self._sealer.seal(subject, orjson.dumps(dict(personal)))).decode()
+        sealed = self._sealer.seal(subject, orjson.dumps(dict(personal)), context=b"event:" + id_.encode())
+        return base64.b64encode(sealed).decode()
 
 
 def reference(home: Path, subject: str) -> str:

@@ -8,13 +8,13 @@ checked.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple
 
-from daybook.book.stores.port import Store
+from daybook.audit.ports import TrailBook, identity, tuples
 from daybook.book.trail import canonical, keys
 from daybook.book.trail.chain import GENESIS, SECRET, digest_of, link_of, witnessed
 
@@ -48,6 +48,20 @@ class Verdict:
     """Why something could not be checked here → how often."""
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    seals: int = 0
+    """Seals that are what was signed."""
+    rows: Counter[str] = field(default_factory=Counter)
+    """Table → sealed rows that were compared."""
+    late: Counter[str] = field(default_factory=Counter)
+    """Table → rows of before the last seal that it has not: they came late, and the next one has them."""
+    accounted: Counter[str] = field(default_factory=Counter)
+    """Table and what of it → rows that changed since they were sealed, as the trail says."""
+
+    @property
+    def state(self) -> Literal["proven", "changed", "cannot tell"]:
+        if self.problems:
+            return "changed"
+        return "cannot tell" if self.unchecked else "proven"
 
     @property
     def sound(self) -> bool:
@@ -55,21 +69,22 @@ class Verdict:
         return not self.problems
 
 
-class TrailBook(Protocol):
-    """The book as a verification needs it."""
+class Mark(NamedTuple):
+    """What a seal says of the chain: its last entry's link, and one digest over those of its entries."""
 
-    home: Path
-    store: Store
+    seal: int
+    first: int | None
+    last: int
+    link: str
+    digests: str
 
-    def drain(self) -> object: ...
 
-    def rows(self, query: str, params: Any = None) -> list[dict[str, Any]]: ...
-
-
-def verify_chain(book: TrailBook, *, gaps: dict[int, int] | None = None) -> Verdict:
+def verify_chain(book: TrailBook, *, gaps: Mapping[int, int] | None = None, marks: Sequence[Mark] = ()) -> Verdict:
     """Read the whole chain. `gaps`: number after which others are missing → the next one, where a restore lost them
-    and said so. Raises what reading the book raises."""
+    and said so. `marks`: what seals say of it, in order. Raises what reading the book raises."""
     gaps = gaps or {}
+    pending = deque(mark for mark in marks if mark.first is not None)
+    hasher = sha256()
     known = keys.others(book.home, SECRET)
     verdict = Verdict(book=identity(book))
     witness = witnessed(book.home, verdict.book)
@@ -97,10 +112,25 @@ def verify_chain(book: TrailBook, *, gaps: dict[int, int] | None = None) -> Verd
                 Problem("forged", where, f"the link of {event} was not made with the key over the entry before it")
             )
         seq, link = max(seq, number), bytes.fromhex(link_text) if _is_digest(link_text) else b""
+        if pending and number >= (pending[0].first or 0):
+            hasher.update(digest)
+        if pending and number == pending[0].last:
+            mark = pending.popleft()
+            if (link.hex(), hasher.hexdigest()) != (mark.link, mark.digests):
+                verdict.problems.append(
+                    Problem(
+                        "rewritten", f"entries {mark.first} to {mark.last}", f"they are not those of seal {mark.seal}"
+                    )
+                )
+            hasher = sha256()
         if witness is not None and number == witness.seq and link != witness.link:
             verdict.problems.append(Problem("rewritten", where, "this home noted another link when it was made"))
         verdict.entries += 1
     verdict.head = link.hex()
+    verdict.problems.extend(
+        Problem("cut off", f"entry {mark.last}", f"seal {mark.seal} has it, and the chain ends at {seq}")
+        for mark in pending
+    )
     if witness is not None and witness.seq > seq:
         lost = f"entries {seq + 1} to {witness.seq}" if witness.seq > seq + 1 else f"entry {witness.seq}"
         verdict.problems.append(Problem("cut off", lost, f"this home has seen the chain at {witness.seq}"))
@@ -111,19 +141,12 @@ def verify_chain(book: TrailBook, *, gaps: dict[int, int] | None = None) -> Verd
     return verdict
 
 
-def identity(book: TrailBook) -> str:
-    """The identity of the book, brought up to date first."""
-    book.drain()
-    return str(book.rows("select id from book_identity")[0]["id"])
-
-
 def _is_digest(text: str) -> bool:
     return len(text) == 64 and not set(text) - set("0123456789abcdef")
 
 
 def _entries(book: TrailBook) -> Iterator[tuple[int, str, str, str, str, tuple[Any, ...] | None]]:
     """Every entry of the chain in order, with its event's row, None where that is gone."""
-    fields = len(canonical.FIELDS)
     columns = canonical.columns(book.store.dialect, of="e")
     query = (
         f"select c.seq, c.event, c.digest, c.link, c.key, {columns} from audit_chain c "  # noqa: S608 - our own names
@@ -133,14 +156,8 @@ def _entries(book: TrailBook) -> Iterator[tuple[int, str, str, str, str, tuple[A
     if ends["last"] is None:
         return
     for first in range(int(ends["first"]), int(ends["last"]) + 1, PAGE):
-        with book.store.reading() as session:
-            table = session.fetch(query, {"first": first, "after": first + PAGE}).table
-        columns_of = [
-            [None] * table.num_rows if column.null_count == table.num_rows else column.to_pylist()
-            for column in table.columns
-        ]
-        for row in zip(*columns_of, strict=True):
-            yield *row[:5], (None if row[5] is None else row[5 : 5 + fields])
+        for row in tuples(book, query, {"first": first, "after": first + PAGE}):
+            yield *row[:5], (None if row[5] is None else row[5:])
 
 
 def _unchained(book: TrailBook) -> list[Problem]:

@@ -30,7 +30,7 @@ class _Question(NamedTuple):
     remedy: str
 
 
-_ONCE = " + ".join(f"(select count(*) from {table.name})" for kind, table in TABLES.items() if kind not in UPSERTED)  # noqa: S608 - our own names
+ONCE = " + ".join(f"(select count(*) from {table.name})" for kind, table in TABLES.items() if kind not in UPSERTED)  # noqa: S608 - our own names
 """Rows of the tables that are entered once, as `journal_files.added` counts them."""
 _AGAIN = " - ".join(f"(select count(*) from {TABLES[kind].name})" for kind in sorted(UPSERTED))  # noqa: S608 - our own names
 _BACKUP = "The book was changed by something else than a drain. Restore it from a backup, or find out what did."
@@ -48,13 +48,13 @@ _QUESTIONS = (
     _Question(
         "rows fewer than were drained",
         "wrong",
-        f"select greatest(0, coalesce(sum(added), 0) - ({_ONCE})) as n from journal_files",  # noqa: S608 - our own names
+        f"select greatest(0, coalesce(sum(added), 0) - ({ONCE})) as n from journal_files",  # noqa: S608 - our own names
         _BACKUP,
     ),
     _Question(
         "rows more than were drained",
         "wrong",
-        f"select greatest(0, ({_ONCE}) - coalesce(sum(added), 0)) as n from journal_files",  # noqa: S608 - our own names
+        f"select greatest(0, ({ONCE}) - coalesce(sum(added), 0)) as n from journal_files",  # noqa: S608 - our own names
         _BACKUP,
     ),
     _Question(

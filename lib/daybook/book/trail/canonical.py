@@ -32,11 +32,16 @@ def columns(dialect: str, of: str = "events") -> str:
 def encode(row: Iterable[Any]) -> bytes:
     """The canonical bytes of one row of `columns`."""
     values = list(row)
-    details = values[_DETAILS]
-    if details is not None:
-        parsed = orjson.loads(details)
-        values[_DETAILS] = _plain(parsed) if _FRACTION.search(details) else parsed
+    values[_DETAILS] = mapping(values[_DETAILS])
     return orjson.dumps(dict(zip(FIELDS, values, strict=True)), option=orjson.OPT_SORT_KEYS)
+
+
+def mapping(text: str | None) -> Any:
+    """A column of JSON as the same plain data from both databases."""
+    if text is None:
+        return None
+    parsed = orjson.loads(text)
+    return _plain(parsed) if _FRACTION.search(text) else parsed
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,38 @@
+"""The book as the trail needs it: entered into, waited for, drained and read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from daybook.book.stores.port import Store
+from daybook.clock import Clock
+from daybook.ports import DurableLedger
+
+
+class TrailBook(Protocol):
+    home: Path
+    store: Store
+    clock: Clock
+
+    @property
+    def journal(self) -> DurableLedger: ...
+
+    def drain(self) -> object: ...
+
+    def rows(self, query: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]: ...
+
+
+def tuples(book: TrailBook, query: str, params: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query without a drain before it, as they come out of the database: a hundred thousand a second."""
+    with book.store.reading() as session:
+        table = session.fetch(query, params).table
+    columns = [[None] * table.num_rows if c.null_count == table.num_rows else c.to_pylist() for c in table.columns]
+    return zip(*columns, strict=True)
+
+
+def identity(book: TrailBook) -> str:
+    """The identity of the book, with everything in it that was acknowledged so far."""
+    book.drain()
+    return str(book.rows("select id from book_identity")[0]["id"])

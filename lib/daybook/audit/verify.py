@@ -1,0 +1,162 @@
+"""`daybook audit verify`: chain, seals, rows and reports together, each finding with its place.
+
+What is proven: that the events are those that were entered, in their order and to the end; that the rows that are
+sealed are those of the sealing, apart from changes that the trail accounts for; that the sealed reports are those that
+were published. What is not: anything that nobody ever entered, and the rows since the last seal, which are only
+counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from daybook.audit import rows, seals, signing
+from daybook.audit.ports import TrailBook
+from daybook.audit.seals import Seal
+from daybook.audit.verification import Kind, Mark, Problem, Verdict, verify_chain
+from daybook.book.checks import ONCE
+
+LISTED = 50
+"""Problems of one kind in one table that are listed one by one."""
+_WORDS: Mapping[str, str] = {
+    "fixed": "a column that never changes is not what was sealed",
+    "money": "cost, price_source, price_rate or price_note is not what was sealed, and no entry accounts for it",
+    "personal": "a personal column is not what was sealed, and no entry accounts for it",
+    "removed": "the row is gone, and no entry accounts for it",
+}
+
+
+def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = None) -> Verdict:
+    """Everything that can be checked here. `trusted`: public keys whose seals count; by default those that the home
+    trusts. Raises SettingsError for keys and seals that cannot be read, and what reading the book raises."""
+    sealed = seals.load(book.home)
+    marks = [_mark(seal) for seal in sealed]
+    verdict = verify_chain(book, marks=marks)
+    good = list(_good(sealed, verdict, trusted or signing.trusted(book.home)))
+    verdict.problems.extend(_missing(book, sealed))
+    accounts = rows.accounted(book)
+    spans = {span.table: span for span in rows.spans(book, good[-1].until)} if good else {}
+    for table in rows.SEALED:
+        _verify_rows(book, table, spans.get(table), good, accounts[table], verdict)
+    verdict.problems.extend(_verify_reports(reports, good))
+    verdict.problems.extend(_count(book, sum(counts["removed"] for counts in accounts.values())))
+    verdict.seals = len(good)
+    if not sealed:
+        verdict.notes.append("There is no seal yet, so only the chain and the numbers of rows were checked.")
+    return verdict
+
+
+def _mark(seal: Seal) -> Mark:
+    chain = seal.document["chain"]
+    return Mark(seal.number, chain["first"], chain["last"], chain["link"], chain["digests"])
+
+
+def _good(sealed: list[Seal], verdict: Verdict, trusted: frozenset[str]) -> Iterator[Seal]:
+    """The seals that are what was signed, in their place; the others become problems."""
+    previous: Seal | None = None
+    words: Mapping[signing.Signature, str] = {
+        "broken": "it is not what was signed",
+        "missing": "it is not signed",
+        "stranger": "it is signed with a key that is not trusted here",
+    }
+    for place, seal in enumerate(sealed, 1):
+        where = f"seal {seal.path.stem.lstrip('0')}"
+        signature = signing.check(seal.document, trusted)
+        if signature != "good":
+            verdict.problems.append(Problem("forged", where, words[signature]))
+        elif seal.document["book"] != verdict.book:
+            verdict.problems.append(Problem("rewritten", where, "it is another book's"))
+        elif seal.number != place or seal.path.stem != f"{seal.number:06d}":
+            verdict.problems.append(
+                Problem("removed", where, f"it has number {seal.number} and is number {place} here")
+            )
+        elif seal.document["previous"] != (previous.digest if previous else None):
+            verdict.problems.append(Problem("reordered", where, "it does not follow on the seal before it"))
+        else:
+            yield seal
+        previous = seal
+
+
+def _missing(book: TrailBook, sealed: list[Seal]) -> Iterator[Problem]:
+    """Seals that the trail says were made and that are not here, or are others."""
+    there = {seals.event_object(seal): seal.digest for seal in sealed if "signer" in seal.document}
+    own = signing.public_key(book.home)[:16]
+    query = "select object, details from events where action = :action and object like :own order by id"
+    for row in book.rows(query, {"action": seals.SEALED, "own": f"{own} %"}):
+        number = row["object"].partition(" ")[2]
+        if row["object"] not in there:
+            yield Problem("removed", f"seal {number}", "the trail says that it was made, and it is not in its folder")
+        elif there[row["object"]] != row["details"].get("digest"):
+            yield Problem("changed", f"seal {number}", "it is not the one that the trail says was made")
+
+
+def _verify_rows(
+    book: TrailBook,
+    table: str,
+    span: rows.Span | None,
+    good: list[Seal],
+    accounts: Counter[str],
+    verdict: Verdict,
+) -> None:
+    sealed: dict[str, rows.RowDigests] = {}
+    numbers: dict[str, int] = {}
+    for seal in good:
+        path = seal.rows_path(table)
+        stated = seal.document["tables"].get(table)
+        if stated is None:
+            continue
+        if path.is_file() and seals.digest(path.read_bytes()) == stated["digest"]:
+            for id_, digests in rows.read(path):
+                sealed[id_] = digests
+                numbers[id_] = seal.number
+        else:
+            where = f"{table} of seal {seal.number}"
+            verdict.problems.append(Problem("changed", where, f"its file {path.name} is not the one that was sealed"))
+    differing: dict[str, list[str]] = {name: [] for name in _WORDS}
+    unseen = set(sealed)
+    for id_, digests in rows.digests(book, span) if span is not None else ():
+        if id_ in unseen:
+            unseen.discard(id_)
+            for group, now, then in zip(rows.GROUPS, digests, sealed[id_], strict=True):
+                if now != then:
+                    differing[group].append(id_)
+        elif id_ not in sealed:
+            verdict.late[table] += 1
+    differing["removed"] = sorted(unseen)
+    verdict.rows[table] += len(sealed)
+    for group, ids in differing.items():
+        if not ids:
+            continue
+        if len(ids) <= accounts[group]:
+            verdict.accounted[f"{table} {group}"] += len(ids)
+            continue
+        kind: Kind = "removed" if group == "removed" else "changed"
+        stated = f" (the trail accounts for {accounts[group]} of {len(ids)})" if accounts[group] else ""
+        verdict.problems.extend(
+            Problem(kind, f"{table} {id_}, sealed by seal {numbers[id_]}", _WORDS[group] + stated)
+            for id_ in ids[:LISTED]
+        )
+        if len(ids) > LISTED:
+            verdict.problems.append(Problem(kind, f"{len(ids) - LISTED} more rows of {table}", _WORDS[group]))
+
+
+def _verify_reports(reports: Path, good: list[Seal]) -> Iterator[Problem]:
+    for seal in good:
+        for name, stated in seal.document["reports"].items():
+            try:
+                if seals.digest((reports / name).read_bytes()) != stated:
+                    yield Problem("changed", f"report {name}, sealed by seal {seal.number}", "its bytes are others")
+            except OSError:
+                yield Problem("removed", f"report {name}, sealed by seal {seal.number}", "the file is gone")
+
+
+def _count(book: TrailBook, removed: int) -> Iterator[Problem]:
+    """Whether there are as many rows as came through the journal."""
+    row = book.rows(f"select coalesce(sum(added), 0) as added, {ONCE} as present from journal_files")[0]  # noqa: S608 - our own names
+    more = int(row["present"]) + removed - int(row["added"])
+    if more > 0:
+        yield Problem("inserted", "the book", f"it has {more} rows more than came through the journal")
+    elif more < 0:
+        yield Problem("removed", "the book", f"it has {-more} rows fewer than came through the journal")

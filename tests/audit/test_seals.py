@@ -1,0 +1,357 @@
+"""Seals, and what is found that was done to rows, reports and seals after they were sealed: in both databases."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import orjson
+import psycopg
+import pytest
+
+from daybook.audit import rows, seals, signing
+from daybook.audit.verification import Verdict
+from daybook.audit.verify import verify
+from daybook.book import Book
+from daybook.book.trail import keys
+from daybook.clock import FixedClock
+from daybook.errors import BadDate, SettingsError
+from daybook.records import Call, Event, Finding, ModelAlias, Run
+
+FIRST, SECOND = date(2026, 11, 20), date(2026, 11, 21)
+NIGHT = datetime(2026, 11, 22, 0, 30, tzinfo=UTC)
+TABLES = ("events", "audit_chain", "calls", "findings", "runs", "model_aliases", "journal_files")
+
+
+def call(number: int, day: date, **more: object) -> Call:
+    values = {"cost": Decimal("0.001") * number, "latency": 0.1 * number, "tags": {"b": "1", "a": "2"}} | more
+    return Call(
+        id=f"c{number:03d}",
+        request_id=f"r{number}",
+        at=datetime(day.year, day.month, day.day, 12, number % 60, tzinfo=UTC),
+        endpoint="/v1/chat/completions",
+        requested_model="m",
+        status="ok",
+        subject="ada",
+        prompt="What is Ada's address?",
+        **values,  # type: ignore[arg-type]  # fields of a call
+    )
+
+
+@dataclass
+class Sealed:
+    book: Book
+    reports: Path
+    clock: FixedClock
+
+    def edit(self, *statements: str) -> None:
+        with self.book.store.writing() as writer, writer.transaction():
+            for statement in statements:
+                writer.execute(statement)
+
+    def verify(self) -> Verdict:
+        return verify(self.book, self.reports)
+
+    def found(self) -> list[tuple[str, str]]:
+        return [(problem.kind, problem.where) for problem in self.verify().problems]
+
+
+@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sealed]:
+    """Two days of calls and more, each day sealed in the night after, a report a day."""
+    folder = tmp_path_factory.mktemp("sealed")
+    home, reports = folder / "home", folder / "reports"
+    url = f"duckdb:///{home / 'book.duckdb'}"
+    if request.param == "postgres":
+        server, name = request.getfixturevalue("postgres_server"), f"t_{uuid.uuid4().hex}"
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"create database {name}")
+        url = server.replace("/postgres?", f"/{name}?")
+    clock = FixedClock(NIGHT - timedelta(days=1))
+    with Book(url, home, clock=clock) as book:
+        sealed = Sealed(book, reports, clock)
+        for day, start in ((FIRST, 1), (SECOND, 11)):
+            moment = datetime(day.year, day.month, day.day, 9, tzinfo=UTC)
+            for number in range(start, start + 10):
+                book.append(call(number, day))
+            book.append(Finding(id=f"f{start}", run_id="interactive-1", at=moment, name="x", value=0.5, unit="USD"))
+            book.append(Event(id=f"e{start}", at=moment, actor="dpo", action="content.read"))
+            book.append(Run(id=f"run{start}", notebook="costs", logical_date=day, state="completed", started_at=moment))
+            alias = ModelAlias(id=f"a{start}", at=moment, model="m", alias="live", version=1, actor="ops")
+            book.append(alias)
+            report = reports / "costs" / day.isoformat() / f"run{start}.html"
+            report.parent.mkdir(parents=True)
+            report.write_text("<p>12.34 USD")
+            seals.make(book, reports, day, actor="night")
+            clock.at = NIGHT
+        book.drain()
+        sealed.edit(*(f"create table {table}_copy as select * from {table}" for table in TABLES))
+        shutil.copytree(home / "audit", home / "audit_copy")
+        shutil.copytree(reports, home / "reports_copy")
+        yield sealed
+
+
+@pytest.fixture
+def sealed(filled: Sealed) -> Sealed:
+    """The same, as it was after the second seal."""
+    home = filled.book.home
+    filled.book.journal.close()
+    for path in (home / "journal").glob("*.jsonl"):
+        path.unlink()
+    filled.edit(*(f"delete from {table}" for table in TABLES))
+    filled.edit(*(f"insert into {table} select * from {table}_copy" for table in TABLES))
+    for copy, place in ((home / "audit_copy", home / "audit"), (home / "reports_copy", filled.reports)):
+        shutil.rmtree(place)
+        shutil.copytree(copy, place)
+    filled.clock.at = NIGHT
+    return filled
+
+
+def test_what_was_not_touched_is_proven(sealed: Sealed) -> None:
+    """Every table, seal, report and entry was compared, and nothing is found."""
+    verdict = sealed.verify()
+    assert (verdict.state, verdict.problems, verdict.seals, verdict.entries) == ("proven", [], 2, 4)
+    assert +verdict.rows == {"calls": 20, "findings": 2, "runs": 2, "model_aliases": 2}
+    assert (dict(verdict.late), verdict.unchecked.total(), verdict.accounted.total()) == ({}, 0, 0)
+
+
+def test_a_seal_says_what_it_seals(sealed: Sealed) -> None:
+    """The second seal has the second day's rows, entries and reports, and follows on the first."""
+    first, second = seals.load(sealed.book.home)
+    document = dict(second.document)
+    assert document.pop("signature")
+    assert document == {
+        "format": "daybook seal 1",
+        "book": sealed.book.rows("select id from book_identity")[0]["id"],
+        "number": 2,
+        "previous": first.digest,
+        "day": "2026-11-21",
+        "until": "2026-11-22T00:00:00+00:00",
+        "sealed_at": "2026-11-22T00:30:00+00:00",
+        "chain": {
+            "first": 2,
+            "last": 3,
+            "entries": 2,
+            "link": sealed.book.rows("select link from audit_chain where seq = 3")[0]["link"],
+            "digests": document["chain"]["digests"],
+        },
+        "tables": {
+            table: {"rows": n, "digest": seals.digest(second.rows_path(table).read_bytes())}
+            for table, n in zip(rows.SEALED, (10, 1, 1, 0, 1, 0), strict=True)
+        },
+        "reports": {"costs/2026-11-21/run11.html": seals.digest(b"<p>12.34 USD")},
+        "signer": signing.public_key(sealed.book.home),
+    }
+    assert [row["action"] for row in sealed.book.rows("select action from events order by time, id")] == [
+        "content.read",
+        "trail.sealed",
+        "content.read",
+        "trail.sealed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("update calls set cost = 9 where id = 'c007'", [("changed", "calls c007, sealed by seal 1")]),
+        ("update calls set cost = null where id = 'c017'", [("changed", "calls c017, sealed by seal 2")]),
+        ("update calls set latency = latency + 1e-9 where id = 'c001'", [("changed", "calls c001, sealed by seal 1")]),
+        ("update calls set prompt = 'x' where id = 'c020'", [("changed", "calls c020, sealed by seal 2")]),
+        ("update findings set value = 0.51 where id = 'f11'", [("changed", "findings f11, sealed by seal 2")]),
+        ("update model_aliases set version = 2 where id = 'a1'", [("changed", "model_aliases a1, sealed by seal 1")]),
+        ("update runs set state = 'failed' where id = 'run1'", [("changed", "runs run1, sealed by seal 1")]),
+        (
+            "update calls set time = time + interval '9 days' where id = 'c005'",
+            [("removed", "calls c005, sealed by seal 1")],
+        ),
+        ("delete from calls where id = 'c009'", [("removed", "calls c009, sealed by seal 1"), ("removed", "the book")]),
+        ("insert into findings select 'x', run_id, time, name, value, unit from findings where id = 'f1'", None),
+    ],
+)  # fmt: skip
+def test_an_edited_row_is_named(sealed: Sealed, statement: str, expected: list[tuple[str, str]] | None) -> None:
+    """Whatever column of whatever table: the row and its seal are named, and nothing else is."""
+    if expected is None:
+        statement = statement.replace("findings select", "findings (id, run_id, time, name, value, unit) select", 1)
+        expected = [("inserted", "the book")]
+    sealed.edit(statement)
+    assert sealed.found() == expected
+    assert sealed.verify().state == "changed"
+
+
+def test_many_edits_are_listed_up_to_fifty_and_counted(sealed: Sealed) -> None:
+    """All costs doubled: each of the twenty calls is named."""
+    sealed.edit("update calls set cost = cost * 2")
+    assert sealed.found() == [("changed", f"calls c{n:03d}, sealed by seal {1 if n < 11 else 2}") for n in range(1, 21)]
+
+
+def test_changes_that_the_trail_accounts_for_are_no_edits(sealed: Sealed) -> None:
+    """Three rows erased, one priced again and one removed, with entries that say so: proven, and counted. One more
+    than was entered, and all of that kind are named."""
+    sealed.edit(
+        "update calls set prompt = null, subject = null where id in ('c001', 'c002', 'c011')",
+        "update calls set cost = 7 where id = 'c003'",
+        "delete from calls where id = 'c004'",
+    )
+    for number, changed in enumerate(({"personal": 3, "removed": 1}, {"money": 1})):
+        details = {rows.CHANGED: {"calls": changed}}
+        sealed.book.append(Event(id=f"x{number}", at=NIGHT, actor="dpo", action="subject.erased", details=details))
+    verdict = sealed.verify()
+    assert (verdict.problems, verdict.state) == ([], "proven")
+    assert verdict.accounted == {"calls personal": 3, "calls money": 1, "calls removed": 1}
+    sealed.edit("update calls set cost = 8 where id = 'c012'")
+    assert sealed.found() == [
+        ("changed", "calls c003, sealed by seal 1"),
+        ("changed", "calls c012, sealed by seal 2"),
+    ]
+
+
+def test_a_row_that_comes_late_is_said_and_sealed_next(sealed: Sealed) -> None:
+    """A call of the first day that is drained after the second seal: late, then in the third seal and watched."""
+    sealed.book.append(call(31, FIRST))
+    verdict = sealed.verify()
+    assert (verdict.state, dict(verdict.late)) == ("proven", {"calls": 1})
+    sealed.clock.at = NIGHT + timedelta(days=1)
+    third = seals.make(sealed.book, sealed.reports, date(2026, 11, 22), actor="night")
+    assert (third.number, third.document["tables"]["calls"]["rows"], third.document["reports"]) == (3, 1, {})
+    assert dict(sealed.verify().late) == {}
+    sealed.edit("update calls set cost = 0 where id = 'c031'")
+    assert sealed.found() == [("changed", "calls c031, sealed by seal 3")]
+
+
+def test_reports_are_found_changed_and_gone(sealed: Sealed) -> None:
+    """One byte of one page, and another page that was taken away."""
+    (sealed.reports / "costs" / "2026-11-20" / "run1.html").write_text("<p>12.35 USD")
+    (sealed.reports / "costs" / "2026-11-21" / "run11.html").unlink()
+    assert sealed.found() == [
+        ("changed", "report costs/2026-11-20/run1.html, sealed by seal 1"),
+        ("removed", "report costs/2026-11-21/run11.html, sealed by seal 2"),
+    ]
+
+
+def _rewrite(path: Path, **changes: object) -> None:
+    path.chmod(0o600)
+    path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes()) | changes))
+
+
+def test_a_seal_that_was_edited_is_found(sealed: Sealed) -> None:
+    """Its signature does not fit, the next one does not follow on it, and the trail says another digest."""
+    first, _ = seals.load(sealed.book.home)
+    _rewrite(first.path, until="2026-11-21T00:00:01+00:00")
+    assert sealed.found() == [("forged", "seal 1"), ("reordered", "seal 2"), ("changed", "seal 1")]
+
+
+def test_a_seal_made_again_with_another_key_is_found(sealed: Sealed, tmp_path: Path) -> None:
+    """A stranger's signature, good in itself, counts for nothing."""
+    _, second = seals.load(sealed.book.home)
+    unsigned = {name: value for name, value in second.document.items() if name not in ("signer", "signature")}
+    second.path.chmod(0o600)
+    second.path.write_bytes(orjson.dumps(signing.sign(tmp_path, unsigned)))
+    assert sealed.found()[0] == ("forged", "seal 2")
+    assert "key that is not trusted" in sealed.verify().problems[0].words
+
+
+def test_a_key_that_was_swapped_is_found_by_who_knows_the_former_one(sealed: Sealed) -> None:
+    """With the seals' own key replaced and every seal signed anew, the home trusts itself; the trail's entries and a
+    reader who names the former public key do not."""
+    former = signing.public_key(sealed.book.home)
+    (sealed.book.home / "audit" / "seal.key").write_text("ab" * 32)
+    for seal in seals.load(sealed.book.home):
+        unsigned = {name: value for name, value in seal.document.items() if name not in ("signer", "signature")}
+        seal.path.chmod(0o600)
+        seal.path.write_bytes(orjson.dumps(signing.sign(sealed.book.home, unsigned)))
+    verdict = verify(sealed.book, sealed.reports, trusted=frozenset([former]))
+    assert [(p.kind, p.where) for p in verdict.problems][:2] == [("forged", "seal 1"), ("forged", "seal 2")]
+
+
+@pytest.mark.parametrize(("number", "where"), [(1, "seal 1"), (2, "seal 2")])
+def test_a_seal_that_was_taken_away_is_missed(sealed: Sealed, number: int, where: str) -> None:
+    """The first or the last: the trail says that it was made."""
+    seals.load(sealed.book.home)[number - 1].path.unlink()
+    assert ("removed", where) in sealed.found()
+
+
+def test_a_seal_played_again_is_found(sealed: Sealed) -> None:
+    """The first seal laid in place of the second, and after it: it has a number, and it is not that one."""
+    first, second = seals.load(sealed.book.home)
+    second.path.chmod(0o600)
+    second.path.write_bytes(first.data)
+    assert ("removed", "seal 2") in sealed.found()
+    (first.path.with_name("000003.json")).write_bytes(first.data)
+    assert ("removed", "seal 3") in sealed.found()
+
+
+def test_rows_of_a_seal_that_were_edited_with_their_row_are_found(sealed: Sealed) -> None:
+    """The forger edits a cost and makes the seal's line again with the home's key: the seal has the file's digest."""
+    _, second = seals.load(sealed.book.home)
+    sealed.edit("update calls set cost = 9 where id = 'c017'")
+    span = rows.spans(sealed.book, second.until)[0]
+    lines = [digests.line(id_) for id_, digests in rows.digests(sealed.book, span) if id_ > "c010"]
+    second.rows_path("calls").write_bytes(b"".join(lines))
+    assert sealed.found() == [("changed", "calls of seal 2")]
+
+
+def test_a_tail_that_was_cut_with_its_note_is_missed_by_the_seal(sealed: Sealed) -> None:
+    """Chain, events and the home's note of the head go back together; the seals still have the later entries."""
+    kept = sealed.book.rows("select link from audit_chain where seq = 1")[0]["link"]
+    book_id = sealed.book.rows("select id from book_identity")[0]["id"]
+    (sealed.book.home / "audit" / f"head-{book_id}.json").write_bytes(orjson.dumps({"seq": 1, "link": kept}))
+    sealed.edit(
+        "delete from events where id not in (select event from audit_chain where seq = 1)",
+        "delete from audit_chain where seq > 1",
+    )
+    assert sealed.found() == [("cut off", "entry 3"), ("removed", "the book")]
+
+
+def test_a_day_is_sealed_once_and_not_before_it_begins(sealed: Sealed) -> None:
+    """Sealing a sealed day again returns its seal and enters nothing; a day to come is refused."""
+    again = seals.make(sealed.book, sealed.reports, FIRST, actor="night")
+    assert (again.number, len(seals.load(sealed.book.home))) == (1, 2)
+    assert sealed.verify().entries == 4
+    with pytest.raises(BadDate, match="2026-11-23 has not begun"):
+        seals.make(sealed.book, sealed.reports, date(2026, 11, 23), actor="night")
+
+
+def test_a_seal_whose_entry_was_lost_gets_it(sealed: Sealed) -> None:
+    """The process died between the seal and its entry: the next sealing enters it."""
+    second = seals.load(sealed.book.home)[1]
+    sealed.edit(
+        f"delete from events where object = '{seals.event_object(second)}'", "delete from audit_chain where seq = 4"
+    )
+    seals.make(sealed.book, sealed.reports, SECOND, actor="night")
+    names = sealed.book.rows("select object from events where action = 'trail.sealed' order by time, id")
+    assert names[-1] == {"object": seals.event_object(second)}
+
+
+def test_a_day_that_is_not_over_is_sealed_up_to_now(sealed: Sealed) -> None:
+    """What comes later that day is in the next seal."""
+    sealed.clock.at = NIGHT + timedelta(hours=12)
+    today = date(2026, 11, 22)
+    sealed.book.append(call(41, today))  # at 12:41, after now
+    assert seals.make(sealed.book, sealed.reports, today, actor="me").document["tables"]["calls"]["rows"] == 0
+    sealed.clock.at = NIGHT + timedelta(days=1)
+    whole = seals.make(sealed.book, sealed.reports, today, actor="me")
+    assert (whole.number, whole.document["tables"]["calls"]["rows"], whole.until) == (4, 1, rows.day_end(today))
+    assert sealed.verify().state == "proven"
+
+
+def test_a_seal_that_is_no_seal_is_named(sealed: Sealed) -> None:
+    """A file of seals that nobody can read is an error with its path, not a traceback."""
+    path = seals.load(sealed.book.home)[0].path
+    for content in (b"", b"[]", b"{}", b'{"number": "x"}', b"\xff"):
+        path.chmod(0o600)
+        path.write_bytes(content)
+        with pytest.raises(SettingsError, match=r"000001\.json cannot be read"):
+            sealed.verify()
+
+
+def test_keys_are_their_owner_s(sealed: Sealed) -> None:
+    """No key of the trail may be read by others."""
+    for path in (sealed.book.home / "audit").glob("*.key"):
+        assert path.stat().st_mode & 0o077 == 0, path
+    assert {path.stem for path in (sealed.book.home / "audit").glob("*.key")} == {"chain", "rows", "seal"}
+    assert keys.identity(b"x" * 32) == keys.identity(b"x" * 32) != keys.identity(b"y" * 32)
