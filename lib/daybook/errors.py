@@ -16,6 +16,11 @@
     │   └── JournalError
     │       ├── JournalCorrupt   an entry that cannot be read; names file and line
     │       └── JournalFull      no room to write: the call was not acknowledged
+    ├── VaultError
+    │   ├── VaultUnusable        the file of keys cannot be read or written
+    │   ├── KeyDestroyed         the person was erased: HTTP 410
+    │   ├── KeyMissing           sealed by another vault, or after the backup that this one is
+    │   └── SealBroken           bytes that were changed, or sealed for another subject
     ├── PressError
     │   ├── RunFailed            the notebook raised; names the cell
     │   ├── RunTimedOut          past its wall-clock limit
@@ -143,6 +148,26 @@ class JournalCorrupt(JournalError):
 
 class JournalFull(JournalError):
     http_status = 507
+
+
+class VaultError(DaybookError):
+    pass
+
+
+class VaultUnusable(VaultError):
+    http_status = 503
+
+
+class KeyDestroyed(VaultError):
+    http_status = 410
+
+
+class KeyMissing(VaultError):
+    pass
+
+
+class SealBroken(VaultError):
+    pass
 
 
 class PressError(DaybookError):

@@ -14,6 +14,7 @@ down as a value. Nothing below the workbench reads the environment.
     DAYBOOK_CONTENT   1: also keep prompts and answers in the book    (off)
     DAYBOOK_CACHE     seconds for which deterministic answers are kept for who asks again   (0: none are)
     DAYBOOK_CACHE_MB  megabytes that they may take   (256)
+    DAYBOOK_VAULT     SQLite file with a key for each person, never in the book's backup   (<home>/keys/subjects.sqlite)
     DAYBOOK_RUN       id of the notebook run this process belongs to  (set by the press)
 """
 
@@ -42,6 +43,8 @@ class Settings:
     """`duckdb:///…` or `postgresql://…`; may hold a password, so it is never shown whole."""
     reports: Path
     models: Path
+    vault: Path
+    """The keys that what is kept of a person is sealed under: an SQLite file of its own."""
     content: bool = False
     """Whether prompts and answers are kept. Off: only their digests and counts are."""
     run_id: str | None = None
@@ -95,6 +98,7 @@ class Settings:
             book_url=book_url,
             reports=Path(env.get("DAYBOOK_REPORTS") or root / "reports").expanduser().absolute(),
             models=Path(env.get("DAYBOOK_MODELS") or home / "models.yml").expanduser().absolute(),
+            vault=Path(env.get("DAYBOOK_VAULT") or home / "keys" / "subjects.sqlite").expanduser().absolute(),
             content=content in {"1", "true"},
             run_id=env.get("DAYBOOK_RUN") or None,
             readers=cast("Readers", readers),

@@ -1,0 +1,5 @@
+"""A key for each person, apart from the book: what is sealed under it can be read until the key is destroyed."""
+
+from daybook.vault.vault import KeyState, Vault
+
+__all__ = ["KeyState", "Vault"]

@@ -1,0 +1,308 @@
+"""What is kept of a person is sealed under a key of their own; destroying the key erases it wherever it was copied.
+
+    vault = Vault(settings.vault)
+    sealed = vault.seal(subject, b"Ada Lovelace", context=b"event:01J…")
+    vault.open(subject, sealed, context=b"event:01J…")
+    vault.destroy(subject)            # from now on `open` raises KeyDestroyed, and so does `seal`
+
+The keys are 256 random bits each, in one SQLite file of mode 0600, which is never a part of the book or of its backup.
+No process keeps a key in memory between two uses, so that one destroyed by any process is gone for all of them at once.
+A destroyed key leaves a tombstone: nobody gets a new key by accident, only by `renew`, and that one opens nothing old.
+
+What is promised ends at the file: it is written anew without the key, and SQLite's rollback journal, which has the
+pages as they were, is cut to nothing. What a disk keeps of blocks that files gave back is not ours to see.
+
+What is sealed is bound to its subject and to the `context` it is given, so that it opens in no other place: AES-256-GCM
+of the bytes, laid out as version (1 byte) · which of the subject's keys (4, big-endian) · its fingerprint (4) · nonce
+(12) · ciphertext and tag.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from daybook.clock import Clock, SystemClock
+from daybook.errors import BadParameter, KeyDestroyed, KeyMissing, SealBroken, VaultUnusable
+
+_VERSION = 1
+_HEAD = 9
+_NONCE = 12
+_TAG = 16
+_KEY = 32
+LONGEST_SUBJECT = 200
+LARGEST = 64 << 20
+"""Bytes that are sealed at once."""
+_SCHEMA = """
+create table if not exists keys
+    (subject text primary key, generation integer not null, key blob, made_at text not null, destroyed_at text,
+     check ((key is null) = (destroyed_at is not null))) without rowid;
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyState:
+    """What the vault knows of a subject."""
+
+    state: Literal["none", "kept", "destroyed"]
+    generation: int = 0
+    """How many keys the subject has had."""
+    made_at: datetime | None = None
+    destroyed_at: datetime | None = None
+
+
+class Vault:
+    """The keys in the file at `path`, which is made at the first `seal`. Used by several threads and processes at once.
+
+    Every method raises VaultUnusable where the file cannot be used, and BadParameter for a subject that is none.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock | None = None, patience: float = 10.0) -> None:
+        self.path = Path(path)
+        self._clock = clock or SystemClock()
+        self._patience = patience
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int, int] | None = None
+
+    def seal(self, subject: str, data: bytes, *, context: bytes = b"") -> bytes:
+        """The bytes as only this subject's key opens them, with the same `context`. The key is on the disk first.
+        Raises KeyDestroyed where the subject was erased."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        _require_subject(subject)
+        if len(data) > LARGEST:
+            raise BadParameter(
+                f"{len(data):,} bytes are to be sealed, more than {LARGEST:,}.", remedy="Seal them in parts."
+            )
+        generation, key = self._key(subject) or self._make(subject)
+        nonce = secrets.token_bytes(_NONCE)
+        head = bytes([_VERSION]) + generation.to_bytes(4, "big") + _fingerprint(key)
+        return head + nonce + AESGCM(key).encrypt(nonce, data, _bound(head, subject, context))
+
+    def open(self, subject: str, sealed: bytes, *, context: bytes = b"") -> bytes:
+        """The bytes that were sealed. Raises KeyDestroyed where the key is gone for good, KeyMissing where this vault
+        never had it, SealBroken for bytes that were changed, or sealed for another subject or context."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        _require_subject(subject)
+        if len(sealed) < _HEAD + _NONCE + _TAG or sealed[0] != _VERSION:
+            raise SealBroken(
+                f"{len(sealed):,} bytes are not what this vault seals.", remedy="Pass them as `seal` returned them."
+            )
+        head, nonce, rest = sealed[:_HEAD], sealed[_HEAD : _HEAD + _NONCE], sealed[_HEAD + _NONCE :]
+        generation = int.from_bytes(head[1:5], "big")
+        _, key = self._key(subject, generation) or (0, b"")
+        if _fingerprint(key) != head[5:]:
+            raise KeyMissing(
+                f"The vault {self.path} does not have the key number {generation} of {subject} that was used.",
+                remedy="Restore the vault's own backup, made after these bytes were sealed.",
+            )
+        try:
+            return AESGCM(key).decrypt(nonce, rest, _bound(head, subject, context))
+        except InvalidTag:
+            raise SealBroken(
+                f"Bytes sealed for {subject} were changed, or were sealed for another subject or place.",
+                remedy="Take them from a backup.",
+            ) from None
+
+    def destroy(self, *subjects: str) -> int:
+        """Destroy the subjects' keys for good, and leave tombstones even where there were none. Returns how many keys
+        there were. Twice is the same as once."""
+        for subject in subjects:
+            _require_subject(subject)
+        now = self._clock.now().astimezone(UTC).isoformat()
+        with self._file(make=True) as file:
+            assert file is not None
+            before = _count(file)
+            file.executemany(
+                "insert into keys values (?, 0, null, ?, ?) on conflict (subject) do update"
+                " set key = null, destroyed_at = excluded.destroyed_at where key is not null",
+                [(subject, now, now) for subject in subjects],
+            )
+            after = _count(file)
+        # A page that was once divided keeps copies of its rows in its unused part, which secure_delete does not see:
+        # only the file written anew is without them.
+        with self._opening() as file:
+            assert file is not None
+            file.execute("vacuum")
+        return before - after
+
+    def renew(self, subject: str) -> None:
+        """Let a subject whose key was destroyed have a new one, because the person came back and says so. It opens
+        nothing that was sealed before. Nothing happens where there is a key already."""
+        _require_subject(subject)
+        self._insert(subject, "on conflict (subject) do update set generation = generation + 1, key = excluded.key,"
+                     " made_at = excluded.made_at, destroyed_at = null where key is null")  # fmt: skip
+
+    def state(self, subject: str) -> KeyState:
+        row = self._row(subject)
+        if row is None:
+            return KeyState(state="none")
+        generation, key, made_at, destroyed_at = row
+        return KeyState(
+            state="destroyed" if key is None else "kept",
+            generation=generation,
+            made_at=datetime.fromisoformat(made_at),
+            destroyed_at=datetime.fromisoformat(destroyed_at) if destroyed_at else None,
+        )
+
+    def destroyed(self) -> dict[str, datetime]:
+        """The subjects whose keys were destroyed, with when."""
+        with self._file() as file:
+            if file is None:
+                return {}
+            rows = file.execute("select subject, destroyed_at from keys where key is null order by subject").fetchall()
+        return {subject: datetime.fromisoformat(at) for subject, at in rows}
+
+    def copy(self, path: Path) -> int:
+        """A consistent copy of the vault in a new file of mode 0600; returns the keys in it. Raises FileExistsError."""
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        try:
+            with self._opening(make=True) as file:
+                assert file is not None
+                file.execute("vacuum into ?", (str(path),))
+            with contextlib.closing(sqlite3.connect(path)) as copy:
+                return _count(copy)
+        except BaseException:
+            path.unlink()
+            raise
+
+    def close(self) -> None:
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None and self._identity is not None and self._identity[0] == os.getpid():
+                connection.close()
+
+    def _key(self, subject: str, generation: int | None = None) -> tuple[int, bytes] | None:
+        """Number and key of a subject; None where it has none, or that number was never there. Raises KeyDestroyed."""
+        row = self._row(subject)
+        if row is None:
+            return None
+        newest, key, _, destroyed_at = row
+        if key is None:
+            raise KeyDestroyed(
+                f"The key of {subject} was destroyed on {destroyed_at[:10]}.",
+                remedy="What was sealed under it is erased for good; nothing more is kept of them, unless they ask for "
+                "it and the key is renewed.",
+            )
+        if generation is not None and 0 < generation < newest:
+            raise KeyDestroyed(
+                f"The key number {generation} of {subject} was destroyed before they came back.",
+                remedy="What was sealed under it is erased for good.",
+            )
+        return None if generation is not None and generation != newest else (newest, key)
+
+    def _row(self, subject: str) -> tuple[int, bytes | None, str, str] | None:
+        _require_subject(subject)
+        with self._file() as file:
+            if file is None:
+                return None
+            query = "select generation, key, made_at, destroyed_at from keys where subject = ?"
+            row: tuple[int, bytes | None, str, str] | None = file.execute(query, (subject,)).fetchone()
+            return row
+
+    def _make(self, subject: str) -> tuple[int, bytes]:
+        self._insert(subject, "on conflict (subject) do nothing")
+        found = self._key(subject)
+        assert found is not None, "a key that was entered is there"
+        return found
+
+    def _insert(self, subject: str, otherwise: str) -> None:
+        now = self._clock.now().astimezone(UTC).isoformat()
+        with self._file(make=True) as file:
+            assert file is not None
+            file.execute(
+                f"insert into keys values (?, 1, ?, ?, null) {otherwise}",  # noqa: S608 - from the two above
+                (subject, secrets.token_bytes(_KEY), now),
+            )
+
+    @contextlib.contextmanager
+    def _file(self, *, make: bool = False) -> Iterator[sqlite3.Connection | None]:
+        """One transaction on the file, undone where it raises; None where there is no file and none is to be made."""
+        with self._opening(make=make) as file:
+            if file is None:
+                yield None
+                return
+            file.execute("begin immediate" if make else "begin")
+            try:
+                yield file
+            except BaseException:
+                file.execute("rollback")
+                raise
+            file.execute("commit")
+
+    @contextlib.contextmanager
+    def _opening(self, *, make: bool = False) -> Iterator[sqlite3.Connection | None]:
+        try:
+            with self._lock:
+                yield self._opened(make=make)
+        except (sqlite3.Error, OSError) as error:
+            raise VaultUnusable(
+                f"The vault of keys {self.path} cannot be used ({error}).",
+                remedy="Check that the file and its folder are yours and on a disk with room; never remove it: "
+                "without its keys, what is sealed is lost.",
+            ) from error
+
+    def _opened(self, *, make: bool) -> sqlite3.Connection | None:
+        """This process's connection to the file that is there now: one that was opened before a fork is its parent's,
+        and a vault that was restored is another file."""
+        identity = self._seen()
+        if self._connection is not None and identity == self._identity:
+            return self._connection
+        self.close()
+        if not make and identity is None:
+            return None
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(self.path, timeout=self._patience, isolation_level=None, check_same_thread=False)
+        # No write-ahead log: it would keep pages with keys for as long as somebody reads.
+        connection.execute("pragma journal_mode = truncate")
+        connection.execute("pragma secure_delete = on")
+        connection.execute("pragma temp_store = memory")  # `vacuum` keeps its copy of the keys there
+        connection.execute("pragma synchronous = extra")
+        connection.execute(_SCHEMA)
+        self._connection, self._identity = connection, self._seen()
+        return connection
+
+    def _seen(self) -> tuple[int, int, int] | None:
+        """Which process sees which file; None where there is none."""
+        try:
+            stat = os.stat(self.path)  # noqa: PTH116 - Path.stat costs twice as much
+        except FileNotFoundError:
+            return None
+        return os.getpid(), stat.st_dev, stat.st_ino
+
+
+def _count(file: sqlite3.Connection) -> int:
+    (keys,) = file.execute("select count(*) from keys where key is not null").fetchone()
+    return int(keys)
+
+
+def _fingerprint(key: bytes) -> bytes:
+    """Tells a key that was lost from bytes that were changed."""
+    return hashlib.blake2b(key, digest_size=4, person=b"daybook-vault").digest()
+
+
+def _bound(head: bytes, subject: str, context: bytes) -> bytes:
+    """What a seal holds for: the parts are of known length, so that no two of them read alike."""
+    name = subject.encode()
+    return b"daybook-vault" + head + len(name).to_bytes(4, "big") + name + context
+
+
+def _require_subject(subject: str) -> None:
+    if not (subject and len(subject) <= LONGEST_SUBJECT and subject.isprintable()):
+        raise BadParameter(
+            f"A subject of {len(subject):,} characters is none.",
+            remedy=f"Pass a pseudonym: 1 to {LONGEST_SUBJECT} printable characters.",
+        )

@@ -1,0 +1,275 @@
+"""What is sealed for a person is readable until their key is destroyed, and by nobody afterwards."""
+
+import multiprocessing
+import os
+import stat
+from datetime import UTC, datetime
+
+import pytest
+
+from daybook.clock import FixedClock
+from daybook.errors import BadParameter, KeyDestroyed, KeyMissing, SealBroken, VaultUnusable
+from daybook.settings import Settings
+from daybook.vault import KeyState, Vault
+
+ADA, BO = "u-" + "a" * 32, "u-" + "b" * 32
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def vault(tmp_path):
+    with_clock = Vault(tmp_path / "keys" / "subjects.sqlite", clock=FixedClock(AT))
+    yield with_clock
+    with_clock.close()
+
+
+def keys_on_disk(vault: Vault) -> list[bytes]:
+    import sqlite3
+
+    with sqlite3.connect(vault.path) as file:
+        return [key for (key,) in file.execute("select key from keys where key is not null order by subject")]
+
+
+def files_of(vault: Vault) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(vault.path.parent.iterdir()))
+
+
+def test_what_is_sealed_opens_under_its_own_subject_and_context_only(vault):
+    """Bytes of any length come back whole; for another subject, another context or one changed byte they do not."""
+    for data in (b"", b"\0", b"Ada Lovelace", os.urandom(70_000)):
+        sealed = vault.seal(ADA, data, context=b"event:1")
+        assert vault.open(ADA, sealed, context=b"event:1") == data
+        assert not data or len(data) < 4 or data not in sealed
+        for context in (b"", b"event:2", b"event:1 "):
+            with pytest.raises(SealBroken, match=ADA):
+                vault.open(ADA, sealed, context=context)
+        with pytest.raises(KeyMissing):
+            vault.open(BO, sealed, context=b"event:1")
+        vault.seal(BO, b"")
+        with pytest.raises(KeyMissing):
+            vault.open(BO, sealed, context=b"event:1")
+
+
+def test_a_seal_says_what_is_wrong_with_it(vault):
+    """Each byte counts: a changed one is a broken seal or a key that is not there, and never other bytes; cut or
+    foreign bytes are no seal."""
+    sealed = vault.seal(ADA, b"Ada")
+    for at in range(len(sealed)):
+        changed = sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :]
+        with pytest.raises(KeyMissing if 1 <= at < 9 else SealBroken):
+            vault.open(ADA, changed)
+    for bytes_ in (b"", b"Ada", sealed[:-1], sealed[:36], sealed + b"\0"):
+        with pytest.raises(SealBroken):
+            vault.open(ADA, bytes_)
+
+
+def test_the_same_bytes_are_never_sealed_alike(vault):
+    """Equal texts cannot be told by their seals."""
+    assert len({vault.seal(ADA, b"yes") for _ in range(50)}) == 50
+
+
+def test_a_destroyed_key_opens_nothing_and_seals_nothing(vault):
+    """Whatever was copied elsewhere is erased with the key; others' keys stay."""
+    old, other = vault.seal(ADA, b"Ada"), vault.seal(BO, b"Bo")
+    assert vault.destroy(ADA) == 1
+    with pytest.raises(KeyDestroyed, match="2026-03-01") as opened:
+        vault.open(ADA, old)
+    with pytest.raises(KeyDestroyed) as asked:
+        vault.seal(ADA, b"again")
+    assert "for good" in str(opened.value) == str(asked.value)
+    assert opened.value.http_status == 410
+    assert vault.open(BO, other) == b"Bo"
+
+
+def test_a_destroyed_key_is_in_no_file(vault):
+    """The key's bytes are overwritten, and beside the file nothing keeps them."""
+    for n in range(300):  # several pages
+        vault.seal(f"u-{n}", b"")
+    vault.seal(ADA, b"")
+    before = set(keys_on_disk(vault))
+    assert len(before) == 301
+    assert all(key in files_of(vault) for key in before)
+    assert vault.destroy(ADA)
+    after = set(keys_on_disk(vault))
+    (gone,) = before - after
+    assert len(after) == 300
+    assert gone not in files_of(vault)
+    assert vault.destroy(*(f"u-{n}" for n in range(300))) == 300
+    assert not any(key in files_of(vault) for key in before)
+
+
+def test_destroying_twice_is_the_same_as_once(vault):
+    """The tombstone keeps the moment of the first time; a subject without a key gets one, too."""
+    vault.seal(ADA, b"")
+    assert [vault.destroy(ADA), vault.destroy(ADA), vault.destroy(BO)] == [1, 0, 0]
+    assert vault.destroyed() == {ADA: AT, BO: AT}
+    later = Vault(vault.path, clock=FixedClock(datetime(2027, 1, 1, tzinfo=UTC)))
+    assert later.destroy(ADA) == 0
+    assert later.destroyed() == {ADA: AT, BO: AT}
+    with pytest.raises(KeyDestroyed):
+        later.seal(BO, b"")
+    later.close()
+
+
+def test_a_renewed_key_opens_nothing_old(vault):
+    """Somebody who comes back is not given their past; a key that is there is left alone."""
+    old = vault.seal(ADA, b"old")
+    vault.destroy(ADA)
+    vault.renew(ADA)
+    new = vault.seal(ADA, b"new")
+    vault.renew(ADA)
+    assert vault.open(ADA, new) == b"new"
+    with pytest.raises(KeyDestroyed):
+        vault.open(ADA, old)
+    assert vault.destroyed() == {}
+    vault.destroy(ADA)
+    with pytest.raises(KeyDestroyed):
+        vault.open(ADA, new)
+
+
+def test_the_state_of_a_subject_is_said(vault):
+    """None, kept or destroyed, with its moments and how many keys there were."""
+    assert vault.state(ADA) == KeyState(state="none")
+    assert not vault.path.exists()
+    vault.seal(ADA, b"")
+    assert vault.state(ADA) == KeyState(state="kept", generation=1, made_at=AT)
+    vault.destroy(ADA)
+    assert vault.state(ADA) == KeyState(state="destroyed", generation=1, made_at=AT, destroyed_at=AT)
+    vault.renew(ADA)
+    assert vault.state(ADA) == KeyState(state="kept", generation=2, made_at=AT)
+    vault.destroy(BO)
+    assert vault.state(BO).generation == 0
+    vault.renew(BO)
+    assert vault.state(BO) == KeyState(state="kept", generation=1, made_at=AT)
+
+
+def test_another_vault_never_opens_what_this_one_sealed(vault, tmp_path):
+    """A lost vault is said to be lost: its bytes are not called changed, and no key is made by looking."""
+    sealed = vault.seal(ADA, b"Ada")
+    other = Vault(tmp_path / "other.sqlite")
+    with pytest.raises(KeyMissing, match=r"other\.sqlite"):
+        other.open(ADA, sealed)
+    assert not other.path.exists()
+    other.seal(ADA, b"")
+    with pytest.raises(KeyMissing, match="backup"):
+        other.open(ADA, sealed)
+    other.close()
+
+
+def _seal_in_a_child(path, subject, pipe):
+    vault = Vault(path)
+    sealed = vault.seal(subject, b"from a child")
+    pipe.send(sealed)
+    pipe.recv()
+    try:
+        vault.open(subject, sealed)
+    except KeyDestroyed:
+        pipe.send("destroyed")
+
+
+def test_several_processes_share_one_key_and_see_it_destroyed(vault):
+    """Four processes that begin at once have one key between them; one destroyed here is gone there at once."""
+    context = multiprocessing.get_context("fork")
+    vault.seal(BO, b"")  # the parent's connection is open when the children are forked
+    pipes, children = [], []
+    for _ in range(4):
+        here, there = context.Pipe()
+        child = context.Process(target=_seal_in_a_child, args=(vault.path, ADA, there))
+        child.start()
+        pipes.append(here)
+        children.append(child)
+    assert {vault.open(ADA, pipe.recv()) for pipe in pipes} == {b"from a child"}
+    assert vault.state(ADA).generation == 1
+    vault.destroy(ADA)
+    for pipe in pipes:
+        pipe.send("look")
+    assert [pipe.recv() for pipe in pipes] == ["destroyed"] * 4
+    for child in children:
+        child.join()
+
+
+def test_a_vault_used_before_a_fork_is_used_after_it(vault):
+    """The child opens a connection of its own: SQLite's must not cross a fork."""
+    sealed = vault.seal(ADA, b"Ada")
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    child = context.Process(target=lambda: there.send((vault.open(ADA, sealed), vault.destroy(ADA))))
+    child.start()
+    assert here.recv() == (b"Ada", 1)
+    child.join()
+    with pytest.raises(KeyDestroyed):
+        vault.open(ADA, sealed)
+
+
+def test_a_restored_vault_is_seen_by_who_has_the_old_one_open(vault, tmp_path):
+    """The file that is there now counts, not the one that was opened."""
+    sealed = vault.seal(ADA, b"Ada")
+    backup = tmp_path / "backup.sqlite"
+    assert vault.copy(backup) == 1
+    vault.destroy(ADA)
+    backup.replace(vault.path)
+    assert vault.open(ADA, sealed) == b"Ada"
+
+
+def test_a_copy_is_whole_and_its_owners_alone(vault, tmp_path):
+    """It opens what the vault opens, has its tombstones, and is never written over a file."""
+    sealed = vault.seal(ADA, b"Ada")
+    vault.destroy(BO)
+    path = tmp_path / "copy.sqlite"
+    assert vault.copy(path) == 1
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    copy = Vault(path)
+    assert copy.open(ADA, sealed) == b"Ada"
+    assert copy.destroyed() == {BO: AT}
+    copy.close()
+    with pytest.raises(FileExistsError):
+        vault.copy(path)
+
+
+def test_the_file_and_its_folder_are_their_owners_alone(vault):
+    """Mode 0600 in a folder of 0700, whatever the umask."""
+    before = os.umask(0)
+    try:
+        vault.seal(ADA, b"")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(vault.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(vault.path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("subject", ["", "u" * 201, "a\nb", "\ud800", "a\0b"])
+def test_a_subject_that_is_none_is_refused_without_being_repeated(vault, subject):
+    """Nothing is entered for it, by no method."""
+    for method in (lambda: vault.seal(subject, b""), lambda: vault.open(subject, b""), lambda: vault.destroy(subject),
+                   lambda: vault.renew(subject), lambda: vault.state(subject)):  # fmt: skip
+        with pytest.raises(BadParameter, match=f"{len(subject)} characters"):
+            method()
+    assert not vault.path.exists()
+    assert vault.open("u" * 200, vault.seal("u" * 200, b"long")) == b"long"
+
+
+def test_too_much_at_once_is_refused(vault):
+    """The limit is 64 MiB, exactly."""
+    with pytest.raises(BadParameter, match="67,108,865"):
+        vault.seal(ADA, bytes((64 << 20) + 1))
+    assert len(vault.seal(ADA, bytes(64 << 20))) == (64 << 20) + 9 + 12 + 16
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, but long enough to be one" * 30, None])
+def test_a_file_that_is_no_vault_is_said_to_be_none(tmp_path, content):
+    """It is neither written over nor taken for an empty one."""
+    path = tmp_path / "keys.sqlite"
+    path.write_bytes(content) if content else path.mkdir()
+    vault = Vault(path)
+    for method in (lambda: vault.seal(ADA, b""), lambda: vault.state(ADA), lambda: vault.destroy(ADA), vault.destroyed):
+        with pytest.raises(VaultUnusable, match=r"keys\.sqlite") as caught:
+            method()
+        assert caught.value.http_status == 503
+    assert content is None or path.read_bytes() == content
+
+
+def test_the_vaults_place_is_a_setting(tmp_path):
+    """In the home's folder of keys, or wherever it is said to be."""
+    env = {"DAYBOOK_HOME": str(tmp_path)}
+    assert Settings.from_env(env).vault == tmp_path / "keys" / "subjects.sqlite"
+    assert Settings.from_env({**env, "DAYBOOK_VAULT": "/elsewhere/v.sqlite"}).vault.as_posix() == "/elsewhere/v.sqlite"
