@@ -1,0 +1,78 @@
+"""What names a person or a machine on a network: e-mail, URL, IP and MAC addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from daybook.pii.shapes import Pattern, always, contains, word_before
+
+EMAIL = Pattern(
+    "email",
+    re.compile(
+        r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@"
+        r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9-]{1,63}){0,8}\.[A-Za-z]{2,24}\b"
+    ),
+    always(1.0),
+    contains("@"),
+)
+URL = Pattern(
+    "url",
+    re.compile(
+        r"(?<![A-Za-z0-9@.])(?:(?:https?|ftp|wss?)://|www\.)(?=[A-Za-z0-9\[])[^\s<>\"'`{}|\\^]{2,2000}"
+        r"(?<![.,;:!?)\]*_])",
+        re.IGNORECASE,
+    ),
+    always(0.6),
+    contains("://", "www.", "WWW."),
+)
+
+_SOFTWARE = re.compile(
+    r"\b(?:version|release|firmware|build|section|chapter|clause|figure|table|upgrade[ds]?|ver|rev|schema|assembly"
+    r"|driver|kernel|patch)\b"
+)
+
+
+def _address(text: str, start: int, end: int) -> float:
+    """An address, with a zone or a prefix's length or without. `::` alone says nothing, and neither do letters alone
+    (`dead::beef` is a name in C++) or a number before it (`10::`). Four numbers that a version's word precedes are a
+    version."""
+    bare, _, prefix = text[start:end].partition("/")
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        return 0.0
+    if ":" not in bare:
+        reserved = bare.startswith("0.") and bare != "0.0.0.0"  # noqa: S104  # a text, nothing is bound
+        product = start > 1 and text[start - 1] == "/" and text[start - 2].isalpha()
+        return 0.0 if reserved or product or word_before(text, start, _SOFTWARE) else 0.95
+    if "::" not in bare:
+        return 0.95
+    groups = [group for group in bare.partition("%")[0].split(":") if group]
+    named = any(character.isdigit() for group in groups for character in group)
+    known = named and (len(groups) > 1 or bare.startswith("::") or bool(prefix) or address.is_link_local)
+    return 0.95 if known else 0.0
+
+
+IPV4 = Pattern("ip", re.compile(r"\d(?<![\w.]\d)\d{0,2}\.(?:\d{1,3}\.){2}\d{1,3}(?!\w|\.\d)"), _address, contains("."))
+IPV6 = Pattern(
+    "ip",
+    re.compile(
+        r"(?<![\w:.])(?:[0-9a-fA-F]{1,4})?(?::[0-9a-fA-F]{0,4}){1,6}:(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)"
+        # An address in colons, never within a word (`std::vector`) or a subscript (`row[::2]`).
+        r"|(?<![\w:.])(?<!\w\[)(?:[0-9a-fA-F]{1,4})?(?::[0-9a-fA-F]{0,4}){2,8}"
+        r"(?:%\w{1,15})?(?:/\d{1,3})?(?!\w|:[\w:])"
+    ),
+    _address,
+    re.compile(":[0-9a-fA-F]{0,4}[:.]").search,
+    whole=False,
+)
+MAC = Pattern(
+    "mac",
+    re.compile(
+        r"[0-9A-Fa-f]{2}(?<![\w:.-]..)(?:([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}"
+        r"|[0-9A-Fa-f]{2}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w]|[:.-]\w)"
+    ),
+    lambda text, start, end: 0.9 if re.search("[0-9]", text[start:end]) and len(set(text[start:end])) > 2 else 0.0,
+    re.compile("[0-9a-fA-F](?:[:-][0-9a-fA-F]{2}[:-]|[.][0-9a-fA-F]{4}[.])").search,
+)
