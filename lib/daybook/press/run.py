@@ -20,7 +20,7 @@ from typing import Any
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BookError, KernelMissing, PressError, RunFailed, RunTimedOut
 from daybook.ports import Books
-from daybook.press import sidecar
+from daybook.press import manifest, sidecar
 from daybook.press.execution import runner, terminate, workdir
 from daybook.press.execution.execute import Spec
 from daybook.press.execution.runner import Progress, RunOutcome
@@ -192,6 +192,8 @@ def _conclude(
             reports=context.settings.reports,
             findings=findings,
             scrubber=context.scrubber,
+            home=context.settings.home,
+            facts=manifest.facts(context.book, ended),
             readers=context.settings.readers,
         )
     except PressError as error:  # the folder stays: the next run publishes it

@@ -63,7 +63,8 @@ def enter(settings, book):
             notebook = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
             outcome = RunOutcome(state=state)
             scrubber = Scrubber()
-            run = publish.publish(notebook, run, outcome, reports=settings.reports, findings=told, scrubber=scrubber)
+            files = {"reports": settings.reports, "home": settings.home, "facts": {}}
+            run = publish.publish(notebook, run, outcome, findings=told, scrubber=scrubber, **files)
         book.append(run)
         for one in told:
             book.append(Finding(id=new_id(), run_id=run.id, at=NOON, **one))

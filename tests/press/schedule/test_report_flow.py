@@ -119,7 +119,8 @@ def test_a_report_made_before_its_day_was_over_is_not_what_done_means(settings: 
             parameters=parameters, window_start=end - timedelta(days=1), window_end=end,
         )  # fmt: skip
         notebook: dict[str, Any] = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-        publish.publish(notebook, run, RunOutcome(state="completed"), reports=folder, findings=[], scrubber=Scrubber())
+        files = {"reports": folder, "home": folder / ".home", "facts": {}}
+        publish.publish(notebook, run, RunOutcome(state="completed"), findings=[], scrubber=Scrubber(), **files)
         return completed(folder, "costs", date(2026, 11, 20), parameters=parameters) is not None
 
     early = end - timedelta(seconds=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +21,7 @@ from urllib.parse import quote
 
 from daybook.errors import BookError, ReportUnwritable
 from daybook.ports import Books
-from daybook.press import sidecar
+from daybook.press import manifest, sidecar
 from daybook.press.execution import workdir
 from daybook.press.publishing import publish, render, reports, standing
 from daybook.press.publishing.standing import Verdict, as_of, made_up, verdict
@@ -45,6 +46,8 @@ class ReportEntry:
     """Relative to the reports folder; None where no page was published."""
     findings: tuple[Mapping[str, Any], ...]
     verdict: Verdict | None = None
+    changed: str | None = None
+    """What of it is not what was published; None where nothing was found."""
 
     @property
     def made_up(self) -> str:
@@ -153,5 +156,21 @@ def _entry(folder: Path, run: Run, findings: tuple[Mapping[str, Any], ...], home
     link = quote(page.as_posix()) if page is not None and (folder / page).is_file() else None
     shown = [Scrubber().finding(finding) for finding in findings]
     return ReportEntry(
-        run=run, state=state, link=link, findings=standing.headlines(run.notebook, shown), verdict=verdict(shown)
+        run=run,
+        state=state,
+        link=link,
+        findings=standing.headlines(run.notebook, shown),
+        verdict=verdict(shown),
+        changed=_changed(folder / run.report, shown) if run.report else None,
     )
+
+
+def _changed(report: Path, findings: list[dict[str, Any]]) -> str | None:
+    """What the record beside the report says against it."""
+    try:
+        raw = report.with_suffix(".json").read_bytes()
+        return manifest.differs(json.loads(raw), raw, findings)
+    except OSError:
+        return None  # whoever took it away took the report
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "record changed"

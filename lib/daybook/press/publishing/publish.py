@@ -7,7 +7,6 @@ reports/<word>/<logical date>/<run id>.ipynb   the notebook as it was executed
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from typing import Any
 
 from daybook import atomic
 from daybook.errors import ReportUnwritable
-from daybook.press import sidecar
+from daybook.press import manifest, sidecar
 from daybook.press.execution.runner import RunOutcome
 from daybook.press.notebook import digests, notebooks
 from daybook.press.notebook.parameters import INJECTED, tags
@@ -59,9 +58,12 @@ def publish(
     reports: Path,
     findings: Sequence[Mapping[str, Any]],
     scrubber: Scrubber,
+    home: Path,
+    facts: Mapping[str, Any],
     readers: Readers = "owner",
 ) -> Run:
-    """Write the three files, for `readers`; returns the run with its report's path and digest.
+    """Write the three files, for `readers`; returns the run with its report's path and digest. `facts`: what else the
+    record says (`manifest.facts`); it is signed with the key of `home`.
 
     The sidecar comes last: where it is, the other two are. Raises ReportUnwritable, and leaves no file
     that is only partly written.
@@ -75,7 +77,7 @@ def publish(
     executed = scrubber.notebook(_stamped(notebook, run, outcome))
     text = notebooks.text_of(executed)
     run = replace(run, output_digest=digests.of_bytes(text.encode()))
-    page = render.page(executed, run, findings, outcome)
+    page = render.page(executed, run, findings, outcome, trail=facts.get("trail"))
     record = {
         "daybook": 1,
         "run": sidecar.to_dict(run),
@@ -87,17 +89,17 @@ def publish(
             "findings": digests.of_value(list(findings)),
             "lock": run.lock_digest,
         },
-        "cells": {"started": outcome.cell, "of": outcome.cells},
+        "cells": {"started": outcome.cell, "of": outcome.cells, "digests": manifest.cells(executed)},
         "findings": list(findings),
         "secrets_removed": text.count(REMOVED),
+        **facts,
     }
     try:
         for at in (reports, reports / run.notebook, folder):
             open_folder(at, readers)
         write(folder / f"{run.id}.ipynb", text.encode(), readers=readers)
         write(folder / f"{run.id}.html", page.encode(), readers=readers)
-        text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-        write(folder / f"{run.id}.json", text.encode(), readers=readers)
+        write(folder / f"{run.id}.json", manifest.encode(manifest.sign(home, record)), readers=readers)
     except OSError as error:
         raise _unwritable(folder, error, before=False) from error
     return run

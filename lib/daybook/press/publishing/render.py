@@ -39,8 +39,15 @@ STATES = {
 }
 
 
-def page(notebook: Mapping[str, Any], run: Run, findings: Sequence[Mapping[str, Any]], outcome: RunOutcome) -> str:
-    """The report's page. `notebook` must be scrubbed already."""
+def page(
+    notebook: Mapping[str, Any],
+    run: Run,
+    findings: Sequence[Mapping[str, Any]],
+    outcome: RunOutcome,
+    *,
+    trail: Mapping[str, Any] | None = None,
+) -> str:
+    """The report's page. `notebook` must be scrubbed already. `trail`: the last entry of the trail by then."""
     return (
         environment()
         .get_template("report.html.j2")
@@ -52,6 +59,7 @@ def page(notebook: Mapping[str, Any], run: Run, findings: Sequence[Mapping[str, 
             findings=findings,
             tiles=standing.headlines(run.notebook, findings),
             outcome=outcome,
+            trail=trail,
             verdict=standing.verdict(findings),
             made_up=standing.made_up(run),
             as_of=standing.as_of(run),

@@ -1,0 +1,260 @@
+"""`daybook verify REPORT`: whether a published report is still what was published, and what of it can be made again.
+
+    verify(path, settings=settings, book=book)      path: the report's .ipynb, .html or .json
+
+Each part of the report has an answer of its own: proven, changed (and where), or cannot tell (and why). The files
+themselves must be proven, by the record's signature; the rest is what can be recomputed on this machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Literal
+
+from daybook.audit import seals, signing
+from daybook.errors import BadParameter, BookError, SettingsError
+from daybook.ports import Rows
+from daybook.press import manifest, sidecar
+from daybook.press.execution.runner import RunOutcome
+from daybook.press.notebook import digests, notebooks
+from daybook.records import Run
+from daybook.settings import Settings
+
+State = Literal["proven", "changed", "cannot tell"]
+CORE = ("record", "signature", "notebook", "page")
+"""What must be proven; of the rest it is enough that nothing is changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    part: str
+    state: State
+    words: str
+    """Where it is changed, why it cannot be told, or what proves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    path: Path
+    answers: tuple[Answer, ...]
+
+    @property
+    def state(self) -> State:
+        states = {answer.part: answer.state for answer in self.answers}
+        if "changed" in states.values():
+            return "changed"
+        return "proven" if all(states.get(part) == "proven" for part in CORE) else "cannot tell"
+
+
+def verify(path: Path, *, settings: Settings, book: Rows | None, trusted: frozenset[str] | None = None) -> Verification:
+    """Every part of the report at `path`, which may be any of its three files. `trusted`: public keys whose signature
+    counts; by default those that this home trusts. Raises BadParameter where there is no report."""
+    record_path = path.with_suffix(".json")
+    if path.suffix not in {".ipynb", ".html", ".json"} or not path.with_suffix(".ipynb").parent.is_dir():
+        raise BadParameter(f"{path} is no report.", remedy="Name a report's .ipynb, .html or .json.")
+    try:
+        raw = record_path.read_bytes()
+        record = json.loads(raw)
+        run = sidecar.run_from_dict(record["run"])
+        stated: Mapping[str, Any] = dict(record["digests"])
+    except FileNotFoundError:
+        if not path.exists():
+            raise BadParameter(f"There is no report at {path}.", remedy="See what there is: daybook reports") from None
+        return Verification(path, (Answer("record", "changed", f"{record_path.name} is gone"),))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        words = f"{record_path.name} is no record of a run ({type(error).__name__})"
+        return Verification(path, (Answer("record", "changed", words),))
+    answers = [
+        _record(record, raw),
+        _signature(record, trusted or signing.trusted(settings.home)),
+        *_files(record_path, record, run, stated),
+        _findings(record, run, book),
+        _data(record, run, book),
+        *_origins(settings, run),
+        _sealed(settings, record_path),
+    ]
+    return Verification(path, tuple(answers))
+
+
+def _record(record: Mapping[str, Any], raw: bytes) -> Answer:
+    """The record's bytes are those that its content is written as: an added blank is a change, too."""
+    expected = manifest.encode(record)
+    if raw == expected:
+        return Answer("record", "proven", "its bytes are as they are written")
+    line, text = _first_difference(expected.decode(), raw.decode(errors="replace"))
+    return Answer("record", "changed", f"line {line} is not as it was written: {text}")
+
+
+def _signature(record: Mapping[str, Any], trusted: frozenset[str]) -> Answer:
+    signer = str(record.get("signer"))
+    answers: Mapping[signing.Signature, tuple[State, str]] = {
+        "good": ("proven", f"signed by {signer}"),
+        "broken": ("changed", "the record is not what was signed"),
+        "missing": ("cannot tell", "it is not signed: it was made before reports were, or the signature was taken off"),
+        "stranger": ("cannot tell", f"it is signed by {signer}, whom nobody here trusts; name it with --signer"),
+    }
+    return Answer("signature", *answers[signing.check(record, trusted)])
+
+
+def _files(record_path: Path, record: Mapping[str, Any], run: Run, stated: Mapping[str, Any]) -> Iterator[Answer]:
+    notebook_path, page_path = record_path.with_suffix(".ipynb"), record_path.with_suffix(".html")
+    text = notebook_path.read_bytes() if notebook_path.is_file() else None
+    executed: dict[str, Any] | None = None
+    if text is None:
+        yield Answer("notebook", "changed", f"{notebook_path.name} is gone")
+    elif digests.of_bytes(text) == stated.get("notebook"):
+        executed = _notebook(text)
+        yield Answer("notebook", "proven", str(stated["notebook"]))
+    else:
+        yield Answer("notebook", "changed", _changed_cells(text, record))
+    page = page_path.read_bytes() if page_path.is_file() else None
+    if page is None:
+        yield Answer("page", "changed", f"{page_path.name} is gone")
+    elif digests.of_bytes(page) == stated.get("page"):
+        yield Answer("page", "proven", str(stated["page"]))
+    else:
+        yield Answer("page", "changed", _changed_page(page, executed, run, record))
+    if executed is None:
+        yield Answer("source", "cannot tell", "the executed notebook is not what was published")
+        return
+    source, parameters = digests.of_source(executed), digests.of_value(dict(run.parameters))
+    if record.get("secrets_removed"):
+        yield Answer("source", "cannot tell", "secrets were cut out of the executed notebook")
+    else:
+        same = source == stated.get("source") == run.source_digest
+        yield Answer("source", "proven" if same else "changed", source if same else "its cells are not the source's")
+    same = parameters == stated.get("parameters")
+    yield Answer("parameters", "proven" if same else "changed", parameters if same else "they are not those of the run")
+
+
+def _changed_cells(text: bytes, record: Mapping[str, Any]) -> str:
+    """Which cells are not those of the record."""
+    try:
+        now = manifest.cells(_notebook(text))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "it is no notebook any more"
+    then = record.get("cells", {}).get("digests")
+    if not isinstance(then, list):
+        return "its bytes are others; the record has no digests of its cells"
+    words = []
+    for number, (before, after) in enumerate(zip_longest(then, now), 1):
+        if before is None or after is None:
+            words.append(f"cell {number} was {'added' if before is None else 'removed'}")
+        elif before != after:
+            parts = [name for name in ("id", "source", "outputs") if before.get(name) != after.get(name)]
+            words.append(f"cell {number} ({after.get('id')}): {' and '.join(parts)}")
+    return "; ".join(words[:20]) or "its cells are the same; something around them is not"
+
+
+def _notebook(text: bytes) -> dict[str, Any]:
+    """The notebook in a file, its texts whole. Raises ValueError, KeyError, TypeError or AttributeError for none."""
+    import nbformat
+
+    read: dict[str, Any] = nbformat.v4.reads(text.decode())  # type: ignore[no-untyped-call]  # has no types
+    return read
+
+
+def _changed_page(page: bytes, executed: dict[str, Any] | None, run: Run, record: Mapping[str, Any]) -> str:
+    """The first line that differs from the page made again, where it can be made again."""
+    if executed is None:
+        return "its bytes are others"
+    from daybook.press.publishing import render
+
+    cells = record.get("cells", {})
+    state: Any = run.state if run.state != "running" else "failed"
+    outcome = RunOutcome(state=state, cell=cells.get("started", 0), cells=cells.get("of", 0))
+    again = render.page(executed, run, record.get("findings", []), outcome, trail=record.get("trail"))
+    if digests.of_bytes(again.encode()) != record["digests"].get("page"):
+        return "its bytes are others; this version of Daybook makes another page, so where cannot be told"
+    line, text = _first_difference(again, page.decode(errors="replace"))
+    return f"line {line}: {text}"
+
+
+def _first_difference(before: str, after: str) -> tuple[int, str]:
+    for number, (then, now) in enumerate(zip_longest(before.splitlines(), after.splitlines(), fillvalue=""), 1):
+        if then != now:
+            at = next((i for i, pair in enumerate(zip_longest(then, now)) if pair[0] != pair[1]), 0)
+            start = max(0, at - 20)
+            return number, f"{then[start : at + 20]!r} is now {now[start : at + 20]!r}"
+    return max(1, after.count("\n") + 1), "the ends of its lines are others"
+
+
+def _findings(record: Mapping[str, Any], run: Run, book: Rows | None) -> Answer:
+    """The record's findings against its own digest, and against the book's."""
+    listed = record.get("findings", [])
+    if digests.of_value(list(listed)) != record["digests"].get("findings"):
+        return Answer("findings", "changed", "the record's findings are not those of its digest")
+    if book is None:
+        return Answer("findings", "cannot tell", "the book is not here; the record's own are whole")
+    columns = ", ".join(sidecar.FINDING)
+    try:
+        rows = book.rows(f"select {columns} from findings where run_id = :run order by name", {"run": run.id})  # noqa: S608 - our own column names
+        known = rows or book.rows("select id from runs where id = :run", {"run": run.id})
+    except BookError as error:
+        return Answer("findings", "cannot tell", f"the book cannot be read: {error.message}")
+    if not known:
+        return Answer("findings", "cannot tell", "this book does not know the run")
+    differing = manifest.other_findings(listed, rows)
+    if differing:
+        return Answer("findings", "changed", f"the book has others under: {', '.join(differing[:10])}")
+    return Answer("findings", "proven", f"the book has the same {len(rows)}")
+
+
+def _data(record: Mapping[str, Any], run: Run, book: Rows | None) -> Answer:
+    then = record.get("data")
+    if then is None:
+        return Answer("data window", "cannot tell", "the report is not about days of the book, or does not say")
+    now = manifest.data(book, run) if book is not None else None
+    if now is None:
+        return Answer("data window", "cannot tell", "the book is not here")
+    if now == then:
+        return Answer("data window", "proven", f"{now['calls']} calls, {now['cost'] or 'no'} USD, as then")
+    words = (
+        f"{then['calls']} calls and {then['cost'] or 'no'} USD then, {now['calls']} and {now['cost'] or 'no'} USD now"
+    )
+    if int(now["calls"]) > int(then["calls"]):
+        return Answer("data window", "cannot tell", f"{words}: calls came later; daybook audit verify says which")
+    return Answer("data window", "changed", f"{words}; daybook audit verify says which")
+
+
+def _origins(settings: Settings, run: Run) -> Iterator[Answer]:
+    """What the run started from, as it is on this machine now. That it is another by now is no change of the report."""
+    from daybook import prices
+
+    source = settings.root / "notebooks" / f"{run.notebook}.ipynb"
+    try:
+        now = digests.of_source(notebooks.load(settings.root, run.notebook)) if source.is_file() else None
+    except (SettingsError, BadParameter, ValueError, KeyError):
+        now = None
+    pairs = (
+        ("project's notebook", run.source_digest, now),
+        ("lock file", run.lock_digest, digests.of_file(settings.root / "requirements.lock")),
+        ("price book", run.price_book, prices.version()),
+        ("commit", run.git_commit, digests.commit(settings.root)),
+    )
+    for part, then, here in pairs:
+        if then is None or here is None:
+            yield Answer(part, "cannot tell", "the run noted none" if then is None else "there is none here")
+        elif then == here and not then.endswith("+dirty"):
+            yield Answer(part, "proven", then)
+        else:
+            yield Answer(part, "cannot tell", f"it was {then}" + ("" if then == here else f", here it is {here}"))
+
+
+def _sealed(settings: Settings, record_path: Path) -> Answer:
+    try:
+        name = record_path.resolve().relative_to(settings.reports.resolve()).as_posix()
+        sealed = [seal for seal in seals.load(settings.home) if name in seal.document["reports"]]
+    except (ValueError, SettingsError):
+        return Answer("seal", "cannot tell", "no seal of this home can have it")
+    if not sealed:
+        return Answer("seal", "cannot tell", "no seal has it yet")
+    stated, now = sealed[0].document["reports"][name], digests.of_bytes(record_path.read_bytes())
+    number = sealed[0].number
+    return Answer(
+        "seal", *(("proven", f"seal {number}") if stated == now else ("changed", f"not that of seal {number}"))
+    )
