@@ -90,7 +90,7 @@ def verify_chain(book: TrailBook, *, gaps: Mapping[int, int] | None = None, mark
     witness = witnessed(book.home, verdict.book)
     seq, link = 0, GENESIS
     seen: Counter[str] = Counter()
-    for number, event, digest_text, link_text, key, row in _entries(book):
+    for number, event, digest_text, link_text, key, row in entries(book):
         where = f"entry {number}"
         if number <= seq:
             verdict.problems.append(Problem("inserted", where, f"this number is there twice, {event} is one of them"))
@@ -145,7 +145,7 @@ def _is_digest(text: str) -> bool:
     return len(text) == 64 and not set(text) - set("0123456789abcdef")
 
 
-def _entries(book: TrailBook) -> Iterator[tuple[int, str, str, str, str, tuple[Any, ...] | None]]:
+def entries(book: TrailBook) -> Iterator[tuple[int, str, str, str, str, tuple[Any, ...] | None]]:
     """Every entry of the chain in order, with its event's row, None where that is gone."""
     columns = canonical.columns(book.store.dialect, of="e")
     query = (

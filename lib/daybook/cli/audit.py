@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -117,3 +118,22 @@ def _show(verdict: Verdict) -> None:
         click.echo(f"  late: {n:,} {table} came after their day was sealed; the next seal has them")
     for note in verdict.notes:
         click.echo(f"  {note}")
+
+
+@audit.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--reason", help="Why it is taken out; entered in the trail.")
+@_with_book
+def export(settings: Settings, book: Book, *, path: Path, reason: str | None) -> None:
+    """Write the whole trail with its seals to PATH, for a stranger to check with audit/verify.py.
+
+    \b
+    Example:
+      daybook audit export trail.jsonl --reason "audit of 2026"
+      python audit/verify.py trail.jsonl --signer 1dbee3bab2e72edd2fe4909b4d98c1e9b3fb9cf46302e4bb249eec4eec087b88
+    """
+    from daybook.audit.export import export as write
+    from daybook.audit.signing import public_key
+
+    n = write(book, path, actor=user(), reason=reason)
+    click.echo(f"{n:,} entries are in {path}. It is signed by {public_key(settings.home)}")
