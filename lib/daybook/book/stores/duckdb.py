@@ -65,6 +65,40 @@ class DuckStore:
             finally:
                 connection.close()
 
+    def rewrite(self) -> None:
+        """Write the file anew with what is in it now, and nothing else: deleted rows stay in a DuckDB file through
+        every checkpoint and vacuum. Whoever reads or drains waits meanwhile, and finds the new file afterwards."""
+        deadline = time.monotonic() + self._patience
+        fresh = self.path.with_name(f".{self.path.name}-{new_id()}")
+        with locks.alone(self.path, deadline=deadline, patience=self._patience):
+            if not self.path.exists():
+                return
+            connection = self._connect(deadline, read_only=False)
+            try:
+                connection.execute("checkpoint")
+                name = str(fresh).replace("'", "''")
+                connection.execute(f"attach '{name}' as fresh")
+                ((here,),) = connection.execute("select current_database()").fetchall()
+                connection.execute(f'copy from database "{here}" to fresh')
+                connection.execute("checkpoint fresh")
+                connection.execute("detach fresh")
+                connection.close()
+                fresh.chmod(0o600)
+                _sync(fresh)
+                fresh.replace(self.path)
+                _sync(self.path.parent)
+                self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
+            except (duckdb.Error, OSError) as error:
+                raise self._broken(error) from error
+            finally:
+                connection.close()
+                for path in (fresh, fresh.with_name(fresh.name + ".wal")):
+                    path.unlink(missing_ok=True)
+
+    def files(self) -> list[Path]:
+        """The files that the book is in."""
+        return [path for path in (self.path, self.path.with_name(self.path.name + ".wal")) if path.exists()]
+
     def _create(self) -> None:
         """An empty book, its owner's only, there whole or not at all: one that a full disk cut short could never be
         opened again."""
@@ -114,6 +148,14 @@ class DuckStore:
 
     def size(self) -> int | None:
         return self.path.stat().st_size if self.path.exists() else None
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class DuckWriter:

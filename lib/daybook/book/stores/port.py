@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from daybook.book.entry import Entry
@@ -92,6 +93,13 @@ class Store(Protocol):
 
     def reading(self) -> contextlib.AbstractContextManager[ReadSession]:
         """Open for one query. Raises BookLocked, BookUnreachable."""
+
+    def rewrite(self) -> None:
+        """Write the book anew with the rows that are in it now, so that none of the bytes of deleted ones is left in
+        its files. Raises BookLocked, BookUnreachable; the book is then as it was."""
+
+    def files(self) -> list[Path]:
+        """The files on this machine that the book is in."""
 
     def presence(self) -> object:
         """Changes when the book is another one than before; None where that cannot be seen."""

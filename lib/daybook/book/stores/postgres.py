@@ -11,10 +11,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import psycopg
+from psycopg import sql
 from psycopg.types.string import TextLoader
 
 from daybook.book.entry import Entry
@@ -83,6 +85,18 @@ class PostgresStore:
 
     def _why(self, error: Exception) -> str:
         return self._address.conceal(" ".join(str(error).split()))[:300] or type(error).__name__
+
+    def rewrite(self) -> None:
+        """Write every table anew with what is in it now, and nothing else. The write-ahead log, replicas and base
+        backups keep what was for as long as the server's own settings say; nothing here can change that."""
+        with self._connected() as connection:
+            tables = connection.execute("select tablename from pg_tables where schemaname = current_schema()")
+            for (table,) in tables.fetchall():
+                connection.execute(sql.SQL("vacuum (full, analyze) {}").format(sql.Identifier(table)))
+
+    def files(self) -> list[Path]:
+        """Its files are the server's."""
+        return []
 
     def presence(self) -> object:
         return None

@@ -1,0 +1,404 @@
+"""Erasing a person everywhere, in steps that can be taken up again, and proving that nothing is left.
+
+    erasures = Erasures(settings, book, vault, clock)
+    erasures.plan("ada@example.com").to_dict()                        what would happen; nothing does
+    erasures.execute("ada@example.com", by="dpo", identity_check="passport seen", reason="request of 3 March")
+
+    hosted    files that were uploaded to a provider: deleted there, first, because that can fail
+    files     training sets, caches of texts, reports, exports and backups: all files are searched
+    cache     the endpoint's answers
+    book      one transaction, then the file is written anew
+    journal   lines that are in the book already
+    proof     everything is searched again, for the pseudonym, the name and every piece of what was said
+    key       the person's key is destroyed: what was sealed under it, wherever it was copied, is erased
+    paper     the certificate, signed
+
+After each step the state is on the disk. What tells of the person is kept meanwhile under the person's own key, so that
+it is gone when the key is. A step that fails leaves the state as it is, and `execute` goes on from there.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import secrets
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from daybook import atomic
+from daybook.audit import signing
+from daybook.audit.trail import Trail, reference
+from daybook.book import Book
+from daybook.clock import Clock, SystemClock
+from daybook.errors import BadParameter, DaybookError, GateNotMet
+from daybook.rights import backups
+from daybook.rights.people import Identity, identify
+from daybook.rights.places.answers import Answers
+from daybook.rights.places.book_rows import BookRows
+from daybook.rights.places.files import OWN, Files
+from daybook.rights.places.hosted import HostedFiles
+from daybook.rights.places.journal_files import JournalFiles
+from daybook.rights.places.port import Holding, Person, Place
+from daybook.rights.standing import Standing
+from daybook.rights.traces import LEAST_NAME, Search, Traces
+from daybook.settings import Settings
+from daybook.vault import Vault
+
+STEPS = ("hosted", "files", "cache", "book", "journal", "proof", "key", "paper")
+FORMAT = "daybook erasure 1"
+_KEPT_TEXT = 32 << 20
+"""Bytes of what was said that are kept, sealed, between two attempts."""
+_ID = re.compile(r"er-[0-9a-f]{12}")
+_ALWAYS = (
+    "A disk keeps blocks that files gave back until it uses them again.",
+    "A person's words are found where 63 bytes of them stand together; a shorter excerpt may not be.",
+)
+_POSTGRES = (
+    "The database's write-ahead log, replicas, base backups and dead file blocks are the server's: they keep what was "
+    "until its own settings let it go. Every row was written anew (VACUUM FULL), and every column was searched."
+)
+
+
+class ErasureIncomplete(DaybookError):
+    """Something of the person is still there."""
+
+    http_status = 409
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is held on a person, and what would become of it."""
+
+    reference: str
+    holdings: tuple[Holding, ...]
+    hold: Mapping[str, Any] | None = None
+    """The legal hold that forbids it."""
+    unreachable: tuple[str, ...] = ()
+    """Backups that are not there now: the erasure is done in them when one of them is restored."""
+
+    @property
+    def empty(self) -> bool:
+        return all(holding.action == "keep" for holding in self.holdings)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "subject": self.reference,
+            "status": "nothing held" if self.empty else "on hold" if self.hold else "can be erased",
+            "holdings": [holding.to_dict() for holding in self.holdings],
+            "legal_hold": self.hold,
+            "unreachable_backups": list(self.unreachable),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """How far one is. It names nobody."""
+
+    id: str
+    reference: str
+    by: str
+    identity_check: str
+    reason: str
+    asked_at: str
+    plan: tuple[Mapping[str, Any], ...]
+    steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Step → when it was done, and how many things it did."""
+    proof: Mapping[str, Any] | None = None
+    failed: str | None = None
+    """Why the last attempt went no further."""
+    traces: str | None = None
+    """What tells of the person, sealed under the person's key."""
+
+    @property
+    def done(self) -> bool:
+        return "paper" in self.steps
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    status: str
+    """`erased`, or `nothing held`."""
+    certificate: Path | None = None
+    erasure: Erasure | None = None
+
+
+class Erasures:
+    """The erasures of one home. `client`: makes the client of the provider that files were uploaded to; None without a
+    key for one. `tell`: told of each step that begins."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        book: Book,
+        vault: Vault,
+        clock: Clock | None = None,
+        *,
+        client: Callable[[], Any] | None = None,
+        tell: Callable[[str], object] = lambda step: None,
+    ) -> None:
+        self.settings = settings
+        self.book = book
+        self.vault = vault
+        self.clock = clock or SystemClock()
+        self.folder = settings.home / OWN / "erasures"
+        self.certificates = settings.home / OWN / "certificates"
+        self._tell = tell
+        self.rows = BookRows(book)
+        self._journal = JournalFiles(book)
+        self._known = backups.known(settings.home)
+        self._files = Files(settings, book, backups=[path for path in self._known if path.is_dir()])
+        self._answers = Answers(settings.home)
+        self._hosted = HostedFiles(settings.home, client)
+        self.trail = Trail(book.journal, settings.home, clock=self.clock, sealer=vault)
+
+    def plan(self, who: str) -> Plan:
+        """What is held on the person, everywhere. Nothing changes."""
+        identity = identify(self.settings.home, who)
+        return self._plan(identity, self._person(identity))
+
+    def execute(self, who: str, *, by: str, identity_check: str, reason: str) -> Outcome:
+        """Erase the person, or go on with an erasure that was begun. `identity_check`: how it was made sure that the
+        request is the person's own.
+
+        Raises GateNotMet under a legal hold, ErasureIncomplete where something is left, and whatever a step raises; the
+        state then says how far it is."""
+        for name, text in (("identity_check", identity_check), ("reason", reason), ("by", by)):
+            if not text.strip() or len(text) > 1_000:
+                raise BadParameter(f"{name} has {len(text):,} characters.", remedy="Say it in 1 to 1,000.")
+        identity = identify(self.settings.home, who)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with atomic.alone(self.folder / ".lock"):
+            erasure = next((e for e in self.all() if e.reference == identity.reference and not e.done), None)
+            person = self._person(identity, erasure)
+            if erasure is None:
+                plan = self._plan(identity, person)
+                details = {"holdings": len(plan.holdings), "identity_check": identity_check}
+                if plan.hold:
+                    self._record("subject.erasure_refused", identity, by, reason, details, "denied")
+                    raise GateNotMet(
+                        f"{identity.reference} is under a legal hold since {plan.hold.get('since')}: "
+                        f"{plan.hold.get('reason')}.",
+                        remedy="Nothing was erased. Release it first: daybook subject hold --release.",
+                    )
+                self._record("subject.erasure_asked", identity, by, reason, details)
+                if plan.empty:
+                    return Outcome("nothing held")
+                erasure = self._begin(identity, person, plan, by=by, identity_check=identity_check, reason=reason)
+            try:
+                return self._go_on(identity, person, erasure)
+            except BaseException as error:
+                now = next(e for e in self.all() if e.id == erasure.id)
+                message = error.message if isinstance(error, DaybookError) else type(error).__name__
+                again = isinstance(error, ErasureIncomplete)  # then every place is gone through once more
+                self._write(replace(now, failed=message, steps={} if again else now.steps))
+                raise
+
+    def all(self) -> list[Erasure]:
+        """All of them, oldest first."""
+        erasures = []
+        for path in sorted(self.folder.glob("er-*.json")):
+            row = orjson.loads(path.read_bytes())
+            erasures.append(Erasure(**row | {"plan": tuple(row["plan"])}))
+        return sorted(erasures, key=lambda erasure: erasure.asked_at)
+
+    def certificate(self, id_: str) -> Path:
+        """Where the certificate of an erasure is. Raises BadParameter for what is no erasure's id."""
+        if not _ID.fullmatch(id_):
+            raise BadParameter(f"{id_[:40]!r} is no erasure's id.", remedy="It is er- and 12 hexadecimal digits.")
+        return self.certificates / f"{id_}.json"
+
+    # ── the steps ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _go_on(self, identity: Identity, person: Person, erasure: Erasure) -> Outcome:
+        places: dict[str, Place] = {
+            "hosted": self._hosted, "files": self._files, "cache": self._answers, "book": self.rows,
+            "journal": self._journal,
+        }  # fmt: skip
+        for step in STEPS:
+            if step in erasure.steps:
+                continue
+            self._tell(step)
+            count = 0
+            if step in places:
+                count = places[step].erase(person, partial(self._announce, identity, erasure))
+                if step == "files":
+                    backups.refresh(path for path in self._known if path.is_dir())
+            elif step == "proof":
+                erasure = replace(erasure, proof=self._prove(person))
+            elif step == "key":
+                count = self.vault.destroy(identity.subject)
+                erasure = replace(erasure, traces=None)
+            else:
+                self._certify(identity, erasure)
+            done = {"at": self.clock.now().isoformat(), "count": count}
+            erasure = self._write(replace(erasure, steps={**erasure.steps, step: done}, failed=None))
+        return Outcome("erased", self.certificate(erasure.id), erasure)
+
+    def _announce(self, identity: Identity, erasure: Erasure, details: Mapping[str, Any]) -> None:
+        self._record("subject.erasing", identity, erasure.by, erasure.reason, {**details, "erasure": erasure.id})
+
+    def _begin(
+        self, identity: Identity, person: Person, plan: Plan, *, by: str, identity_check: str, reason: str
+    ) -> Erasure:
+        texts = person.traces.texts if sum(map(len, person.traces.texts)) <= _KEPT_TEXT else ()
+        kept = {"name": identity.name, "texts": texts, "common": [piece.hex() for piece in person.traces.common]}
+        id_ = f"er-{secrets.token_hex(6)}"
+        sealed = self.vault.seal(identity.subject, orjson.dumps(kept), context=id_.encode())
+        erasure = Erasure(
+            id=id_,
+            reference=identity.reference,
+            asked_at=self.clock.now().isoformat(),
+            plan=tuple(holding.to_dict() for holding in plan.holdings),
+            traces=base64.b64encode(sealed).decode(),
+            by=by,
+            identity_check=identity_check,
+            reason=reason,
+        )
+        return self._write(erasure)
+
+    def _write(self, erasure: Erasure) -> Erasure:
+        atomic.replace(self.folder / f"{erasure.id}.json", orjson.dumps(asdict(erasure), option=orjson.OPT_INDENT_2))
+        return erasure
+
+    def _person(self, identity: Identity, begun: Erasure | None = None) -> Person:
+        """What tells of the person: from the book, and from what was kept when the erasure was begun."""
+        name, texts, common = identity.name, list(dict.fromkeys(self.rows.texts(identity.subject))), frozenset[bytes]()
+        if begun is not None and begun.traces is not None:
+            sealed = base64.b64decode(begun.traces)
+            kept = orjson.loads(self.vault.open(identity.subject, sealed, context=begun.id.encode()))
+            name = name or kept["name"]
+            texts = list(dict.fromkeys([*texts, *kept["texts"]]))
+            common = frozenset(bytes.fromhex(piece) for piece in kept["common"])
+        traces = Traces(identity.subject, name, tuple(texts), common)
+        return Person.of(traces.without(self.rows.others(identity.subject)) if texts else traces)
+
+    def _plan(self, identity: Identity, person: Person) -> Plan:
+        places: tuple[Place, ...] = (self.rows, self._journal, self._answers, self._files, self._hosted)
+        holdings = [holding for place in places for holding in place.holdings(person)]
+        if self.vault.state(identity.subject).state == "kept":
+            holdings.append(Holding(place="vault", what="the person's key", count=1))
+        return Plan(
+            reference=identity.reference,
+            holdings=tuple(holdings),
+            hold=Standing.of(self.book, identity.subject).hold,
+            unreachable=tuple(str(path) for path in self._known if not path.is_dir()),
+        )
+
+    # ── the proof ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _prove(self, person: Person) -> dict[str, Any]:
+        """Search everything again. Raises ErasureIncomplete, with where, where the person is found."""
+        self.book.drain()
+        named = self.rows.left(person.subject)
+        mentions = self.rows.left(str(person.traces.name)) if person.traces.searches_name else {}
+        searched: list[dict[str, Any]] = []
+        remains = [f"{column} of the book, {n} rows" for column, n in named.items()]
+        shared = False
+        for path in self.book.store.files():
+            kinds = person.search.in_file(path)
+            searched.append({"file": str(path), "bytes": path.stat().st_size, "found": sorted(kinds)})
+            remains += [str(path)] if "pseudonym" in kinds else []
+            shared = shared or "content" in kinds
+        for path in self._everything():
+            kinds = person.search.in_file(path)
+            searched.append({"file": str(path), "bytes": path.stat().st_size, "found": sorted(kinds)})
+            remains += [str(path)] if kinds else []
+        if remains:
+            raise ErasureIncomplete(
+                f"The person is still found in {len(remains)} places: {'; '.join(remains[:10])}.",
+                remedy="What came while it was erased, or is being written, is erased when you go on; a file that is "
+                "held elsewhere must be let go of first.",
+            )
+        traces = person.search.count
+        return {
+            "searched_for": traces | {"name_too_short": person.traces.name is not None and not
+                                      person.traces.searches_name, "least_name": LEAST_NAME},
+            "files": len(searched),
+            "bytes": sum(row["bytes"] for row in searched),
+            "digest": "sha256:" + _digest(searched),
+            "columns_searched": True,
+            "others_wrote_the_same_words": shared,
+            "mentioned_by_others": mentions,
+        }  # fmt: skip
+
+    def _everything(self) -> Iterator[Path]:
+        cache = [self._answers.path.with_name(self._answers.path.name + end) for end in ("", "-wal", "-journal")]
+        for path in (*self._files.paths(), *self._journal.paths(), *cache):
+            if path.is_file():
+                yield path
+
+    def _certify(self, identity: Identity, erasure: Erasure) -> None:
+        limits = [*_ALWAYS, *([_POSTGRES] if self.book.store.dialect == "postgresql" else [])]
+        missing = [str(path) for path in self._known if not path.is_dir()]
+        limits += [f"The backup {path} was not there: it is done in it when it is restored." for path in missing]
+        document = {
+            "format": FORMAT,
+            "erasure": erasure.id,
+            "subject": erasure.reference,
+            "asked_at": erasure.asked_at,
+            "finished_at": self.clock.now().isoformat(),
+            "by": erasure.by,
+            "identity_check": erasure.identity_check,
+            "reason": erasure.reason,
+            "held": list(erasure.plan),
+            "steps": dict(erasure.steps),
+            "proof": erasure.proof,
+            "limits": limits,
+        }
+        signed = signing.sign(self.settings.home, document)
+        data = orjson.dumps(signed, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        self.certificates.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.certificate(erasure.id)
+        if path.exists():
+            os.chmod(path, 0o600)  # noqa: PTH101 - a certificate that was written just before the state was not
+        atomic.replace(path, data, 0o400)
+        details = {"erasure": erasure.id, "certificate": "sha256:" + _sha256(data)}
+        self._record("subject.erased", identity, erasure.by, erasure.reason, details)
+
+    def _record(
+        self,
+        action: str,
+        identity: Identity,
+        by: str,
+        reason: str,
+        details: Mapping[str, Any],
+        outcome: Any = "granted",
+    ) -> None:
+        self.trail.record(
+            action, actor=by, subject=identity.subject, reason=reason, details=details, outcome=outcome
+        )  # fmt: skip
+
+    # ── afterwards ────────────────────────────────────────────────────────────────────────────────────
+
+    def came_back(self) -> dict[str, list[str]]:
+        """Who was erased and is found again → where. Whoever has used the service again since is not looked for in
+        files: what is found there may be of now."""
+        destroyed = self.vault.destroyed()
+        query = "select subject, min(time) as first from calls where subject is not null group by subject"
+        rows = self.book.rows(query)
+        first = {row["subject"]: row["first"] for row in rows if row["subject"] in destroyed}
+        found = {subject: ["calls of the book"] for subject, at in first.items() if at <= destroyed[subject]}
+        gone = [Traces(subject).all() for subject in destroyed if subject not in first]
+        search = Search(dict(ChainMap(*gone)))
+        if destroyed.keys() - first.keys():
+            for path in self._everything():
+                for trace in search.traces_in_file(path):
+                    found.setdefault(trace.data.decode(), []).append(str(path))
+        return {reference(self.settings.home, subject): sorted(set(places)) for subject, places in found.items()}
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def _digest(searched: list[dict[str, Any]]) -> str:
+    return _sha256(orjson.dumps(searched, option=orjson.OPT_SORT_KEYS))

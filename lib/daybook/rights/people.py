@@ -1,0 +1,37 @@
+"""Whom a request is about: the person's name as requests give it in `user`, or the pseudonym that the book has."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from daybook.audit.trail import reference
+from daybook.errors import BadParameter
+from daybook.pii.pseudonyms import Pseudonyms
+
+_PSEUDONYM = re.compile(r"u-[0-9a-f]{32}")
+_LONGEST = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    subject: str
+    """The pseudonym."""
+    reference: str
+    """What the trail and our own papers call the person: nobody gets from it to the pseudonym."""
+    name: str | None = None
+    """As it was given, where it was: never written down."""
+
+
+def identify(home: Path, who: str) -> Identity:
+    """Raises BadParameter for what can be nobody's name."""
+    if not who.strip() or len(who) > _LONGEST:
+        raise BadParameter(
+            f"A name of {len(who):,} characters is nobody's.",
+            remedy=f"Give it as requests do in `user`, 1 to {_LONGEST:,} characters, or as a pseudonym u-….",
+        )
+    if _PSEUDONYM.fullmatch(who):
+        return Identity(who, reference(home, who))
+    subject = Pseudonyms(home / "pseudonyms.key").of(who)
+    return Identity(subject, reference(home, subject), who)

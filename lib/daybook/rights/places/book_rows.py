@@ -1,0 +1,180 @@
+"""The book: a person's calls stay as counts and costs, and lose everything that says whose they were and what was said.
+
+The rows of calls are what the books are kept by: tokens, cost, model and time stay, so that no sum of a past month
+changes. Events stay as well: they name the person by a keyed reference, and what they hold of the person beyond that is
+encrypted under the person's key. A model that was trained on the person's data cannot unlearn it: it is marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from daybook.audit.rows import CHANGED
+from daybook.audit.trail import reference
+from daybook.book import Book
+from daybook.book.schema import MAPPING, TABLES, TEXT
+from daybook.rights.places.port import Announce, Holding, Person
+
+ERASED = "erased_subjects"
+"""The tag of a model: how many of the persons whose data it was trained on have been erased."""
+_CALLS = "subject = null, prompt = null, answer = null, prompt_hash = null, tags = '{}'"
+_RUNS = "(strpos(cast(parameters as text), :subject) > 0 or strpos(error, :subject) > 0)"
+_MODELS = "strpos(cast(subjects as text), :subject) > 0"
+_OTHERS = 2_000
+"""Calls of others whose words are compared: what they wrote, too, tells of nobody."""
+_LEDGER = "what was spent, when and on which model is kept for the accounts, without whose it was"
+_TRAIL = "the trail is kept: it names the person by a keyed reference, and the rest is encrypted under their key"
+
+
+class BookRows:
+    name = "book"
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+
+    def holdings(self, person: Person) -> list[Holding]:
+        n = self._counts(person.subject)
+        why = "weights cannot unlearn: the model says that it was trained on data of somebody who was erased"
+        holdings = [
+            Holding(place="book", what="calls that name the person", count=n["calls"]),
+            Holding(place="book", what="of them with what was said", count=n["content"]),
+            Holding(place="book", what="rows of calls", count=n["calls"], action="keep", why=_LEDGER),
+            Holding(place="book", what="the person's own entry", count=n["entry"]),
+            Holding(place="book", what="journal lines set aside", count=len(self._aside(person.subject))),
+            Holding(place="book", what="runs that name the person", count=n["runs"]),
+            Holding(place="book", what="entries of the trail", count=n["events"], action="keep", why=_TRAIL),
+            Holding(place="book", what="personal fields of the trail's entries", count=n["sealed"]),
+            Holding(
+                place="book", what="models trained on the person's data", count=n["models"], action="mark", why=why
+            ),
+        ]
+        return [holding for holding in holdings if holding.count]
+
+    def _counts(self, subject: str) -> dict[str, int]:
+        what = {
+            "calls": "calls where subject = :subject",
+            "content": "calls where subject = :subject and (prompt is not null or answer is not null)",
+            "entry": "subjects where id = :subject",
+            "events": "events where subject = :ref",
+            "sealed": "events where subject = :ref and sealed is not null",
+            "runs": f"runs where {_RUNS}",
+            "models": f"models where {_MODELS}",
+        }
+        counts = ", ".join(f'(select count(*) from {rows}) as "{name}"' for name, rows in what.items())  # noqa: S608 - ours
+        params = {"subject": subject, "ref": reference(self._book.home, subject)}
+        return {name: int(n) for name, n in self._book.rows(f"select {counts}", params)[0].items()}
+
+    def calls(self, subject: str, *, after: str = "", limit: int = 500) -> list[dict[str, Any]]:
+        """The calls about the person, by id, a page at a time."""
+        query = "select * from calls where subject = :subject and id > :after order by id limit :limit"
+        return self._book.rows(query, {"subject": subject, "after": after, "limit": limit})
+
+    def texts(self, subject: str) -> Iterator[str]:
+        """What was said in the person's calls: the messages that are nobody else's template, and the answers."""
+        query = (
+            "select prompt, answer from calls where subject = :subject and (prompt is not null or answer is not null)"
+        )
+        for row in self._book.rows(query, {"subject": subject}):
+            yield from _said(row)
+
+    def others(self, subject: str) -> Iterator[str]:
+        """What others said lately."""
+        query = (
+            "select prompt, answer from calls where (subject is null or subject <> :subject) "
+            "and (prompt is not null or answer is not null) order by time desc limit :most"
+        )
+        for row in self._book.rows(query, {"subject": subject, "most": _OTHERS}):
+            yield from _said(row)
+
+    def erase(self, person: Person, announce: Announce) -> int:
+        """In one transaction, what it changes entered in the trail before it is committed; then the file is written
+        anew."""
+        self._book.drain()
+        quoted = _quoted(person.subject)
+        models = self._models(person.subject)
+        aside, runs = self._aside(person.subject), self._runs(person.subject)
+        ref = reference(self._book.home, person.subject)
+        with self._book.store.writing() as writer, writer.transaction():
+            ((calls,),) = writer.execute(f"select count(*) from calls where subject = {quoted}")  # noqa: S608 - quoted
+            if calls:
+                writer.execute(f"update calls set {_CALLS} where subject = {quoted}")  # noqa: S608 - quoted
+            writer.execute(f"delete from subjects where id = {quoted}")  # noqa: S608 - quoted
+            writer.execute(f"delete from entry_stamps where kind = 'subject' and id = {quoted}")  # noqa: S608 - quoted
+            for file, position in aside:
+                writer.execute(
+                    f"delete from journal_set_aside where file = {_quoted(file)} and position = {int(position)}"  # noqa: S608 - quoted
+                )
+            for id_ in runs:
+                for column in ("parameters", "error"):
+                    kind = writer.json_type if column == "parameters" else "text"
+                    writer.execute(
+                        f"update runs set {column} = cast(replace(cast({column} as text), {quoted}, '[erased]') "  # noqa: S608 - quoted
+                        f"as {kind}) where id = {_quoted(id_)}"
+                    )
+            for model in models:
+                subjects = sorted({*model["subjects"], ref} - {person.subject})
+                tags = {**(model["tags"] or {}), ERASED: str(sum(name.startswith("s-") for name in subjects))}
+                writer.execute(
+                    f"update models set subjects = {_json(subjects)}, tags = {_json(tags)} "  # noqa: S608 - quoted
+                    f"where id = {_quoted(model['id'])} and claim = {_quoted(model['claim'])}"
+                )
+            changed = {"calls": int(calls), "models": len(models), "runs": len(runs)}
+            if any(changed.values()):
+                announce({CHANGED: {table: {"personal": n} for table, n in changed.items() if n}})
+        self._book.store.rewrite()
+        return int(calls) + len(models) + len(aside) + len(runs)
+
+    def left(self, word: str) -> dict[str, int]:
+        """Table and column → in how many rows the word still stands."""
+        columns = [(t.name, c.name) for t in TABLES.values() for c in t.columns if c.type in (TEXT, MAPPING)]
+        looks = ", ".join(
+            f'(select count(*) from {table} where strpos(cast("{column}" as text), :word) > 0) as "{table}.{column}"'  # noqa: S608 - our own names
+            for table, column in columns
+        )
+        (row,) = self._book.rows(f"select {looks}", {"word": word})
+        return {name: int(n) for name, n in row.items() if n}
+
+    def _models(self, subject: str) -> list[dict[str, Any]]:
+        query = (
+            "select id, claim, name, version, subjects, tags from models where strpos(cast(subjects as text), :s) > 0"
+        )
+        return self._book.rows(query, {"s": subject})
+
+    def _aside(self, subject: str) -> list[tuple[str, int]]:
+        rows = self._book.rows("select file, position, line from journal_set_aside where line is not null")
+        return [(row["file"], row["position"]) for row in rows if subject.encode() in bytes(row["line"])]
+
+    def _runs(self, subject: str) -> list[str]:
+        rows = self._book.rows(f"select id from runs where {_RUNS}", {"subject": subject})  # noqa: S608 - ours
+        return [row["id"] for row in rows]
+
+
+def _said(row: dict[str, Any]) -> Iterator[str]:
+    if row["answer"]:
+        yield row["answer"]
+    try:
+        messages = orjson.loads(row["prompt"] or "[]")
+    except orjson.JSONDecodeError:
+        yield row["prompt"]
+        return
+    for message in messages if isinstance(messages, list) else [messages]:
+        if isinstance(message, str):
+            yield message
+        elif isinstance(message, dict) and message.get("role") not in ("system", "developer"):
+            content = message.get("content")
+            parts = content if isinstance(content, list) else [content]
+            for part in parts:
+                text = part.get("text") if isinstance(part, dict) else part
+                if isinstance(text, str):
+                    yield text
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _json(value: Any) -> str:
+    return _quoted(orjson.dumps(value).decode())

@@ -1,0 +1,90 @@
+"""Every other file of the project: training sets, caches, reports, exports, backups, logs. None is known by its name:
+all are searched."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import orjson
+
+from daybook.book import Book
+from daybook.book.journal.journal import FOLDER as JOURNAL
+from daybook.book.trail.keys import FOLDER as AUDIT
+from daybook.inference.response_cache import FILE as ANSWERS
+from daybook.rights.places.formats import erase_from
+from daybook.rights.places.port import Announce, Holding, Person
+from daybook.settings import Settings
+
+OWN = "rights"
+"""The folder of the home in which erasures are written down: by keyed reference, never by name."""
+REPORTS = "changed_reports"
+"""Where an event's details say which reports it changed: path under the reports folder → sha256 before it."""
+_OWN_PLACES = {JOURNAL, AUDIT, OWN, "keys", ANSWERS, f"{ANSWERS}-wal", f"{ANSWERS}-shm", "pseudonyms.key"}
+_WEIGHTS = {".safetensors", ".gguf", ".pt", ".bin", ".npy", ".npz"}
+
+
+class Files:
+    name = "files"
+
+    def __init__(self, settings: Settings, book: Book, *, backups: Iterable[Path] = ()) -> None:
+        self._settings = settings
+        self._book = book
+        self._backups = tuple(backups)
+
+    def holdings(self, person: Person) -> list[Holding]:
+        groups: dict[str, int] = {}
+        for path in self.found(person):
+            groups[self._group(path)] = groups.get(self._group(path), 0) + 1
+        return [Holding(place="files", what=what, count=n) for what, n in sorted(groups.items())]
+
+    def found(self, person: Person) -> list[Path]:
+        """The files that have something of the person."""
+        return [path for path in self.paths() if _present(path) and person.search.in_file(path)]
+
+    def erase(self, person: Person, announce: Announce) -> int:
+        count = 0
+        for path in self.found(person):
+            with contextlib.suppress(ValueError):
+                name = path.relative_to(self._settings.reports).as_posix()
+                announce({REPORTS: {name: hashlib.sha256(path.read_bytes()).hexdigest()}})
+            count += erase_from(path, person.search)
+        return count
+
+    def paths(self) -> Iterator[Path]:
+        """All files that are searched: below the home, the reports and the backups, and the exports that the trail
+        knows of. Links are not followed: what they lead to is searched where it is ours."""
+        book = {path.absolute() for path in self._book.store.files()}
+        own = {self._settings.vault.absolute()}
+        seen: set[Path] = set()
+        for root in (self._settings.home, self._settings.reports, *self._backups):
+            for path in sorted(root.rglob("*")):
+                inside = path.relative_to(root).parts
+                if root == self._settings.home and inside[0] in _OWN_PLACES:
+                    continue
+                if path in seen or path.is_symlink() or not path.is_file() or path.suffix in _WEIGHTS:
+                    continue
+                if path.absolute() in book or path.absolute() in own or path.name.endswith((".lock", ".turn")):
+                    continue
+                seen.add(path)
+                yield path
+        yield from (path for path in self._exports() if path not in seen and _present(path))
+
+    def _exports(self) -> list[Path]:
+        rows = self._book.rows("select details from events where action = 'book.exported' order by time")
+        details = (row["details"] if isinstance(row["details"], dict) else orjson.loads(row["details"]) for row in rows)
+        return list(dict.fromkeys(Path(str(d["path"])) for d in details if d.get("path")))
+
+    def _group(self, path: Path) -> str:
+        for root, name in ((self._settings.reports, "reports"), *((b, "backups") for b in self._backups)):
+            if path.is_relative_to(root):
+                return name
+        if path.is_relative_to(self._settings.home):
+            return f"files in {path.relative_to(self._settings.home).parts[0]}"
+        return "exports"
+
+
+def _present(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()

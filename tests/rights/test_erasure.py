@@ -1,0 +1,230 @@
+"""A person is erased everywhere, to the byte; others are not touched; and it can be killed at any moment."""
+
+import json
+import multiprocessing
+import os
+import signal
+
+import pyarrow.parquet as pq
+import pytest
+
+from daybook.book import Book
+from daybook.errors import BadParameter, KeyDestroyed
+from daybook.rights.erasure import STEPS, ErasureIncomplete, Erasures
+from daybook.vault import Vault
+from tests.rights.conftest import ADA, ANSWERED, BOS, SAID, call, paths_of_exports
+
+WORDS = {"by": "dpo", "identity_check": "passport seen at the desk", "reason": "request of 3 March"}
+
+
+def erasures(place, **more):
+    return Erasures(place.settings, place.book, place.vault, place.clock, **more)
+
+
+def held(plan):
+    return {(h.place, h.what): (h.count, h.action) for h in plan.holdings}
+
+
+def test_a_plan_says_what_is_where_and_changes_nothing(place):
+    """What, where, how many, what is kept and why; the bytes of all files stay the same, and so do the rows."""
+    before, rows = place.bytes_of("book.duckdb", "journal", "audit"), place.book.rows("select * from calls order by id")
+    plan = erasures(place).plan(ADA)
+    assert held(plan) == {
+        ("book", "calls that name the person"): (3, "erase"),
+        ("book", "of them with what was said"): (3, "erase"),
+        ("book", "rows of calls"): (3, "keep"),
+        ("book", "the person's own entry"): (1, "erase"),
+        ("book", "models trained on the person's data"): (1, "mark"),
+        ("journal", "lines that are in the book already"): (5, "erase"),
+        ("cache", "answers that are kept"): (1, "erase"),
+        ("files", "files in finetune"): (2, "erase"),
+        ("files", "reports"): (2, "erase"),
+        ("files", "exports"): (2, "erase"),
+    }
+    assert all(h.why for h in plan.holdings if h.action != "erase")
+    assert place.bytes_of("book.duckdb", "journal", "audit") == before
+    assert place.book.rows("select * from calls order by id") == rows
+    assert place.ada not in json.dumps(plan.to_dict())
+    assert plan.to_dict()["status"] == "can be erased"
+
+
+def gone(place):
+    """Nothing of Ada is in any byte or row; only the vault keeps her tombstone."""
+    data = place.bytes_of("keys") + b"".join(path.read_bytes() for path in paths_of_exports(place))
+    for word in (place.ada, ADA, "Grete", "Linden Row", "bakery"):
+        assert word.encode() not in data, word
+    assert pq.read_table(paths_of_exports(place)[1]).num_rows == 3
+    rows = place.book.rows("select subject, prompt, answer, prompt_hash, tags, cost, input_tokens from calls")
+    emptied = [row for row in rows if row["subject"] is None]
+    assert len(emptied) == 3
+    assert all((row["prompt"], row["answer"], row["prompt_hash"]) == (None, None, None) for row in emptied)
+    assert {str(row["cost"]) for row in rows} == {"0.250000000000"}
+    others = [row for row in rows if row["subject"] == place.bo]
+    assert len(others) == 3
+    assert all(BOS in row["prompt"] and row["tags"] == {"desk": "3"} for row in others)
+
+
+def test_an_erasure_leaves_no_byte_and_touches_nobody_else(place):
+    """Book, journal, cache, training rows, notebooks, pages and exports; counts and costs stay as they were."""
+    outcome = erasures(place).execute(ADA, **WORDS)
+    assert outcome.status == "erased"
+    gone(place)
+    home = place.settings.home
+    job = home / "finetune" / "ft-000000000001"
+    assert [json.loads(line)[0] for line in (job / "data.jsonl").read_text().splitlines()] == ["2"]
+    assert json.loads((job / "job.json").read_text())["spec"]["subjects"] == ["[erased]", place.bo]
+    report = place.settings.reports / "traffic" / "2026-03-01"
+    text = json.loads((report / "traffic.ipynb").read_text())["cells"][0]["outputs"][0]["text"]
+    assert text == ["What was asked:\n", "[erased]\n", f"{BOS}\n"]
+    assert (report / "index.html").read_text() == f"<p>[erased]</p><p>{BOS}</p><p>[erased]</p>"
+    (model,) = place.book.rows("select subjects, tags from models")
+    assert model["tags"] == {"job": "ft-000000000001", "erased_subjects": "1"}
+    assert len(model["subjects"]) == 2
+    assert place.bo in model["subjects"]
+    with pytest.raises(KeyDestroyed):
+        place.vault.seal(place.ada, b"")
+    assert place.vault.state(place.bo).state == "none"
+
+
+def test_the_certificate_says_what_was_done_and_names_nobody(place):
+    """Signed, by keyed reference, with what was searched; the trail has each step and accounts for the changed rows."""
+    from daybook.audit import signing
+
+    outcome = erasures(place).execute(ADA, **WORDS)
+    document = json.loads(outcome.certificate.read_text())
+    assert signing.check(document, signing.trusted(place.settings.home)) == "good"
+    assert document["identity_check"] == WORDS["identity_check"]
+    assert list(document["steps"]) == list(STEPS[:-1])
+    assert document["proof"]["searched_for"]["content"] > 5
+    assert document["proof"]["mentioned_by_others"] == {}
+    assert any("write-ahead log" in limit for limit in document["limits"]) == (place.book.store.dialect == "postgresql")
+    events = place.book.rows("select action, details, subject, reason from events order by time, id")
+    actions = [event["action"] for event in events if event["action"].startswith("subject.")]
+    assert actions[0] == "subject.erasure_asked"
+    assert actions[-1] == "subject.erased"
+    changed = [event["details"]["changed_rows"] for event in events if "changed_rows" in (event["details"] or {})]
+    assert changed == [{"calls": {"personal": 3}, "models": {"personal": 1}}]
+    assert {event["subject"] for event in events if event["action"].startswith("subject.")} == {document["subject"]}
+
+
+def test_an_unknown_person_is_never_called_erased(place):
+    """Nothing held is what is said, no certificate is made, and nobody's data changes."""
+    outcome = erasures(place).execute("nobody@example.com", **WORDS)
+    assert (outcome.status, outcome.certificate) == ("nothing held", None)
+    assert erasures(place).plan("nobody@example.com").to_dict()["status"] == "nothing held"
+    assert not list(place.settings.home.glob("rights/certificates/*"))
+    assert place.book.rows("select count(*) as n from calls where subject is not null")[0]["n"] == 6
+    assert place.vault.destroyed() == {}
+
+
+def test_an_erasure_is_replayed_without_effect(place):
+    """The same request again finds nothing held, and the first certificate stays as it is."""
+    first = erasures(place).execute(ADA, **WORDS)
+    before = first.certificate.read_bytes()
+    again = erasures(place).execute(ADA, **WORDS)
+    assert again.status == "nothing held"
+    assert erasures(place).execute(place.ada, **WORDS).status == "nothing held"
+    assert first.certificate.read_bytes() == before
+    assert len(erasures(place).all()) == 1
+
+
+def _erase_until(place, step):
+    """In a child: erase, and die when the step begins."""
+
+    def tell(now):
+        if now == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    book = Book(place.settings.book_url, place.settings.home)
+    Erasures(place.settings, book, Vault(place.settings.vault), tell=tell).execute(ADA, **WORDS)
+
+
+def test_killed_in_any_step_it_goes_on_where_it_was(place):
+    """kill -9 as each step begins, one after the other: the state is true each time, and the end is the same."""
+    place.book.close()
+    for at, step in enumerate(STEPS):
+        child = multiprocessing.get_context("fork").Process(target=_erase_until, args=(place, step))
+        child.start()
+        child.join(60)
+        assert child.exitcode == -signal.SIGKILL
+        (state,) = erasures(place).all()
+        assert list(state.steps) == list(STEPS[:at])
+        assert not state.done
+        assert not erasures(place).certificate(state.id).exists()
+    assert erasures(place).execute(ADA, **WORDS).status == "erased"
+    gone(place)
+
+
+def test_a_step_that_fails_is_said_and_gone_on_from(place):
+    """A file from which nothing can be taken out stops the erasure; once it is gone, it goes on and ends."""
+    odd = place.settings.home / "finetune" / "scan.pdf"
+    odd.write_bytes(b"%PDF " + place.ada.encode())
+    with pytest.raises(Exception, match=r"scan\.pdf"):
+        erasures(place).execute(ADA, **WORDS)
+    (state,) = erasures(place).all()
+    assert list(state.steps) == ["hosted"]
+    assert "scan.pdf" in state.failed
+    assert place.book.rows("select count(*) as n from calls where subject = :s", {"s": place.ada})[0]["n"] == 3
+    odd.unlink()
+    assert erasures(place).execute(ADA, **WORDS).status == "erased"
+    assert erasures(place).all()[0].failed is None
+    gone(place)
+
+
+def test_what_comes_while_it_is_erased_is_not_called_gone(place):
+    """A call that is entered between the journal's step and the proof is found; going on erases it."""
+
+    def tell(step):
+        if step == "proof":
+            place.book.append(call(place.ada, SAID, ANSWERED))
+
+    with pytest.raises(ErasureIncomplete, match=r"calls\.subject"):
+        erasures(place, tell=tell).execute(ADA, **WORDS)
+    assert erasures(place).execute(ADA, **WORDS).status == "erased"
+
+
+def test_what_comes_back_afterwards_is_found(place):
+    """A row restored by hand and a file put back are named; a person who uses the service again is not."""
+    erasures(place).execute(ADA, **WORDS)
+    assert erasures(place).came_back() == {}
+    back = place.settings.home / "evaluation" / "answers.txt"
+    back.parent.mkdir()
+    back.write_text(place.ada)
+    (places,) = erasures(place).came_back().values()
+    assert places == [str(back)]
+    place.book.append(call(place.ada, "an old call", "from a backup"))
+    (places,) = erasures(place).came_back().values()
+    assert places == ["calls of the book"]
+
+
+def test_others_words_are_not_a_persons(place):
+    """Where two persons said the same, the other's rows and files stay whole."""
+    for n in range(2):
+        place.book.append(call(place.ada if n else place.bo, BOS, "Feed it once a week."))
+    erasures(place).execute(ADA, **WORDS)
+    rows = place.book.rows("select count(*) as n from calls where subject = :s and prompt is not null", {"s": place.bo})
+    assert rows[0]["n"] == 4
+    assert BOS in (place.settings.home / "finetune" / "ft-000000000001" / "data.jsonl").read_text()
+
+
+@pytest.mark.parametrize("who", ["", "   ", "x" * 1001])
+def test_nobodys_name_is_refused(place, who):
+    """It does not select everybody."""
+    with pytest.raises(BadParameter):
+        erasures(place).plan(who)
+
+
+def test_the_check_of_identity_must_be_said(place):
+    """Without it nothing is erased."""
+    for field in WORDS:
+        for text in ("", " ", "x" * 1001):
+            with pytest.raises(BadParameter, match=field):
+                erasures(place).execute(ADA, **{**WORDS, field: text})
+    assert place.book.rows("select count(*) as n from calls where subject = :s", {"s": place.ada})[0]["n"] == 3
+
+
+@pytest.mark.parametrize("id_", ["../../etc/passwd", "er-", "er-0123456789ab/../x", "er-0123456789AB"])
+def test_no_path_is_an_erasures_id(place, id_):
+    """What is asked for is a file of ours or nothing."""
+    with pytest.raises(BadParameter):
+        erasures(place).certificate(id_)
