@@ -78,6 +78,11 @@ class Detector:
             self._gates.setdefault(pattern.gate, []).append(pattern)
         self._recognizers = list(recognizers)
 
+    @property
+    def reads_sentences(self) -> bool:
+        """Whether a recognizer is asked that needs the whole text; patterns need a datum and a little around it."""
+        return bool(self._recognizers)
+
     def spans(self, text: str) -> list[Span]:
         """What is found in the text, in order, nothing overlapping. Recognizers are given the text as it is, patterns
         as it is read (`normalise`); positions are the text's own."""

@@ -1,4 +1,5 @@
-"""The stable pseudonym of a person: a keyed hash, so that nobody without the home's key can go back by guessing.
+"""Pseudonyms under a home's key: of a person a keyed hash, so that nobody without the key can go back by guessing; of a
+datum in a text one that whoever has the key can read back.
 
 The key is 256 random bits in a file of its own, made on first use, mode 0600. Without the key a pseudonym cannot be
 computed, so deleting the file makes every pseudonym in the book anonymous.
@@ -29,6 +30,12 @@ class Pseudonyms:
         if self._key is None:
             self._key = self._load()
         return "u-" + hashlib.blake2b(person.encode(errors="surrogatepass"), key=self._key, digest_size=16).hexdigest()
+
+    def derived(self, purpose: str, size: int) -> bytes:
+        """A key of its own for a purpose, of at most 64 bytes; it tells nothing of the home's key or of another's."""
+        if self._key is None:
+            self._key = self._load()
+        return hashlib.blake2b(purpose.encode(), key=self._key, digest_size=size).digest()
 
     def _load(self) -> bytes:
         try:

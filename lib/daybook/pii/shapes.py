@@ -70,9 +70,19 @@ class Pattern(NamedTuple):
             score = self.check(text, start, end)
             if not score and not self.whole:
                 end, score = self._longest_part(text, start, end)
-            if score:
+            while score:
                 yield Span(self.kind, start, end, score)
                 at = end
+                start, end, score = self._right_behind(text, end)
+
+    def _right_behind(self, text: str, at: int) -> tuple[int, int, float]:
+        """The next one where only a space parts it from the last: what a number may not follow, it may follow here."""
+        start = at + text.startswith(" ", at)
+        piece = text[start : start + _PIECE]
+        match = self.pattern.match(piece)
+        if start == at or match is None or match.end() == _PIECE:
+            return at, at, 0.0
+        return start, start + match.end(), self.check(piece, 0, match.end())
 
     def _longest_part(self, text: str, start: int, end: int) -> tuple[int, float]:
         """Where the longest part from `start` ends that passes; it never ends within a word."""
@@ -84,6 +94,7 @@ class Pattern(NamedTuple):
         return end, 0.0
 
 
+_PIECE = 128
 _GOES_ON = re.compile(r"[^\W_][^\W_]|.:[\w:]", re.DOTALL)
 """The last character of a span and what follows it, where that is the same word or address still."""
 

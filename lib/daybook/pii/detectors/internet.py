@@ -23,7 +23,7 @@ URL = Pattern(
         r"(?<![.,;:!?)\]*_])",
         re.IGNORECASE,
     ),
-    always(0.6),
+    always(1.0),
     contains("://", "www.", "WWW."),
 )
 
@@ -31,6 +31,15 @@ _SOFTWARE = re.compile(
     r"\b(?:version|release|firmware|build|section|chapter|clause|figure|table|upgrade[ds]?|ver|rev|schema|assembly"
     r"|driver|kernel|patch)\b"
 )
+
+
+def _moved(text: str, start: int) -> bool:
+    """Whether it is one of the versions between which something moved: `Bumped openssl from 1.1.1.20 to …`."""
+    line = text[max(0, start - 80) : start].rpartition("\n")[2].lower()
+    return line.endswith((" to ", " from ")) and _MOVES.search(line) is not None
+
+
+_MOVES = re.compile(r"\b(?:bump|upgrad|downgrad|updat|migrat)(?:e|es|ed|ing|s)?\b")
 
 
 def _address(text: str, start: int, end: int) -> float:
@@ -45,7 +54,7 @@ def _address(text: str, start: int, end: int) -> float:
     if ":" not in bare:
         reserved = bare.startswith("0.") and bare != "0.0.0.0"  # noqa: S104  # a text, nothing is bound
         product = start > 1 and text[start - 1] == "/" and text[start - 2].isalpha()
-        return 0.0 if reserved or product or word_before(text, start, _SOFTWARE) else 0.95
+        return 0.0 if reserved or product or word_before(text, start, _SOFTWARE) or _moved(text, start) else 0.95
     if "::" not in bare:
         return 0.95
     groups = [group for group in bare.partition("%")[0].split(":") if group]
@@ -54,7 +63,9 @@ def _address(text: str, start: int, end: int) -> float:
     return 0.95 if known else 0.0
 
 
-IPV4 = Pattern("ip", re.compile(r"\d(?<![\w.]\d)\d{0,2}\.(?:\d{1,3}\.){2}\d{1,3}(?!\w|\.\d)"), _address, contains("."))
+IPV4 = Pattern(
+    "ip", re.compile(r"\d(?<![\w.]\d)\d{0,2}\.(?:\d{1,3}\.){2}\d{1,3}(?!\w|\.\d|-[A-Za-z])"), _address, contains(".")
+)
 IPV6 = Pattern(
     "ip",
     re.compile(

@@ -52,7 +52,9 @@ _SMALL_WORDS = (
     "|office|registered|personal|line|numero|nummer|número|numéro|numer|es|ist|est|è|son|sind|lautet|card|holder|file"
     "|document|identification|identity|issued|expired|value|field|s|usa|uk|us"
 )
-_BETWEEN = rf"[a-z]{{0,10}}\.?(?:[^\w\[\]|;.!?\n]{{1,3}}(?:{_SMALL_WORDS})\b\.?){{0,4}}?[^\w\[\]|;!?\n]{{0,4}}?\n?[^\w\[\]|;!?\n]{{0,3}}?"
+_STOP = r"(?:\.(?![ ](?-i:[A-Z])[a-z]{2}))?"
+"""A full stop that ends an abbreviation and no sentence."""
+_BETWEEN = rf"[a-z]{{0,10}}{_STOP}(?:(?:_|[^\w\[\]|;.!?•\n]){{1,3}}(?:{_SMALL_WORDS})(?![a-z]){_STOP}){{0,4}}?[^\w\[\]|;!?•\n]{{0,4}}?\n?[^\w\[\]|;!?•\n]{{0,3}}?"
 
 
 class _Form(NamedTuple):
@@ -80,7 +82,7 @@ def _phone(text: str) -> bool:
 
 
 _DATE = re.compile(r"(?:19|20)\d\d[-./ ]\d\d?[-./ ]\d\d?|\d\d?[-./ ]\d\d?[-./ ](?:19|20)\d\d")
-_CODED = r"(?-i:[A-Z0-9]{0,6}\d[A-Z0-9]{2,17}(?:[ -][A-Z0-9]{0,5}\d[A-Z0-9]{0,8}){0,4})"
+_CODED = r"(?-i:[A-Z0-9]{0,6}\d[A-Z0-9]{2,13}(?:[ -][A-Z0-9]{0,4}\d[A-Z0-9]{0,4}){0,4})"
 """Digits and capital letters, in one piece or a few; each piece has a digit."""
 _ANY_ID = _form("national_id", _CODED, _digits(5, 20), 0.7)
 _ANY_TAX = _form("tax_id", _CODED, _digits(6, 15), 0.7)
@@ -117,7 +119,7 @@ for _words, _labelled in (
     ("itin|individual taxpayer", _form("itin", r"9\d{2}[ -]?\d{2}[ -]?\d{4}", lambda t: itin.is_valid(re.sub("[ -]", "", t)), 1.0)),
     (
         "passport|reisepass|passeport|pasaporte|passaporto|paspoort|passaporte|paszport",
-        _form("passport", r"(?-i:[A-Z]{0,2}[ ]?\d{6,9}[A-Z]?|[A-Z]\d[A-Z0-9]{5,8}|\d{2}[A-Z]{2}\d{5}|[CFGHJKLMNPRTVWXYZ][CFGHJKLMNPRTVWXYZ0-9]{8})|[a-z]{1,2}\d{6,8}", _digits(4, 9)),
+        _form("passport", r"(?-i:(?:[A-Z]{1,2}[ ]?)?\d{6,9}[A-Z]?|[A-Z]\d[A-Z0-9]{5,8}|\d{2}[A-Z]{2}\d{5}|[CFGHJKLMNPRTVWXYZ][CFGHJKLMNPRTVWXYZ0-9]{8})|[a-z]{1,2}\d{6,8}", _digits(4, 9)),
     ),
     (
         "driver's licen|drivers licen|driver licen|driver’s licen|driving licen|driver_licen|drivers_licen|driverlicen|driverslicen|führerschein"

@@ -24,7 +24,8 @@ _AGED = re.compile(
 _UNIT = re.compile(
     r"[ ]?(?:%|percent|minutes?|min\b"
     r"|hours?|days?|weeks?|months?|km|miles?|meters?|metres?|feet|points?|degrees?|of\b|out"
-    r"|and\b|th\b|or\b|am\b|pm\b|people|dollars|euros?|times|in\b|ms\b|s\b|kb|mb|gb|x\b)|-",
+    r"|and\b|th\b|or\b|am\b|pm\b|people|dollars|euros?|times|in\b|ms\b|s\b|kb|mb|gb|x\b)|-"
+    r"|[ ](?!(?:was|is|has|lives|years|as|this|works|who|his|yes|plus|minus)\b)[a-z]{2,20}s\b",
     re.IGNORECASE,
 )
 

@@ -23,7 +23,7 @@ _NATIONAL = re.compile(
 _TRUNK = re.compile(r"(?<![\w./,-])(?<!\d )(?:0|00\d{2})\d{1,4}(?:[ .-]\d{2,4}){2,4}(?![\w]|[.,/-]\d| \d)")
 _NOT_A_PHONE = re.compile(
     r"\b(?:orders?|invoice|tracking|ticket|ref|reference|serial|part|sku|isbn|issn|case|item|article|product|model|batch"
-    r"|account|version|build|id|po|rma|asn|lot)\b"
+    r"|nhs|ssn|customer|member|policy|claim|account|version|build|id|po|rma|asn|lot)\b"
 )
 _REGIONS = (
     "US",
@@ -86,11 +86,12 @@ def _national(text: str, start: int, end: int) -> float:
 def _trunk(text: str, start: int, end: int) -> float:
     """Groups behind a nought: known only where a country has such numbers."""
     digits = sum(character.isdigit() for character in text[start:end])
-    if not 9 <= digits <= 12 or word_before(text, start, _NOT_A_PHONE):
+    if not 9 <= digits <= 12 or _SSN.fullmatch(text, start, end) or word_before(text, start, _NOT_A_PHONE):
         return 0.0
     return 0.6 if valid_somewhere(text[start:end]) else 0.0
 
 
+_SSN = re.compile(r"\d{3}-\d{2}-\d{4}")
 INTERNATIONAL = Pattern("phone", _INTERNATIONAL, _international, contains("+"), whole=False)
 NATIONAL = Pattern("phone", _NATIONAL, _national, NUMBER, whole=False)
 TRUNK = Pattern("phone", _TRUNK, _trunk, NUMBER)

@@ -48,8 +48,8 @@ MAKERS = Pattern("secret", _TOKEN, _token, TOKEN)
 PRIVATE_KEY = Pattern(
     "secret",
     re.compile(
-        r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s\\:,.()]|-(?!----)){0,16000}?"
-        r"(?:-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----|\Z)"
+        r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s\\:,.()]|-(?!----)){0,16000}+"
+        r"(?:-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----)?"
     ),
     always(1.0),
     contains("-----BEGIN"),
@@ -65,7 +65,8 @@ _VALUE = re.compile(r"[:=>]?[ \t]{0,3}(?P<quote>[\"'`]?)(?P<value>[^\s\"'`,;<>{}
 _BEARER = re.compile(r"[Bb](?:earer|asic|EARER|ASIC)[ \t]{1,3}(?P<value>[A-Za-z0-9._~+/=-]{16,4000})")
 _URL_PASSWORD = re.compile(r"(?<=://)[^\s:/@'\"<>\\]{0,100}:(?P<value>[^\s@'\"<>\\/]{3,200})@")
 _CODE = re.compile(
-    r"[$%]|\*{3}|x{4}|\.{3}|^(?:os|env|self|config|settings|process|request|none|null|true|false|str|string)\b",
+    r"^\[[a-z_]{2,20}(?:\]|[:#])|[$%]|\*{3}|x{4}|\.{3}"
+    r"|^(?:os|env|self|config|settings|process|request|none|null|true|false|str|string)\b",
     re.IGNORECASE,
 )
 

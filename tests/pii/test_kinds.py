@@ -1,0 +1,180 @@
+"""Each further kind in the ways that it is written, and what fails its check."""
+
+from __future__ import annotations
+
+import pytest
+
+from daybook.pii import KINDS, Detector, detect
+
+
+def parts(text: str) -> list[tuple[str, str]]:
+    return [(span.kind, text[span.start : span.end]) for span in detect(text, KINDS)]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "datum"),
+    [
+        ("see https://example.org/a?b=1#c.", "url", "https://example.org/a?b=1#c"),
+        ("at www.example.org, please", "url", "www.example.org"),
+        ("mac 00:1B:44:11:3A:B7", "mac", "00:1B:44:11:3A:B7"),
+        ("00-1b-44-11-3a-b7 joined", "mac", "00-1b-44-11-3a-b7"),
+        ("port 001b.4411.3ab7", "mac", "001b.4411.3ab7"),
+        ("to 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "crypto", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"),
+        ("to bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "crypto", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"),
+        ("to 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "crypto", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"),
+        ("to 0xde709f2102306220921060314715629080e2fb77", "crypto", "0xde709f2102306220921060314715629080e2fb77"),
+        ("ITIN 912-70-1234", "itin", "912-70-1234"),
+        ("my ssn is 536221234", "ssn", "536221234"),
+        ("Social Security No.: 536 22 1234", "ssn", "536 22 1234"),
+        ("Passport number: X1234567", "passport", "X1234567"),
+        ("his passport is C01X00T47.", "passport", "C01X00T47"),
+        ("passport 536221234", "passport", "536221234"),
+        ("driver's license number is F162823540116", "driver_licence", "F162823540116"),
+        ("Driving licence no. MORGA657054SM9IJ", "driver_licence", "MORGA657054SM9IJ"),
+        ("CPF 111.444.777-35", "national_id", "111.444.777-35"),
+        ("AHV 756.9217.0769.85", "national_id", "756.9217.0769.85"),
+        ("RUT 12.531.909-2", "national_id", "12.531.909-2"),
+        ("born, HETU 131052-308T", "national_id", "131052-308T"),
+        ("DNI 54362315K", "national_id", "54362315K"),
+        ("NIE X2482300W", "national_id", "X2482300W"),
+        ("CF RSSMRA85T10A562S", "national_id", "RSSMRA85T10A562S"),
+        ("NIR 2 95 10 99 126 111 93", "national_id", "2 95 10 99 126 111 93"),
+        ("NRIC S1234567D", "national_id", "S1234567D"),
+        ("HKID A123456(3)", "national_id", "A123456(3)"),
+        ("National Insurance: AB 12 34 56 C", "national_id", "AB 12 34 56 C"),
+        ("NHS number 943 476 5919", "national_id", "943 476 5919"),
+        ("SIN 130 692 544", "national_id", "130 692 544"),
+        ("PESEL: 44051401359", "national_id", "44051401359"),
+        ("BSN 111222333", "national_id", "111222333"),
+        ("Aadhaar 2341 2341 2346", "national_id", "2341 2341 2346"),
+        ("PAN ACUPA7085R", "tax_id", "ACUPA7085R"),
+        ("VAT DE136695976", "tax_id", "DE136695976"),
+        ("CNPJ 16.727.230/0001-97", "tax_id", "16.727.230/0001-97"),
+        ("Steuer-ID 36 574 261 809", "tax_id", "36 574 261 809"),
+        ("EIN: 91-1144442", "tax_id", "91-1144442"),
+        ("phone: 28-64-66-98", "phone", "28-64-66-98"),
+        ("Tel. 723 813 266", "phone", "723 813 266"),
+        ("call me at 0494 92 82 32", "phone", "0494 92 82 32"),
+        ("0687 12 34 56", "phone", "0687 12 34 56"),
+        ("zip code is 90210", "postcode", "90210"),
+        ("PLZ: 10115", "postcode", "10115"),
+        ("at SW1A 1AA", "postcode", "SW1A 1AA"),
+        ("at K1A 0B1", "postcode", "K1A 0B1"),
+        ("in Portland, OR 97201", "postcode", "97201"),
+        ("born on 10/23/1951.", "birth_date", "10/23/1951"),
+        ("DOB: 1984-03-12", "birth_date", "1984-03-12"),
+        ("date of birth 12 March 1984", "birth_date", "12 March 1984"),
+        ("geboren am 12.03.1984", "birth_date", "12.03.1984"),
+        ("he is 78 years old", "age", "78"),
+        ("a 35-year-old male", "age", "35"),
+        ("I just turned 47", "age", "47"),
+        ("Mr. Smith", "title", "Mr."),
+        ("Frau Müller", "title", "Frau"),
+        ("at 12 Main Street, Springfield, IL 62704", "address", "12 Main Street, Springfield, IL 62704"),
+        ("at 221B Baker Street", "address", "221B Baker Street"),
+        ("at 12 rue de la Paix, 75002 Paris", "address", "12 rue de la Paix, 75002 Paris"),
+        ("in Hauptstraße 5, 10115 Berlin", "address", "Hauptstraße 5, 10115 Berlin"),
+        ("in Vesterskovvej 79", "address", "Vesterskovvej 79"),
+        ("at Calle Mayor 5", "address", "Calle Mayor 5"),
+        ("P.O. Box 1234", "address", "P.O. Box 1234"),
+        ("PSC 3294, Box 5797\nAPO AP 96854", "address", "PSC 3294, Box 5797\nAPO AP 96854"),
+        ("password: hunter2-Zx", "secret", "hunter2-Zx"),
+        ('{"api_key": "9f8a7b6c5d4e"}', "secret", "9f8a7b6c5d4e"),
+        ("Authorization: Bearer abcdef0123456789.zyx", "secret", "abcdef0123456789.zyx"),
+        ("postgresql://me:pass-w0rd@host/db", "secret", "pass-w0rd"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", "secret", None),
+        ("github_pat_" + "a1B2" * 8, "secret", "github_pat_" + "a1B2" * 8),
+        ("card 584528792610", "card", "584528792610"),
+        ("amount for cc 3522235032377454", "card", "3522235032377454"),
+    ],
+)
+def test_a_kind_is_found_whole(text, kind, datum):
+    """As people write it: the datum, all of it, and nothing else."""
+    assert parts(text) == [(kind, datum or text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "to 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb",  # Base58 check
+        "to bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5",  # Bech32 check
+        "to 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD",  # EIP-55 case
+        "ssn 000221234", "ssn 666-22-1234", "itin 912-10-1234", "078-05-1120",
+        "111.444.777-36", "756.9217.0769.84", "12.531.909-3", "131052-308U", "54362315L", "X2482300X",
+        "RSSMRA85T10A562T", "S1234567E", "A123456(4)", "National Insurance: BG 12 34 56 C",
+        "NHS number 943 476 5918",
+        "SIN 130 692 545", "PESEL: 44051401358", "BSN 111222334", "Aadhaar 2341 2341 2347", "VAT: DE 5",
+        "EIN: 07-1144442",
+        "584528792610", "order 4111111111111111", "phone 1111111", "passport number", "call 911", "zip 12", "age: 4711",
+        "1.2.3.4-beta", "version 10.20.30.40", "Chrome/120.0.0.0", "0.1.2.3", "ff:ff:ff:ff:ff:ff",
+        "password = os.environ['X1']", "token: <your-token-1>", "password is required", "mysql://u:$PASSWORD1@host/db",
+        "999-00-1234",
+    ],
+)  # fmt: skip
+def test_what_fails_its_check_is_none(text):
+    """A check digit, a letter, an issuer or a word that does not agree."""
+    assert parts(text) == []
+
+
+def test_a_label_reaches_over_small_words_and_no_further():
+    """Words such as `number is` may stand between; a sentence, a bracket or another noun may not."""
+    for between in (" ", ": ", " number ", " no. ", " number is ", ' number":"', " = ", " #", "\n", " (", " is: "):
+        assert parts(f"passport{between}X1234567")[-1][0] == "passport", between
+    for between in (". The ", " of the colour ", " [see] ", "; ", "\n\n\n\n"):
+        assert parts(f"passport{between}X1234567") == [], between
+
+
+@pytest.mark.parametrize(
+    ("text", "datum"),
+    [
+        ("card ４１１１ １１１１ １１１１ １１１１", "４１１１ １１１１ １１１１ １１１１"),  # fullwidth
+        ("card 4111\u200b1111\u200b1111\u200b1111 x", "4111\u200b1111\u200b1111\u200b1111"),  # zero width
+        ("card \u202e4111111111111111\u202c x", "4111111111111111"),  # bidi marks around
+        ("card 4111\u20661111\u206911111111", "4111\u20661111\u206911111111"),  # bidi marks within
+        ("card 4111\u00a01111\u20091111\u202f1111", "4111\u00a01111\u20091111\u202f1111"),  # spaces of other widths
+        ("card 4111‑1111–1111−1111", "4111‑1111–1111−1111"),  # hyphens of other lengths
+        ("card ٤١١١١١١١١١١١١١١١", "٤١١١١١١١١١١١١١١١"),  # Arabic-Indic digits
+        ("card 𝟜𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙", "𝟜𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙𝟙"),  # mathematical digits
+        ("to аda@exаmple.com now", "аda@exаmple.com"),  # Cyrillic а
+        ("to ada@exam\u00adple.com now", "ada@exam\u00adple.com"),  # soft hyphen
+        ("to ada＠example．com now", "ada＠example．com"),  # fullwidth signs
+        ("ＤＥ８９ 3704 0044 0532 0130 00", "ＤＥ８９ 3704 0044 0532 0130 00"),
+    ],
+)
+def test_characters_that_hide_a_datum_are_seen_through(text, datum):
+    """Look-alikes and characters that show nothing, around or within: found, in positions of the text as it came."""
+    assert [part for _, part in parts(text)] == [datum]
+
+
+def test_the_stronger_of_two_that_overlap_stays():
+    """By check before shape, then the longer, then the first; what is not overlapped stays beside it."""
+    assert parts("mail 5551234567@example.com or 555-123-4567") == [
+        ("email", "5551234567@example.com"), ("phone", "555-123-4567"),
+    ]  # fmt: skip
+    assert parts("https://example.org/?to=ada@example.com") == [("url", "https://example.org/?to=ada@example.com")]
+    assert [kind for kind, _ in parts("DE89 3704 0044 0532 0130 00")] == ["iban"]
+
+
+def test_terms_are_found_whole_and_whatever_their_case():
+    """A project's own words: the longest, on word borders only."""
+    detector = Detector((), terms=["Heron", "Project Heron", "C++ team", "ß-unit"])
+    text = "project HERON, a heron; herons, the c++ team and the ß-unit."
+    assert [text[s.start : s.end] for s in detector.spans(text)] == ["project HERON", "heron", "c++ team", "ß-unit"]
+    assert {s.kind for s in detector.spans(text)} == {"term"}
+
+
+def test_a_score_says_how_sure_it_is():
+    """A check digit: 1. A shape: less. What is below the threshold is left out unless a lower one is asked for."""
+    scores = {span.kind: span.score for span in detect("4111 1111 1111 1111, (555) 123-4567, since 1/23/1984", KINDS)}
+    assert scores == {"card": 1.0, "phone": 0.6, "date": 0.4}
+    assert [s.kind for s in Detector(KINDS, threshold=0.3).spans("The date is 1/23/1984")] == ["date"]
+    assert Detector(KINDS).spans("The date is 1/23/1984") == []
+    assert Detector(["phone"], threshold=0.61).spans("(555) 123-4567") == []
+
+
+def test_only_the_kinds_that_are_asked_for_are_found():
+    """The others are not even candidates: they take nothing away from what is."""
+    text = "https://example.org/?to=ada@example.com"
+    assert [s.kind for s in detect(text)] == ["email"]
+    assert [s.kind for s in detect(text, ("url",))] == ["url"]
+    assert detect(text, ("phone",)) == []
