@@ -155,6 +155,17 @@ def test_the_stronger_of_two_that_overlap_stays():
     assert [kind for kind, _ in parts("DE89 3704 0044 0532 0130 00")] == ["iban"]
 
 
+def test_what_is_called_an_orders_number_is_no_phone_and_no_card():
+    """The word right before it says so; further off, or with brackets, it says nothing."""
+    for number in ("555-123-4567", "4111111111111111"):
+        for before in ("order ", "Order no. ", "order number is ", "ticket: ", "order #"):
+            assert parts(f"{before}{number}") == [], before
+        for before in ("the customer of this order called us: ", "order. ", "We had an order from you at "):
+            assert len(parts(f"{before}{number}")) == 1, before
+    assert parts("order (555) 123-4567") == [("phone", "(555) 123-4567")]
+    assert parts("The customer wrote: 1 (555) 123-4567") == [("phone", "1 (555) 123-4567")]
+
+
 def test_terms_are_found_whole_and_whatever_their_case():
     """A project's own words: the longest, on word borders only."""
     detector = Detector((), terms=["Heron", "Project Heron", "C++ team", "ß-unit"])

@@ -113,11 +113,21 @@ _AFTER_WORD = 40
 
 
 def word_before(text: str, start: int, words: re.Pattern[str]) -> bool:
-    """Whether such a word stands right before: within 40 characters of the same line, with no sentence, bracket or
-    digit between."""
+    """Whether such a word stands before: within 40 characters of the same line, with no sentence, bracket or digit
+    between."""
+    return _last_word(text, start, words, _BETWEEN)
+
+
+def word_right_before(text: str, start: int, words: re.Pattern[str]) -> bool:
+    """The same with at most small words between: `order number is`."""
+    return _last_word(text, start, words, _SMALL)
+
+
+def _last_word(text: str, start: int, words: re.Pattern[str], between: re.Pattern[str]) -> bool:
     before = text[max(0, start - _AFTER_WORD) : start].lower()
     ends = [word.end() for word in words.finditer(before)]
-    return bool(ends) and _BETWEEN.fullmatch(before, ends[-1]) is not None
+    return bool(ends) and between.fullmatch(before, ends[-1]) is not None
 
 
 _BETWEEN = re.compile(r"(?:[^\d.;!?\[\]|\n]|\b(?:no|nr)\.)*")
+_SMALL = re.compile(r"(?:[^\w.;!?\[\]|\n]|(?<![a-z])(?:numbers?|no|nr|num|id|code|is|was|of|the)\b\.?)*")

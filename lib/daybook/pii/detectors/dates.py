@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from daybook.pii.shapes import YEAR, word_before
+from daybook.pii.shapes import YEAR, word_right_before
 from daybook.pii.spans import Span
 
 _MONTH = (
@@ -56,7 +56,7 @@ class Dates:
                 if not re.search(r"[\d\[\]|!]|\n\n|[.;?]\s+\w+\s+\w+\s+\w+", between):
                     yield Span("birth_date", start, end, 0.9)
                     continue
-            prose = word_before(text, start, _PROSE) and not _RECORD.search(before.lower())
+            prose = word_right_before(text, start, _PROSE) and not _RECORD.search(before.lower())
             yield Span("date", start, end, 0.4 if prose else 0.3)
 
 

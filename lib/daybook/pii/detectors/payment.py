@@ -10,7 +10,7 @@ from functools import cache
 from stdnum import bitcoin, luhn
 
 from daybook.pii.detectors.keccak import keccak_256
-from daybook.pii.shapes import NUMBER, TOKEN, Pattern, contains, passing, word_before
+from daybook.pii.shapes import NUMBER, TOKEN, Pattern, contains, passing, word_before, word_right_before
 from daybook.pii.spans import Span
 
 _ISSUERS = (
@@ -51,7 +51,7 @@ def _card(text: str, start: int, end: int) -> float:
         return 0.8 if likely and word_before(text, start, _CARD_WORD) else 0.0
     if len(digits) == 12 or (len(digits) == 13 and _barcode(digits)):
         return 0.9 if word_before(text, start, _CARD_WORD) else 0.0
-    if len(digits) == end - start and word_before(text, start, _NO_CARD_WORD):
+    if len(digits) == end - start and word_right_before(text, start, _NO_CARD_WORD):
         return 0.0
     return 1.0
 

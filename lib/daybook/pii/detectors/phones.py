@@ -11,7 +11,7 @@ import re
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber
 
-from daybook.pii.shapes import NUMBER, Pattern, contains, word_before
+from daybook.pii.shapes import NUMBER, Pattern, contains, word_right_before
 
 _EXTENSION = r"(?:[ ]?(?:x|ext\.?)[ ]?\d{1,6})?\b"
 _INTERNATIONAL = re.compile(r"(?<![\w.+])\+\d{1,3}[ .-]?(?:\(\d{1,5}\)[ .-]?)?\d(?:[ ./-]?\d){5,13}" + _EXTENSION)
@@ -77,7 +77,7 @@ def _international(text: str, start: int, end: int) -> float:
 
 def _national(text: str, start: int, end: int) -> float:
     """By its brackets or groups; where a word says that it is an order's or a part's, it is none."""
-    if not _varied(text[start:end]) or (text[start] != "(" and word_before(text, start, _NOT_A_PHONE)):
+    if not _varied(text[start:end]) or ("(" not in text[start:end] and word_right_before(text, start, _NOT_A_PHONE)):
         return 0.0
     number = parsed(text[start:end], "US")
     return 0.8 if number is not None and phonenumbers.is_valid_number(number) else 0.6
@@ -86,7 +86,7 @@ def _national(text: str, start: int, end: int) -> float:
 def _trunk(text: str, start: int, end: int) -> float:
     """Groups behind a nought: known only where a country has such numbers."""
     digits = sum(character.isdigit() for character in text[start:end])
-    if not 9 <= digits <= 12 or _SSN.fullmatch(text, start, end) or word_before(text, start, _NOT_A_PHONE):
+    if not 9 <= digits <= 12 or _SSN.fullmatch(text, start, end) or word_right_before(text, start, _NOT_A_PHONE):
         return 0.0
     return 0.6 if valid_somewhere(text[start:end]) else 0.0
 
