@@ -47,6 +47,7 @@ COMMANDS = {
         "What keys and projects may use and spend, and what is used of it.",
     ),
     "models": ("daybook.cli.models:models", "Registered models: list, show, alias, rollback."),
+    "pii": ("daybook.cli.pii:pii", "Personal data in a file: found, or taken out by a policy."),
     "prices": ("daybook.cli.prices:prices", "Which rate held on which day; what a call would cost."),
     "providers": (
         "daybook.cli.endpoint.providers:providers",
@@ -60,7 +61,7 @@ COMMANDS = {
 }
 
 
-BOOKLESS = ("prices", "providers")
+BOOKLESS = ("pii", "prices", "providers")
 """Commands that need no book."""
 
 NOTEBOOKS = ("traffic", "costs", "evaluation")

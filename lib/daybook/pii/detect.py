@@ -70,7 +70,8 @@ class Detector:
         self.threshold = threshold
         asked = _SHAPES if self.kinds <= set(SHAPES) else (*_SHAPES, *_FURTHER)
         patterns = [recognizer for recognizer in asked if not self.kinds.isdisjoint(recognizer.kinds)]
-        if terms := list(terms):
+        self.longest_term = max(map(len, terms := list(terms)), default=0)
+        if terms:
             patterns.append(Terms(terms))
             self.kinds |= {"term"}
         self._gates: dict[Gate, list[Gated]] = {}

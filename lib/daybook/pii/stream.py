@@ -1,4 +1,4 @@
-"""Redaction of a text that comes in pieces, equal to that of the whole.
+"""Detection and redaction in a text that comes in pieces, equal to those of the whole.
 
 A piece is given on once nothing that may still come can change what is found in it. How much is held back follows from
 the shapes: the longest datum with spaces in it and the word behind it (88 characters; 824 where addresses are looked
@@ -10,7 +10,9 @@ the whole text: then all of it is held back until the end.
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
+from daybook.pii.detect import Detector
 from daybook.pii.normal import Normal, normalise
 from daybook.pii.redaction import Redactor
 from daybook.pii.spans import Span
@@ -28,66 +30,68 @@ STEP = 48
 """Characters that come together before they are looked at: pieces are often of one word."""
 
 
-class StreamRedactor:
-    """Feed it pieces and pass on what comes back; `close` gives the rest."""
+class Settled(NamedTuple):
+    """What nothing can change any more: `text[start:end]` and the spans in it; `offset`: where `text` begins."""
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._first = _Look(redactor)
-        self._second = _Look(redactor)
-
-    @property
-    def counts(self) -> Counter[str]:
-        """What was found in what was passed on, by kind."""
-        return self._first.counts + self._second.counts
-
-    def feed(self, piece: str) -> str:
-        """The next piece; what may be passed on, which may be nothing."""
-        return self._second.feed(self._first.feed(piece))
-
-    def close(self) -> str:
-        """The end of the text: the rest."""
-        return self._second.feed(self._first.close()) + self._second.close()
+    text: str
+    start: int
+    end: int
+    spans: list[Span]
+    offset: int
 
 
-class _Look:
-    """One look at the text, as it comes."""
+class StreamDetector:
+    """Finds in a text that comes in pieces what would be found in the whole."""
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
-        detector = redactor.detector
-        self._reach = ADDRESS_REACH if "address" in detector.kinds else REACH
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        reach = ADDRESS_REACH if "address" in detector.kinds else REACH
+        self._reach = max(reach, detector.longest_term)
         self._hold = self._reach + AHEAD
-        self._whole = detector.reads_sentences
         self._text = ""
-        """What was given on and may still be a label, then what is held back."""
+        """What is settled and may still be a label, then what is held back."""
+        self._pieces: list[str] = []
+        """What came since `text` was looked at."""
+        self._came = 0
         self._given = 0
-        """How much of it was given on."""
+        """How much of `text` is settled."""
+        self._offset = 0
         self._due = self._hold + STEP
-        self.counts: Counter[str] = Counter()
 
-    def feed(self, piece: str) -> str:
-        self._text += piece
-        if self._whole or len(self._text) - self._given < self._due:
-            return ""
-        return self._pass_on(closing=False)
+    def feed(self, piece: str) -> list[Span]:
+        """The spans that the piece settled, in positions of the whole."""
+        return self._moved(self.advance(piece))
 
-    def close(self) -> str:
-        return self._pass_on(closing=True)
+    def close(self) -> list[Span]:
+        """The rest of the spans."""
+        return self._moved(self.advance("", closing=True))
 
-    def _pass_on(self, *, closing: bool) -> str:
-        spans = self._redactor.detector.spans(self._text)
+    def _moved(self, settled: Settled | None) -> list[Span]:
+        if settled is None:
+            return []
+        return [s._replace(start=s.start + settled.offset, end=s.end + settled.offset) for s in settled.spans]
+
+    def advance(self, piece: str, *, closing: bool = False) -> Settled | None:
+        """What the piece settled; None: nothing yet."""
+        self._pieces.append(piece)
+        self._came += len(piece)
+        held = len(self._text) + self._came - self._given
+        if not closing and (self._detector.reads_sentences or held < self._due):
+            return None
+        self._text = "".join([self._text, *self._pieces])
+        self._pieces, self._came = [], 0
+        spans = self._detector.spans(self._text)
         cut = len(self._text) if closing else self._cut(spans)
-        if cut <= self._given:
-            self._wait()
-            return ""
-        ready = [span for span in spans if self._given <= span.start and span.end <= cut]
-        self.counts.update(span.kind for span in ready)
-        out = self._redactor.apply(self._text, ready, self._given, cut)
-        keep = self._kept_from(cut, spans)
-        self._text = self._text[keep:]
-        self._given = cut - keep
+        settled = None
+        if cut > self._given:
+            ready = [span for span in spans if self._given <= span.start and span.end <= cut]
+            settled = Settled(self._text, self._given, cut, ready, self._offset)
+            keep = self._kept_from(cut, spans)
+            self._text = self._text[keep:]
+            self._offset += keep
+            self._given = cut - keep
         self._wait()
-        return out
+        return settled
 
     def _wait(self) -> None:
         """Look again once there is a good piece more: a long word is looked at the less often, the longer it gets."""
@@ -114,6 +118,35 @@ class _Look:
         read = normalise(self._text[:cut])
         keep = _original(read, max(0, len(read.text) - self._reach - BEFORE))
         return next((span.start for span in spans if span.start < keep < span.end), keep)
+
+
+class StreamRedactor:
+    """Feed it pieces and pass on what comes back; `close` gives the rest."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._looks = (StreamDetector(redactor.detector), StreamDetector(redactor.detector))
+        self.counts: Counter[str] = Counter()
+        """What was found in what was passed on, by kind."""
+
+    def feed(self, piece: str) -> str:
+        """The next piece; what may be passed on, which may be nothing."""
+        for look in self._looks:
+            piece = self._clean(look.advance(piece))
+        return piece
+
+    def close(self) -> str:
+        """The end of the text: the rest."""
+        rest = ""
+        for look in self._looks:
+            rest = self._clean(look.advance(rest)) + self._clean(look.advance("", closing=True))
+        return rest
+
+    def _clean(self, settled: Settled | None) -> str:
+        if settled is None:
+            return ""
+        self.counts.update(span.kind for span in settled.spans)
+        return self._redactor.apply(settled.text, settled.spans, settled.start, settled.end)
 
 
 def _in_word(character: str) -> bool:
