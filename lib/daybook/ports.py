@@ -33,6 +33,13 @@ class Rows(Protocol):
         """Rows of a read-only query; `:name` parameters bound. Raises BookError."""
 
 
+class PersonalRows(Rows, Protocol):
+    """Rows of persons, which nobody reads without its being entered."""
+
+    def record(self, action: str, object_: str | None, details: Mapping[str, Any], actor: str) -> None:
+        """Enter what is about to be done, on the disk when this returns. Raises JournalError; do nothing then."""
+
+
 class NamedRows(Rows, Protocol):
     """The same, with the texts of the queries that are kept by name: for whoever needs no frame."""
 
@@ -47,7 +54,7 @@ class Reader(Rows, Protocol):
         """The rows of the named query of `book/queries`. Raises BookError."""
 
 
-class Books(Ledger, Rows, Protocol):
+class Books(Ledger, PersonalRows, Protocol):
     """A book that is written and read, and the home that it stands in."""
 
     home: Path

@@ -26,7 +26,7 @@ from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BadParameter
 from daybook.inference.client.answer import Answer
 from daybook.records import Record
-from daybook.settings import Settings, new_home, unclaimed
+from daybook.settings import Settings, new_home, unclaimed, user
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +176,9 @@ class Daybook:
     # ── reading ───────────────────────────────────────────────────────────────────────────────────
 
     def sql(self, query: str, **params: Any) -> pd.DataFrame:
-        """Rows of a read-only query; `:name` parameters are bound from the keyword arguments."""
+        """Rows of a read-only query; `:name` parameters are bound from the keyword arguments. A query of a table with
+        persons' data is entered in the trail first."""
+        self._record_query(query)
         return self.book.sql(query, params)
 
     def calls(self, days: int = 7, *, limit: int = 10_000) -> pd.DataFrame:
@@ -184,9 +186,18 @@ class Daybook:
         if days < 1:
             raise BadParameter(f"days is {days}.", remedy="Ask for at least 1 day.")
         since = self.clock.now() - timedelta(days=days)
-        return self.book.sql(
-            "select * from calls where time >= :since order by time desc limit :n", {"since": since, "n": limit}
-        )
+        query = "select * from calls where time >= :since order by time desc limit :n"
+        self._record_query(query)
+        return self.book.sql(query, {"since": since, "n": limit})
+
+    def _record_query(self, query: str) -> None:
+        """Enter a read of persons' data; the sample has none."""
+        from daybook.audit.reading import record_query
+        from daybook.audit.trail import Trail
+
+        if self.source != "sample":
+            trail = Trail(self.book.journal, self.book.home, clock=self.clock, client="notebook")
+            record_query(trail, query, actor=f"notebook:{user()}", run_id=self.settings.run_id)
 
     def costs(
         self, *, logical_date: str | date | None = None, days: int = 30, hour_price: float | str = "0.10"

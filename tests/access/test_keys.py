@@ -265,10 +265,10 @@ def test_a_key_for_a_moment_that_is_over_is_not_made(keys, moment):
 
 def test_a_rotated_key_opens_beside_the_new_one_and_then_no_more(keys, ledger):
     """The same caller, project and rights under a new id; the event names both."""
-    old = keys.create("night-batch", "helpdesk", admin=True, actor="cli:ada")
+    old = keys.create("night-batch", "helpdesk", admin=True, privacy=True, actor="cli:ada")
     new = keys.rotate(old.key.id, overlap=timedelta(hours=24), actor="cli:bob")
     assert new.secret != old.secret
-    assert (new.key.name, new.key.project, new.key.admin) == ("night-batch", "helpdesk", True)
+    assert (new.key.name, new.key.project, new.key.admin, new.key.privacy) == ("night-batch", "helpdesk", True, True)
     assert (new.key.expires_at, new.key.created_at) == (None, NOON)
     assert keys.find(old.secret).id == old.key.id
     assert keys.find(new.secret) == new.key

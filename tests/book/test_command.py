@@ -20,6 +20,7 @@ from daybook.book import Book
 from daybook.book.migrations import MIGRATIONS
 from daybook.book.schema import TABLES
 from daybook.cli import main
+from daybook.settings import user
 
 INJECTION = "'); drop table calls; --"
 
@@ -263,7 +264,7 @@ def test_an_export_read_again_is_the_table(said: Callable[..., str], there: Book
     assert typed == rows
     events = there.rows("select actor, action, object, details from events order by id")
     assert [(event["actor"], event["action"], event["object"]) for event in events] == [
-        ("command line", "book.exported", "calls")
+        (f"cli:{user()}", "book.exported", "calls")
     ] * 2
     assert events[0]["details"] == {"path": str(target), "format": "parquet", "rows": 2}
 

@@ -11,6 +11,7 @@ import pytest
 
 from daybook.datasets import builtin, load
 from daybook.errors import BadData, BadParameter, DaybookError
+from daybook.settings import user
 
 ROWS = [{"id": str(i), "question": f"How many are {i} and 1?", "answer": str(i + 1)} for i in range(6)]
 
@@ -159,7 +160,8 @@ def test_a_source_that_cannot_be_meant_says_how_to_write_it(source: str, says: s
 
 
 def test_calls_of_the_book_become_rows() -> None:
-    """The user's last message is the input and the answer the reference; without content the message says so."""
+    """The user's last message is the input and the answer the reference; without content the message says so. That it
+    is read is entered, and not whose it is."""
 
     class Book:
         def __init__(self, *found: dict[str, Any]) -> None:
@@ -168,12 +170,20 @@ def test_calls_of_the_book_become_rows() -> None:
         def rows(self, query: str, params: Any = None) -> list[dict[str, Any]]:
             return [{"n": 7}] if "count(*)" in query else list(self.found)
 
+        def record(self, action: str, object_: str | None, details: Any, actor: str) -> None:
+            entered.append((action, object_, details, actor))
+
+    entered: list[Any] = []
     messages = json.dumps([{"role": "system", "content": "s"}, {"role": "user", "content": "Why?"}])
     call = {"id": "c1", "prompt": messages, "answer": "Because.", "subject": "p1", "served_model": "m"}
     row = load("book:days=30,model=m", book=Book(call)).rows[0]
     assert (row.id, row.input, row.reference, row.group) == ("c1", "Why?", "Because.", "p1")
     with pytest.raises(BadData, match="7 calls"):
-        load("book:", book=Book())
+        load("book:caller=ada", book=Book())
+    assert entered == [
+        ("content.read", "calls", {"days": "30", "model": "m", "one_caller": False}, f"dataset:{user()}"),
+        ("content.read", "calls", {"one_caller": True}, f"dataset:{user()}"),
+    ]
 
 
 @pytest.mark.parametrize("name", builtin.names())

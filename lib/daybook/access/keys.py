@@ -43,6 +43,8 @@ class Key:
     project: str | None = None
     """What its calls are booked on. None: what each request names."""
     admin: bool = False
+    privacy: bool = False
+    """May ask what is held on persons, and who looked at it; being an admin key does not include it."""
     created_at: datetime
     revoked_at: datetime | None = None
     expires_at: datetime | None = None
@@ -117,6 +119,7 @@ class Keys:
         project: str | None = None,
         *,
         admin: bool = False,
+        privacy: bool = False,
         expires_at: datetime | None = None,
         actor: str,
     ) -> Issued:
@@ -129,7 +132,7 @@ class Keys:
                     f"{value[:80]!r} cannot be the {what} of a key.",
                     remedy="Use 1 to 64 letters, digits, spaces or any of . _ @ + - and begin with a letter or digit.",
                 )
-        issued = self._issue(name, project, admin=admin, expires_at=expires_at)
+        issued = self._issue(name, project, admin=admin, privacy=privacy, expires_at=expires_at)
         with self._writing() as entries:
             entries[issued.key.id] = _Entry(issued.key, _digest(issued.secret))
         try:
@@ -151,7 +154,7 @@ class Keys:
                     f"The key {id_} opens nothing any more.",
                     remedy=f"Make a new one: daybook keys create {old.key.name}",
                 )
-            issued = self._issue(old.key.name, old.key.project, admin=old.key.admin)
+            issued = self._issue(old.key.name, old.key.project, admin=old.key.admin, privacy=old.key.privacy)
             until = min(now + overlap, old.key.expires_at or datetime.max.replace(tzinfo=UTC))
             entries[id_] = replace(old, key=replace(old.key, expires_at=until))
             entries[issued.key.id] = _Entry(issued.key, _digest(issued.secret))
@@ -164,12 +167,15 @@ class Keys:
             raise
         return issued
 
-    def _issue(self, name: str, project: str | None, *, admin: bool, expires_at: datetime | None = None) -> Issued:
+    def _issue(
+        self, name: str, project: str | None, *, admin: bool, privacy: bool, expires_at: datetime | None = None
+    ) -> Issued:
         key = Key(
             id=f"k{new_id()[-16:]}",
             name=name,
             project=project,
             admin=admin,
+            privacy=privacy,
             created_at=self._clock.now(),
             expires_at=expires_at,
         )
@@ -206,7 +212,7 @@ class Keys:
     def _enter(self, action: str, key: Key, actor: str, **more: str) -> None:
         if self._ledger is None:
             return
-        details = {"name": key.name, "project": key.project, "admin": key.admin} | more
+        details = {"name": key.name, "project": key.project, "admin": key.admin, "privacy": key.privacy} | more
         if key.expires_at is not None:
             details["expires_at"] = key.expires_at.isoformat()
         event = Event(id=new_id(), at=self._clock.now(), actor=actor, action=action, object=key.id, details=details)

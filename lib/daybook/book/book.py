@@ -164,20 +164,35 @@ class Book:
     def export(self, table: str, path: Path, *, format: str | None = None, actor: str = "library") -> int:
         """Write a table to a Parquet or CSV file (by `format`, or the path's ending); returns the rows.
 
-        Enters an event `book.exported`. Raises BadParameter for a table, format or path that cannot be.
-        """
+        Enters an event `book.exported` before the file is there; where it cannot be entered, there is none. Raises
+        BadParameter for a table, format or path that cannot be."""
         from daybook.book import export
 
         path = Path(path)
         chosen = export.require_format(table, path, format)
         self._look()
+
+        def enter(n: int) -> None:
+            details = {"path": str(path.absolute()), "format": chosen, "rows": n}
+            self.record("book.exported", table, details, actor)
+
         with self.store.reading() as book:
-            n = export.write(book, table, path, chosen)
-        details = {"path": str(path.absolute()), "format": chosen, "rows": n}
+            return export.write(book, table, path, chosen, before=enter)
+
+    def record(self, action: str, object_: str | None, details: Mapping[str, Any], actor: str) -> None:
+        """Enter what is about to be done, on the disk when this returns."""
         self.append(
-            Event(id=new_id(), at=self.clock.now(), actor=actor, action="book.exported", object=table, details=details)
+            Event(
+                id=new_id(),
+                at=self.clock.now(),
+                actor=actor,
+                action=action,
+                object=object_,
+                details=details,
+                outcome="granted",
+            )
         )
-        return n
+        self.journal.sync()
 
     def size(self) -> int | None:
         """Bytes on the disk, where they can be known."""
@@ -185,9 +200,11 @@ class Book:
 
     def engine(self) -> Engine:
         """A read-only SQLAlchemy engine on the book, for tools that want one. It does not drain, and holds
-        nothing between uses; on DuckDB it fails at once where the book is in use."""
+        nothing between uses; on DuckDB it fails at once where the book is in use. What is asked through it nobody sees,
+        so that it was handed out is entered."""
         from daybook.book.engine import make
 
+        self.record("book.opened", None, {}, "library")
         self._look()
         return make(self.store)
 

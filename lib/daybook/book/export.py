@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -34,8 +35,9 @@ def require_format(table: str, path: Path, format: str | None) -> str:
     return format
 
 
-def write(book: ReadSession, table: str, path: Path, format: str) -> int:
+def write(book: ReadSession, table: str, path: Path, format: str, *, before: Callable[[int], None]) -> int:
     """Write `table` to `path`, whole or not at all, readable by its owner alone; returns the number of rows.
+    `before(rows)` is called before the file is at its place; where it raises, there is none.
 
     Mappings are JSON text, money is decimal, times are UTC. Raises BadParameter where it cannot be written.
     """
@@ -50,6 +52,7 @@ def write(book: ReadSession, table: str, path: Path, format: str) -> int:
                     n += batch.num_rows
             sink.flush()
             os.fsync(sink.fileno())
+        before(n)
         temporary.replace(path)
     except OSError as error:
         raise BadParameter(

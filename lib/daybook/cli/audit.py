@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,3 +138,66 @@ def export(settings: Settings, book: Book, *, path: Path, reason: str | None) ->
 
     n = write(book, path, actor=user(), reason=reason)
     click.echo(f"{n:,} entries are in {path}. It is signed by {public_key(settings.home)}")
+
+
+@audit.command()
+@click.option("--subject", help="The person, as the calls name them, or their reference s-….")
+@click.option("--action", help="subject.exported, or 'subject.*' for all that begin so.")
+@click.option("--actor", help="Who did it, e.g. cli:ada or key:officer.")
+@click.option("--since", metavar="WHEN", help="30d, 12h, or a UTC date such as 2026-11-20.")
+@click.option("--until", metavar="WHEN", help="The same; what was before.")
+@click.option("--limit", default=100, show_default=True, help="Entries, at most.")
+@click.option("--reason", help="Why you look; entered in the trail.")
+@_json
+@_with_book
+def trail(
+    settings: Settings,
+    book: Book,
+    *,
+    subject: str | None,
+    action: str | None,
+    actor: str | None,
+    since: str | None,
+    until: str | None,
+    limit: int,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """Who did what, newest first. That you looked is itself entered.
+
+    \b
+    Examples:
+      daybook audit trail --since 30d
+      daybook audit trail --subject user-17 --action 'subject.*' --reason "her request of 3 March"
+    """
+    from daybook.audit import listing
+    from daybook.audit.trail import Trail
+
+    query = listing.Query(
+        subject=subject, action=action, actor=actor, since=_moment(since), until=_moment(until), limit=limit
+    )
+    watched = Trail(book.journal, settings.home, client="command line")
+    rows = listing.read(book, query, watched, actor=f"cli:{user()}", reason=reason)
+    if as_json:
+        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
+        return
+    for row in rows:
+        known = ("object", "subject", "reason", "address", "client", "outcome", "request_id", "run_id")
+        more = " ".join(f"{name}={row[name]}" for name in known if row[name] is not None)
+        details = orjson.dumps(row["details"]).decode() if row["details"] else ""
+        line = f"{row['seq'] or '–':>8} {row['time']:%Y-%m-%d %H:%M:%S} {row['actor']} {row['action']} {more} {details}"
+        click.echo(line.translate(_UNSEEN).rstrip())
+    click.echo(f"{len(rows):,} entries", err=True)
+
+
+_UNSEEN = dict.fromkeys((*range(32), 127, *range(128, 160), *range(8203, 8208), *range(8234, 8239)), "�")
+
+
+def _moment(text: str | None) -> datetime | None:
+    """`30d` or `12h` before now, or the beginning of a UTC date. Raises BadParameter."""
+    if text is None:
+        return None
+    if (match := re.fullmatch(r"([0-9]{1,5})([hd])", text)) is not None:
+        return datetime.now(UTC) - timedelta(hours=int(match[1]) * {"h": 1, "d": 24}[match[2]])
+    day = to_date(text)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
+from daybook.audit.reading import record_query
+from daybook.audit.trail import Trail
 from daybook.cli import CommandGroup
 from daybook.errors import BadParameter
 from daybook.reporting.text import count
-from daybook.settings import Settings
+from daybook.settings import Settings, user
 
 if TYPE_CHECKING:
     from daybook.book import Book
@@ -91,6 +93,7 @@ def info(opened: Book, *, as_json: bool) -> None:
 def sql(opened: Book, *, query: str, params: Sequence[str], as_json: bool, as_csv: bool) -> None:
     """Run one read-only QUERY (- reads it from standard input) and print its rows.
 
+    A query of a table with persons' data (calls, events, subjects, models) is entered in the trail first.
     Values are bound, never pasted into the query. A value is read as JSON where it is JSON (7, true,
     "text", [1,2]), else as text.
 
@@ -102,6 +105,7 @@ def sql(opened: Book, *, query: str, params: Sequence[str], as_json: bool, as_cs
     if as_json and as_csv:
         raise BadParameter("--json and --csv exclude each other.", remedy="Say one of them.")
     text = sys.stdin.read() if query == "-" else query
+    record_query(Trail(opened.journal, opened.home, client="command line"), text, actor=f"cli:{user()}")
     rows = opened.rows(text, dict(map(_param, params)))
     if as_json:
         click.echo(orjson.dumps(rows, default=_text, option=orjson.OPT_INDENT_2).decode())
@@ -233,7 +237,7 @@ def export(opened: Book, *, table: str, path: Path, format_: str | None) -> None
     Example:
       daybook book export calls calls.parquet
     """
-    n = opened.export(table, path, format=format_, actor="command line")
+    n = opened.export(table, path, format=format_, actor=f"cli:{user()}")
     click.echo(f"{n:,} row{'' if n == 1 else 's'} of {table} written to {path}.")
 
 

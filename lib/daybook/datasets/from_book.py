@@ -1,6 +1,8 @@
 """Calls of the book as rows: `book:` for all whose content was kept, `book:days=30,model=…,project=…` for some.
 
 The input is the conversation's last message of the user, the reference what the model answered.
+
+That content is read is entered first.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ import orjson
 
 from daybook.datasets.files import Record
 from daybook.errors import BadData, BadParameter
-from daybook.ports import Rows
+from daybook.ports import PersonalRows
+from daybook.settings import user
 
 _MOST = 1_000_000
 
 
-def read(source: str, book: Rows | None, limit: int | None = None) -> list[Record]:
+def read(source: str, book: PersonalRows | None, limit: int | None = None) -> list[Record]:
     """Raises BadParameter, and BadData where the book kept no content."""
     if book is None:
         raise BadParameter(f"{source} needs a book.", remedy="Open one: daybook.open().dataset(…).")
@@ -40,6 +43,8 @@ def read(source: str, book: Rows | None, limit: int | None = None) -> list[Recor
         "select id, prompt, answer, subject, served_model from calls "  # noqa: S608 - only names from above are put in
         f"where {chosen} and prompt is not null and answer is not null order by time, id limit :most"
     )
+    details = {name: value for name, value in asked.items() if name != "caller"} | {"one_caller": "caller" in asked}
+    book.record("content.read", "calls", details, f"dataset:{user()}")
     calls = book.rows(query, bound)
     if not calls:
         counted = f"select count(*) as n from calls where {chosen}"  # noqa: S608 - only names from above are put in

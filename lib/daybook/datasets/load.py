@@ -14,7 +14,7 @@ from daybook.datasets.files import Record, parse
 from daybook.datasets.rows import DataSet, Row, some
 from daybook.errors import BadData, BadParameter
 from daybook.pii import excerpt
-from daybook.ports import Rows
+from daybook.ports import PersonalRows
 
 USUAL: Mapping[str, Sequence[str]] = {
     "id": ("id", "item_id", "example_id", "question_id"),
@@ -45,7 +45,7 @@ def load(
     columns: Mapping[str, str] | None = None,
     revision: str | None = None,
     limit: int | None = None,
-    book: Rows | None = None,
+    book: PersonalRows | None = None,
 ) -> DataSet:
     """The rows of a file, of the Hub (`hf:owner/name@revision#split`), of the book (`book:days=30`) or of the built-in
     sets (`builtin:requests`).

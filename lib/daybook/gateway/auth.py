@@ -62,6 +62,20 @@ class Auth:
             )
         return key
 
+    def admit_privacy(self, headers: Mapping[bytes, bytes]) -> Key:
+        """The key of a request about persons. Raises what `admit` raises, and a 403 Refusal for a key without the
+        privacy scope; without keys nobody is let in, from this machine neither."""
+        key = self.admit(headers)
+        if key is None or not key.privacy:
+            self._refused("privacy_key_needed", None if key is None else key.id)
+            raise Refusal(
+                403,
+                "privacy_key_needed",
+                "What is held on persons is shown to a privacy key only.",
+                remedy="Make one: daybook keys create NAME --privacy.",
+            )
+        return key
+
     def key(self, id_: str) -> Key | None:
         """The key of this id, while it opens anything. Raises a 503 Refusal where that cannot be known."""
         try:

@@ -61,9 +61,9 @@ def test_the_list_is_a_table_with_the_revoked_ones(run):
     ana, night = json.loads(run("list", "--json").out)
     minute = {name: ana[name][:16].replace("T", " ") for name in ("created_at", "revoked_at")}
     assert run("list").out.splitlines() == [
-        "id                 caller       project   admin  made              expires  revoked",
-        f"{ana['id']}  ana          helpdesk         {minute['created_at']}           {minute['revoked_at']}",
-        f"{night['id']}  night-batch            yes    {night['created_at'][:16].replace('T', ' ')}",
+        "id                 caller       project   scopes  made              expires  revoked",
+        f"{ana['id']}  ana          helpdesk          {minute['created_at']}           {minute['revoked_at']}",
+        f"{night['id']}  night-batch            admin   {night['created_at'][:16].replace('T', ' ')}",
     ]
 
 

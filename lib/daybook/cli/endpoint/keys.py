@@ -39,8 +39,9 @@ def keys() -> None:
 @click.argument("name")
 @click.option("--project", help="What the key's calls are booked on. Without it, each request may name its own.")
 @click.option("--admin", is_flag=True, help="May also use the endpoint's administrative routes.")
+@click.option("--privacy", is_flag=True, help="May also use /compliance/…: what is held on persons, and the trail.")
 @click.option("--expires", metavar="WHEN", help="When it ends: 12h, 90d, or a UTC date such as 2027-03-31.")
-def create(name: str, project: str | None, admin: bool, expires: str | None) -> None:
+def create(name: str, project: str | None, admin: bool, privacy: bool, expires: str | None) -> None:
     """Make a key for the caller NAME and show it, this once.
 
     The key alone goes to standard output, so that a script can take it.
@@ -50,13 +51,17 @@ def create(name: str, project: str | None, admin: bool, expires: str | None) -> 
       daybook keys create analyst
       KEY=$(daybook keys create night-batch --project helpdesk)
       daybook keys create operator --admin
+      daybook keys create officer --privacy
       daybook keys create contractor --expires 90d
     """
     with _open() as (kept, actor):
-        issued = kept.create(name, project, admin=admin, expires_at=_moment(expires) if expires else None, actor=actor)
+        until = _moment(expires) if expires else None
+        issued = kept.create(name, project, admin=admin, privacy=privacy, expires_at=until, actor=actor)
     on = "" if project is None else f", booked on {project}"
     on += "" if issued.key.expires_at is None else f", until {issued.key.expires_at:%Y-%m-%d %H:%M} UTC"
-    kind = "Admin key" if admin else "Key"
+    kind = {(True, False): "Admin key", (False, True): "Privacy key", (True, True): "Admin and privacy key"}.get(
+        (admin, privacy), "Key"
+    )
     click.echo(f"{kind} {issued.key.id} for {name}{on}. It is shown this once; keep it safe.", err=True)
     click.echo(issued.secret)
 
@@ -131,10 +136,11 @@ def _open() -> Iterator[tuple[Keys, str]]:
 
 
 def _table(keys: Sequence[Key]) -> str:
-    rows = [("id", "caller", "project", "admin", "made", "expires", "revoked")]
+    rows = [("id", "caller", "project", "scopes", "made", "expires", "revoked")]
     for key in keys:
         made, expires, revoked = map(_shown, (key.created_at, key.expires_at, key.revoked_at))
-        rows.append((key.id, key.name, key.project or "", "yes" if key.admin else "", made, expires, revoked))
+        scopes = " ".join(name for name in ("admin", "privacy") if getattr(key, name))
+        rows.append((key.id, key.name, key.project or "", scopes, made, expires, revoked))
     return aligned(rows)
 
 

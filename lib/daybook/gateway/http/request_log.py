@@ -45,7 +45,7 @@ ROUTES = (
     .union(f"/ml/ollama/{task}" for task in ("generate", "chat", "models", "pull"))
     .union(f"/ml/cost/{task}" for task in ("estimate", "recommend", "optimize"))
     .union(f"{_FINETUNE}{step}" for step in ("prepare", "start"))
-    .union(("/ml/deploy/status", "/ml/deploy/update-traffic"))
+    .union(("/ml/deploy/status", "/ml/deploy/update-traffic", "/compliance/audit"))
 )
 
 

@@ -19,7 +19,7 @@ from daybook.datasets import DataSet, Row, load
 from daybook.datasets.files import parse
 from daybook.datasets.rows import to_bytes
 from daybook.errors import BadData
-from daybook.ports import Rows
+from daybook.ports import PersonalRows
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 KEYS = frozenset(("role", "content", "name", "function_call", "tool_calls", "tool_call_id", "refusal", "weight"))
@@ -103,7 +103,7 @@ def read(
     template: Template | None = None,
     columns: Mapping[str, str] | None = None,
     limit: int | None = None,
-    book: Rows | None = None,
+    book: PersonalRows | None = None,
 ) -> Material:
     """The rows of a source. Raises BadData for one that cannot be read at all, or has no row."""
     template = template or Template()

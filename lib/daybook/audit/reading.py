@@ -1,0 +1,31 @@
+"""Reads of the book's own rows that may hold personal data: entered before they are made.
+
+What a query returns cannot be told from its text in every case, so it is told by the tables that it names: whoever
+asks one that holds persons' data has asked for it, whatever columns come back. The query itself is kept as a digest:
+its text may hold a name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from daybook.audit.trail import Trail
+
+ACTION = "book.read"
+PERSONAL = ("calls", "events", "subjects", "models", "journal_set_aside")
+"""Tables with columns that name a person, or hold what somebody wrote."""
+_NAMES = re.compile(rf"\b({'|'.join(PERSONAL)})\b", re.IGNORECASE)
+
+
+def tables_of(query: str) -> list[str]:
+    """The tables with persons' data that a query names."""
+    return sorted({name.lower() for name in _NAMES.findall(query)})
+
+
+def record_query(trail: Trail, query: str, *, actor: str, run_id: str | None = None) -> None:
+    """Enter that this query is about to be answered, where it names such a table. Raises JournalError where that
+    cannot be entered; then do not answer it."""
+    if tables := tables_of(query):
+        details = {"tables": tables, "query": "sha256:" + hashlib.sha256(query.encode(errors="replace")).hexdigest()}
+        trail.record(ACTION, actor=actor, object="sql", run_id=run_id, details=details)
