@@ -8,11 +8,13 @@ import signal
 import pyarrow.parquet as pq
 import pytest
 
+from daybook.audit import seals
+from daybook.audit.verify import verify
 from daybook.book import Book
 from daybook.errors import BadParameter, KeyDestroyed
 from daybook.rights.erasure import STEPS, ErasureIncomplete, Erasures
 from daybook.vault import Vault
-from tests.rights.conftest import ADA, ANSWERED, BOS, SAID, call, paths_of_exports
+from tests.rights.conftest import ADA, ANSWERED, AT, BOS, SAID, call, paths_of_exports
 
 WORDS = {"by": "dpo", "identity_check": "passport seen at the desk", "reason": "request of 3 March"}
 
@@ -105,6 +107,17 @@ def test_the_certificate_says_what_was_done_and_names_nobody(place):
     changed = [event["details"]["changed_rows"] for event in events if "changed_rows" in (event["details"] or {})]
     assert changed == [{"calls": {"personal": 3}, "models": {"personal": 1}}]
     assert {event["subject"] for event in events if event["action"].startswith("subject.")} == {document["subject"]}
+
+
+def test_the_trail_still_verifies_after_an_erasure(place):
+    """Chain, seals, rows and reports: what the erasure changed is accounted for, and one more change is found."""
+    seals.make(place.book, place.settings.reports, AT.date(), actor="x")
+    erasures(place).execute(ADA, **WORDS)
+    assert verify(place.book, place.settings.reports).problems == []
+    page = place.settings.reports / "traffic" / "2026-03-01" / "index.html"
+    page.write_text(page.read_text() + " ")
+    (problem,) = verify(place.book, place.settings.reports).problems
+    assert "index.html" in problem.where
 
 
 def test_an_unknown_person_is_never_called_erased(place):

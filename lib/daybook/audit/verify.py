@@ -19,6 +19,8 @@ from daybook.audit.verification import Kind, Mark, Problem, Verdict, verify_chai
 from daybook.book.checks import ONCE
 
 LISTED = 50
+CHANGED_REPORTS = "changed_reports"
+"""Where an event's details say what a report became when a person was erased from it: path → digest."""
 """Problems of one kind in one table that are listed one by one."""
 _WORDS: Mapping[str, str] = {
     "fixed": "a column that never changes is not what was sealed",
@@ -40,7 +42,7 @@ def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = N
     spans = {span.table: span for span in rows.spans(book, good[-1].until)} if good else {}
     for table in rows.SEALED:
         _verify_rows(book, table, spans.get(table), good, accounts[table], verdict)
-    verdict.problems.extend(_verify_reports(reports, good))
+    verdict.problems.extend(_verify_reports(reports, good, _changed_reports(book)))
     verdict.problems.extend(_count(book, sum(counts["removed"] for counts in accounts.values())))
     verdict.seals = len(good)
     if not sealed:
@@ -142,11 +144,22 @@ def _verify_rows(
             verdict.problems.append(Problem(kind, f"{len(ids) - LISTED} more rows of {table}", _WORDS[group]))
 
 
-def _verify_reports(reports: Path, good: list[Seal]) -> Iterator[Problem]:
+def _changed_reports(book: TrailBook) -> dict[str, set[str]]:
+    """Report → what the trail says that it was made on purpose, by digest: a person's data was erased from it."""
+    found: dict[str, set[str]] = {}
+    like = f"select details from events where cast(details as text) like '%\"{CHANGED_REPORTS}\"%'"  # noqa: S608 - our own name
+    for row in book.rows(like):
+        stated = row["details"].get(CHANGED_REPORTS) if isinstance(row["details"], dict) else None
+        for name, digest in (stated if isinstance(stated, dict) else {}).items():
+            found.setdefault(str(name), set()).add(str(digest))
+    return found
+
+
+def _verify_reports(reports: Path, good: list[Seal], changed: Mapping[str, set[str]]) -> Iterator[Problem]:
     for seal in good:
         for name, stated in seal.document["reports"].items():
             try:
-                if seals.digest((reports / name).read_bytes()) != stated:
+                if seals.digest((reports / name).read_bytes()) not in {stated, *changed.get(name, ())}:
                     yield Problem("changed", f"report {name}, sealed by seal {seal.number}", "its bytes are others")
             except OSError:
                 yield Problem("removed", f"report {name}, sealed by seal {seal.number}", "the file is gone")

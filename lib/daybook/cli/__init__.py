@@ -56,6 +56,7 @@ COMMANDS = {
     "reports": ("daybook.cli.run:reports", "The reports so far, newest first."),
     "run": ("daybook.cli.run:run", "Run one notebook for one date and publish its report."),
     "schedule": ("daybook.cli.schedule:schedule", "Prefect server, worker and deployments, until Ctrl-C."),
+    "subject": ("daybook.cli.subject:subject", "The rights of a person: export, erase, restrict, consent."),
     "serve": ("daybook.cli.endpoint.serve:serve", "Serve the OpenAI-compatible endpoint."),
     "verify": ("daybook.cli.verify:verify", "Whether a published report is still what was published."),
 }

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from daybook.datasets.excluded import excluded
 from daybook.datasets.files import Record
 from daybook.errors import BadData, BadParameter
 from daybook.ports import PersonalRows
@@ -53,7 +54,15 @@ def read(source: str, book: PersonalRows | None, limit: int | None = None) -> li
             f"{source}: {n} calls, and the content of none of them was kept.",
             remedy="Set DAYBOOK_CONTENT=1 before the calls are made, or choose others.",
         )
-    return [Record(at, _values(row)) for at, row in enumerate(calls, start=1)]
+    # such rows are read to evaluate and to train, and it is not said here which
+    barred = excluded(book, "evaluation") | excluded(book, "training")
+    allowed = [row for row in calls if row["subject"] not in barred]
+    if not allowed:
+        raise BadData(
+            f"{source}: {len(calls)} calls, all of persons whose data is not to be used.",
+            remedy="They restricted it or withdrew their consent: choose others.",
+        )
+    return [Record(at, _values(row)) for at, row in enumerate(allowed, start=1)]
 
 
 def _asked(source: str) -> dict[str, str]:

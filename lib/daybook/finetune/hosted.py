@@ -75,6 +75,8 @@ class Hosting:
             job = jobs.read(id_)
             if job.state in ("completed", "cancelled"):
                 return job
+            if job.progress.get("job") is None:  # what the upstream has begun cannot be taken back by not looking
+                self._tuner.require_consent(job)
             return self._settle(job, self.at(id_).advance())
 
     def cancel(self, id_: str) -> Job:

@@ -21,7 +21,8 @@ import orjson
 
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.datasets import DataSet
-from daybook.errors import BadData, BadParameter, DaybookError
+from daybook.datasets.excluded import excluded
+from daybook.errors import BadData, BadParameter, DaybookError, GateNotMet
 from daybook.finetune import files, methods
 from daybook.hf import embeddings
 from daybook.inference import feedback
@@ -199,6 +200,16 @@ class Tuner:
         self._did("finetune.prepared", job, actor)
         return job
 
+    def require_consent(self, job: Job) -> None:
+        """Raises GateNotMet where somebody whose data it is to train on has withdrawn consent since."""
+        barred = excluded(self._book, "training") & set(job.spec.get("subjects") or ())
+        if barred:
+            raise GateNotMet(
+                f"{len(barred)} of the persons whose data {job.id} would train on withdrew consent or restricted its "
+                "use.",
+                remedy="Prepare it again: their rows are then left out.",
+            )
+
     def run(self, id_: str, *, tell: Tell | None = None) -> Done:
         """Train, compare, register; or go on where it was killed. One that is completed is not done again.
 
@@ -213,6 +224,7 @@ class Tuner:
                 raise BadParameter(
                     f"The training {id_} runs at an upstream.", remedy=f"Go on: daybook finetune hosted go {id_}."
                 )
+            self.require_consent(job)
             recipe = Recipe.of(dict(job.spec["recipe"]))
             again = f"daybook finetune resume {id_}"
             try:

@@ -15,6 +15,7 @@ import orjson
 
 from daybook.clock import Clock, new_id
 from daybook.datasets import DataSet, Row
+from daybook.datasets.excluded import excluded
 from daybook.errors import BadData, BadParameter
 from daybook.ports import Books
 from daybook.records import Event
@@ -61,12 +62,14 @@ def liked(book: Books, *, days: int = 30, now: datetime | None = None) -> Liked:
         "select id, prompt, answer, subject from calls where time >= :since and status = 'ok' order by time, id",
         {"since": since},
     )
+    barred = excluded(book, "training")
     left_out: Counter[str] = Counter()
     rows: list[Row] = []
     subjects: set[str] = set()
     for call in calls:
         word = by_object.get(call["id"])
-        reason = _unfit(call, word)
+        barring = "of a person who withdrew consent or restricted use" if call["subject"] in barred else ""
+        reason = _unfit(call, word) or barring
         if word is None or reason:
             left_out[reason] += 1
             continue

@@ -72,6 +72,15 @@ class BookRows:
         query = "select * from calls where subject = :subject and id > :after order by id limit :limit"
         return self._book.rows(query, {"subject": subject, "after": after, "limit": limit})
 
+    def models(self, subject: str) -> list[dict[str, Any]]:
+        """The models that were trained on the person's data."""
+        query = f"select id, name, version, method, time, data_source from models where {_MODELS} order by id"  # noqa: S608 - ours
+        return self._book.rows(query, {"subject": subject})
+
+    def events(self, reference: str) -> list[dict[str, Any]]:
+        """The trail's entries about the person, oldest first."""
+        return self._book.rows("select * from events where subject = :ref order by time, id", {"ref": reference})
+
     def texts(self, subject: str) -> Iterator[str]:
         """What was said in the person's calls: the messages that are nobody else's template, and the answers."""
         query = (

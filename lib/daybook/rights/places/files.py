@@ -3,13 +3,14 @@ all are searched."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import orjson
 
+from daybook.audit.seals import digest
+from daybook.audit.verify import CHANGED_REPORTS
 from daybook.book import Book
 from daybook.book.journal.journal import FOLDER as JOURNAL
 from daybook.book.trail.keys import FOLDER as AUDIT
@@ -20,8 +21,6 @@ from daybook.settings import Settings
 
 OWN = "rights"
 """The folder of the home in which erasures are written down: by keyed reference, never by name."""
-REPORTS = "changed_reports"
-"""Where an event's details say which reports it changed: path under the reports folder → sha256 before it."""
 _OWN_PLACES = {JOURNAL, AUDIT, OWN, "keys", ANSWERS, f"{ANSWERS}-wal", f"{ANSWERS}-shm", "pseudonyms.key"}
 _WEIGHTS = {".safetensors", ".gguf", ".pt", ".bin", ".npy", ".npz"}
 
@@ -47,11 +46,13 @@ class Files:
     def erase(self, person: Person, announce: Announce) -> int:
         count = 0
         for path in self.found(person):
-            with contextlib.suppress(ValueError):
-                name = path.relative_to(self._settings.reports).as_posix()
-                announce({REPORTS: {name: hashlib.sha256(path.read_bytes()).hexdigest()}})
-            count += erase_from(path, person.search)
+            count += erase_from(path, person.search, partial(self._changed, path, announce))
         return count
+
+    def _changed(self, path: Path, announce: Announce, data: bytes) -> None:
+        """Have the trail say that a report becomes another one, so that it is not taken for forged."""
+        if path.is_relative_to(self._settings.reports):
+            announce({CHANGED_REPORTS: {path.relative_to(self._settings.reports).as_posix(): digest(data)}})
 
     def paths(self) -> Iterator[Path]:
         """All files that are searched: below the home, the reports and the backups, and the exports that the trail

@@ -38,9 +38,10 @@ class Unchangeable(DaybookError):
     http_status = 409
 
 
-def erase_from(path: Path, search: Search) -> int:
-    """Take the traces out of the file; returns how many rows, lines or spans. Raises Unchangeable for a file of another
-    kind, OSError, and BookUnreachable for a database that others hold."""
+def erase_from(path: Path, search: Search, announce: Callable[[bytes], object] = lambda changed: None) -> int:
+    """Take the traces out of the file; returns how many rows, lines or spans. `announce`: told what a file of text is
+    to become, before it does. Raises Unchangeable for a file of another kind, OSError, and BookUnreachable for a
+    database that others hold."""
     suffix = path.suffix.lower()
     if suffix in _DATABASES:
         return _from_database(path, search)
@@ -56,6 +57,7 @@ def erase_from(path: Path, search: Search) -> int:
     by_kind |= dict.fromkeys(_LINES, _lines) | dict.fromkeys(_DOCUMENTS, _document)
     changed, count = by_kind.get(suffix, blanked)(data, search)
     if count:
+        announce(changed)
         atomic.replace(path, changed, stat.S_IMODE(path.stat().st_mode))
     return count
 

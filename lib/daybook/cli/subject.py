@@ -1,0 +1,268 @@
+"""`daybook subject`: the rights of a person whose data is held."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from daybook.cli import CommandGroup
+from daybook.reporting.text import count
+from daybook.settings import Settings, user
+
+if TYPE_CHECKING:
+    from daybook.rights.access import Access
+    from daybook.rights.erasure import Erasures, Plan
+    from daybook.rights.standing import Standing, Standings
+
+
+@click.group(cls=CommandGroup)
+def subject() -> None:
+    """What a person may ask for: what is held on them, erased, corrected, restricted.
+
+    PERSON is named as requests name them in `user`, or by the pseudonym u-… that the book has; `-` reads the name from
+    standard input, so that no other process sees it. Every command is in the trail.
+
+    \b
+    Examples:
+      daybook subject export ada@example.com --to ada/ --verified "passport seen" --reason "letter of 3 March"
+      daybook subject erase ada@example.com                  what would be erased; nothing is
+      daybook subject erase ada@example.com --execute --verified "passport seen" --reason "letter of 3 March"
+    """
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+_verified = click.option("--verified", metavar="TEXT", help="How it was made sure that the person asks.")
+_reason = click.option("--reason", metavar="TEXT", help="Why: the request, the law, the dispute.")
+
+
+def _named(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    return click.get_text_stream("stdin").readline().rstrip("\n") if value == "-" else value
+
+
+_person = click.argument("person", callback=_named)
+
+
+@subject.command()
+@_person
+@click.option("--to", "folder", type=click.Path(path_type=Path), required=True, help="A new folder to write to.")
+@click.option("--verified", metavar="TEXT", required=True, help="How it was made sure that the person asks.")
+@click.option("--reason", metavar="TEXT", required=True, help="Which request this answers.")
+def export(person: str, folder: Path, verified: str, reason: str) -> None:
+    """Write everything that is held on PERSON: access.json, and pages to read.
+
+    \b
+    Examples:
+      daybook subject export ada@example.com --to ada/ --verified "passport seen" --reason "letter of 3 March"
+    """
+    with _rights() as rights:
+        paths = rights.access.write(person, folder, by=user(), identity_check=verified, reason=reason)
+    click.echo(f"{paths[0]} and {count(len(paths) - 1, 'page')} to read: {paths[1]}")
+
+
+@subject.command()
+@_person
+@click.option("--execute", is_flag=True, help="Erase. Without it, only what would be erased is said.")
+@_verified
+@_reason
+@_json
+def erase(person: str, execute: bool, verified: str | None, reason: str | None, as_json: bool) -> None:
+    """Say what would be erased of PERSON; with --execute, erase it everywhere and prove it.
+
+    One that was interrupted goes on where it was: give the same command again. The certificate is kept under
+    rights/certificates of the home.
+
+    \b
+    Examples:
+      daybook subject erase ada@example.com
+      daybook subject erase ada@example.com --execute --verified "passport seen" --reason "letter of 3 March"
+    """
+    with _rights() as rights:
+        if not execute:
+            plan = rights.erasures.plan(person)
+            click.echo(orjson.dumps(plan.to_dict(), option=orjson.OPT_INDENT_2) if as_json else _plan(plan))
+            return
+        outcome = rights.erasures.execute(person, by=user(), identity_check=verified or "", reason=reason or "")
+    if as_json:
+        document = {"status": outcome.status, "certificate": outcome.certificate and str(outcome.certificate)}
+        click.echo(orjson.dumps(document))
+        return
+    if outcome.certificate is None:
+        click.echo("Nothing is held on this person.")
+        return
+    click.echo(f"Erased. The certificate is {outcome.certificate}")
+
+
+@subject.command()
+@_json
+def erasures(as_json: bool) -> None:
+    """List the erasures so far, those that are not done included. They name nobody.
+
+    \b
+    Examples:
+      daybook subject erasures
+    """
+    with _rights() as rights:
+        done = rights.erasures.all()
+    if as_json:
+        rows = [{"id": e.id, "subject": e.reference, "asked_at": e.asked_at, "done": e.done,
+                 "steps": list(e.steps), "failed": e.failed} for e in done]  # fmt: skip
+        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+        return
+    for e in done:
+        state = (
+            "done" if e.done else f"stopped after {list(e.steps)[-1] if e.steps else 'nothing'}: {e.failed or 'killed'}"
+        )
+        click.echo(f"{e.id}  {e.reference}  {e.asked_at[:16].replace('T', ' ')}  {state}")
+    if not done:
+        click.echo("None yet.")
+
+
+@subject.command()
+def check() -> int:
+    """Look whether anything came back of those who were erased. Exit code 3 where something did.
+
+    \b
+    Examples:
+      daybook subject check
+    """
+    with _rights() as rights:
+        back = rights.erasures.came_back()
+        known = len(rights.erasures.vault.destroyed())
+    for reference, places in back.items():
+        click.echo(f"{reference}: {'; '.join(places)}")
+    click.echo(f"{count(known, 'person was', 'persons were')} erased; of {len(back)} something is there again.")
+    return 3 if back else 0
+
+
+@subject.command()
+@_person
+@click.argument("purpose")
+@click.option("--given/--withdrawn", required=True, help="Whether the person agrees.")
+@click.option("--source", metavar="TEXT", required=True, help="Where they said so.")
+def consent(person: str, purpose: str, given: bool, source: str) -> None:
+    """Enter that PERSON agrees to PURPOSE (training, evaluation, analytics), or no more.
+
+    \b
+    Examples:
+      daybook subject consent ada@example.com training --withdrawn --source "e-mail of 3 March"
+    """
+    with _rights() as rights:
+        _say(rights.standings.consent(person, purpose, given=given, source=source, by=user()))
+
+
+@subject.command()
+@_person
+@click.option("--lift", is_flag=True, help="Let the data be used again.")
+@click.option("--reason", metavar="TEXT", required=True, help="Why.")
+def restrict(person: str, lift: bool, reason: str) -> None:
+    """Keep PERSON's data and use it for nothing: not to train, not to evaluate.
+
+    \b
+    Examples:
+      daybook subject restrict ada@example.com --reason "accuracy disputed, letter of 3 March"
+    """
+    with _rights() as rights:
+        change = rights.standings.lift if lift else rights.standings.restrict
+        _say(change(person, reason=reason, by=user()))
+
+
+@subject.command()
+@_person
+@click.option("--release", is_flag=True, help="End the hold.")
+@click.option("--reason", metavar="TEXT", required=True, help="Which law or dispute.")
+def hold(person: str, release: bool, reason: str) -> None:
+    """Forbid that PERSON is erased.
+
+    \b
+    Examples:
+      daybook subject hold ada@example.com --reason "case 12/2026"
+    """
+    with _rights() as rights:
+        change = rights.standings.release if release else rights.standings.hold
+        _say(change(person, reason=reason, by=user()))
+
+
+@subject.command()
+@_person
+@click.option("--statement", metavar="TEXT", required=True, help="What the person says is right.")
+@click.option("--call", metavar="ID", help="The call that it is about.")
+def rectify(person: str, statement: str, call: str | None) -> None:
+    """Enter what PERSON says is right, beside what is held.
+
+    \b
+    Examples:
+      daybook subject rectify ada@example.com --statement "I moved in 2024; the address is out of date"
+    """
+    with _rights() as rights:
+        _say(rights.standings.rectify(person, statement=statement, call=call, by=user()))
+
+
+class _Rights:
+    """What the commands are given."""
+
+    def __init__(self, access: Access, erasures: Erasures, standings: Standings) -> None:
+        self.access = access
+        self.erasures = erasures
+        self.standings = standings
+
+
+@contextmanager
+def _rights() -> Iterator[_Rights]:
+    from daybook.book import Book
+    from daybook.rights.access import Access
+    from daybook.rights.erasure import Erasures
+    from daybook.rights.standing import Standings
+    from daybook.vault import Vault
+
+    settings = Settings.from_env()
+    vault = Vault(settings.vault)
+    with Book(settings.book_url, settings.home) as book:
+        erasures = Erasures(
+            settings, book, vault, client=_client if os.environ.get("OPENAI_API_KEY") else None, tell=_tell
+        )
+        yield _Rights(Access(settings, book, vault), erasures, Standings(book, erasures.trail))
+    vault.close()
+
+
+def _client() -> Any:
+    from daybook.training import hosted
+
+    return hosted.client(key=os.environ["OPENAI_API_KEY"], base_url=os.environ.get("OPENAI_BASE_URL"))
+
+
+def _tell(step: str) -> None:
+    click.echo(f"{step} …", err=True)
+
+
+def _plan(plan: Plan) -> str:
+    if plan.empty:
+        return "Nothing is held on this person."
+    words = {"erase": "erased", "keep": "kept", "mark": "marked"}
+    lines = [
+        f"{h.count:>8,}  {h.place}: {h.what}  [{words[h.action]}{': ' + h.why if h.why else ''}]" for h in plan.holdings
+    ]
+    lines += [f"          backup not there now, done when it is restored: {path}" for path in plan.unreachable]
+    if plan.hold:
+        lines.append(f"Legal hold since {plan.hold['since'][:10]}: {plan.hold['reason']}. It cannot be erased.")
+    else:
+        lines.append("Nothing was erased. To do it: --execute --verified … --reason …")
+    return "\n".join(lines)
+
+
+def _say(standing: Standing) -> None:
+    for purpose, word in standing.consents.items():
+        click.echo(f"{purpose}: {'given' if word['given'] else 'withdrawn'} ({word['source']})")
+    if standing.restriction:
+        click.echo(f"restricted since {standing.restriction['since'][:10]}: {standing.restriction['reason']}")
+    if standing.hold:
+        click.echo(f"on legal hold since {standing.hold['since'][:10]}: {standing.hold['reason']}")
+    for correction in standing.corrections:
+        click.echo(f"correction of {correction['at'][:10]}: {correction['statement']}")
+    if not (standing.consents or standing.restriction or standing.hold or standing.corrections):
+        click.echo("Nothing is entered.")
