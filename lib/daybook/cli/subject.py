@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,10 +43,11 @@ _reason = click.option("--reason", metavar="TEXT", help="Why: the request, the l
 
 
 def _named(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    return click.get_text_stream("stdin").readline().rstrip("\n") if value == "-" else value
+    return sys.stdin.readline().rstrip("\n") if value == "-" else value
 
 
-_person = click.argument("person", callback=_named)
+def _person(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.argument("person", callback=_named)(command)
 
 
 @subject.command()
