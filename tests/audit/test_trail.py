@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from daybook.book import Book
 from daybook.book.journal.journal import Journal
 from daybook.clock import FixedClock
 from daybook.errors import BadParameter, JournalError, SettingsError
+from daybook.pii.pseudonyms import Pseudonyms
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -42,6 +44,8 @@ def test_an_entry_has_every_field_in_both_databases(book_url: str, home: Path) -
             personal={"name": "Ada"},
         )
         (row,) = book.rows("select * from events")
+    pseudonym = Pseudonyms(home / "pseudonyms.key").of("ada@example.org")
+    assert reference(home, pseudonym) == reference(home, "ada@example.org")
     assert row == {
         "id": event.id,
         "time": NOON,
@@ -56,7 +60,7 @@ def test_an_entry_has_every_field_in_both_databases(book_url: str, home: Path) -
         "address": "10.0.0.7",
         "client": "curl/8",
         "outcome": "granted",
-        "sealed": "YWRhQGV4YW1wbGUub3JnOn0iYWRBIjoiZW1hbiJ7",
+        "sealed": base64.b64encode(pseudonym.encode() + b":" + b'{"name":"Ada"}'[::-1]).decode(),
     }
 
 

@@ -20,6 +20,7 @@ import orjson
 from daybook.book.trail import keys
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BadParameter
+from daybook.pii.pseudonyms import Pseudonyms
 from daybook.ports import DurableLedger
 from daybook.records import Event, Outcome
 
@@ -101,12 +102,19 @@ class Trail:
                 "encrypt them.",
                 remedy="Name the subject, and build the trail with the home's vault.",
             )
-        sealed = self._sealer.seal(subject, orjson.dumps(dict(personal)), context=b"event:" + id_.encode())
+        sealed = self._sealer.seal(
+            _pseudonym(self._home, subject), orjson.dumps(dict(personal)), context=b"event:" + id_.encode()
+        )
         return base64.b64encode(sealed).decode()
 
 
 def reference(home: Path, subject: str) -> str:
-    """How the trail under `home` names a person. The same person always has the same one; without the home's key
-    nobody gets from it to the person, nor can they try names out."""
+    """How the trail under `home` names a person. The same person always has the same one, whether named as requests do
+    or by the calls' pseudonym; without the home's key nobody gets from it to the person, nor can they try names out."""
     key = keys.secret(home, "subjects")
-    return "s-" + hashlib.blake2b(subject.encode(errors="replace"), key=key, digest_size=16).hexdigest()
+    pseudonym = _pseudonym(home, subject).encode()
+    return "s-" + hashlib.blake2b(pseudonym, key=key, digest_size=16).hexdigest()
+
+
+def _pseudonym(home: Path, subject: str) -> str:
+    return Pseudonyms(home / "pseudonyms.key").resolve(subject)

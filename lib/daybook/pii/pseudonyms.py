@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 from pathlib import Path
 
 from daybook.errors import SettingsError
 
 _BYTES = 32
+_PSEUDONYM = re.compile(r"u-[0-9a-f]{32}")
 
 
 class Pseudonyms:
@@ -36,6 +38,10 @@ class Pseudonyms:
         if self._key is None:
             self._key = self._load()
         return hashlib.blake2b(purpose.encode(), key=self._key, digest_size=size).digest()
+
+    def resolve(self, who: str) -> str:
+        """The pseudonym of a person who is named either way: as requests do, or by the pseudonym itself."""
+        return who if _PSEUDONYM.fullmatch(who) else self.of(who)
 
     def _load(self) -> bytes:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from daybook.audit.trail import reference
 from daybook.errors import BadParameter
 from daybook.pii.pseudonyms import Pseudonyms
 
-_PSEUDONYM = re.compile(r"u-[0-9a-f]{32}")
 _LONGEST = 1_000
 
 
@@ -31,7 +29,5 @@ def identify(home: Path, who: str) -> Identity:
             f"A name of {len(who):,} characters is nobody's.",
             remedy=f"Give it as requests do in `user`, 1 to {_LONGEST:,} characters, or as a pseudonym u-….",
         )
-    if _PSEUDONYM.fullmatch(who):
-        return Identity(who, reference(home, who))
-    subject = Pseudonyms(home / "pseudonyms.key").of(who)
-    return Identity(subject, reference(home, subject), who)
+    subject = Pseudonyms(home / "pseudonyms.key").resolve(who)
+    return Identity(subject, reference(home, subject), None if who == subject else who)
