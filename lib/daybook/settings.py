@@ -15,6 +15,8 @@ down as a value. Nothing below the workbench reads the environment.
     DAYBOOK_CACHE     seconds for which deterministic answers are kept for who asks again   (0: none are)
     DAYBOOK_CACHE_MB  megabytes that they may take   (256)
     DAYBOOK_VAULT     SQLite file with a key for each person, never in the book's backup   (<home>/keys/subjects.sqlite)
+    DAYBOOK_TSA       https://… of an RFC 3161 authority that time-stamps the daily seals   (none)
+    DAYBOOK_SEAL_WEBHOOK   https://… where each daily seal is sent   (nowhere)
     DAYBOOK_RUN       id of the notebook run this process belongs to  (set by the press)
 """
 
@@ -56,6 +58,10 @@ class Settings:
     """Sites whose pages may ask the endpoint from a browser: `scheme://host[:port]`."""
     redis_url: str | None = field(default=None, repr=False)
     """What keeps the count of limits for several machines; may hold a password, so it is never shown whole."""
+    tsa_url: str | None = field(default=None, repr=False)
+    """Who time-stamps the daily seals; may hold a token, so it is never shown whole."""
+    seal_webhook: str | None = field(default=None, repr=False)
+    """Where the daily seals are sent; may hold a token, so it is never shown whole."""
     cache_seconds: int = 0
     """How long the endpoint keeps the answers of deterministic requests; 0: it keeps none."""
     cache_megabytes: int = 256
@@ -105,9 +111,18 @@ class Settings:
             reports_url=reports_url or None,
             redis_url=redis_url or None,
             origins=_origins(env.get("DAYBOOK_CORS", "")),
+            tsa_url=_web_address(env, "DAYBOOK_TSA"),
+            seal_webhook=_web_address(env, "DAYBOOK_SEAL_WEBHOOK"),
             cache_seconds=_whole_number(env, "DAYBOOK_CACHE", 0),
             cache_megabytes=_whole_number(env, "DAYBOOK_CACHE_MB", 256),
         )
+
+
+def _web_address(env: Mapping[str, str], name: str) -> str | None:
+    url = env.get(name, "").strip()
+    if url and not url.startswith(("http://", "https://")):
+        raise SettingsError(f"{name} is no web address.", remedy="Write http://… or https://….")
+    return url or None
 
 
 def _whole_number(env: Mapping[str, str], name: str, default: int) -> int:

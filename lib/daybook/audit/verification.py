@@ -50,6 +50,8 @@ class Verdict:
     notes: list[str] = field(default_factory=list)
     seals: int = 0
     """Seals that are what was signed."""
+    stamped: int = 0
+    """Seals that a time-stamp authority proves to be of their day."""
     rows: Counter[str] = field(default_factory=Counter)
     """Table → sealed rows that were compared."""
     late: Counter[str] = field(default_factory=Counter)

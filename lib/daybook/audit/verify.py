@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from daybook.audit import rows, seals, signing
+from daybook.audit import anchors, rows, seals, signing
 from daybook.audit.ports import TrailBook
 from daybook.audit.seals import Seal
 from daybook.audit.verification import Kind, Mark, Problem, Verdict, verify_chain
 from daybook.book.checks import ONCE
 
+SLACK = timedelta(minutes=5)
+"""By how much the authority's clock and this one may differ."""
 LISTED = 50
+"""Problems of one kind in one table that are listed one by one."""
 CHANGED_REPORTS = "changed_reports"
 """Where an event's details say what a report became when a person was erased from it: path → digest."""
-"""Problems of one kind in one table that are listed one by one."""
 _WORDS: Mapping[str, str] = {
     "fixed": "a column that never changes is not what was sealed",
     "money": "cost, price_source, price_rate or price_note is not what was sealed, and no entry accounts for it",
@@ -45,6 +48,7 @@ def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = N
     verdict.problems.extend(_verify_reports(reports, good, _changed_reports(book)))
     verdict.problems.extend(_count(book, sum(counts["removed"] for counts in accounts.values())))
     verdict.seals = len(good)
+    _verify_stamps(book.home, good, verdict)
     if not sealed:
         verdict.notes.append("There is no seal yet, so only the chain and the numbers of rows were checked.")
     return verdict
@@ -153,6 +157,23 @@ def _changed_reports(book: TrailBook) -> dict[str, set[str]]:
         for name, digest in (stated if isinstance(stated, dict) else {}).items():
             found.setdefault(str(name), set()).add(str(digest))
     return found
+
+
+def _verify_stamps(home: Path, good: list[Seal], verdict: Verdict) -> None:
+    for seal in good:
+        stamped = anchors.read_stamp(home, seal)
+        if stamped is None:
+            continue
+        if stamped.state == "changed":
+            verdict.problems.append(Problem("forged", f"seal {seal.number}", stamped.words))
+        elif stamped.state == "cannot tell":
+            verdict.unchecked[stamped.words] += 1
+        else:
+            verdict.stamped += 1
+        made = datetime.fromisoformat(seal.document["sealed_at"])
+        if stamped.at is not None and stamped.at < made - SLACK:
+            words = f"its time-stamp of {stamped.at:%Y-%m-%d %H:%M} is earlier than the seal says that it was made"
+            verdict.problems.append(Problem("forged", f"seal {seal.number}", words))
 
 
 def _verify_reports(reports: Path, good: list[Seal], changed: Mapping[str, set[str]]) -> Iterator[Problem]:

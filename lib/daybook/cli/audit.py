@@ -61,9 +61,10 @@ def seal(settings: Settings, book: Book, *, day: str | None) -> None:
       daybook audit seal
       daybook audit seal --date 2026-11-20
 
-    Keep the printed digest where nobody who can write to this machine can change it.
+    With DAYBOOK_TSA and DAYBOOK_SEAL_WEBHOOK it is also time-stamped and sent, and so are earlier seals
+    that could not be. Else keep the printed digest where nobody who can write to this machine can change it.
     """
-    from daybook.audit import seals
+    from daybook.audit import anchors, seals
 
     wanted = datetime.now(UTC).date() if day is None else to_date(day)
     made = seals.make(book, settings.reports, wanted, actor=user())
@@ -75,6 +76,11 @@ def seal(settings: Settings, book: Book, *, day: str | None) -> None:
     click.echo(f"  reports  {len(made.document['reports']):,} files")
     click.echo(f"  signer   {made.document['signer']}")
     click.echo(f"  {made.path}")
+    tried = anchors.fix(
+        seals.load(settings.home), tsa=settings.tsa_url, webhook=settings.seal_webhook, clock=book.clock
+    )
+    for anchoring in tried:
+        click.echo(f"  {anchoring.by:<10} seal {anchoring.seal}: {anchoring.error or 'done'}")
 
 
 @audit.command()

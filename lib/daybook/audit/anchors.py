@@ -1,0 +1,147 @@
+"""What fixes a seal outside this machine: a time-stamp authority (RFC 3161), and a webhook of the auditor's.
+
+    <home>/audit/seals/000017.tsr    the authority's answer about the seal's bytes
+                      /000017.sent   that the webhook took it: when, and its status
+    <home>/audit/tsa.pem             the authority's root certificates: without them a time-stamp proves nothing here
+
+Whoever has every key of this home can make the whole trail anew. They cannot make the authority say that it existed on
+an earlier day, nor take out of the auditor's hands what was sent there. A seal that could not be fixed on its night is
+tried again with the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import orjson
+from cryptography import x509
+
+from daybook import atomic
+from daybook.audit.seals import Seal
+from daybook.book.trail import keys
+from daybook.clock import Clock
+from daybook.errors import SettingsError
+
+ROOTS = "tsa.pem"
+PATIENCE = 20.0
+"""Seconds that an answer is waited for."""
+_LARGEST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Anchoring:
+    """What came of one attempt to fix a seal."""
+
+    seal: int
+    by: Literal["time-stamp", "webhook"]
+    error: str | None
+    """None: it is fixed."""
+
+
+def fix(sealed: list[Seal], *, tsa: str | None, webhook: str | None, clock: Clock) -> Iterator[Anchoring]:
+    """Fix every seal that is not yet, with those of the two that are configured. Nothing is raised for one that does
+    not answer: it is tried again with the next seal."""
+    for seal in sealed:
+        if tsa is not None and not seal.path.with_suffix(".tsr").exists():
+            yield Anchoring(seal.number, "time-stamp", _attempt(seal, tsa, _stamp, clock))
+        if webhook is not None and not seal.path.with_suffix(".sent").exists():
+            yield Anchoring(seal.number, "webhook", _attempt(seal, webhook, _send, clock))
+
+
+def _attempt(seal: Seal, url: str, work: Callable[[Seal, str, Clock], None], clock: Clock) -> str | None:
+    from rfc3161_client import VerificationError
+
+    try:
+        work(seal, url, clock)
+    except urllib.error.HTTPError as error:
+        return f"it answered {error.code}"
+    except (OSError, ValueError, VerificationError) as error:
+        return f"{type(error).__name__}: {error}"[:200]
+    return None
+
+
+def _stamp(seal: Seal, url: str, _: Clock) -> None:
+    from rfc3161_client import HashAlgorithm, PKIStatus, TimestampRequestBuilder, decode_timestamp_response
+
+    asked = TimestampRequestBuilder().data(seal.data).hash_algorithm(HashAlgorithm.SHA256).build()
+    answer = _post(url, asked.as_bytes(), "application/timestamp-query")
+    read = decode_timestamp_response(answer)
+    if PKIStatus(read.status) != PKIStatus.GRANTED:
+        raise ValueError(f"the authority refused: {PKIStatus(read.status).name}")
+    if read.tst_info.nonce != asked.nonce or read.tst_info.message_imprint.message != _imprint(seal.data):
+        raise ValueError("the answer is to another question")
+    atomic.replace(seal.path.with_suffix(".tsr"), answer, 0o400)
+
+
+def _send(seal: Seal, url: str, clock: Clock) -> None:
+    content = {"digest": seal.digest, "number": seal.number, "day": seal.document["day"], "seal": seal.data.decode()}
+    _post(url, orjson.dumps(content), "application/json")
+    atomic.replace(seal.path.with_suffix(".sent"), orjson.dumps({"at": clock.now().isoformat()}), 0o400)
+
+
+def _post(url: str, data: bytes, kind: str) -> bytes:
+    if not url.startswith(("https://", "http://")):
+        raise ValueError("it is no http address")
+    request = urllib.request.Request(url, data, {"content-type": kind})  # noqa: S310 - http only, checked above
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - the same
+        body: bytes = answer.read(_LARGEST)
+    return body
+
+
+def _imprint(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """What a time-stamp says of a seal."""
+
+    state: Literal["proven", "changed", "cannot tell"]
+    words: str
+    at: datetime | None = None
+
+
+def read_stamp(home: Path, seal: Seal) -> Stamped | None:
+    """What the authority's answer beside the seal proves; None where there is none."""
+    from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
+
+    path = seal.path.with_suffix(".tsr")
+    if not path.exists():
+        return None
+    try:
+        answer = decode_timestamp_response(path.read_bytes())
+        at = answer.tst_info.gen_time
+        if answer.tst_info.message_imprint.message != _imprint(seal.data):
+            return Stamped("changed", "its time-stamp is of other bytes", at)
+        roots = _roots(home)
+        if not roots:
+            return Stamped("cannot tell", f"there is no {ROOTS} to check its time-stamp with", at)
+        builder = VerifierBuilder()
+        for root in roots:
+            builder = builder.add_root_certificate(root)
+        builder.build().verify_message(answer, seal.data)
+    except (OSError, ValueError) as error:
+        return Stamped("changed", f"its time-stamp cannot be read ({type(error).__name__})")
+    except VerificationError as error:
+        return Stamped("changed", f"its time-stamp is not the authority's: {error}"[:200])
+    return Stamped("proven", f"time-stamped {at:%Y-%m-%d %H:%M:%S} UTC", at)
+
+
+def _roots(home: Path) -> list[x509.Certificate]:
+    path = home / keys.FOLDER / ROOTS
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"{path} holds no certificates ({type(error).__name__}).",
+            remedy="Write the authority's root certificates there, in PEM.",
+        ) from error
