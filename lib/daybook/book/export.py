@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from daybook.book.stores.port import ReadSession
 
 FORMATS = ("parquet", "csv")
+FORMULA = r"^[=+\-@\t\r]"
+"""How a cell begins that a spreadsheet computes."""
 
 
 def require_format(table: str, path: Path, format: str | None) -> str:
@@ -35,7 +37,9 @@ def require_format(table: str, path: Path, format: str | None) -> str:
     return format
 
 
-def write(book: ReadSession, table: str, path: Path, format: str, *, before: Callable[[int], None]) -> int:
+def write(
+    book: ReadSession, table: str, path: Path, format: str, *, before: Callable[[int], None] = lambda rows: None
+) -> int:
     """Write `table` to `path`, whole or not at all, readable by its owner alone; returns the number of rows.
     `before(rows)` is called before the file is at its place; where it raises, there is none.
 
@@ -48,7 +52,8 @@ def write(book: ReadSession, table: str, path: Path, format: str, *, before: Cal
         with os.fdopen(fd, "wb") as sink:
             with _writer(sink, schema_of(table), format) as writer:
                 for batch in book.stream(table):
-                    writer.write_batch(batch.cast(schema_of(table)))
+                    typed = batch.cast(schema_of(table))
+                    writer.write_batch(_without_formulas(typed) if format == "csv" else typed)
                     n += batch.num_rows
             sink.flush()
             os.fsync(sink.fileno())
@@ -62,6 +67,20 @@ def write(book: ReadSession, table: str, path: Path, format: str, *, before: Cal
     finally:
         temporary.unlink(missing_ok=True)
     return n
+
+
+def _without_formulas(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A text that a spreadsheet would take for a formula, behind an apostrophe: whoever names a caller or writes a
+    prompt must not run anything on the machine of who opens the table."""
+    import pyarrow.compute as pc
+
+    columns = [
+        pc.if_else(pc.match_substring_regex(column, FORMULA), pc.binary_join_element_wise("'", column, ""), column)
+        if pa.types.is_string(column.type)
+        else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
 def _writer(sink: BinaryIO, schema: pa.Schema, format: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
@@ -28,7 +27,3 @@ def remember(home: Path, folder: Path) -> None:
         paths = [str(there) for there in known(home)]
         if str(folder) not in paths:
             atomic.replace(path, orjson.dumps([*paths, str(folder)], option=orjson.OPT_INDENT_2))
-
-
-def refresh(folders: Iterable[Path]) -> None:
-    """Bring the digests in the backups' manifests up to date with their files."""

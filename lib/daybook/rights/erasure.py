@@ -38,7 +38,7 @@ from daybook.audit.trail import Trail, reference
 from daybook.book import Book
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter, DaybookError, GateNotMet
-from daybook.rights import backups
+from daybook.rights import backup, backups
 from daybook.rights.people import Identity, identify
 from daybook.rights.places.answers import Answers
 from daybook.rights.places.book_rows import BookRows
@@ -229,7 +229,7 @@ class Erasures:
             if step in places:
                 count = places[step].erase(person, partial(self._announce, identity, erasure))
                 if step == "files":
-                    backups.refresh(path for path in self._known if path.is_dir())
+                    backup.refresh([path for path in self._known if path.is_dir()], self.settings.home)
             elif step == "proof":
                 erasure = replace(erasure, proof=self._prove(person))
             elif step == "key":

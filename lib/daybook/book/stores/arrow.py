@@ -21,7 +21,7 @@ _TYPES = {
 _SCHEMA: dict[object, pa.DataType] = {
     schema.TEXT: pa.string(), schema.COUNT: pa.int64(), schema.REAL: pa.float64(), schema.FLAG: pa.bool_(),
     schema.MONEY: pa.decimal128(24, 12), schema.TIME: pa.timestamp("us", tz="UTC"), schema.DAY: pa.date32(),
-    schema.MAPPING: pa.string(),
+    schema.MAPPING: pa.string(), schema.BYTES: pa.binary(),
 }  # fmt: skip
 
 

@@ -171,6 +171,15 @@ class DuckWriter:
     def execute(self, sql: str) -> list[Row]:
         return self._connection.execute(sql).fetchall()
 
+    def load(self, table: str, path: Path) -> int:
+        import pyarrow.parquet as pq
+
+        file = pq.ParquetFile(path)
+        names = ", ".join(f'"{name}"' for name in file.schema_arrow.names)
+        source = str(path).replace("'", "''")
+        self.execute(f"insert into {table} ({names}) select {names} from read_parquet('{source}')")  # noqa: S608 - our own names and file
+        return int(file.metadata.num_rows)
+
     def migrating(self) -> None:
         """We are alone in the file."""
 

@@ -74,6 +74,9 @@ class WriteSession(Protocol):
     def execute(self, sql: str) -> list[Row]:
         """One statement without parameters; its rows, if it has any."""
 
+    def load(self, table: str, path: Path) -> int:
+        """Copy the rows of a Parquet file, whose columns are the table's, in the open transaction; how many."""
+
     def move(self, batch: Batch) -> Mapping[str, int]:
         """Write the batch in the open transaction; entries that were new, by kind. Raises OffsetMoved, or
         one of the store's `unfit` where something in it is no row of its table."""

@@ -51,6 +51,7 @@ class PostgresStore:
     @contextlib.contextmanager
     def reading(self) -> Iterator[PostgresReading]:
         with self._connected(autocommit=False) as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ  # what is read belongs together
             connection.read_only = True  # said as each transaction begins: poolers take no start-up parameter for it
             connection.execute("set local time zone 'UTC'")
             for name in ("json", "jsonb"):
@@ -125,6 +126,21 @@ class PostgresWriter:
         with self._connection.transaction():
             self._connection.execute("set local time zone 'UTC'")  # as a statement, it outdoes the variable PGTZ
             yield
+
+    def load(self, table: str, path: Path) -> int:
+        import pyarrow.parquet as pq
+
+        source, count = pq.ParquetFile(path), 0
+        names = ", ".join(f'"{name}"' for name in source.schema_arrow.names)
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(f"copy {table} ({names}) from stdin".encode()) as copy,
+        ):
+            for batch in source.iter_batches(20_000):
+                for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                    copy.write_row(row)
+                count += batch.num_rows
+        return count
 
     def migrating(self) -> None:
         self._connection.execute("select pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from daybook.book import schema
 from daybook.book.schema import COLUMNS, TABLES, TYPE_NAMES, UPSERTED
 
 __all__ = ["ADD_MARK", "UPSERTED", "in_order", "names", "statements", "typed"]
@@ -56,7 +57,10 @@ def statements(kind: str, *, keyed: bool) -> tuple[str, ...]:
 
 @cache
 def in_order(table: str) -> str:
-    """All columns of a record's table, in the order things happened."""
-    kind = next(kind for kind, candidate in TABLES.items() if candidate.name == table)
-    moment = "started_at" if kind == "run" else "time"
-    return f"select {names(kind)} from {table} order by {moment}, id"  # noqa: S608 - our own names
+    """All columns of a table of the book: records in the order things happened, others by their key."""
+    columns = schema.metadata.tables[table].columns
+    kind = next((kind for kind, candidate in TABLES.items() if candidate.name == table), None)
+    moment = "started_at, id" if kind == "run" else "time, id"
+    order = moment if kind else ", ".join(f'"{column.name}"' for column in columns if column.primary_key)
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    return f"select {names} from {table} order by {order}"  # noqa: S608 - our own names

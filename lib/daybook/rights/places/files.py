@@ -46,7 +46,8 @@ class Files:
     def erase(self, person: Person, announce: Announce) -> int:
         count = 0
         for path in self.found(person):
-            count += erase_from(path, person.search, partial(self._changed, path, announce))
+            backup = any(path.is_relative_to(folder) for folder in self._backups)
+            count += erase_from(path, person.search, partial(self._changed, path, announce), backup=backup)
         return count
 
     def _changed(self, path: Path, announce: Announce, data: bytes) -> None:

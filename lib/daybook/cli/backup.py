@@ -1,0 +1,57 @@
+"""`daybook backup` and `daybook restore`: the book as files, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from daybook.reporting.text import count
+from daybook.settings import Settings, user
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("folder", type=_PATH)
+@click.option("--keys", type=_PATH, required=True, help="Where the keys go: another folder, kept in another place.")
+@click.option("--rehearse", is_flag=True, help="Restore it into a scratch folder, count and verify it.")
+def backup(folder: Path, keys: Path, rehearse: bool) -> None:
+    """Back up the book to a new FOLDER, all of one moment whatever is written meanwhile, and the keys apart.
+
+    \b
+    Examples:
+      daybook backup /backups/2026-11-20 --keys /safe/2026-11-20 --rehearse
+    """
+    from daybook.book import Book
+    from daybook.rights import backup as backups
+    from daybook.vault import Vault
+
+    settings = Settings.from_env()
+    with Book(settings.book_url, settings.home) as book:
+        manifest = backups.make(settings, book, Vault(settings.vault), folder, keys=keys)
+    click.echo(f"Backed up: {manifest}; the keys: {keys}")
+    if rehearse:
+        rows = backups.rehearse(folder, keys=keys)
+        click.echo(f"Rehearsed: {count(sum(rows.values()), 'row')} came back, and the trail's chain is whole.")
+
+
+@click.command()
+@click.argument("folder", type=_PATH)
+@click.option("--keys", type=_PATH, help="The folder of the keys, for a home that has none.")
+def restore(folder: Path, keys: Path | None) -> None:
+    """Fill an empty book from the backup in FOLDER. Who was erased since is erased again.
+
+    \b
+    Examples:
+      daybook restore /backups/2026-11-20 --keys /safe/2026-11-20
+    """
+    from daybook.book import Book
+    from daybook.rights import backup as backups
+    from daybook.vault import Vault
+
+    settings = Settings.from_env()
+    with Book(settings.book_url, settings.home) as book:
+        done = backups.restore(settings, book, Vault(settings.vault), folder, keys=keys, by=user())
+    click.echo(f"Restored {count(sum(done.rows.values()), 'row')}; {count(done.erased_again, 'person', 'persons')} "
+               "who had been erased since erased again.")  # fmt: skip
