@@ -31,8 +31,11 @@ _KIND_FIRST = (
 _SMALL = r"(?:(?:de|del|della|dello|dei|di|da|do|dos|das|des|du|la|le|les|los|las|el|al|l['’]|d['’]|van|von|der|den|the|of|y|e|et)[ ]?){0,3}"
 _UNIT = r"(?:[,\s]{1,3}(?:Apt|Apartment|Suite|Ste|Unit|Floor|Flat|Room|Rm|Piso|Etage|Appt|No)\.?[ ]?#?\w{1,6}){0,2}"
 _POSTCODE = r"(?:[A-Z]{2}[ ]{1,2}\d{5}(?:-\d{4})?|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d|\d{4} [A-Z]{2}\b|\d{3} \d{2}|\d{2}-\d{3}|\d{5}-\d{3}|\d{4,6})"
-_TOWN = rf"[{_UPPER}][\w'’.-]{{0,24}}(?:[ ][{_UPPER}\w][\w'’.-]{{0,24}}){{0,3}}"
-_TAIL = rf"(?:(?:[,\s]{{1,4}}{_TOWN}){{0,3}}[,\s]{{1,4}}{_POSTCODE}(?![\w-])(?:,?[ ]{_TOWN}(?=[.,\n]|$))?)?"
+_TOWN = rf"[{_UPPER}][\w'’.-]{{0,24}}(?:[ ](?:(?:de|del|di|da|do|la|le|sur|am|an der|upon|of)[ ])?[{_UPPER}][\w'’.-]{{0,24}}){{0,3}}"
+_TAIL = (
+    rf"(?:[,\s]{{1,4}}\d{{4,5}}[ ]{_TOWN}(?:,[ ]{_TOWN})?"
+    rf"|(?:[,\s]{{1,4}}{_TOWN}){{0,3}}[,\s]{{1,4}}{_POSTCODE}(?![\w-]))?"
+)
 _STREETS = (
     rf"\d{{1,6}}[A-Za-z]?(?:[-/]\d{{1,4}})?,?[ ](?:(?:N|S|E|W|NE|NW|SE|SW|North|South|East|West)\.?[ ])?(?:{_WORD}[ ]){{1,4}}{_SUFFIX}\b\.?"
     rf"|(?:\d{{1,5}}[ ])?{_COMPOUND}[ ]\d{{1,5}}[a-zA-Z]?\b"

@@ -1,0 +1,1 @@
+"""What personal data is found in what is kept, and how well the finder works."""
