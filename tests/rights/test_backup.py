@@ -95,7 +95,7 @@ def test_who_was_erased_since_does_not_come_back(place, made, tmp_path, elsewher
         restored = backup.restore(settings, book, place.vault, away)
         assert restored.erased_again == 1
         assert {row["subject"] for row in rows_of(book, "calls")} == {None, place.bo}
-        assert Erasures(settings, book, place.vault).rows.left(place.ada) == {}
+        assert Erasures(settings, book, place.vault).rows.left(place.ada) == [{}]
         assert Erasures(settings, book, place.vault).came_back() == {}
     # the vault of the backup still has her key: the certificates of the home say that it must go
     other, book, vault = elsewhere

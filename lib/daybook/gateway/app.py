@@ -42,7 +42,7 @@ from daybook.gateway.ollama.dialect import CHAT as OLLAMA_CHAT
 from daybook.gateway.ollama.dialect import GENERATE, OllamaWords
 from daybook.gateway.responses.route import PATH as RESPONSES_PATH
 from daybook.gateway.responses.route import responses_route
-from daybook.gateway.routes import alerts, costs, count_tokens, deploy, finetune, ml, ollama, traffic, trail
+from daybook.gateway.routes import alerts, costs, count_tokens, deploy, finetune, ml, ollama, subjects, traffic, trail
 from daybook.gateway.routes.docs import page
 from daybook.gateway.routes.openapi import describe
 
@@ -141,6 +141,7 @@ def _rest(parts: Components) -> FastAPI:
     app.include_router(finetune.routes(parts.settings, parts.auth, parts.clock))
     app.include_router(deploy.routes(parts))
     app.include_router(trail.routes(parts))
+    app.include_router(subjects.routes(parts))
 
     @app.exception_handler(DaybookError)
     async def refused(request: Request, error: DaybookError) -> Response:

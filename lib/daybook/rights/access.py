@@ -47,7 +47,9 @@ _QUOTED = {".jsonl", ".ndjson", ".csv", ".log"}
 
 
 class Access:
-    def __init__(self, settings: Settings, book: Book, vault: Vault, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: Settings, book: Book, vault: Vault, clock: Clock | None = None, *, trail: Trail | None = None
+    ) -> None:
         self._settings = settings
         self._book = book
         self._vault = vault
@@ -56,7 +58,7 @@ class Access:
         self._answers = Answers(settings.home)
         there = [path for path in backups.known(settings.home) if path.is_dir()]
         self._files = Files(settings, book, backups=there)
-        self._trail = Trail(book.journal, settings.home, clock=self._clock, sealer=vault)
+        self._trail = trail or Trail(book.journal, settings.home, clock=self._clock, sealer=vault)
 
     def page(
         self, who: str, *, by: str, identity_check: str, reason: str, after: str = "", limit: int = MOST

@@ -141,6 +141,7 @@ class Erasures:
         clock: Clock | None = None,
         *,
         client: Callable[[], Any] | None = None,
+        trail: Trail | None = None,
         tell: Callable[[str], object] = lambda step: None,
     ) -> None:
         self.settings = settings
@@ -156,7 +157,7 @@ class Erasures:
         self._files = Files(settings, book, backups=[path for path in self._known if path.is_dir()])
         self._answers = Answers(settings.home)
         self._hosted = HostedFiles(settings.home, client)
-        self.trail = Trail(book.journal, settings.home, clock=self.clock, sealer=vault)
+        self.trail = trail or Trail(book.journal, settings.home, clock=self.clock, sealer=vault)
 
     def plan(self, who: str) -> Plan:
         """What is held on the person, everywhere. Nothing changes."""
@@ -296,8 +297,9 @@ class Erasures:
     def _prove(self, person: Person) -> dict[str, Any]:
         """Search everything again. Raises ErasureIncomplete, with where, where the person is found."""
         self.book.drain()
-        named = self.rows.left(person.subject)
-        mentions = self.rows.left(str(person.traces.name)) if person.traces.searches_name else {}
+        words = [person.subject, *([str(person.traces.name)] if person.traces.searches_name else [])]
+        named, *rest = self.rows.left(*words)
+        mentions = rest[0] if rest else {}
         searched: list[dict[str, Any]] = []
         remains = [f"{column} of the book, {n} rows" for column, n in named.items()]
         shared = False
