@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from daybook.evaluation.ask.tasks import Contestant
     from daybook.evaluation.calibration import Calibration
     from daybook.evaluation.report import Evaluation
+    from daybook.evidence.report import Evidence
     from daybook.experiment.report import Experiment
     from daybook.finetune.report import Finetuning
     from daybook.finetune.tuner import Plan, Tuner
@@ -238,6 +239,14 @@ class Daybook:
             versions=versions,
             now=self.clock.now(),
         )
+
+    def evidence(self, *, logical_date: str | date | None = None, days: int = 31) -> Evidence:
+        """What the book shows of each control of GDPR, SOC 2, ISO 42001 and the EU AI Act in the `days` UTC days that
+        end with `logical_date` (today): proven, partly or not, by which query, and what is not shown."""
+        from daybook.evidence.report import Evidence
+
+        day = logical_date or self._today
+        return Evidence.read(self.book, logical_date=day, days=days, now=self.clock.now())
 
     @property
     def _today(self) -> date:

@@ -209,6 +209,20 @@ class Keys:
         self._enter("key.revoked", key, actor)
         return key
 
+    def record_review(self, opening: int, *, actor: str, reason: str | None) -> None:
+        """Enter that somebody looked through the keys, of which `opening` open something."""
+        if self._ledger is not None:
+            event = Event(
+                id=new_id(),
+                at=self._clock.now(),
+                actor=actor,
+                action="keys.reviewed",
+                details={"open": opening},
+                reason=reason,
+                outcome="done",
+            )
+            self._ledger.append(event)
+
     def _enter(self, action: str, key: Key, actor: str, **more: str) -> None:
         if self._ledger is None:
             return

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
@@ -64,6 +64,11 @@ class Verdict:
         if self.problems:
             return "changed"
         return "cannot tell" if self.unchecked else "proven"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return plain | {"state": self.state, "problems": [asdict(problem) for problem in self.problems]}
 
     @property
     def sound(self) -> bool:

@@ -27,6 +27,7 @@ COMMANDS = {
     ),
     "approach": ("daybook.cli.approach:approach", "Prompt, examples, retrieval or training: measured on your rows."),
     "ask": ("daybook.cli.ask:ask", "Ask the embedded model (or another) one question; the call is logged."),
+    "audit": ("daybook.cli.audit:audit", "The trail: seal it, verify it, take it out, look up who did what."),
     "backup": ("daybook.cli.backup:backup", "Back up the book to a folder, and the keys to another one."),
     "bias": ("daybook.cli.bias.group:bias", "Do groups get different answers: decisions, pairs, questions, prompts."),
     "book": ("daybook.cli.book:book", "Look into the book: info, sql, drain, export, check."),
@@ -67,7 +68,7 @@ COMMANDS = {
 BOOKLESS = ("pii", "prices", "providers")
 """Commands that need no book."""
 
-NOTEBOOKS = ("traffic", "costs", "evaluation")
+NOTEBOOKS = ("traffic", "costs", "evaluation", "evidence")
 """Words of notebooks that no command has."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
@@ -64,7 +63,7 @@ def seal(settings: Settings, book: Book, *, day: str | None) -> None:
     With DAYBOOK_TSA and DAYBOOK_SEAL_WEBHOOK it is also time-stamped and sent, and so are earlier seals
     that could not be. Else keep the printed digest where nobody who can write to this machine can change it.
     """
-    from daybook.audit import anchors, seals
+    from daybook.audit import night, seals
 
     wanted = datetime.now(UTC).date() if day is None else to_date(day)
     made = seals.make(book, settings.reports, wanted, actor=user())
@@ -76,9 +75,7 @@ def seal(settings: Settings, book: Book, *, day: str | None) -> None:
     click.echo(f"  reports  {len(made.document['reports']):,} files")
     click.echo(f"  signer   {made.document['signer']}")
     click.echo(f"  {made.path}")
-    tried = anchors.fix(
-        seals.load(settings.home), tsa=settings.tsa_url, webhook=settings.seal_webhook, clock=book.clock
-    )
+    tried = night.fix(book, settings)
     for anchoring in tried:
         click.echo(f"  {anchoring.by:<10} seal {anchoring.seal}: {anchoring.error or 'done'}")
 
@@ -96,24 +93,24 @@ def verify(settings: Settings, book: Book, *, signers: tuple[str, ...], as_json:
       daybook audit verify --signer 1dbee3bab2e72edd2fe4909b4d98c1e9b3fb9cf46302e4bb249eec4eec087b88
 
     What is changed, removed, inserted, reordered or cut off is named with its place. Where something
-    cannot be checked here, that is said, and the exit code is 3 as well. Who can read the keys of this
-    home can forge all of it: compare the newest seal's digest with one that was kept elsewhere.
+    cannot be checked here, that is said, and the exit code is 3 as well. What was found is entered.
+    Who can read the keys of this home can forge all of it: compare the newest seal's digest with one
+    that was kept elsewhere.
     """
-    from daybook.audit.verify import verify as check
+    from daybook.audit.night import record_verification
 
-    verdict = check(book, settings.reports, trusted=frozenset(key.lower() for key in signers) or None)
+    verdict = record_verification(book, settings, frozenset(key.lower() for key in signers) or None)
     if as_json:
-        click.echo(orjson.dumps(asdict(verdict) | {"state": verdict.state}).decode())
+        click.echo(orjson.dumps(verdict.to_dict()).decode())
     else:
         _show(verdict)
     return 0 if verdict.state == "proven" else 3
 
 
 def _show(verdict: Verdict) -> None:
-    rows = ", ".join(f"{n:,} {table}" for table, n in verdict.rows.items())
-    click.echo(
-        f"{verdict.state.capitalize()}: {verdict.entries:,} entries, {verdict.seals} seals, rows: {rows or 'none'}"
-    )
+    rows = ", ".join(f"{n:,} {table}" for table, n in verdict.rows.items() if n) or "no row"
+    seals = f"{verdict.seals} seals ({verdict.stamped} time-stamped)"
+    click.echo(f"{verdict.state.capitalize()}: {verdict.entries:,} entries, {seals}, {rows}")
     for problem in verdict.problems:
         click.echo(f"  {click.style(problem.kind, fg='red')}: {problem.where}: {problem.words}")
     for why, n in verdict.unchecked.items():

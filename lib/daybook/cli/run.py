@@ -38,7 +38,8 @@ def run(word: str, day: str | None, given: tuple[str, ...], source: str, timeout
       daybook run costs --date 2026-11-20 -p days=7 --again
       daybook run evaluation -p rows=8 -p 'models=["smollm2-135m-instruct"]'
 
-    WORD is the name of a file in notebooks/: traffic, costs, evaluation, experiment, approach, finetune, bias.
+    WORD is the name of a file in notebooks/: traffic, costs, evaluation, experiment,
+    approach, finetune, bias, evidence.
     Parameters are those of its first code cell, with their types; a list is written as JSON.
 
     A report that exists for the same date and parameters is named rather than made again. A run that

@@ -8,7 +8,9 @@ import json
 import pytest
 
 import daybook
+from daybook.book import Book
 from daybook.cli import main
+from daybook.settings import Settings, user
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +93,18 @@ def test_every_change_is_an_event_in_the_book(run):
 def test_a_key_that_is_not_there_cannot_be_revoked(run):
     """A usage error that names it."""
     assert "'k1'" in run("revoke", "k1", code=2).err
+
+
+def test_a_review_lists_what_opens_something_and_is_entered(run):
+    """Neither revoked nor expired; how many, by whom and what was found of it stands in the trail."""
+    run("create", "ana", "--privacy")
+    run("create", "gone")
+    ana, gone = json.loads(run("list", "--json").out)
+    run("revoke", gone["id"])
+    shown = run("review", "--note", "one was revoked")
+    assert shown.err == "1 keys open something; that you looked is entered.\n"
+    assert [line.split()[:3] for line in shown.out.splitlines()[1:]] == [[ana["id"], "ana", "privacy"]]
+    settings = Settings.from_env()
+    with Book(settings.book_url, settings.home) as book:
+        (row,) = book.rows("select actor, reason, details, outcome from events where action = 'keys.reviewed'")
+    assert row == {"actor": f"cli:{user()}", "reason": "one was revoked", "details": {"open": 1}, "outcome": "done"}

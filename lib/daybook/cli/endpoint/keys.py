@@ -121,6 +121,25 @@ def revoke(id_: str) -> None:
     click.echo(f"Key {key.id} of {key.name} is revoked.", err=True)
 
 
+@keys.command()
+@click.option("--note", default=None, help="What was found and done; entered with the review.")
+def review(note: str | None) -> None:
+    """List the keys that open something, and enter that they were reviewed.
+
+    \b
+    Example:
+      daybook keys review --note "the contractor's key was revoked"
+    """
+    with _open() as (kept, actor):
+        now = SystemClock().now()
+        opening = [
+            key for key in kept.list() if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+        ]
+        kept.record_review(len(opening), actor=actor, reason=note)
+    click.echo(_table(opening))
+    click.echo(f"{len(opening)} keys open something; that you looked is entered.", err=True)
+
+
 @contextlib.contextmanager
 def _open() -> Iterator[tuple[Keys, str]]:
     """The home's keys, their changes entered in its journal; and who is changing them."""

@@ -1,0 +1,61 @@
+"""What is done with the trail once a day: sealed, fixed outside, verified, and all of it entered."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from daybook.audit import anchors, seals
+from daybook.audit.trail import Trail
+from daybook.audit.verify import verify
+from daybook.settings import Settings, user
+
+if TYPE_CHECKING:
+    from daybook.audit.ports import TrailBook
+    from daybook.audit.verification import Verdict
+
+VERIFIED = "trail.verified"
+ANCHORED = "trail.anchored"
+
+
+def seal_and_verify(day: date, settings: Settings | None = None) -> str:
+    """Seal the UTC day, fix the seals that are not yet fixed, verify, and say in a sentence what came of it. For a
+    flow: the settings are the environment's."""
+    from daybook.book import Book
+
+    settings = settings or Settings.from_env()
+    with Book(settings.book_url, settings.home) as book:
+        seal = seals.make(book, settings.reports, day, actor=user())
+        fix(book, settings)
+        verdict = record_verification(book, settings)
+    return (
+        f"Seal {seal.number} of {day}: {seal.digest}. The trail is {verdict.state}, {len(verdict.problems)} findings."
+    )
+
+
+def fix(book: TrailBook, settings: Settings) -> list[anchors.Anchoring]:
+    """Fix every seal that is not fixed yet, where it is configured, and enter what came of it."""
+    sealed = seals.load(settings.home)
+    tried = list(anchors.fix(sealed, tsa=settings.tsa_url, webhook=settings.seal_webhook, clock=book.clock))
+    trail = Trail(book.journal, settings.home, clock=book.clock)
+    for anchoring in tried:
+        details = {"seal": anchoring.seal, "by": anchoring.by, "error": anchoring.error}
+        trail.record(ANCHORED, actor=user(), outcome="failed" if anchoring.error else "done", details=details)
+    return tried
+
+
+def record_verification(book: TrailBook, settings: Settings, trusted: frozenset[str] | None = None) -> Verdict:
+    """Verify, and enter what was found: its state, how many findings, and the first of them."""
+    verdict = verify(book, settings.reports, trusted=trusted)
+    details = {
+        "state": verdict.state,
+        "problems": len(verdict.problems),
+        "first": str(verdict.problems[0]) if verdict.problems else None,
+        "entries": verdict.entries,
+        "head": verdict.head,
+        "seals": verdict.seals,
+    }
+    Trail(book.journal, settings.home, clock=book.clock).record(
+        VERIFIED, actor=user(), outcome="done" if verdict.state == "proven" else "failed", details=details
+    )
+    return verdict

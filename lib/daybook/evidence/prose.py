@@ -1,0 +1,67 @@
+"""What the evidence says, in words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from daybook.evidence.figures import STATES, Answer, EvidenceFigures
+from daybook.reporting.text import count
+
+SHOWN = 12
+"""Rows of a line that are printed; the others are counted."""
+_LONGEST = 80
+
+
+def summary(evidence: EvidenceFigures) -> str:
+    """How many controls are proven, partly or not."""
+    parts = ", ".join(f"{evidence.counts[state]} {state}" for state in STATES)
+    return (
+        f"Of {count(len(evidence.controls), 'control')}: {parts} ({evidence.window}). This is evidence from the book, "
+        "by the queries below; it is no legal opinion, and a control that is not listed was not looked at."
+    )
+
+
+def seal(evidence: EvidenceFigures) -> str:
+    """The newest seal of the window's days."""
+    answer = evidence.answers.get("seals")
+    sealed = [row for row in answer.rows if row["ok"]] if answer else []
+    if not sealed:
+        return "**No day of the window is sealed:** `daybook audit seal`."
+    last = sealed[0]
+    return (
+        f"**Seal of {last['day']:%Y-%m-%d}** (signer and number `{last['seal']}`): `{last['digest']}`. Whoever keeps "
+        "this page has what a trail that is made up later would have to match."
+    )
+
+
+def lines(evidence: EvidenceFigures) -> str:
+    """Each line: its question, its state, its query and its rows."""
+    return "\n\n".join(_line(answer) for answer in evidence.answers.values())
+
+
+def _line(answer: Answer) -> str:
+    more = f", of which {SHOWN} are shown" if len(answer.rows) > SHOWN else ""
+    head = f"#### {answer.line.name}: {answer.line.question}\n\n**{answer.state.capitalize()}.** "
+    said = f"{count(len(answer.rows), 'row')}{more}; {answer.ok} as they should be."
+    query = f"```sql\n{answer.sql.strip()}\n```"
+    return "\n\n".join([head + said, query, *_rows(answer), f"Not shown: {answer.line.not_shown}"])
+
+
+def _rows(answer: Answer) -> list[str]:
+    if not answer.rows:
+        return []
+    names = list(answer.rows[0])
+    table = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
+    table += [f"| {' | '.join(_cell(row[name]) for name in names)} |" for row in answer.rows[:SHOWN]]
+    return ["\n".join(table)]
+
+
+def _cell(value: Any) -> str:
+    """A value that no data can turn into markup."""
+    if value is None:
+        return "–"
+    text = f"{value:%Y-%m-%d %H:%M}".removesuffix(" 00:00") if isinstance(value, datetime) else str(value)
+    text = " ".join(text.split())
+    text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+!|~$&" else c for c in text)
