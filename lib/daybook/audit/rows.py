@@ -21,12 +21,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from daybook.audit.ports import TrailBook, tuples
+from daybook.book.checks import CHANGED
 from daybook.book.schema import DAY, MAPPING, MONEY, TABLES, TIME
 from daybook.book.trail import canonical, keys
 
 SECRET = "rows"  # noqa: S105 - the name of the key's file
-CHANGED = "changed_rows"
-"""Where an event's details say how many rows it changed: table → `money`, `personal` or `removed` → how many."""
 GROUPS = ("fixed", "money", "personal")
 SEALED = tuple(str(TABLES[kind].name) for kind in ("call", "run", "finding", "model", "alias", "deployment"))
 MONEY_COLUMNS: Mapping[str, frozenset[str]] = {

@@ -10,6 +10,8 @@ from daybook.book.info import Info
 from daybook.book.schema import TABLES, UPSERTED
 
 Level = Literal["ok", "note", "wrong"]
+CHANGED = "changed_rows"
+"""Where an event's details say how many rows it changed: table → `money`, `personal` or `removed` → how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,13 @@ _QUESTIONS = (
     _Question(
         "rows fewer than were drained",
         "wrong",
-        f"select greatest(0, coalesce(sum(added), 0) - ({ONCE})) as n from journal_files",  # noqa: S608 - our own names
+        f"select greatest(0, coalesce(sum(added), 0) - :removed - ({ONCE})) as n from journal_files",  # noqa: S608 - our own names
         _BACKUP,
     ),
     _Question(
         "rows more than were drained",
         "wrong",
-        f"select greatest(0, ({ONCE}) - coalesce(sum(added), 0)) as n from journal_files",  # noqa: S608 - our own names
+        f"select greatest(0, ({ONCE}) + :removed - coalesce(sum(added), 0)) as n from journal_files",  # noqa: S608 - our own names
         _BACKUP,
     ),
     _Question(
@@ -116,7 +118,8 @@ class CheckSource(Protocol):
 
 def questions(book: CheckSource, info: Info, yesterday: object) -> list[Check]:
     """Every question with its answer, in a fixed order."""
-    answers = [_answer(q, int(book.rows(q.query, {"yesterday": yesterday})[0]["n"])) for q in _QUESTIONS]
+    params = {"yesterday": yesterday, "removed": _removed(book)}
+    answers = [_answer(q, int(book.rows(q.query, params)[0]["n"])) for q in _QUESTIONS]
     later = _Question(
         "bytes of journal that cannot be drained yet",
         "note" if info.writers else "wrong",
@@ -130,6 +133,15 @@ def questions(book: CheckSource, info: Info, yesterday: object) -> list[Check]:
         "Set DAYBOOK_HOME to another folder for this book, or give it this journal: daybook book drain --adopt.",
     )
     return [*answers, _answer(later, info.waiting if info.drains else 0), _answer(other, int(not info.drains))]
+
+
+def _removed(book: CheckSource) -> int:
+    """How many rows the trail says were removed on purpose, because they were due to go."""
+    like = f"select details from events where cast(details as text) like '%\"{CHANGED}\"%'"  # noqa: S608 - our own name
+    stated = (row["details"].get(CHANGED) for row in book.rows(like) if isinstance(row["details"], dict))
+    counts = (count.get("removed") for tables in stated if isinstance(tables, dict)
+              for count in tables.values() if isinstance(count, dict))  # fmt: skip
+    return sum(n for n in counts if isinstance(n, int) and n > 0)
 
 
 def _answer(question: _Question, n: int) -> Check:

@@ -57,6 +57,7 @@ COMMANDS = {
     ),
     "reports": ("daybook.cli.run:reports", "The reports so far, newest first."),
     "restore": ("daybook.cli.backup:restore", "Fill an empty book from a backup; who was erased since stays erased."),
+    "retention": ("daybook.cli.retention:retention", "What is due to go by its age, and letting it go."),
     "run": ("daybook.cli.run:run", "Run one notebook for one date and publish its report."),
     "schedule": ("daybook.cli.schedule:schedule", "Prefect server, worker and deployments, until Ctrl-C."),
     "subject": ("daybook.cli.subject:subject", "The rights of a person: export, erase, restrict, consent."),

@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
-from daybook.audit.rows import CHANGED
 from daybook.audit.trail import reference
 from daybook.book import Book
+from daybook.book.checks import CHANGED
 from daybook.book.schema import MAPPING, TABLES, TEXT
 from daybook.rights.places.port import Announce, Holding, Person
 

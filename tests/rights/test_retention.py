@@ -1,0 +1,143 @@
+"""What is due goes, what is on hold stays, and nothing goes that no file says."""
+
+import json
+import os
+from datetime import timedelta
+
+import pytest
+
+from daybook.audit import seals
+from daybook.audit.trail import Trail
+from daybook.audit.verify import verify
+from daybook.errors import BadParameter, SettingsError
+from daybook.rights.analytics import anonymised
+from daybook.rights.retention import Retention, read
+from daybook.rights.standing import Standings
+from tests.rights.conftest import ADA, AT, BO, BOS, call
+
+
+def retention(place):
+    return Retention(place.settings.home, place.book, trail(place), place.clock)
+
+
+def trail(place):
+    return Trail(place.book.journal, place.settings.home, clock=place.clock)
+
+
+def write(place, text):
+    (place.settings.home / "retention.yml").write_text(text)
+
+
+def test_without_a_file_nothing_is_ever_due(place):
+    assert retention(place).due() == []
+    assert retention(place).apply(by="flow") == []
+    assert place.book.rows("select count(*) as n from calls where prompt is not null")[0]["n"] == 6
+
+
+def test_only_what_is_older_goes_and_only_of_its_class(place):
+    """At the limit it stays, a second older it goes; each class takes its own columns."""
+    now = place.clock.now()
+    for age in (timedelta(days=90), timedelta(days=90, seconds=1), timedelta(days=400)):
+        place.book.append(call(place.bo, BOS, f"{age.days} {age.seconds}", now - age))
+    write(place, "content: 90\nidentity: 365\n")
+    due = retention(place).due()
+    assert [(d.name, d.count, d.held) for d in due] == [("content", 2, 0), ("identity", 1, 0)]
+    assert place.book.rows("select count(*) as n from calls where prompt is not null")[0]["n"] == 9
+    assert retention(place).apply(by="flow") == due
+    rows = place.book.rows("select answer, subject, prompt_hash, tags, time from calls where time < :t order by time",
+                           {"t": AT - timedelta(days=1)})  # fmt: skip
+    assert [(r["answer"], r["subject"], r["prompt_hash"] is None, r["tags"]) for r in rows] == [
+        (None, None, True, {}), (None, place.bo, False, {"desk": "3"}), ("90 0", place.bo, False, {"desk": "3"}),
+    ]  # fmt: skip
+    assert [d.count for d in retention(place).due()] == [0, 0]
+    events = place.book.rows("select actor, object, details from events where action = 'retention.applied' order by id")
+    assert [(e["actor"], e["object"], e["details"]["changed_rows"]) for e in events] == [
+        ("flow", "content", {"calls": {"personal": 2}}), ("flow", "identity", {"calls": {"personal": 1}}),
+    ]  # fmt: skip
+
+
+def test_a_legal_hold_wins(place):
+    """Nothing of the person goes; how much is kept for that is said; once it ends, it goes."""
+    holds = Standings(place.book, trail(place), place.clock)
+    holds.hold(ADA, reason="case 12", by="counsel")
+    write(place, "content: 0\nidentity: 0\n")
+    (content, identity) = retention(place).apply(by="flow")
+    assert [(d.count, d.held) for d in (content, identity)] == [(3, 3), (3, 3)]
+    rows = place.book.rows("select subject, prompt from calls where prompt is not null")
+    assert {row["subject"] for row in rows} == {place.ada}
+    holds.release(ADA, reason="settled", by="counsel")
+    assert [d.count for d in retention(place).apply(by="flow")] == [3, 3]
+    assert place.book.rows("select count(*) as n from calls where subject is not null")[0]["n"] == 0
+
+
+def test_logs_that_go_are_accounted_for(place):
+    """The rows are gone from book and file; the book's check and the trail's find nothing wrong."""
+    for n in range(4):
+        place.book.append(call(place.bo, BOS, "Old words of a winter", AT - timedelta(days=200 + n)))
+    place.book.drain()
+    seals.make(place.book, place.settings.reports, AT.date(), actor="x")
+    write(place, "logs: 183\n")
+    assert [(d.name, d.count) for d in retention(place).apply(by="flow")] == [("logs", 4)]
+    assert place.book.rows("select count(*) as n from calls")[0]["n"] == 6
+    assert [c.name for c in place.book.check() if c.level == "wrong"] == []
+    assert verify(place.book, place.settings.reports).problems == []
+    for path in place.book.store.files():
+        assert b"Old words of a winter" not in path.read_bytes()
+
+
+def test_rows_of_trainings_that_are_over_and_old_exports_go(place):
+    """Of one that still runs they stay; a file that the trail knows of and that is no table stays, too."""
+    job = place.settings.home / "finetune" / "ft-000000000001"
+    export = place.settings.home.parent / "calls.csv"
+    old = (place.clock.now() - timedelta(days=31)).timestamp()
+    for path in (job / "data.jsonl", export):
+        os.utime(path, (old, old))
+    write(place, "training: 30\nexports: 30\n")
+    os.utime(place.settings.home.parent / "calls.parquet", (place.clock.now().timestamp(),) * 2)
+    assert [(d.name, d.count) for d in retention(place).due()] == [("training", 0), ("exports", 1)]
+    (job / "job.json").write_text(json.dumps({"state": "completed"}))
+    assert [(d.name, d.count) for d in retention(place).apply(by="flow")] == [("training", 1), ("exports", 1)]
+    assert not (job / "data.jsonl").exists()
+    assert not export.exists()
+    assert (place.settings.home.parent / "calls.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["logs: 182", "logs: 0", "content: -1", "content: 36501", "content: soon", "content: true", "content: 1.5",
+     "events: 30", "- content", "content: [1]", "\tx", "{"],
+)  # fmt: skip
+def test_a_file_that_cannot_be_meant_lets_nothing_go(tmp_path, text):
+    """It is said what may be written; logs are kept for six months at least."""
+    (tmp_path / "retention.yml").write_text(text)
+    with pytest.raises(SettingsError, match=r"retention\.yml"):
+        read(tmp_path)
+
+
+def test_the_limits_themselves_are_allowed(tmp_path):
+    (tmp_path / "retention.yml").write_text("logs: 183\ncontent: 0\nidentity: 36500\n")
+    assert read(tmp_path) == {"content": 0, "identity": 36500, "logs": 183}
+
+
+def test_no_figure_is_about_fewer_than_k(place):
+    """Cells under k are left out, and so is one more where one alone would be; counts are rounded; who withdrew
+    consent to analytics is not counted."""
+    for n in range(11):
+        place.book.append(call(f"u-{n:032x}", "q", "a"))
+    for n in range(12, 18):
+        for _ in range(3):
+            place.book.append(call(f"u-{n:032x}", "q", "a"))
+    table = anonymised(place.book, k=6)  # 11 persons with 1 call; Ada, Bo and 6 others with 3
+    assert [(c.month, c.model, c.band, c.persons, c.calls) for c in table.cells] == [
+        ("2026-03", "m", "1 call", 10, 11), ("2026-03", "m", "2 to 5 calls", 5, 24),
+    ]  # fmt: skip
+    assert table.suppressed == 0
+    standings = Standings(place.book, trail(place), place.clock)
+    for who in (ADA, BO):
+        standings.consent(who, "analytics", given=False, source="form", by="dpo")
+    assert [c.calls for c in anonymised(place.book, k=6).cells] == [11, 18]
+    table = anonymised(place.book, k=7)  # one cell alone would be left out: so is the other
+    assert (table.cells, table.suppressed) == ((), 2)
+    with pytest.raises(BadParameter):
+        anonymised(place.book, k=4)
+    assert len(anonymised(place.book, k=5).cells) == 2
