@@ -27,6 +27,7 @@
     │   ├── KernelMissing
     │   └── ReportUnwritable
     ├── PriceError               an override file that contradicts itself or its past
+    ├── RedactionFailed          a text that a policy covers could not be redacted, and is withheld
     ├── GateNotMet               a stated limit is not kept: exit code 3
     ├── PortInUse
     ├── MissingExtra             an optional dependency is absent; names what to install
@@ -114,6 +115,10 @@ class BadDate(UsageError):
 
 
 class BadData(UsageError):
+    pass
+
+
+class RedactionFailed(DaybookError):
     pass
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daybook.access.keys import Key
-from daybook.errors import DaybookError, ProviderError, UsageError
+from daybook.errors import DaybookError, ProviderError, SettingsError, UsageError
 from daybook.gateway.admission import Admission
 from daybook.gateway.auth import Auth, read_project, read_run_id
 from daybook.gateway.http.asgi import (
@@ -32,7 +32,7 @@ from daybook.gateway.http.responses import send_error
 from daybook.gateway.logs import Log
 from daybook.inference.answerer import Answerer
 from daybook.inference.call.entry import FellBack
-from daybook.inference.call.request import ChatRequest, NativeBody
+from daybook.inference.call.request import ChatRequest, NativeBody, Redaction
 from daybook.providers.port import Body, Limits
 
 MOST_BODY = 32 * 1024 * 1024
@@ -145,6 +145,7 @@ class ModelRoute:
         asked = CheckedBody()
         project: str | None = None
         run: str | None = None
+        redaction: Redaction | None = None
         refused: Refusal | None = None
         try:
             project, run = read_project(key, headers), read_run_id(headers)
@@ -152,6 +153,9 @@ class ModelRoute:
             data = await self._read(headers, receive)
             if data is None:
                 return None
+            redaction = self._redaction(key, project)
+            if redaction is not None:
+                data = await _clean(redaction, data)
             self._read_body(headers, data, asked)
         except Refusal as error:
             refused = error
@@ -169,11 +173,25 @@ class ModelRoute:
             project=project if project is not None or key is None else key.project,
             tags=asked.tags,
             run_id=run,
+            redaction=redaction,
         )
         if refused is not None:
             self._answerer.refuse(request, refused)
             raise refused
         return request
+
+    def _redaction(self, key: Key | None, project: str | None) -> Redaction | None:
+        """What a policy takes out for this caller. Raises a 503 Refusal where that cannot be known."""
+        try:
+            return self._answerer.redaction(None if key is None else key.name, project)
+        except SettingsError as error:
+            self._log.line("failed", level="error", message=str(error))
+            raise Refusal(
+                503,
+                "redaction_unreadable",
+                "What is to be taken out of this request cannot be known now.",
+                remedy="Whoever runs this endpoint finds why in its log.",
+            ) from error
 
     async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
         """The whole body, or None. Raises a 413 Refusal as soon as it is known to be too long, 408 if it dawdles."""
@@ -257,6 +275,25 @@ class Watch:
         if self.gone:
             self._work.uncancel()
         return self.gone
+
+
+async def _clean(redaction: Redaction, data: bytes) -> bytes:
+    """The body without what the policy takes out. Raises a 500 Refusal where that fails: nothing is sent on then."""
+    try:
+        if len(data) <= _LARGE:
+            return redaction.clean_request(data)
+        return await asyncio.to_thread(redaction.clean_request, data)
+    except Exception as error:
+        raise Refusal(
+            500,
+            "redaction_failed",
+            f"The request could not be redacted ({type(error).__name__}), and nobody was sent it.",
+            remedy="Send plainer text; if it stays so, tell whoever runs this endpoint.",
+        ) from error
+
+
+_LARGE = 1 << 16
+"""Bytes of a body that is redacted in a thread: others are answered meanwhile."""
 
 
 def _check_type(headers: Mapping[bytes, bytes]) -> None:

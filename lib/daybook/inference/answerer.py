@@ -26,13 +26,13 @@ from daybook.errors import BadRequest, DaybookError, ProviderError, UpstreamTime
 from daybook.inference.call.entry import CallEntry, CallOutcome, FellBack
 from daybook.inference.call.identity import PendingIdentity
 from daybook.inference.call.machine_time import MachineTime
-from daybook.inference.call.request import ChatRequest
+from daybook.inference.call.request import ChatRequest, Redaction
 from daybook.inference.call.tokens import estimated, text_tokens
 from daybook.inference.ports import Observer, Providers, Reckon
 from daybook.inference.recorder import Completion, Recorder
 from daybook.inference.response_cache import CachedAsking, ResponseCache, key_of
 from daybook.inference.shadow import CopyOrder, Shadow
-from daybook.inference.stream import CompletionStream
+from daybook.inference.stream import CompletionStream, withheld_answer
 from daybook.ports import Ledger
 from daybook.providers.embedding import Embedder, EmbeddingReply
 from daybook.providers.moderation import ModerationReply, Moderator
@@ -43,6 +43,8 @@ from daybook.routing.route import Copy, Route, RouteStep, failure_kind
 from daybook.routing.router import FindDeployment, ModelCatalogue, Router
 
 Answer = TypeVar("Answer")
+FindRedaction = Callable[[str | None, str | None], Redaction | None]
+"""What is taken out for a caller's name and a project."""
 Ask = Callable[[Provider, CallEntry, NoteAttempt], Awaitable[Answer]]
 
 
@@ -76,6 +78,7 @@ class Answerer:
         machine_rate: Callable[[str], Decimal | None] = lambda _upstream: None,
         deployment: FindDeployment = lambda _name: None,
         cache: ResponseCache | None = None,
+        redaction: FindRedaction = lambda _caller, _project: None,
     ) -> None:
         self.catalogue = catalogue
         self.providers = providers
@@ -86,24 +89,36 @@ class Answerer:
         self.shadow = Shadow(self.clock, self.recorder.observer.copied)
         self.cache = cache
         self._cached = None if cache is None else CachedAsking(cache, self.recorder.observer.fault)
+        self.redaction = redaction
         self._content = content
         self._pseudonym = pseudonym
 
     async def chat(self, request: ChatRequest) -> Completion[Reply]:
         """A whole answer. Raises what the provider raised, UnknownModel, or JournalFull; each failed call is entered.
         Cancelling is the client going away: the upstream is cancelled and the call entered as client_closed."""
-        ask = _chat if self._cached is None else self._cached_chat
+        ask = _chat if self._cached is None or request.redaction is not None else self._cached_chat
         entry, (reply, outcome) = await self._ask(request, ask, stream=False)
         try:
+            if request.redaction is not None and request.redaction.redacts_answers:
+                reply = self._redacted(entry, reply, outcome, request.redaction)
             return Completion(reply, await self.recorder.conclude(entry, outcome), entry.fell_back, entry.native)
         finally:
             self.recorder.open -= 1
 
     async def stream(self, request: ChatRequest) -> CompletionStream:
         """A streamed answer, its first chunk already read: a refusal is raised here, before anything is committed."""
-        ask = _stream if self._cached is None else self._cached_stream
+        ask = _stream if self._cached is None or request.redaction is not None else self._cached_stream
         entry, stream = await self._ask(request, ask, stream=True)
         return CompletionStream(self.recorder, entry, stream)
+
+    def _redacted(self, entry: CallEntry, reply: Reply, outcome: CallOutcome, redaction: Redaction) -> Reply:
+        """The reply as it may go out. Raises RedactionFailed, with the call entered as failed: it was paid for."""
+        try:
+            return replace(reply, data=redaction.answer(reply.data))
+        except Exception as error:
+            failure = withheld_answer(error)
+            self.recorder.fail(entry, failure, outcome)
+            raise failure from None
 
     async def embed(self, request: ChatRequest) -> Completion[EmbeddingReply]:
         """Embeddings of the request's `input`. Raises as `chat`, and BadRequest where the model makes none."""
@@ -172,7 +187,7 @@ class Answerer:
 
     async def _copy(self, request: ChatRequest, copy: Copy, *, ask: Ask[Any], prompt: str) -> Call:
         """The entry about a copy that the candidate answered. Raises what it raised; it is entered all the same."""
-        entry = CallEntry(request, self.clock, content=self._content, stream=False)
+        entry = self._entry(request, stream=False)
         entry.hash_prompt(request.body[prompt])
         entry.variant, entry.subject = copy.variant, self._subject(request)
         self._address(entry, Route((copy.step,)), copy.step)
@@ -208,7 +223,7 @@ class Answerer:
         """Everything before a model is asked. Raises, with the failed call entered, what is wrong already.
         `prompt`: the member of the body that holds it."""
         self.recorder.recover(request.request_id)
-        entry = CallEntry(request, self.clock, content=self._content, stream=stream)
+        entry = self._entry(request, stream=stream)
         try:
             try:
                 entry.hash_prompt(request.body[prompt])
@@ -230,6 +245,13 @@ class Answerer:
             self.recorder.fail(entry, error)
             raise
         return _Begun(entry, route)
+
+    def _entry(self, request: ChatRequest, *, stream: bool) -> CallEntry:
+        """A new entry. Raises SettingsError where content is kept and it cannot be known how."""
+        redaction = request.redaction
+        if self._content and redaction is None:
+            redaction = self.redaction(request.caller, request.project)
+        return CallEntry(request, self.clock, content=self._content, stream=stream, redaction=redaction)
 
     def _with_native_fallbacks(self, route: Route) -> Route:
         """The route without the fallbacks that could only refuse the request: the failure before them says more."""
@@ -316,10 +338,10 @@ def _stream(provider: Provider, entry: CallEntry, note: NoteAttempt) -> Awaitabl
 def _responder(provider: Provider, entry: CallEntry) -> Responder | None:
     """The provider, where it takes the request in the API that it came in. Raises why the request cannot be translated,
     where it would have to be."""
-    native = entry.request.native
+    native, redaction = entry.request.native, entry.request.redaction
     if native is None:
         return None
-    if _speaks_responses(provider):
+    if _speaks_responses(provider) and (redaction is None or not redaction.redacts_answers):
         entry.native = True
         return cast("Responder", provider)
     if native.untranslatable is not None:

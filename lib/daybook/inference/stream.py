@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
-from daybook.errors import StreamBroken
+from msgspec import structs
+
+from daybook.errors import RedactionFailed, StreamBroken
 from daybook.inference.call.entry import CallEntry, CallOutcome
+from daybook.inference.call.request import EventRedaction
 from daybook.inference.call.tokens import answer_tokens, estimated
 from daybook.inference.recorder import Recorder
 from daybook.providers.port import Piece, Stream
@@ -33,7 +36,10 @@ class CompletionStream:
         self._recorder = recorder
         self._entry = entry
         self._stream = stream
+        redaction = entry.request.redaction
         self._pieces: AsyncIterator[Piece] = stream.__aiter__()
+        if redaction is not None and redaction.redacts_answers:
+            self._pieces = _redacted(self._pieces, redaction.events())
         self._outcome = CallOutcome(status="ok", http_status=200, attempts=stream.attempts)
         self._texts: dict[int, list[str]] = {}
         """What each choice said so far, where content is kept."""
@@ -124,3 +130,21 @@ class CompletionStream:
         outcome.usage = outcome.usage or estimated(self._entry.request.body, answer_tokens(self._deltas, self._size))
         outcome.answers = ["".join(self._texts[index]) for index in sorted(self._texts)]
         return outcome
+
+
+async def _redacted(pieces: AsyncIterator[Piece], events: EventRedaction) -> AsyncIterator[Piece]:
+    """The pieces as they may go out. Raises RedactionFailed instead of one that cannot be made so."""
+    async for piece in pieces:
+        try:
+            data = events.feed(piece.data)
+        except Exception as error:  # whatever it is: nothing passes
+            raise withheld_answer(error) from None
+        yield structs.replace(piece, data=data)
+
+
+def withheld_answer(error: Exception) -> RedactionFailed:
+    """What is said of it: the kind of fault, and none of the text."""
+    return RedactionFailed(
+        f"The answer could not be redacted ({type(error).__name__}) and is withheld.",
+        remedy="Ask again; if it stays so, whoever runs this endpoint finds the request in its log.",
+    )

@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from daybook.clock import Clock
+from daybook.guardrails.redaction import FILE as POLICIES
+from daybook.guardrails.redaction import RedactionPolicies
 from daybook.inference.answerer import Answerer
 from daybook.inference.ports import Observer
 from daybook.inference.response_cache import FILE, ResponseCache
 from daybook.inference.upstreams import Upstreams
+from daybook.pii.pseudonyms import Pseudonyms
 from daybook.ports import Ledger
 from daybook.prices import reckon
 from daybook.providers import make
@@ -58,6 +61,9 @@ def wire(
     catalogue = catalogue or Catalogue.load(settings.models, env, home=settings.home)
     upstreams = Upstreams(catalogue.upstreams, make)
     deployments = DeploymentIndex(settings.home, kept=kept)
+    policies = RedactionPolicies(
+        settings.home / POLICIES, Pseudonyms(settings.home / "pseudonyms.key"), content=settings.content
+    )
     answerer = Answerer(
         catalogue=catalogue,
         providers=upstreams,
@@ -70,5 +76,6 @@ def wire(
         machine_rate=lambda upstream: catalogue.upstreams[upstream].machine_hour,
         deployment=deployments.find,
         cache=response_cache(settings, clock),
+        redaction=policies.rules,
     )
     return Inference(catalogue=catalogue, upstreams=upstreams, answerer=answerer, deployments=deployments)

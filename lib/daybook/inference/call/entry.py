@@ -14,7 +14,7 @@ import orjson
 from daybook.clock import Clock, new_id
 from daybook.inference.call.identity import PendingIdentity
 from daybook.inference.call.machine_time import MachineShare
-from daybook.inference.call.request import ChatRequest, parameters
+from daybook.inference.call.request import ChatRequest, Redaction, parameters
 from daybook.providers.bodies.verbatim import Verbatim
 from daybook.providers.http.answer import well_formed
 from daybook.providers.port import Body, Identity, Provider, SpeaksMessages
@@ -53,15 +53,25 @@ class CallEntry:
     """A call under way."""
 
     __slots__ = (
-        "_clock", "_prompt", "began", "body", "cache_hit", "content", "copied", "fell_back", "first_token", "looking",
-        "native", "prompt_hash", "provider", "request", "served_by", "share", "stream", "subject", "target", "variant",
+        "_clock", "_prompt", "_redaction", "began", "body", "cache_hit", "content", "copied", "fell_back",
+        "first_token", "looking", "native", "prompt_hash", "provider", "request", "served_by", "share", "stream",
+        "subject", "target", "variant",
     )  # fmt: skip
 
     provider: Provider
     """Set by `address`, as are `served_by`, `target` and `body`."""
 
-    def __init__(self, request: ChatRequest, clock: Clock, *, content: bool, stream: bool | None = None) -> None:
+    def __init__(
+        self,
+        request: ChatRequest,
+        clock: Clock,
+        *,
+        content: bool,
+        stream: bool | None = None,
+        redaction: Redaction | None = None,
+    ) -> None:
         self.request = request
+        self._redaction = redaction
         self.content = content
         self.stream = request.body.get("stream") is True if stream is None else stream
         self.subject: str | None = None
@@ -99,7 +109,23 @@ class CallEntry:
             canonical = json.dumps(prompt, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
         self.prompt_hash = hashlib.sha256(canonical).hexdigest()
         if self.content:
-            self._prompt = canonical.decode()
+            self._prompt = canonical.decode() if self._redaction is None else self._kept_prompt(prompt)
+
+    def _kept_prompt(self, prompt: Any) -> str | None:
+        """The prompt as it may be kept; None where that cannot be made."""
+        assert self._redaction is not None
+        try:
+            kept = self._redaction.kept_prompt(prompt)
+            return json.dumps(kept, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        except Exception:  # whatever it is: what could not be redacted is not kept
+            return None
+
+    def _kept_answer(self, answers: Sequence[str]) -> str | None:
+        try:
+            clean = answers if self._redaction is None else [self._redaction.kept_answer(text) for text in answers]
+            return _kept(clean)
+        except Exception:  # as above
+            return None
 
     def address(self, provider: Provider, target: str) -> None:
         """Make the body that is sent on: the upstream's name of the model, and nothing that is meant for us alone.
@@ -179,7 +205,7 @@ class CallEntry:
             run_id=request.run_id,
             subject=self.subject,
             prompt=self._prompt,
-            answer=_kept(outcome.answers) if self.content else None,
+            answer=self._kept_answer(outcome.answers) if self.content else None,
             **counts,
         )
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from daybook.errors import DaybookError
 from daybook.providers.port import Body
@@ -28,6 +28,33 @@ class NativeBody:
     """See `ChatRequest.raw`."""
     untranslatable: DaybookError | None = None
     """Why no chat completion asks for the same: what others than that upstream are asked ends with it."""
+
+
+class EventRedaction(Protocol):
+    """What a policy takes out of one stream of chunks."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Whole events, as they may go on."""
+
+
+class Redaction(Protocol):
+    """What a policy takes out of a caller's answers, and of what is kept. Whatever it raises withholds the text."""
+
+    def clean_request(self, data: bytes) -> bytes:
+        """A request's body as it may be sent on."""
+
+    @property
+    def redacts_answers(self) -> bool: ...
+
+    def answer(self, data: bytes) -> bytes:
+        """A whole chat completion as it may go out."""
+
+    def events(self) -> EventRedaction: ...
+
+    def kept_prompt(self, prompt: Any) -> Any:
+        """Messages or texts as the book may keep them."""
+
+    def kept_answer(self, text: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +82,8 @@ class ChatRequest:
     project: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     run_id: str | None = None
+    redaction: Redaction | None = None
+    """What is taken out of its answer and of what is kept of it; what is taken out of the request is not in it."""
 
 
 def parameters(body: Body) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What is taken out of requests and answers on their way, and what is not let through."""

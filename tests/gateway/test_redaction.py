@@ -1,0 +1,159 @@
+"""Redaction over the served endpoint: what an upstream is sent, what a client is answered, what is kept of both."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import openai
+import pytest
+
+from daybook.errors import RedactionFailed
+from tests.gateway.conftest import catalogue_over, served, settings_in
+
+TEXT = "Write to ada@example.com or call +44 20 7946 0958."
+CLEAN = "Write to [email] or call [phone]."
+POLICY = "everyone: {request: replace, answer: replace}"
+
+
+def whole(text):
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return json.dumps({"id": "c1", "object": "chat.completion", "model": "m-1", "choices": [choice]}).encode()
+
+
+def streamed(text, size=4):
+    parts = [
+        {"role": "assistant", "content": ""},
+        *({"content": text[i : i + size]} for i in range(0, len(text), size)),
+    ]
+    chunks = [{"index": 0, "delta": delta, "finish_reason": None} for delta in parts]
+    chunks.append({"index": 0, "delta": {}, "finish_reason": "stop"})
+    head = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m-1"}
+    return (
+        b"".join(b"data: " + json.dumps(head | {"choices": [c]}).encode() + b"\n\n" for c in chunks)
+        + b"data: [DONE]\n\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def running(upstream, tmp_path_factory):
+    """An endpoint that keeps content, under a policy for everyone."""
+    settings = settings_in(tmp_path_factory.mktemp("redaction"), DAYBOOK_CONTENT=1)
+    settings.home.mkdir(parents=True, mode=0o700)
+    (settings.home / "redaction.yml").write_text(POLICY)
+    with served(settings, catalogue_over(upstream.url, settings.home)) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(autouse=True)
+def policy(running):
+    yield
+    (running.settings.home / "redaction.yml").write_text(POLICY)
+
+
+def state(running, text):
+    new = running.settings.home / "redaction.new"
+    new.write_text(text)
+    new.replace(running.settings.home / "redaction.yml")
+
+
+def ask(running, text=TEXT, **options):
+    return running.client().chat.completions.create(
+        model="raw", messages=[{"role": "user", "content": text}], user="ada@example.com", **options
+    )
+
+
+def test_no_upstream_is_sent_and_no_client_answered_what_a_policy_takes_out(running, upstream):
+    """Request and answer; the book keeps neither, and the person's own name only as a pseudonym."""
+    upstream.raw = whole(f"You said: {TEXT}")
+    answer = ask(running)
+    assert answer.choices[0].message.content == f"You said: {CLEAN}"
+    assert upstream.seen[-1]["messages"] == [{"role": "user", "content": CLEAN}]
+    assert b"ada@example.com" not in upstream.bytes[-1]
+    row = running.book()[-1]
+    assert json.loads(row["prompt"]) == [{"role": "user", "content": CLEAN}]
+    assert row["answer"] == f"You said: {CLEAN}"
+    assert row["subject"].startswith("u-")
+    assert row["status"] == "ok"
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_a_streamed_answer_is_redacted_across_its_pieces(running, upstream, size):
+    """The same text as the whole, its end, and the book's row."""
+    upstream.raw = streamed(f"You said: {TEXT}", size)
+    chunks = list(ask(running, stream=True))
+    assert "".join(c.choices[0].delta.content or "" for c in chunks) == f"You said: {CLEAN}"
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    row = running.book()[-1]
+    assert (row["answer"], row["status"], row["stream"]) == (f"You said: {CLEAN}", "ok", True)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/messages", {"max_tokens": 9, "system": TEXT, "messages": [{"role": "user", "content": TEXT}]}),
+        ("/v1/responses", {"input": TEXT, "instructions": TEXT}),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_other_apis_words_are_covered_too(running, upstream, path, body, stream):
+    """Anthropic's Messages and OpenAI's Responses, whole and streamed: sent on redacted, answered redacted."""
+    upstream.raw = streamed(TEXT) if stream else whole(TEXT)
+    headers = {"authorization": f"Bearer {running.key.secret}"}
+    answer = httpx.post(running.url + path, json=body | {"model": "raw", "stream": stream}, headers=headers)
+    assert answer.status_code == 200
+    assert b"ada@example.com" not in upstream.bytes[-1]
+    assert upstream.bytes[-1].count(b"[email]") == 2
+    assert "ada@" not in answer.text
+    assert "[email]" in answer.text
+
+
+def test_what_is_kept_is_redacted_where_the_answer_is_not(running, upstream):
+    """The usual: a call goes through as it is, and the book has neither datum; `off` keeps all."""
+    state(running, "everyone: {request: off, answer: off}")
+    upstream.raw = whole(TEXT)
+    assert ask(running).choices[0].message.content == TEXT
+    assert upstream.seen[-1]["messages"][0]["content"] == TEXT
+    row = running.book()[-1]
+    assert (json.loads(row["prompt"])[0]["content"], row["answer"]) == (CLEAN, CLEAN)
+    upstream.raw = streamed(TEXT)
+    assert "".join(c.choices[0].delta.content or "" for c in ask(running, stream=True)) == TEXT
+    assert running.book()[-1]["answer"] == CLEAN
+    state(running, "everyone: {log: off}")
+    upstream.raw = whole(TEXT)
+    ask(running)
+    assert running.book()[-1]["answer"] == TEXT
+
+
+def test_a_policy_that_cannot_be_read_lets_nothing_through(running, upstream):
+    """503 before anybody is asked; entered in the book; why is in the log alone."""
+    state(running, "everyone: {request: melt}")
+    asked = len(upstream.seen)
+    with pytest.raises(openai.APIStatusError) as caught:
+        ask(running)
+    assert (caught.value.status_code, caught.value.code) == (503, "redaction_unreadable")
+    assert len(upstream.seen) == asked
+    assert running.book()[-1]["error_kind"] == "redaction_unreadable"
+    assert any("says 'melt'" in line.get("message", "") for line in running.log)
+    assert "melt" not in str(caught.value)
+
+
+def test_an_answer_that_cannot_be_redacted_is_withheld(running, upstream):
+    """Whole: an error. Streamed: what came before goes out, then an error, and no end; entered as failed."""
+    upstream.raw = json.dumps({"id": "c1", "object": "chat.completion", "model": "m", "choices": [
+        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": TEXT}},
+        {"index": 1, "finish_reason": "stop"},
+    ]}).encode()  # fmt: skip
+    with pytest.raises(openai.APIStatusError) as caught:
+        ask(running)
+    assert caught.value.status_code == RedactionFailed.http_status
+    assert "ada@" not in str(caught.value)
+    assert running.book()[-1]["error_kind"] == "redaction_failed"
+
+
+def test_a_large_request_is_redacted_to_its_end(running, upstream):
+    """Longer than what is redacted at once: others are answered meanwhile."""
+    upstream.raw = whole("ok")
+    ask(running, "word " * 20_000 + TEXT)
+    assert upstream.seen[-1]["messages"][0]["content"] == "word " * 20_000 + CLEAN

@@ -1,0 +1,139 @@
+"""A streamed chat completion is redacted as the whole is, choice by choice, and never before it must be."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from daybook.guardrails.chat_events import ChatEvents
+from daybook.guardrails.redaction import STANDARD
+from daybook.pii import Detector
+from daybook.pii.redaction import Redactor
+
+TEXT = "Write to ada@example.com or call +44 20 7946 0958; card 4111 1111 1111 1111, thanks."
+CLEAN = "Write to [email] or call [phone]; card [card], thanks."
+
+
+def redactor():
+    return Redactor(Detector(STANDARD))
+
+
+def event(*choices, **more):
+    return b"data: " + json.dumps({"id": "c1", "model": "m", "choices": list(choices)} | more).encode() + b"\n\n"
+
+
+def chunk(delta, index=0, finish=None, **more):
+    return {"index": index, "delta": delta, "finish_reason": finish} | more
+
+
+def chunks(data):
+    """The objects of the events."""
+    return [json.loads(one[6:]) for one in data.split(b"\n\n") if one.startswith(b"data: {")]
+
+
+def said(data, index=0, name="content"):
+    """What one choice says in these events."""
+    deltas = [c["delta"] for e in chunks(data) for c in e.get("choices", []) if c["index"] == index]
+    return "".join(delta.get(name) or "" for delta in deltas)
+
+
+@pytest.mark.parametrize("size", [1, 3, 17, 500])
+def test_the_pieces_say_what_the_whole_says_redacted(size):
+    """Whatever their size; roles, ids, reasons, usage and the end stay."""
+    stream = ChatEvents(redactor())
+    out = stream.feed(event(chunk({"role": "assistant", "content": ""})))
+    for at in range(0, len(TEXT), size):
+        out += stream.feed(event(chunk({"content": TEXT[at : at + size]}, logprobs={"content": [{"token": "ada"}]})))
+    out += stream.feed(event(chunk({}, finish="stop")))
+    out += stream.feed(event(usage={"total_tokens": 17}) + b"data: [DONE]\n\n")
+    assert said(out) == CLEAN
+    assert out.endswith(b"data: [DONE]\n\n")
+    events = chunks(out)
+    assert events[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert events[-2]["choices"][0]["finish_reason"] == "stop"
+    assert events[-1] == {"id": "c1", "model": "m", "choices": [], "usage": {"total_tokens": 17}}
+    assert {e["id"] for e in events} == {"c1"}
+    assert b"logprobs" not in out
+
+
+def test_choices_names_and_calls_are_streams_of_their_own():
+    """Two choices, a refusal, reasoning and the arguments of two functions, cut anywhere, in any order."""
+    rng = random.Random(3)
+    texts = {
+        (0, "content"): TEXT,
+        (1, "content"): TEXT[::-1] + TEXT,
+        (0, "reasoning_content"): TEXT,
+        (1, "refusal"): TEXT,
+    }
+    calls = {0: json.dumps({"to": "ada@example.com"}), 1: json.dumps({"ssn": "536-22-1234", "x": [1, 2]})}
+    left = {key: list(text) for key, text in texts.items()} | {(0, n): list(text) for n, text in calls.items()}
+    stream, out = ChatEvents(redactor()), b""
+    while left:
+        key = rng.choice(list(left))
+        piece = "".join(left[key][:5])
+        del left[key][:5]
+        if not left[key]:
+            del left[key]
+        index, name = key
+        delta = {name: piece} if isinstance(name, str) else {
+            "tool_calls": [{"index": name, "id": "t", "function": {"name": "f", "arguments": piece}}]
+        }  # fmt: skip
+        out += stream.feed(event(chunk(delta, index)))
+    for index in (0, 1):
+        out += stream.feed(event(chunk({}, index, "stop")))
+    clean = redactor()
+    for (index, name), text in texts.items():
+        assert said(out, index, name) == clean.text(text).text
+    arguments = {0: "", 1: ""}
+    for e in chunks(out):
+        for c in e["choices"]:
+            for call in c["delta"].get("tool_calls", []):
+                arguments[call["index"]] += call["function"].get("arguments", "")
+    assert {n: json.loads(text) for n, text in arguments.items()} == {
+        0: {"to": "[email]"},
+        1: {"ssn": "[ssn]", "x": [1, 2]},
+    }
+
+
+def test_the_arguments_of_an_old_function_call_are_redacted_too():
+    """One stream of a choice's own."""
+    stream = ChatEvents(redactor())
+    out = stream.feed(event(chunk({"function_call": {"name": "f", "arguments": '{"to": "ada@exam'}})))
+    out += stream.feed(event(chunk({"function_call": {"arguments": 'ple.com"}'}}, finish="function_call")))
+    calls = [c["delta"]["function_call"] for e in chunks(out) for c in e["choices"]]
+    assert "".join(call["arguments"] for call in calls) == '{"to": "[email]"}'
+    assert calls[0]["name"] == "f"
+
+
+def test_a_stream_that_ends_without_a_reason_says_the_rest_before_its_end():
+    """In a chunk of its own, with the stream's id."""
+    stream = ChatEvents(redactor())
+    out = stream.feed(event(chunk({"content": "to ada@example.com"})))
+    assert said(out) == ""
+    out = stream.feed(b"data: [DONE]\n\n")
+    assert said(out) == "to [email]"
+    assert chunks(out)[0]["id"] == "c1"
+    assert ChatEvents(redactor()).feed(b"data: [DONE]\n\n") == b"data: [DONE]\n\n"
+
+
+def test_comments_and_errors_pass_and_an_error_is_redacted():
+    """A comment as it is."""
+    stream = ChatEvents(redactor())
+    assert stream.feed(b": keep-alive\n\n") == b": keep-alive\n\n"
+    out = stream.feed(b'data: {"error": {"message": "no such user ada@example.com"}}\n\n')
+    assert chunks(out) == [{"error": {"message": "no such user [email]"}}]
+
+
+@pytest.mark.parametrize("data", [b"data: {\n\n", b"data: [1]\n\n", b"data: nope\n\n", b"ada@example.com\n\n"])
+def test_what_is_no_chunk_is_not_let_through(data):
+    """It raises; who streams ends there."""
+    with pytest.raises(ValueError):
+        ChatEvents(redactor()).feed(data)
+
+
+def test_audio_is_not_let_through():
+    """It cannot be redacted."""
+    out = ChatEvents(redactor()).feed(event(chunk({"audio": {"data": "AAAA", "transcript": "ada@example.com"}})))
+    assert chunks(out)[0]["choices"][0]["delta"] == {}

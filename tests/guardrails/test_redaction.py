@@ -1,0 +1,155 @@
+"""`redaction.yml`: whose policy holds for a call, part by part; what it does to a request, an answer and the log."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from daybook.errors import SettingsError
+from daybook.guardrails.redaction import STANDARD, RedactionPolicies
+from daybook.pii import KINDS
+from daybook.pii.policies import reveal
+from daybook.pii.pseudonyms import Pseudonyms
+
+TEXT = "Write to ada@example.com or call +44 20 7946 0958."
+
+
+@pytest.fixture
+def stated(tmp_path):
+    """`stated(text)`: the policies of a home whose file says so."""
+
+    def make(text, *, content=False):
+        (tmp_path / "redaction.yml").write_text(text)
+        return RedactionPolicies(tmp_path / "redaction.yml", Pseudonyms(tmp_path / "one.key"), content=content)
+
+    return make
+
+
+def cleaned(rules, text=TEXT):
+    """What a request with this message is sent on as."""
+    body = {"model": "m", "messages": [{"role": "user", "content": text}]}
+    return json.loads(rules.clean_request(json.dumps(body).encode()))["messages"][0]["content"]
+
+
+def answered(rules, text=TEXT):
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text},
+        "logprobs": {"content": [{"token": "ada"}]},
+    }
+    return json.loads(rules.answer(json.dumps({"id": "c1", "choices": [choice]}).encode()))["choices"][0]
+
+
+def test_without_a_file_nothing_is_done(tmp_path):
+    """No rules at all: a call pays for one look at the disk."""
+    policies = RedactionPolicies(tmp_path / "redaction.yml", Pseudonyms(tmp_path / "one.key"))
+    assert policies.rules("ada", "p") is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_kept_is_redacted_unless_off_is_stated(tmp_path, stated):
+    """Where content is kept: the log's part is there without a file, and for who does not state it."""
+    bare = RedactionPolicies(tmp_path / "redaction.yml", Pseudonyms(tmp_path / "one.key"), content=True)
+    assert bare.rules("ada", None).kept_answer(TEXT) == "Write to [email] or call [phone]."
+    assert not bare.rules("ada", None).redacts_answers
+    policies = stated("keys: {ada: {log: off}, bob: {answer: mask}}", content=True)
+    assert policies.rules("ada", None) is None
+    assert policies.rules("bob", None).kept_answer(TEXT) == "Write to [email] or call [phone]."
+
+
+def test_a_key_goes_before_its_project_and_that_before_everyone(stated):
+    """Part by part; `off` states that nothing is done."""
+    policies = stated(
+        "everyone: {request: replace, answer: replace}\n"
+        "projects: {desk: {request: {email: drop}}}\n"
+        "keys: {ada: {answer: off}, bob: {request: off}}\n"
+    )
+    everyone = policies.rules("carol", None)
+    assert cleaned(everyone) == "Write to [email] or call [phone]."
+    assert answered(everyone)["message"]["content"] == "Write to [email] or call [phone]."
+    assert cleaned(policies.rules("carol", "desk")) == "Write to [] or call +44 20 7946 0958."
+    ada = policies.rules("ada", "desk")
+    assert cleaned(ada) == "Write to [] or call +44 20 7946 0958."
+    assert not ada.redacts_answers
+    assert cleaned(policies.rules("bob", "desk")) == TEXT
+
+
+def test_a_request_keeps_what_is_no_text_of_the_callers(stated):
+    """Its model, who asks and its tags; everything else is looked at: system texts, tools, nested parts, numbers."""
+    rules = stated("everyone: {request: replace}").rules("ada", None)
+    body = {
+        "model": "ada@example.com", "user": "ada@example.com", "safety_identifier": "ada@example.com",
+        "metadata": {"team": "ada@example.com"}, "temperature": 0.5, "stream": True, "n": 12345678901234567890123,
+        "system": TEXT, "input": [TEXT, {"ssn": 536221234}],
+        "messages": [{"role": "user", "content": [{"type": "text", "text": TEXT}]}],
+        "tools": [{"function": {"description": TEXT}}],
+    }  # fmt: skip
+    clean = json.loads(rules.clean_request(json.dumps(body).encode()))
+    kept = ("model", "user", "safety_identifier", "metadata", "temperature", "stream", "n")
+    assert {name: clean[name] for name in kept} == {name: body[name] for name in kept}
+    text = "Write to [email] or call [phone]."
+    assert (clean["system"], clean["input"]) == (text, [text, {"ssn": "[ssn]"}])
+    assert clean["messages"][0]["content"] == [{"type": "text", "text": text}]
+    assert clean["tools"][0]["function"]["description"] == text
+    assert list(clean) == list(body)
+    for data in (b"[1]", b"{", b"\xff", b""):
+        assert rules.clean_request(data) == data
+
+
+def test_the_probabilities_of_tokens_go_with_the_answer(stated):
+    """They spell it."""
+    assert "logprobs" not in answered(stated("everyone: {answer: replace}").rules("ada", None))
+
+
+def test_a_mapping_names_kinds_terms_are_a_projects_own_and_pseudonyms_are_read_back(stated, tmp_path):
+    """Only those kinds; the home's key."""
+    policies = stated("projects: {desk: {request: {email: pseudonym, term: mask}, terms: [Project Heron]}}")
+    clean = cleaned(policies.rules(None, "desk"), f"Project Heron: {TEXT}")
+    assert clean.startswith("•" * 13 + ": Write to [email:")
+    assert clean.endswith("or call +44 20 7946 0958.")
+    assert reveal(clean, Pseudonyms(tmp_path / "one.key"))[13:] == f": {TEXT}"
+
+
+def test_a_word_leaves_addresses_and_what_is_nobodys_alone(stated):
+    """They are named one by one where they are meant."""
+    text = "At 12 Main Street since 1/2/1984, Mr. Lee, 47 years old, https://example.org/a, zip 90210."
+    assert cleaned(stated("everyone: {request: replace}").rules(None, None), text) == text
+    assert set(KINDS) - set(STANDARD) == {"address", "age", "date", "postcode", "title", "url"}
+    assert "[address]" in cleaned(stated("everyone: {request: {address: replace}}").rules(None, None), text)
+
+
+def test_a_file_that_is_replaced_holds_from_the_next_call_on(stated):
+    """And one that is taken away no more."""
+    policies = stated("everyone: {request: replace}")
+    assert cleaned(policies.rules("ada", None)) == "Write to [email] or call [phone]."
+    new = policies.path.with_suffix(".new")
+    new.write_text("everyone: {request: {email: drop}}")
+    new.replace(policies.path)
+    assert cleaned(policies.rules("ada", None)) == "Write to [] or call +44 20 7946 0958."
+    policies.path.unlink()
+    assert policies.rules("ada", None) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("everyone: {request: melt}", "request of everyone says 'melt'"),
+        ("everyone: {request: {email: melt}}", "request of everyone says 'melt'"),
+        ("everyone: {request: {nose: mask}}", "'nose' is not known in request of everyone"),
+        ("everyone: {request: {}}", "request of everyone names no kind"),
+        ("everyone: {reply: mask}", "'reply' is not known in everyone"),
+        ("anyone: {request: mask}", "'anyone' is not known in the file"),
+        ("keys: [ada]", "keys is not a mapping"),
+        ("keys: {ada: mask}", "ada is not a mapping"),
+        ("everyone: {request: mask, terms: Heron}", "the terms of everyone are no list of words"),
+        ("everyone: {request: mask, terms: [' ']}", "the terms of everyone are no list of words"),
+        ("everyone: {", "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_lets_nothing_through(stated, text, message):
+    """It is refused at each call until it is corrected."""
+    policies = stated(text)
+    for _ in range(2):
+        with pytest.raises(SettingsError, match=message):
+            policies.rules("ada", None)
