@@ -25,7 +25,7 @@ The file, one JSON value a line, in UTF-8:
   4. {"format": "daybook trail end 1", "entries": …, "head": HEX, "lines": SHA-256 of all lines before, …}     signed
   A signed document: `signature` is Ed25519 by `signer` over the line "daybook signed document 1", a line feed, and the
   document without `signature` as JSON with sorted keys, separators "," and ":" and no escapes, in UTF-8.
-  A seal may name a gap that a restore left: {"restored": {"kept": 12, "lost_to": 20}}: after entry 12 comes 21.
+  A seal may name gaps that restores left: {"restored": [{"kept": 12, "lost_to": 20}]}: after entry 12 comes 21.
 """
 
 from __future__ import annotations
@@ -113,9 +113,8 @@ class Trail:
         document = json.loads(text)
         digest = "sha256:" + hashlib.sha256(text).hexdigest()
         self.seals.append((digest, document))
-        restored = document.get("restored")
-        if restored:
-            self.gaps[int(restored["kept"])] = int(restored["lost_to"]) + 1
+        if signed_by(document) in self.signers or not self.signers:
+            self.gaps.update({int(gap["kept"]): int(gap["lost_to"]) + 1 for gap in document.get("restored", [])})
 
     def finish(self, value):
         self.end = value
@@ -194,7 +193,9 @@ class Trail:
         for seq in sorted(entries):
             hasher.update(self.digests[seq])
         missing = chain["entries"] - len(entries)
-        if missing > 0:
+        if any(kept < chain["last"] < following for kept, following in self.gaps.items()):
+            self.doubts.append(f"{where}: {missing} of its entries were lost by a restore from a backup, as it says")
+        elif missing > 0:
             self.problems.append(f"{where}: {missing} of its entries {chain['first']} to {chain['last']} are missing")
         elif hasher.hexdigest() != chain["digests"] or self.links[chain["last"]].hex() != chain["link"]:
             self.problems.append(f"{where}: entries {chain['first']} to {chain['last']} are not those that were sealed")

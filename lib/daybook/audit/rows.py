@@ -138,7 +138,7 @@ def _columns(table: str, dialect: str) -> str:
 
 
 def _digest(key: bytes, values: list[Any]) -> bytes:
-    return blake2b(orjson.dumps(values, option=orjson.OPT_SORT_KEYS), key=key, digest_size=_SIZE).digest()
+    return blake2b(canonical.plain(values), key=key, digest_size=_SIZE).digest()
 
 
 def read(path: Path) -> Iterator[tuple[str, RowDigests]]:

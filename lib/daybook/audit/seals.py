@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from daybook import atomic
-from daybook.audit import rows, signing
+from daybook.audit import restores, rows, signing
 from daybook.audit.ports import TrailBook, identity, tuples
 from daybook.book.trail import keys
 from daybook.book.trail.chain import GENESIS
@@ -130,6 +130,7 @@ def _make(book: TrailBook, reports: Path, day: date, until: datetime, now: datet
             "chain": _chain(book, before[-1].document["chain"]["last"] if before else 0),
             "tables": tables,
             "reports": _new_reports(reports, before),
+            **({"restored": gaps} if (gaps := _gaps(book, book_id)) else {}),
         }
         data = orjson.dumps(signing.sign(book.home, document), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         atomic.replace(path, data, 0o400)
@@ -154,6 +155,12 @@ def _chain(book: TrailBook, last: int) -> dict[str, Any]:
         there = book.rows("select link from audit_chain where seq = :last", {"last": last})
         link = there[0]["link"] if there else GENESIS.hex()
     return {"first": first, "last": head, "entries": entries, "link": link, "digests": hasher.hexdigest()}
+
+
+def _gaps(book: TrailBook, book_id: str) -> list[dict[str, int]]:
+    """The gaps that restores from backups left in the chain."""
+    restored, _ = restores.load(book.home, book_id, signing.trusted(book.home))
+    return [{"kept": restore.kept, "lost_to": restore.lost_to} for restore in restored]
 
 
 def _new_rows(

@@ -56,6 +56,8 @@ class Verdict:
     """Table → sealed rows that were compared."""
     late: Counter[str] = field(default_factory=Counter)
     """Table → rows of before the last seal that it has not: they came late, and the next one has them."""
+    lost: Counter[str] = field(default_factory=Counter)
+    """Table → sealed rows that a restore from a backup lost, as it says."""
     accounted: Counter[str] = field(default_factory=Counter)
     """Table and what of it → rows that changed since they were sealed, as the trail says."""
 
@@ -138,7 +140,7 @@ def verify_chain(book: TrailBook, *, gaps: Mapping[int, int] | None = None, mark
         Problem("cut off", f"entry {mark.last}", f"seal {mark.seal} has it, and the chain ends at {seq}")
         for mark in pending
     )
-    if witness is not None and witness.seq > seq:
+    if witness is not None and witness.seq > seq and gaps.get(seq) != witness.seq + 1:
         lost = f"entries {seq + 1} to {witness.seq}" if witness.seq > seq + 1 else f"entry {witness.seq}"
         verdict.problems.append(Problem("cut off", lost, f"this home has seen the chain at {witness.seq}"))
     verdict.problems.extend(_unchained(book))

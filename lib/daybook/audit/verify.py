@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from daybook.audit import anchors, rows, seals, signing
-from daybook.audit.ports import TrailBook
+from daybook.audit import anchors, restores, rows, seals, signing
+from daybook.audit.ports import TrailBook, identity
 from daybook.audit.seals import Seal
 from daybook.audit.verification import Kind, Mark, Problem, Verdict, verify_chain
 from daybook.book.checks import ONCE
@@ -36,15 +36,23 @@ _WORDS: Mapping[str, str] = {
 def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = None) -> Verdict:
     """Everything that can be checked here. `trusted`: public keys whose seals count; by default those that the home
     trusts. Raises SettingsError for keys and seals that cannot be read, and what reading the book raises."""
+    trusted = trusted or signing.trusted(book.home)
     sealed = seals.load(book.home)
-    marks = [_mark(seal) for seal in sealed]
-    verdict = verify_chain(book, marks=marks)
-    good = list(_good(sealed, verdict, trusted or signing.trusted(book.home)))
+    restored, forged = restores.load(book.home, identity(book), trusted)
+    gaps = {restore.kept: restore.lost_to + 1 for restore in restored}
+    lost = [seal for seal in sealed if any(restore.lost(seal.document["chain"]["last"]) for restore in restored)]
+    verdict = verify_chain(book, gaps=gaps, marks=[_mark(seal) for seal in sealed if seal not in lost])
+    for name in forged:
+        verdict.problems.append(Problem("forged", f"restore {name}", "it is not what was signed"))
+    for restore in restored:
+        entries = f"entries {restore.kept + 1} to {restore.lost_to}"
+        verdict.notes.append(f"A restore from a backup lost {entries}; {len(lost)} seals are of lost entries.")
+    good = list(_good(sealed, verdict, trusted))
     verdict.problems.extend(_missing(book, sealed))
     accounts = rows.accounted(book)
     spans = {span.table: span for span in rows.spans(book, good[-1].until)} if good else {}
     for table in rows.SEALED:
-        _verify_rows(book, table, spans.get(table), good, accounts[table], verdict)
+        _verify_rows(book, table, spans.get(table), good, {seal.number for seal in lost}, accounts[table], verdict)
     verdict.problems.extend(_verify_reports(reports, good, _changed_reports(book)))
     verdict.problems.extend(_count(book, sum(counts["removed"] for counts in accounts.values())))
     verdict.seals = len(good)
@@ -103,6 +111,7 @@ def _verify_rows(
     table: str,
     span: rows.Span | None,
     good: list[Seal],
+    lost: set[int],
     accounts: Counter[str],
     verdict: Verdict,
 ) -> None:
@@ -130,7 +139,8 @@ def _verify_rows(
                     differing[group].append(id_)
         elif id_ not in sealed:
             verdict.late[table] += 1
-    differing["removed"] = sorted(unseen)
+    differing["removed"] = sorted(id_ for id_ in unseen if numbers[id_] not in lost)
+    verdict.lost[table] += len(unseen) - len(differing["removed"])
     verdict.rows[table] += len(sealed)
     for group, ids in differing.items():
         if not ids:

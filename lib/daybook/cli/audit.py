@@ -120,6 +120,9 @@ def _show(verdict: Verdict) -> None:
             click.echo(f"  accounted for by the trail: {what}: {n:,} rows")
     for table, n in verdict.late.items():
         click.echo(f"  late: {n:,} {table} came after their day was sealed; the next seal has them")
+    for table, n in verdict.lost.items():
+        if n:
+            click.echo(f"  lost by a restore: {n:,} {table}")
     for note in verdict.notes:
         click.echo(f"  {note}")
 

@@ -26,7 +26,7 @@ from typing import Any
 import orjson
 
 from daybook import atomic
-from daybook.audit import seals, signing
+from daybook.audit import restores, seals, signing
 from daybook.audit.trail import Trail, reference
 from daybook.audit.verification import verify_chain
 from daybook.book import Book, migrations, schema
@@ -81,9 +81,11 @@ def make(settings: Settings, book: Book, vault: Vault, folder: Path, *, keys: Pa
             tables[str(name)] = {"rows": write(session, str(name), path, "parquet"), "digest": _digest(path)}
         identity = session.fetch("select id from book_identity", {}).table.to_pydict()["id"][0]
     sealed = {}
-    for seal in seals.load(settings.home):
-        shutil.copy2(seal.path, folder / f"seal-{seal.path.name}")
-        sealed[f"seal-{seal.path.name}"] = _digest(folder / f"seal-{seal.path.name}")
+    for path in sorted(seals.folder(settings.home).rglob("[!.]*")):
+        if path.is_file():  # the seal, its rows' digests, its time-stamp
+            name = f"seal-{path.relative_to(seals.folder(settings.home)).as_posix().replace('/', '--')}"
+            shutil.copy2(path, folder / name)
+            sealed[name] = _digest(folder / name)
     document = {
         "format": FORMAT,
         "book": identity,
@@ -151,11 +153,12 @@ def restore(
             if name != "schema_migrations"
         }
     for name in document["seals"]:
-        target = seals.folder(settings.home) / name.removeprefix("seal-")
+        target = seals.folder(settings.home) / name.removeprefix("seal-").replace("--", "/")
         if not target.exists():
             audit_keys.folder(settings.home)
-            target.parent.mkdir(mode=0o700, exist_ok=True)
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.copy2(folder / name, target)
+    restores.declare(settings.home, book.store, book.clock.now())  # before anything is drained into it
     again = _erase_again(settings, book, vault)
     details = {"made_at": document["made_at"], "rows": sum(rows.values()), "erased_again": again}
     trail = Trail(book.journal, settings.home, clock=book.clock)

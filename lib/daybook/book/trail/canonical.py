@@ -2,7 +2,7 @@
 
 A JSON object in UTF-8 with its keys sorted and no spaces; the time is whole microseconds since 1970. Postgres keeps
 JSON as numbers and not as it was written, so a number in `details` that is whole stands without a point, however it
-was written; other numbers are the shortest that reads back as the same 64-bit value.
+was written; other numbers are the shortest that reads back as the same 64-bit value (`1e-7`, `1.5e300`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import orjson
 
 from daybook.book.schema import events
@@ -21,6 +22,9 @@ MICROSECONDS = {"duckdb": "epoch_us({})", "postgresql": "cast(extract(epoch from
 FIELDS = tuple(str(column.name) for column in events.columns)
 _DETAILS = FIELDS.index("details")
 _FRACTION = re.compile(r"\d[.eE]")
+
+plain = msgspec.json.Encoder(order="sorted").encode
+"""Plain data as bytes: a fifth of orjson's time where keys are sorted."""
 
 
 def columns(dialect: str, of: str = "events") -> str:
@@ -33,7 +37,7 @@ def encode(row: Iterable[Any]) -> bytes:
     """The canonical bytes of one row of `columns`."""
     values = list(row)
     values[_DETAILS] = mapping(values[_DETAILS])
-    return orjson.dumps(dict(zip(FIELDS, values, strict=True)), option=orjson.OPT_SORT_KEYS)
+    return plain(dict(zip(FIELDS, values, strict=True)))
 
 
 def mapping(text: str | None) -> Any:

@@ -71,7 +71,9 @@ class Chainer:
         writer.chaining()
         ((book,),) = writer.execute("select id from book_identity")
         rows = writer.execute("select seq, link from audit_chain order by seq desc limit 1")
-        return Head(int(rows[0][0]), bytes.fromhex(rows[0][1]), book) if rows else Head(0, GENESIS, book)
+        head = Head(int(rows[0][0]), bytes.fromhex(rows[0][1]), book) if rows else Head(0, GENESIS, book)
+        goes_on = _goes_on_at(self._home, book, head.seq)
+        return head if goes_on is None else head._replace(seq=goes_on)
 
     def adopt(self, writer: ChainWriter) -> Head | None:
         """Chain the events of a book that was begun before there was a chain. None where nothing was to be done."""
@@ -110,15 +112,31 @@ class Chainer:
 
     def witness(self, head: Head) -> None:
         """Note outside the database how far the chain has come. Raises SettingsError where that can't be done."""
-        path = _note(self._home, head.book)
-        try:
-            keys.folder(self._home)
-            atomic.replace(path, orjson.dumps({"seq": head.seq, "link": head.link.hex()}))
-        except OSError as error:
-            raise SettingsError(
-                f"The head of the trail cannot be written to {path}: {error.strerror}.",
-                remedy="Make the folder writable; what is in the book is safe.",
-            ) from error
+        note(self._home, head)
+
+
+def note(home: Path, head: Head, *, kept: int | None = None) -> None:
+    """Note how far the chain has come. `kept`: the number that a restore went back to; the entry after it has the
+    number after `head`. Raises SettingsError where that can't be done."""
+    path = _note(home, head.book)
+    content = {"seq": head.seq, "link": head.link.hex()} | ({} if kept is None else {"kept": kept})
+    try:
+        keys.folder(home)
+        atomic.replace(path, orjson.dumps(content))
+    except OSError as error:
+        raise SettingsError(
+            f"The head of the trail cannot be written to {path}: {error.strerror}.",
+            remedy="Make the folder writable; what is in the book is safe.",
+        ) from error
+
+
+def _goes_on_at(home: Path, book: str, seq: int) -> int | None:
+    """The number after which the chain goes on, where a restore went back to `seq`; None where there was none."""
+    try:
+        noted = orjson.loads(_note(home, book).read_bytes())
+    except (OSError, ValueError):
+        return None  # whoever verifies says so; what is journaled is drained all the same
+    return int(noted["seq"]) if isinstance(noted, dict) and noted.get("kept") == seq else None
 
 
 def witnessed(home: Path, book: str) -> Head | None:
