@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from daybook.audit import anchors, restores, rows, seals, signing
+from daybook.audit import anchors, completeness, restores, rows, seals, signing
 from daybook.audit.ports import TrailBook, identity
 from daybook.audit.seals import Seal
 from daybook.audit.verification import Kind, Mark, Problem, Verdict, verify_chain
@@ -55,6 +55,13 @@ def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = N
         _verify_rows(book, table, spans.get(table), good, {seal.number for seal in lost}, accounts[table], verdict)
     verdict.problems.extend(_verify_reports(reports, good, _changed_reports(book)))
     verdict.problems.extend(_count(book, sum(counts["removed"] for counts in accounts.values())))
+    for difference in completeness.compare(book):
+        if difference.missing > accounts["calls"]["removed"]:
+            verdict.problems.append(Problem("removed", "calls", str(difference)))
+        elif difference.unexplained:
+            verdict.problems.append(Problem("inserted", "calls", str(difference)))
+        else:
+            verdict.notes.append(f"{difference}.")
     verdict.seals = len(good)
     _verify_stamps(book.home, good, verdict)
     if not sealed:

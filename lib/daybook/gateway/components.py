@@ -13,6 +13,7 @@ from daybook.access.allowance import Allowance, usage_ledger
 from daybook.access.keys import Keys
 from daybook.access.limits import LimitsFile
 from daybook.access.spending import Spending
+from daybook.audit.completeness import EntryCounts
 from daybook.clock import Clock, SystemClock
 from daybook.errors import UnknownModel
 from daybook.gateway.admission import Admission
@@ -25,6 +26,7 @@ from daybook.gateway.monitoring.metrics import Metrics
 from daybook.gateway.upkeep.book_watch import EVERY, BookWatch
 from daybook.gateway.upkeep.drain_process import PATIENCE
 from daybook.gateway.upkeep.drain_timer import DrainKeeper, DrainTimer
+from daybook.gateway.upkeep.entry_counts import CountEntries
 from daybook.gateway.upkeep.watch_tasks import watch_book
 from daybook.inference.answerer import Answerer
 from daybook.inference.ports import Observers
@@ -74,6 +76,7 @@ class Components:
     admission: Admission
     refusals: AuthFailures
     metrics: Metrics
+    counts: EntryCounts
     drainer: DrainKeeper
     watch: BookWatch | None
     """None where another process of this endpoint looks at the book."""
@@ -102,6 +105,7 @@ class Components:
     async def _keep(self) -> None:
         while True:
             self.metrics.share()
+            await asyncio.to_thread(self.counts.save)
             await asyncio.sleep(_KEEP_EVERY)
             self.drainer.keep()
 
@@ -156,6 +160,7 @@ class Components:
         if self.traces is not None:
             await asyncio.to_thread(self.traces.close)
         self.journal.close()
+        await asyncio.to_thread(self.counts.save, ended=True)
         self.log.flush()
         await asyncio.to_thread(self.drainer.stop)
 
@@ -198,7 +203,8 @@ def build(
 
         return Book(settings.book_url, settings.home, clock=clock, journal=journal, patience=patience)
 
-    observers = Observers(metrics)
+    counts = EntryCounts(settings.home, clock=clock)
+    observers = Observers(metrics, CountEntries(counts))
     traces = _traces(env or {}, clock)
     if traces is not None:
         observers.add(traces)
@@ -255,6 +261,7 @@ def build(
         admission=admission,
         refusals=refusals,
         metrics=metrics,
+        counts=counts,
         drainer=drainer,
         watch=watch,
         deployments=inference.deployments,
