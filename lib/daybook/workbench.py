@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from daybook.finetune.tuner import Plan, Tuner
     from daybook.inference.client.client import Client
     from daybook.inference.tasks.client import TasksClient
+    from daybook.privacy.report import Privacy
     from daybook.registry.registry import Registry
     from daybook.traffic.report import Traffic
     from daybook.training.recipe import Recipe
@@ -247,6 +248,22 @@ class Daybook:
 
         day = logical_date or self._today
         return Evidence.read(self.book, logical_date=day, days=days, now=self.clock.now())
+
+    def privacy(
+        self,
+        *,
+        logical_date: str | date | None = None,
+        days: int = 7,
+        annotated: str = "builtin",
+        threshold: float = 0.4,
+    ) -> Privacy:
+        """What personal data is in the content kept of the `days` UTC days that end with `logical_date` (today), and
+        how well it is found in `annotated` texts: a file, or those that come along. The read is entered first."""
+        from daybook.privacy.report import Privacy
+
+        self._record_query(self.book.query_text("privacy_content"))
+        day = logical_date or self._today
+        return Privacy.read(self.book, logical_date=day, days=days, annotated=annotated, threshold=threshold)
 
     @property
     def _today(self) -> date:

@@ -69,7 +69,7 @@ COMMANDS = {
 BOOKLESS = ("pii", "prices", "providers")
 """Commands that need no book."""
 
-NOTEBOOKS = ("traffic", "costs", "evaluation", "evidence")
+NOTEBOOKS = ("traffic", "costs", "evaluation", "evidence", "privacy")
 """Words of notebooks that no command has."""
 
 

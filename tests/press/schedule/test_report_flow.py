@@ -30,7 +30,7 @@ import daybook
 daybook.open("book").enter([{"name": "failed_rate", "value": days / 100, "unit": "share", "low": 0.05, "high": 0.1,
                              "level": 0.95, "n": days}])
 """
-WORDS = ["approach", "bias", "costs", "evaluation", "experiment", "finetune", "traffic"]
+WORDS = ["approach", "bias", "costs", "evaluation", "evidence", "experiment", "finetune", "privacy", "traffic"]
 
 
 @pytest.fixture
@@ -93,12 +93,13 @@ def test_no_schedule_makes_a_report_of_a_day_that_is_not_over(at: str, day: int)
 
 
 def test_every_schedule_is_after_midnight_and_on_the_book_or_switched_off() -> None:
-    """Seven deployments, each with its tags; what is active is about the book, never about data that ships with us."""
+    """Nine deployments, each with its tags; what is active is about the book, never about data that ships with us."""
     told = yaml.safe_load((Path(__file__).parents[3] / "prefect.yaml").read_text())["deployments"]
     assert sorted(one["name"] for one in told) == WORDS
     assert all(one["name"] in one["tags"] for one in told)
     active = {one["name"]: one for one in told if all(s.get("active", True) for s in one["schedules"])}
-    assert {name: one["parameters"]["source"] for name, one in active.items()} == {"traffic": "book", "costs": "book"}
+    sources = {name: one["parameters"]["source"] for name, one in active.items()}
+    assert sources == dict.fromkeys(("traffic", "costs", "evidence", "privacy"), "book")
     assert all(s["cron"].split()[1] in ("0", "1", "2") for one in told for s in one["schedules"])
 
 
