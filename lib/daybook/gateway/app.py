@@ -5,7 +5,7 @@ Access ─ request id, log line
   ├─ POST /v1/messages           the same, in Anthropic's words
   ├─ POST /v1/responses          passed through to OpenAI, translated for others
   ├─ POST /v1/embeddings         texts to vectors; /ml/embed/batch: each by itself
-  ├─ POST /v1/moderations        passed through to OpenAI
+  ├─ POST /v1/moderations        by OpenAI, or on this machine; /safety/moderate, too
   ├─ POST /ml/ollama/generate    and /ml/ollama/chat: the same hot path, in Ollama's words
   └─ FastAPI                     /v1/models · /health/… · /metrics · /ml/hf/… · /ml/metrics · /ml/alerts · /ml/cost/… ·
                                  /ml/ollama/models|pull · /docs · /openapi.json · / ·
@@ -36,7 +36,7 @@ from daybook.gateway.http.request_log import RequestLog
 from daybook.gateway.messages.dialect import PATH as MESSAGES_PATH
 from daybook.gateway.messages.dialect import Messages
 from daybook.gateway.moderations import PATH as MODERATIONS_PATH
-from daybook.gateway.moderations import moderations_route
+from daybook.gateway.moderations import SAFETY_PATH, moderations_route
 from daybook.gateway.monitoring.metrics import CONTENT_TYPE
 from daybook.gateway.ollama.dialect import CHAT as OLLAMA_CHAT
 from daybook.gateway.ollama.dialect import GENERATE, OllamaWords
@@ -45,6 +45,7 @@ from daybook.gateway.responses.route import responses_route
 from daybook.gateway.routes import alerts, costs, count_tokens, deploy, finetune, ml, ollama, subjects, traffic, trail
 from daybook.gateway.routes.docs import page
 from daybook.gateway.routes.openapi import describe
+from daybook.providers.upstream import MODERATOR
 
 
 def build_app(parts: Components) -> App:
@@ -59,9 +60,10 @@ def build_app(parts: Components) -> App:
     )
     embeddings = embeddings_route(answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log)
     hot: dict[str, App] = {PATH: chat, MESSAGES_PATH: messages, EMBEDDINGS_PATH: embeddings}
-    hot[MODERATIONS_PATH] = moderations_route(
-        answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log
-    )
+    for path, default in ((MODERATIONS_PATH, parts.default_moderator), (SAFETY_PATH, lambda: MODERATOR)):
+        hot[path] = moderations_route(
+            path, default=default, answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log
+        )
     hot[RESPONSES_PATH] = responses_route(
         answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log
     )

@@ -39,8 +39,9 @@ from daybook.providers.catalogue import Catalogue
 from daybook.providers.hf.models_file import named_models
 from daybook.providers.hf.process import TaskModels
 from daybook.providers.hf.provider import HuggingFace
+from daybook.providers.moderation import HOSTED
 from daybook.providers.port import Provider
-from daybook.providers.upstream import Upstream
+from daybook.providers.upstream import MODERATOR, Upstream
 from daybook.records import Usage
 from daybook.routing.deployment_index import DeploymentIndex
 from daybook.settings import Settings
@@ -108,6 +109,10 @@ class Components:
             await asyncio.to_thread(self.counts.save)
             await asyncio.sleep(_KEEP_EVERY)
             self.drainer.keep()
+
+    def default_moderator(self) -> str:
+        """Who moderates where a request names nobody: OpenAI where it is configured, else this machine."""
+        return HOSTED if self.address(HOSTED)[0] is not None else MODERATOR
 
     def address(self, model: str) -> tuple[str | None, str]:
         """The upstream that a model is asked at, and its name there; (None, model) for one that nobody serves here."""

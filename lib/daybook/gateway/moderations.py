@@ -1,7 +1,10 @@
-"""`POST /v1/moderations`: passed through to an OpenAI that is configured, and entered in the book."""
+"""`POST /v1/moderations` and `/safety/moderate`: OpenAI's verdicts where it is configured and asked, else those of the
+heads on this machine. Every one is in the book."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from daybook.gateway.admission import Admission
@@ -16,13 +19,14 @@ from daybook.inference.answerer import Answerer
 from daybook.inference.call.request import ChatRequest
 
 PATH = "/v1/moderations"
-MODEL = "omni-moderation-latest"
-"""OpenAI's default."""
+SAFETY_PATH = "/safety/moderate"
 MOST_INPUTS = 2048
 
 
-def moderations_route(*, answerer: Answerer, auth: Auth, admission: Admission, log: Log) -> ModelRoute:
-    """The route, as an ASGI application."""
+def moderations_route(
+    path: str, *, default: Callable[[], str], answerer: Answerer, auth: Auth, admission: Admission, log: Log
+) -> ModelRoute:
+    """The route, as an ASGI application. `default`: who is asked where the body names no model."""
 
     async def reply(request: ChatRequest, watch: Watch, send: Send, visit: RequestState) -> None:
         answered = await answerer.moderate(request)
@@ -34,11 +38,12 @@ def moderations_route(*, answerer: Answerer, auth: Auth, admission: Admission, l
             answer_headers(answered.reply.limits, answered.fell_back, answered.call.variant),
         )
 
-    return ModelRoute(PATH, answerer=answerer, auth=auth, admission=admission, log=log, read=_read, reply=reply)
+    read = partial(_read, default)
+    return ModelRoute(path, answerer=answerer, auth=auth, admission=admission, log=log, read=read, reply=reply)
 
 
-def _read(headers: RequestHeaders, data: bytes, asked: CheckedBody) -> None:
-    body = asked.body = {"model": MODEL} | parse(data, needed="input")
+def _read(default: Callable[[], str], headers: RequestHeaders, data: bytes, asked: CheckedBody) -> None:
+    body = asked.body = {"model": default()} | parse(data, needed="input")
     asked.tags = read_tags(headers, None)
     require_model(body)
     given = body.get("input")

@@ -8,6 +8,7 @@ A zero-shot score says which label is nearest; it is no probability of being rig
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,8 +18,9 @@ import numpy as np
 
 from daybook.errors import BadParameter, SettingsError, Unavailable, UnknownModel
 from daybook.extras import require
-from daybook.hf import embeddings, sentiment
+from daybook.hf import embeddings, moderation, sentiment, tagger
 from daybook.providers.hf.models_file import named_models
+from daybook.providers.upstream import MODERATOR
 
 HYPOTHESIS = "This text is about {}."
 SHARPNESS = 20.0
@@ -30,6 +32,8 @@ def run(task: str, body: Mapping[str, Any], *, home: Path) -> dict[str, Any]:
     """`results` in the order of `texts`, the `model` and its `digest`, the `tokens` read, and how many texts were
     `truncated`."""
     texts = list(body["texts"])
+    if task in _OWN:
+        return _OWN[task](texts, body)
     named = body.get("model")
     if named and named != embeddings.MODEL:
         return _named(task, str(named), body, home)
@@ -52,6 +56,27 @@ def run(task: str, body: Mapping[str, Any], *, home: Path) -> dict[str, Any]:
         "digest": digest,
         **_read(texts, tokenizer, embeddings.LENGTH),
     }
+
+
+def _moderate(texts: list[str], body: Mapping[str, Any]) -> dict[str, Any]:
+    """OpenAI's verdicts; every text is read to its end."""
+    results = moderation.moderate(texts, body.get("thresholds"))
+    return {"results": results, "model": MODERATOR, "digest": moderation.card()["digest"], **_counted(texts)}
+
+
+def _tag(texts: list[str], body: Mapping[str, Any]) -> dict[str, Any]:
+    """For each text its tags: kind, start, end, score."""
+    results = [[list(found) for found in tags] for tags in tagger.tag(texts)]
+    return {"results": results, "model": "minilm-tagger", "digest": tagger.card()["digest"], **_counted(texts)}
+
+
+_OWN: Mapping[str, Callable[[list[str], Mapping[str, Any]], dict[str, Any]]] = {"moderate": _moderate, "tag": _tag}
+"""Tasks that one model does, shipped with Daybook."""
+
+
+def _counted(texts: Sequence[str]) -> dict[str, int]:
+    _, tokenizer = embeddings.loaded()
+    return _read(texts, tokenizer, length=sys.maxsize) if texts else {"tokens": 0, "truncated": 0}
 
 
 def near(

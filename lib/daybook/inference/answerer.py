@@ -323,9 +323,21 @@ async def _embed(provider: Provider, entry: CallEntry, note: NoteAttempt) -> tup
 async def _moderate(provider: Provider, entry: CallEntry, note: NoteAttempt) -> tuple[ModerationReply, CallOutcome]:
     """OpenAI counts no tokens of a moderation: they are not known."""
     if not isinstance(provider, Moderator):
-        raise BadRequest(f"{provider.name} moderates nothing.", remedy="Ask omni-moderation-latest.", attempts=0)
+        raise BadRequest(
+            f"{provider.name} moderates nothing.", remedy="Ask minilm-moderation or omni-moderation-latest.", attempts=0
+        )
     reply = await provider.moderate(entry.body, note)
-    return reply, CallOutcome(status="ok", http_status=200, served_model=reply.served_model, attempts=reply.attempts)
+    if reply.identity is not None:
+        entry.looking.drop()
+        entry.looking = PendingIdentity(reply.identity, None)
+    return reply, CallOutcome(
+        status="ok",
+        http_status=200,
+        usage=reply.usage,
+        served_model=reply.served_model,
+        truncated=reply.truncated,
+        attempts=reply.attempts,
+    )
 
 
 def _stream(provider: Provider, entry: CallEntry, note: NoteAttempt) -> Awaitable[Stream]:

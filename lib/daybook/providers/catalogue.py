@@ -18,7 +18,7 @@
 
 Models of the registry are there by name, version and alias from the moment they are registered, unless the file gives
 one of their names to another. The embedded models are there unless `local` or `hf` is stated to be something else: one
-that chats, and an encoder for embeddings; `hf/NAME` is an embedding model of tasks.yml.
+that chats, an encoder for embeddings and one that moderates; `hf/NAME` is an embedding model of tasks.yml.
 `upstream/name` asks for any model of a configured upstream. With OPENAI_API_KEY or ANTHROPIC_API_KEY in the environment
 `gpt-…` and `claude-…` can be asked for without a file.
 """
@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 from daybook.errors import SettingsError, UnknownModel
 from daybook.providers.llamacpp.weights import MODEL
 from daybook.providers.registered.index import RegistryIndex
-from daybook.providers.upstream import ENCODER, KNOWN, Model, Upstream
+from daybook.providers.upstream import ENCODER, KNOWN, MODERATOR, Model, Upstream
 
 if TYPE_CHECKING:
     from daybook.providers.registered.index import IndexEntry
@@ -85,8 +85,9 @@ class Catalogue:
             models |= stated.models
         if upstreams["local"].kind == "local" and upstreams["local"].weights is None and MODEL not in models:
             models = {MODEL: Model(name=MODEL, upstream="local", target=MODEL)} | models
-        if upstreams["hf"].kind == "hf" and ENCODER not in models:
-            models[ENCODER] = Model(name=ENCODER, upstream="hf", target=ENCODER)
+        for name in (ENCODER, MODERATOR):
+            if upstreams["hf"].kind == "hf" and name not in models:
+                models[name] = Model(name=name, upstream="hf", target=name)
         catalogue = cls(upstreams, models, registry=RegistryIndex(home))
         catalogue._check_fallbacks(path)
         return catalogue

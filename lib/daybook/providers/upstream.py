@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 ENCODER = "all-minilm-l6-v2"
 """The embedded encoder, of the upstream `hf`."""
+MODERATOR = "minilm-moderation"
+"""The moderation heads on the embedded encoder, of the upstream `hf`."""
 KNOWN: Mapping[str, Mapping[str, str]] = {
     "openai": {"kind": "openai", "base_url": "https://api.openai.com/v1", "api_key_env": "OPENAI_API_KEY"},
     "anthropic": {"kind": "anthropic", "base_url": "https://api.anthropic.com/v1", "api_key_env": "ANTHROPIC_API_KEY"},

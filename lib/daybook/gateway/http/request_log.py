@@ -30,6 +30,7 @@ ROUTES = (
             "/v1/responses",
             "/v1/embeddings",
             "/v1/moderations",
+            "/safety/moderate",
             "/v1/models",
             "/health/live",
             "/health/ready",

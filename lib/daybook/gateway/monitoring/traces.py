@@ -36,6 +36,7 @@ _OPERATIONS = {
     "/ml/embed/batch": "embeddings",
     "/ml/ollama/generate": "text_completion",
     "/v1/moderations": "moderation",
+    "/safety/moderate": "moderation",
 }
 _PARAMETERS = {
     "temperature": "gen_ai.request.temperature",

@@ -1,4 +1,5 @@
-"""Hugging Face models of this machine as an upstream: the embedded encoder, and embedding models of tasks.yml."""
+"""Hugging Face models of this machine as an upstream: the embedded encoder, the moderation heads on it, and embedding
+models of tasks.yml."""
 
 from __future__ import annotations
 
@@ -6,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from daybook.errors import BadRequest, DaybookError, ModelNotFound, ProviderError, Unavailable, UsageError
+from daybook.errors import BadParameter, BadRequest, DaybookError, ModelNotFound, ProviderError, Unavailable, UsageError
 from daybook.providers.embedding import EmbeddingReply, texts_of, written
 from daybook.providers.hf.models_file import named_models
+from daybook.providers.moderation import ModerationReply, moderated_texts, verdicts
 from daybook.providers.port import Body, Identity, NoteAttempt, Reply, Stream, unnoted
-from daybook.providers.upstream import ENCODER
+from daybook.providers.upstream import ENCODER, MODERATOR
 from daybook.records import Usage
 
 DIMENSIONS = 384
@@ -42,12 +44,7 @@ class HuggingFace:
                 remedy=f"Ask for one of {', '.join(await self.models())}; others stand in tasks.yml.",
                 attempts=0,
             )
-        try:
-            result = await self._engine.run("embed", {"texts": texts, "model": model})
-        except (ProviderError, UsageError):
-            raise
-        except DaybookError as error:
-            raise Unavailable(error.message, remedy=error.remedy) from error
+        result = await self._run("embed", {"texts": texts, "model": model})
         identity = self._identities[model] = Identity(model=model, digest=result["digest"])
         return EmbeddingReply(
             data=written(result["results"], body, model=model, tokens=result["tokens"]),
@@ -57,6 +54,34 @@ class HuggingFace:
             identity=identity,
         )
 
+    async def moderate(self, body: Body, note: NoteAttempt = unnoted) -> ModerationReply:
+        """By the heads on the embedded encoder. `thresholds` in the body: category → score, instead of the card's."""
+        if (model := str(body["model"])) != MODERATOR:
+            raise ModelNotFound(
+                f"{self.name} does not moderate with {model[:80]!r}.", remedy=f"Ask for {MODERATOR}.", attempts=0
+            )
+        asked = {"texts": moderated_texts(body, self.name), "thresholds": body.get("thresholds") or {}}
+        result = await self._run("moderate", asked)
+        identity = self._identities[model] = Identity(model=model, digest=result["digest"])
+        return ModerationReply(
+            data=verdicts(result["results"], model),
+            served_model=model,
+            usage=Usage(input_tokens=result["tokens"], output_tokens=0),
+            truncated=bool(result["truncated"]),
+            identity=identity,
+        )
+
+    async def _run(self, task: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What the caller did wrong, and what an upstream can do wrong, as it is; all else: not available."""
+        try:
+            return await self._engine.run(task, body)
+        except BadParameter as error:
+            raise BadRequest(error.message, remedy=error.remedy, attempts=0) from error
+        except (ProviderError, UsageError):
+            raise
+        except DaybookError as error:
+            raise Unavailable(error.message, remedy=error.remedy) from error
+
     async def chat(self, body: Body, note: NoteAttempt = unnoted) -> Reply:
         self._refuse_chat(body)
 
@@ -65,8 +90,8 @@ class HuggingFace:
 
     def _refuse_chat(self, body: Body) -> NoReturn:
         raise BadRequest(
-            f"{str(body.get('model'))[:80]} makes embeddings and answers no chat.",
-            remedy="Ask it at /v1/embeddings, or ask a chat model here.",
+            f"{str(body.get('model'))[:80]} answers no chat.",
+            remedy="Ask it at /v1/embeddings or /v1/moderations, or ask a chat model here.",
             attempts=0,
         )
 
