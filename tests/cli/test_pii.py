@@ -11,6 +11,7 @@ from daybook.book import Book
 from daybook.cli import main
 from daybook.cli.pii import pii
 from daybook.pii import KINDS
+from daybook.pii.policies import TAGGED
 
 TEXT = "Write to ada@example.com or call +44 20 7946 0958."
 
@@ -93,7 +94,7 @@ def test_a_text_longer_than_a_piece_is_redacted_across_the_borders():
 
 def test_kinds_scores_terms_and_actions_are_chosen():
     """By option; each kind may have an action of its own."""
-    assert run("kinds").stdout.split() == list(KINDS)
+    assert run("kinds").stdout.splitlines() == [*KINDS, *(f"{kind} (with --names)" for kind in TAGGED)]
     assert [
         s["type"] for s in json.loads(run("detect", "-", "--kinds", "ip, email", given=TEXT.encode()).stdout)["spans"]
     ] == ["email"]

@@ -49,6 +49,7 @@ COMMANDS = {
         "What keys and projects may use and spend, and what is used of it.",
     ),
     "models": ("daybook.cli.models:models", "Registered models: list, show, alias, rollback."),
+    "moderate": ("daybook.cli.moderate:moderate", "Is a text hateful, threatening, harmful? Judged on this machine."),
     "pii": ("daybook.cli.pii:pii", "Personal data in a file: found, or taken out by a policy."),
     "prices": ("daybook.cli.prices:prices", "Which rate held on which day; what a call would cost."),
     "providers": (
@@ -66,7 +67,7 @@ COMMANDS = {
 }
 
 
-BOOKLESS = ("pii", "prices", "providers")
+BOOKLESS = ("moderate", "pii", "prices", "providers")
 """Commands that need no book."""
 
 NOTEBOOKS = ("traffic", "costs", "evaluation", "evidence", "privacy")

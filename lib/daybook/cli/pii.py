@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from daybook.errors import BadData, BadParameter
+from daybook.cli.text_file import answer_lines, pieces_of, write
+from daybook.errors import BadParameter
 from daybook.settings import Settings, user
 
 if TYPE_CHECKING:
+    from daybook.hf.tagger import TaggedNames
     from daybook.pii.detect import Detector
     from daybook.pii.redaction import Redactor
     from daybook.pii.spans import Span
 
-_PIECE = 1 << 16
-"""Characters of a plain text that are looked at together."""
-_NAMED = 5
-"""Faulty lines that are named one by one."""
 _KEY = "pseudonyms.key"
+_BATCH = 64
+"""Lines in which names are looked for together."""
 
 Command = Callable[..., Any]
 
@@ -37,8 +36,8 @@ def pii() -> None:
       daybook pii redact letters.jsonl --jsonl > clean.jsonl
       daybook pii kinds
 
-    Found by shape, check digit and label, without a model and without a network. Positions count
-    characters; what was found is never printed.
+    Found by shape, check digit and label, without a model and without a network; with --names by a model
+    of this machine, too. Positions count characters; what was found is never printed.
     """
 
 
@@ -50,6 +49,7 @@ def _options(command: Command) -> Command:
         click.option("--term", "terms", multiple=True, metavar="TEXT", help="A word or phrase of your own; repeat."),
         click.option("--min-score", type=click.FloatRange(0, 1), default=0.4, show_default=True,
                      help="How sure it must be: 1 a check digit agrees, 0.4 its shape or a word says so."),
+        click.option("--names", is_flag=True, help="Names, places, organisations too, by a model."),
     )):  # fmt: skip
         command = option(command)
     return command
@@ -57,12 +57,14 @@ def _options(command: Command) -> Command:
 
 @pii.command()
 @_options
-def detect(file: BinaryIO, kinds: str | None, terms: tuple[str, ...], min_score: float, *, jsonl: bool) -> None:
+def detect(
+    file: BinaryIO, kinds: str | None, terms: tuple[str, ...], min_score: float, *, names: bool, jsonl: bool
+) -> None:
     """Where personal data stands in FILE (- for what is piped in): kind, position and score as JSON.
 
     \b
     Examples:
-      daybook pii detect letter.txt
+      daybook pii detect letter.txt --names
       daybook pii detect letters.jsonl --jsonl
       cat server.log | daybook pii detect - --kinds ip,email
 
@@ -70,15 +72,21 @@ def detect(file: BinaryIO, kinds: str | None, terms: tuple[str, ...], min_score:
     With --jsonl a line {"id": 7, "text": "…"} gives a line
       {"id": 7, "spans": [{"type": "email", "start": 3, "end": 18, "score": 1.0}]}
     """
-    detector = _detector(kinds, terms, min_score)
+    detector = _detector(kinds, terms, min_score, names=names, jsonl=jsonl)
     if jsonl:
-        _lines(file, lambda text: {"spans": _plain(detector.spans(text))})
+        found = _names_in_all(kinds, names=names)
+        answer_lines(
+            file,
+            lambda texts: [{"spans": _plain(detector.spans(*known))} for known in found(texts)],
+            title="pii",
+            batch=_BATCH if names else 1,
+        )
         return
     from daybook.pii.stream import StreamDetector
 
     stream = StreamDetector(detector)
-    spans = [span for piece in _pieces(file) for span in stream.feed(piece)]
-    _write(json.dumps({"spans": _plain([*spans, *stream.close()])}) + "\n")
+    spans = [span for piece in pieces_of(file, title="pii") for span in stream.feed(piece)]
+    write(json.dumps({"spans": _plain([*spans, *stream.close()])}) + "\n")
 
 
 @pii.command()
@@ -97,6 +105,7 @@ def redact(
     actions: tuple[str, ...],
     key: Path | None,
     *,
+    names: bool,
     jsonl: bool,
 ) -> None:
     """FILE (- for what is piped in) without its personal data.
@@ -114,16 +123,22 @@ def redact(
     hash        [email#…], always the same for the same datum; nobody reads it back
     drop        empty brackets
     """
-    redactor = _redactor(_detector(kinds, terms, min_score), action, actions, key)
+    redactor = _redactor(_detector(kinds, terms, min_score, names=names, jsonl=jsonl), action, actions, key)
     if jsonl:
-        _lines(file, lambda text: {"text": redactor.text(text).text})
+        found = _names_in_all(kinds, names=names)
+        answer_lines(
+            file,
+            lambda texts: [{"text": redactor.text(*known).text} for known in found(texts)],
+            title="pii",
+            batch=_BATCH if names else 1,
+        )
         return
     from daybook.pii.stream import StreamRedactor
 
     stream = StreamRedactor(redactor)
-    for piece in _pieces(file):
-        _write(stream.feed(piece))
-    _write(stream.close())
+    for piece in pieces_of(file, title="pii"):
+        write(stream.feed(piece))
+    write(stream.close())
 
 
 @pii.command()
@@ -155,7 +170,7 @@ def reveal(file: BinaryIO, reason: str, key: Path | None) -> None:
             "pii.revealed", actor=f"cli:{user()}", object=str(getattr(file, "name", "-")), reason=reason,
             details={"pseudonyms": len(policies.MARKER.findall(text))},
         )  # fmt: skip
-    _write(policies.reveal(text, Pseudonyms(path)))
+    write(policies.reveal(text, Pseudonyms(path)))
 
 
 @pii.command()
@@ -167,31 +182,56 @@ def kinds() -> None:
       daybook pii kinds
     """
     from daybook.pii import KINDS
+    from daybook.pii.policies import TAGGED
 
     for kind in KINDS:
         click.echo(kind)
+    for kind in TAGGED:
+        click.echo(f"{kind} (with --names)")
 
 
-def _detector(kinds: str | None, terms: tuple[str, ...], min_score: float) -> Detector:
+def _detector(kinds: str | None, terms: tuple[str, ...], min_score: float, *, names: bool, jsonl: bool) -> Detector:
+    """Names in lines are found by the batch, and given to it."""
     from daybook.pii import KINDS, Detector
+    from daybook.pii.policies import TAGGED
 
-    named = tuple(kind.strip() for kind in kinds.split(",")) if kinds is not None else KINDS
-    if unknown := [kind for kind in named if kind not in KINDS]:
-        raise BadParameter(f"There is no kind {unknown[0][:40]!r}.", remedy=f"There are: {', '.join(KINDS)}.")
-    return Detector(named, terms=terms, threshold=min_score)
+    known = (*KINDS, *TAGGED) if names else KINDS
+    named = tuple(kind.strip() for kind in kinds.split(",")) if kinds is not None else known
+    if unknown := [kind for kind in named if kind not in known]:
+        remedy = f"There are: {', '.join(known)}."
+        if unknown[0] in TAGGED:
+            remedy = "Say --names, too: the model is not asked without."
+        raise BadParameter(f"There is no kind {unknown[0][:40]!r}.", remedy=remedy)
+    recognizers = [] if jsonl or not names else [_names(kinds)]
+    return Detector(named, terms=terms, recognizers=recognizers, threshold=min_score)
+
+
+def _names(kinds: str | None) -> TaggedNames:
+    from daybook.hf.tagger import TaggedNames
+
+    return TaggedNames() if kinds is None else TaggedNames([kind.strip() for kind in kinds.split(",")])
+
+
+def _names_in_all(kinds: str | None, *, names: bool) -> Callable[[list[str]], list[tuple[str, list[Span]]]]:
+    """Each of many texts with the names in it, found together; without, where none are looked for."""
+    if not names:
+        return lambda texts: [(text, []) for text in texts]
+    tagged = _names(kinds)
+    return lambda texts: list(zip(texts, tagged.find_all(texts), strict=True))
 
 
 def _redactor(detector: Detector, action: str, actions: tuple[str, ...], key: Path | None) -> Redactor:
     from daybook.pii import KINDS
-    from daybook.pii.policies import Policy
+    from daybook.pii.policies import TAGGED, Policy
     from daybook.pii.pseudonyms import Pseudonyms
     from daybook.pii.redaction import Redactor
 
     named = {}
     for one in actions:
         kind, _, word = one.partition("=")
-        if kind not in (*KINDS, "term"):
-            raise BadParameter(f"There is no kind {kind[:40]!r}.", remedy=f"There are: {', '.join(KINDS)}, term.")
+        if kind not in (*KINDS, *TAGGED, "term"):
+            there = ", ".join((*KINDS, *TAGGED, "term"))
+            raise BadParameter(f"There is no kind {kind[:40]!r}.", remedy=f"There are: {there}.")
         named[kind] = word
     policy = Policy(named, otherwise=action)
     path = key or (Settings.from_env().home / _KEY if policy.keyed else None)
@@ -200,61 +240,3 @@ def _redactor(detector: Detector, action: str, actions: tuple[str, ...], key: Pa
 
 def _plain(spans: list[Span]) -> list[dict[str, Any]]:
     return [{"type": span.kind, "start": span.start, "end": span.end, "score": span.score} for span in spans]
-
-
-def _lines(file: BinaryIO, answer: Callable[[str], dict[str, Any]]) -> None:
-    """Answer each line. Raises BadData at the end where some could not be read: no answer is given to those."""
-    faults: list[str] = []
-    for number, line in enumerate(_watched(file, iter(file.readline, b"")), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line.decode("utf-8", "surrogateescape"))
-        except RecursionError:
-            faults.append(f"line {number}: nested too deep")
-            continue
-        except ValueError as error:
-            faults.append(f"line {number}: no JSON ({getattr(error, 'msg', 'it cannot be read')})")
-            continue
-        if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-            faults.append(f'line {number}: no object with a "text" that is a string')
-            continue
-        _write(json.dumps({"id": row.get("id", number), **answer(row["text"])}) + "\n")
-    if faults:
-        more = f" and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
-        raise BadData(
-            f"{len(faults)} {'line was' if len(faults) == 1 else 'lines were'} left out: "
-            f"{'; '.join(faults[:_NAMED])}{more}.",
-            remedy='Write {"id": …, "text": "…"} a line.',
-        )
-
-
-def _pieces(file: BinaryIO) -> Iterator[str]:
-    """The text in pieces; a byte that is no UTF-8 is one character and comes out as it went in."""
-    import codecs
-
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    for piece in _watched(file, iter(lambda: file.read(_PIECE), b"")):
-        yield decoder.decode(piece)
-    yield decoder.decode(b"", final=True)
-
-
-def _watched(file: BinaryIO, parts: Iterator[bytes]) -> Iterator[bytes]:
-    """The parts, with a bar on a terminal: of the file's size, if it has one."""
-    from daybook.reporting.progress import meter
-
-    try:
-        size = Path(file.name).stat().st_size
-    except (OSError, TypeError, AttributeError):
-        size = 0
-    with meter("pii", unit="byte") as move:
-        done = 0
-        for part in parts:
-            yield part
-            done += len(part)
-            move(done, max(size, done))
-
-
-def _write(text: str) -> None:
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
-    sys.stdout.buffer.flush()

@@ -42,7 +42,19 @@ from daybook.gateway.ollama.dialect import CHAT as OLLAMA_CHAT
 from daybook.gateway.ollama.dialect import GENERATE, OllamaWords
 from daybook.gateway.responses.route import PATH as RESPONSES_PATH
 from daybook.gateway.responses.route import responses_route
-from daybook.gateway.routes import alerts, costs, count_tokens, deploy, finetune, ml, ollama, subjects, traffic, trail
+from daybook.gateway.routes import (
+    alerts,
+    costs,
+    count_tokens,
+    deploy,
+    finetune,
+    ml,
+    ollama,
+    safety,
+    subjects,
+    traffic,
+    trail,
+)
 from daybook.gateway.routes.docs import page
 from daybook.gateway.routes.openapi import describe
 from daybook.providers.upstream import MODERATOR
@@ -144,6 +156,7 @@ def _rest(parts: Components) -> FastAPI:
     app.include_router(deploy.routes(parts))
     app.include_router(trail.routes(parts))
     app.include_router(subjects.routes(parts))
+    app.include_router(safety.routes(parts))
 
     @app.exception_handler(DaybookError)
     async def refused(request: Request, error: DaybookError) -> Response:

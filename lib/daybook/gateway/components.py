@@ -112,7 +112,8 @@ class Components:
 
     def default_moderator(self) -> str:
         """Who moderates where a request names nobody: OpenAI where it is configured, else this machine."""
-        return HOSTED if self.address(HOSTED)[0] is not None else MODERATOR
+        mine = self.address(HOSTED)[0] is None and self.address(MODERATOR)[0] is not None
+        return MODERATOR if mine else HOSTED
 
     def address(self, model: str) -> tuple[str | None, str]:
         """The upstream that a model is asked at, and its name there; (None, model) for one that nobody serves here."""

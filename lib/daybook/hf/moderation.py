@@ -30,13 +30,14 @@ MINORS = "sexual/minors"
 CATEGORIES = (*LEARNED[:8], MINORS, *LEARNED[8:])
 """OpenAI's."""
 PIECE = 600
-"""Characters that are read together: a sentence that matters is not drowned in a long text."""
+"""Characters that are read together; each sentence is read by itself, too."""
 _MINOR = re.compile(
     r"\b(?:child(?:ren)?|kids?|minors?|under-?age|preteens?|teen(?:age|ager|agers|s)?|toddlers?|bab(?:y|ies)|infants?|"
     r"school(?:girl|boy)s?|little (?:girl|boy)s?|(?:[1-9]|1[0-7])[ -]year[ -]olds?)\b",
     re.IGNORECASE,
 )
 _SPACE = re.compile(r"\s")
+_SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 _HERE = Path(__file__).parent
 
 
@@ -79,15 +80,22 @@ def scores(texts: Sequence[str]) -> np.ndarray:
 
 
 def _pieces(text: str) -> list[str]:
-    """The text in parts of at most PIECE characters, cut at spaces where there are any."""
+    """The text in parts of at most PIECE characters, and its sentences: one that matters drowns in the mean over
+    those around it, and what several say together is in none of them."""
+    parts = _cut(text)
+    sentences = [piece for sentence in _SENTENCE.findall(text) for piece in _cut(sentence)]
+    return list(dict.fromkeys(piece.strip() for piece in (*parts, *sentences) if piece.strip()))
+
+
+def _cut(text: str) -> list[str]:
+    """Parts of at most PIECE characters, cut at spaces where there are any."""
     parts, start = [], 0
     while start < len(text):
         end = min(len(text), start + PIECE)
         if end < len(text):
             spaces = [match.end() for match in _SPACE.finditer(text, start + PIECE // 2, end)]
             end = spaces[-1] if spaces else end
-        if text[start:end].strip():
-            parts.append(text[start:end])
+        parts.append(text[start:end])
         start = end
     return parts
 

@@ -65,8 +65,8 @@ def _moderate(texts: list[str], body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tag(texts: list[str], body: Mapping[str, Any]) -> dict[str, Any]:
-    """For each text its tags: kind, start, end, score."""
-    results = [[list(found) for found in tags] for tags in tagger.tag(texts)]
+    """For each text its spans of personal data: kind, start, end, score."""
+    results = [[list(span) for span in spans] for spans in tagger.spans(texts)]
     return {"results": results, "model": "minilm-tagger", "digest": tagger.card()["digest"], **_counted(texts)}
 
 

@@ -84,9 +84,9 @@ class Detector:
         """Whether a recognizer is asked that needs the whole text; patterns need a datum and a little around it."""
         return bool(self._recognizers)
 
-    def spans(self, text: str) -> list[Span]:
+    def spans(self, text: str, further: Iterable[Span] = ()) -> list[Span]:
         """What is found in the text, in order, nothing overlapping. Recognizers are given the text as it is, patterns
-        as it is read (`normalise`); positions are the text's own."""
+        as it is read (`normalise`); positions are the text's own. `further`: what is known of this text already."""
         read = normalise(text)
         found: list[Span] = []
         for gate, patterns in self._gates.items():
@@ -97,6 +97,7 @@ class Detector:
             found = [Span(span.kind, *read.original(span.start, span.end), span.score) for span in found]
         for recognizer in self._recognizers:
             found += recognizer.find(text)
+        found += further
         kinds = self.kinds.union(*(recognizer.kinds for recognizer in self._recognizers))
         return resolve(span for span in found if span.score >= self.threshold and span.kind in kinds)
 

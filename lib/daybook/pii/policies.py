@@ -26,6 +26,8 @@ ACTIONS = {
     "drop": "empty brackets, []: with nothing there, what stands on either side could become a new datum",
     "keep": "the datum itself",
 }
+TAGGED = ("person", "place", "organisation", "nationality")
+"""Kinds that have no shape: a recognizer that reads sentences finds them."""
 _KEYED = frozenset({"pseudonym", "hash"})
 
 

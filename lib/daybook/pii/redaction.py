@@ -10,6 +10,7 @@ What is redacted once and again is the same as once.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from daybook.pii.detect import Detector
@@ -34,9 +35,9 @@ class Redactor:
         self.policy = policy or Policy()
         self.replace = Replacer(self.policy, key)
 
-    def text(self, text: str) -> Redacted:
-        """The text, and what was found in it."""
-        spans = self.detector.spans(text)
+    def text(self, text: str, further: Iterable[Span] = ()) -> Redacted:
+        """The text, and what was found in it. `further`: what is known of this text already."""
+        spans = self.detector.spans(text, further)
         clean = self.apply(text, spans)
         return Redacted(self.again(clean) if spans else clean, spans)
 
