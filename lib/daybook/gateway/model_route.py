@@ -153,9 +153,9 @@ class ModelRoute:
             data = await self._read(headers, receive)
             if data is None:
                 return None
-            redaction = self._redaction(key, project)
+            redaction = find_redaction(self._answerer, key, project, self._log)
             if redaction is not None:
-                data = await _clean(redaction, data)
+                data = await clean_body(redaction, data)
             self._read_body(headers, data, asked)
         except Refusal as error:
             refused = error
@@ -179,19 +179,6 @@ class ModelRoute:
             self._answerer.refuse(request, refused)
             raise refused
         return request
-
-    def _redaction(self, key: Key | None, project: str | None) -> Redaction | None:
-        """What a policy takes out for this caller. Raises a 503 Refusal where that cannot be known."""
-        try:
-            return self._answerer.redaction(None if key is None else key.name, project)
-        except SettingsError as error:
-            self._log.line("failed", level="error", message=str(error))
-            raise Refusal(
-                503,
-                "redaction_unreadable",
-                "What is to be taken out of this request cannot be known now.",
-                remedy="Whoever runs this endpoint finds why in its log.",
-            ) from error
 
     async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
         """The whole body, or None. Raises a 413 Refusal as soon as it is known to be too long, 408 if it dawdles."""
@@ -277,7 +264,21 @@ class Watch:
         return self.gone
 
 
-async def _clean(redaction: Redaction, data: bytes) -> bytes:
+def find_redaction(answerer: Answerer, key: Key | None, project: str | None, log: Log) -> Redaction | None:
+    """What a policy takes out for this caller. Raises a 503 Refusal where that cannot be known."""
+    try:
+        return answerer.redaction(None if key is None else key.name, project)
+    except SettingsError as error:
+        log.line("failed", level="error", message=str(error))
+        raise Refusal(
+            503,
+            "redaction_unreadable",
+            "What is to be taken out of this request cannot be known now.",
+            remedy="Whoever runs this endpoint finds why in its log.",
+        ) from error
+
+
+async def clean_body(redaction: Redaction, data: bytes) -> bytes:
     """The body without what the policy takes out. Raises a 500 Refusal where that fails: nothing is sent on then."""
     try:
         if len(data) <= _LARGE:

@@ -72,3 +72,21 @@ def test_a_broken_count_is_an_error_and_never_a_number(claude, client, item):
     claude.script = [item]
     with pytest.raises(anthropic.InternalServerError):
         client.messages.count_tokens(model="claude-sonnet-4-5", messages=HELLO)
+
+
+def test_what_is_only_counted_is_redacted_too(claude, client, endpoint):
+    """It is sent on all the same; a policy that cannot be read lets nothing through."""
+    policy = endpoint.settings.home / "redaction.yml"
+    personal = [{"role": "user", "content": "Write to ada@example.com."}]
+    try:
+        policy.write_text("keys: {ada: {request: replace}}")
+        client.messages.count_tokens(model="claude-sonnet-4-5", messages=personal)
+        asked = claude.asked("/v1/messages/count_tokens")
+        assert asked[-1]["messages"] == [{"role": "user", "content": "Write to [email]."}]
+        policy.write_text("keys: {ada: {request: melt}}")
+        with pytest.raises(anthropic.APIStatusError) as caught:
+            client.messages.count_tokens(model="claude-sonnet-4-5", messages=personal)
+        assert caught.value.status_code == 503
+        assert len(claude.asked("/v1/messages/count_tokens")) == len(asked)
+    finally:
+        policy.unlink()

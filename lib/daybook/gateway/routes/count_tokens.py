@@ -5,16 +5,19 @@ Nothing is generated and nothing billed, so there is no row in the book.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
 
 from daybook.errors import DaybookError
+from daybook.gateway.auth import read_project
 from daybook.gateway.components import Components
 from daybook.gateway.http.body import require_model
 from daybook.gateway.http.errors import bad_request, error_response
 from daybook.gateway.messages.dialect import Messages
+from daybook.gateway.model_route import clean_body, find_redaction
 from daybook.gateway.routes.json_body import read_object
 from daybook.inference.call.tokens import prompt_tokens
 from daybook.providers.bodies.verbatim import changed
@@ -36,8 +39,12 @@ def routes(parts: Components) -> APIRouter:
     described["requestBody"]["content"]["application/json"]["example"] = EXAMPLE  # type: ignore[index] # as built above
 
     async def count(request: Request) -> dict[str, Any]:
-        parts.auth.admit(words.headers(dict(request.scope["headers"])))
+        headers = words.headers(dict(request.scope["headers"]))
+        key = parts.auth.admit(headers)
         body = await read_object(request, needed="model and messages")
+        redaction = find_redaction(parts.answerer, key, read_project(key, headers), parts.log)
+        if redaction is not None:  # what is only counted is sent on all the same
+            body = json.loads(await clean_body(redaction, orjson.dumps(body)))
         require_model(body)
         model = parts.catalogue.resolve(body["model"])
         provider = parts.upstreams[model.upstream]
