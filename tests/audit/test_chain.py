@@ -134,7 +134,7 @@ def test_digest_and_link_are_what_the_format_says(book: Book) -> None:
             "insert into events (id, time, actor, action) values ('x', '2026-11-20', 'a', 'b')",
             [("inserted", "event x")],
         ),
-        ("update audit_chain set event = 'e003' where seq = 4", [("changed", "entry 4")]),
+        ("update audit_chain set event = 'e003' where seq = 4", [("inserted", "event e003"), ("changed", "entry 4")]),
         ("update audit_chain set link = 'zz' where seq = 4", [("forged", "entry 4")]),
         (
             "update audit_chain set digest = upper(digest) where seq = 4",

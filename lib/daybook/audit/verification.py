@@ -19,7 +19,7 @@ from daybook.book.trail import canonical, keys
 from daybook.book.trail.chain import GENESIS, SECRET, digest_of, link_of, witnessed
 
 Kind = Literal["changed", "removed", "inserted", "reordered", "forged", "cut off", "rewritten"]
-PAGE = 100_000
+PAGE = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,67 +91,111 @@ class Mark(NamedTuple):
 def verify_chain(book: TrailBook, *, gaps: Mapping[int, int] | None = None, marks: Sequence[Mark] = ()) -> Verdict:
     """Read the whole chain. `gaps`: number after which others are missing → the next one, where a restore lost them
     and said so. `marks`: what seals say of it, in order. Raises what reading the book raises."""
-    gaps = gaps or {}
-    pending = deque(mark for mark in marks if mark.first is not None)
-    hasher = sha256()
-    known = keys.others(book.home, SECRET)
-    verdict = Verdict(book=identity(book))
-    witness = witnessed(book.home, verdict.book)
-    seq, link = 0, GENESIS
-    seen: Counter[str] = Counter()
-    for number, event, digest_text, link_text, key, row in entries(book):
-        where = f"entry {number}"
-        if number <= seq:
-            verdict.problems.append(Problem("inserted", where, f"this number is there twice, {event} is one of them"))
-        elif number != seq + 1 and gaps.get(seq) != number:
-            missing = f"entries {seq + 1} to {number - 1}" if number > seq + 2 else f"entry {seq + 1}"
-            verdict.problems.append(Problem("removed", missing, f"after it comes entry {number} ({event})"))
-            link = b""
-        seen[event] += 1
-        digest = bytes.fromhex(digest_text) if _is_digest(digest_text) else b""
+    reading = _Reading(book, gaps or {}, marks)
+    for entry in entries(book):
+        reading.entry(*entry)
+    reading.end()
+    reading.verdict.problems.extend(_unchained(book))
+    return reading.verdict
+
+
+class _Reading:
+    """One pass over the chain: what the entry before left, and what is still to come."""
+
+    def __init__(self, book: TrailBook, gaps: Mapping[int, int], marks: Sequence[Mark]) -> None:
+        self.verdict = Verdict(book=identity(book))
+        self._gaps = gaps
+        self._marks = deque(mark for mark in marks if mark.first is not None)
+        self._digests = sha256()
+        self._keys = keys.others(book.home, SECRET)
+        self._witness = witnessed(book.home, self.verdict.book)
+        self._seq = 0
+        self._link: bytes | None = GENESIS
+        """None: what stood there is no link, or is missing."""
+        self._seen: set[str] = set()
+
+    def entry(
+        self, number: int, event: str, digest_text: str, link_text: str, key: str, row: tuple[Any, ...] | None
+    ) -> None:
+        """The next entry. In the ordinary case its digest and link, made again, are what stands there."""
+        self._place(number, event)
+        digest = None if row is None else digest_of(canonical.encode(row))
         if row is None:
-            verdict.problems.append(Problem("removed", where, f"its event {event} is not in the book"))
-        elif digest_of(canonical.encode(row)) != digest:
-            verdict.problems.append(Problem("changed", where, f"the event {event} is not what was entered"))
-        secret = known.get(key)
-        if secret is None:
-            verdict.unchecked[f"link made with the key {key}, which is not here"] += 1
-        elif link and link_of(secret, link, number, digest).hex() != link_text:
-            verdict.problems.append(
-                Problem("forged", where, f"the link of {event} was not made with the key over the entry before it")
-            )
-        seq, link = max(seq, number), bytes.fromhex(link_text) if _is_digest(link_text) else b""
-        if pending and number >= (pending[0].first or 0):
-            hasher.update(digest)
-        if pending and number == pending[0].last:
-            mark = pending.popleft()
-            if (link.hex(), hasher.hexdigest()) != (mark.link, mark.digests):
-                verdict.problems.append(
-                    Problem(
-                        "rewritten", f"entries {mark.first} to {mark.last}", f"they are not those of seal {mark.seal}"
-                    )
-                )
-            hasher = sha256()
-        if witness is not None and number == witness.seq and link != witness.link:
-            verdict.problems.append(Problem("rewritten", where, "this home noted another link when it was made"))
-        verdict.entries += 1
-    verdict.head = link.hex()
-    verdict.problems.extend(
-        Problem("cut off", f"entry {mark.last}", f"seal {mark.seal} has it, and the chain ends at {seq}")
-        for mark in pending
-    )
-    if witness is not None and witness.seq > seq and gaps.get(seq) != witness.seq + 1:
-        lost = f"entries {seq + 1} to {witness.seq}" if witness.seq > seq + 1 else f"entry {witness.seq}"
-        verdict.problems.append(Problem("cut off", lost, f"this home has seen the chain at {witness.seq}"))
-    verdict.problems.extend(_unchained(book))
-    verdict.problems.extend(
-        Problem("inserted", f"event {event}", f"it is {n} times in the chain") for event, n in seen.items() if n > 1
-    )
-    return verdict
+            self._found("removed", f"entry {number}", f"its event {event} is not in the book")
+        if digest is None or digest.hex() != digest_text:
+            if digest is not None:
+                self._found("changed", f"entry {number}", f"the event {event} is not what was entered")
+            digest = _bytes(digest_text) or b""
+        if (secret := self._keys.get(key)) is None:
+            self.verdict.unchecked[f"link made with the key {key}, which is not here"] += 1
+            self._link = _bytes(link_text)
+        else:
+            made = None if self._link is None else link_of(secret, self._link, number, digest)
+            if made is None or made.hex() != link_text:
+                if made is not None:
+                    words = f"the link of {event} was not made with the key over the entry before it"
+                    self._found("forged", f"entry {number}", words)
+                made = _bytes(link_text)
+            self._link = made
+        self._seq = max(self._seq, number)
+        if self._marks:
+            self._compare(number, digest)
+        if self._witness is not None and number == self._witness.seq and self._link != self._witness.link:
+            self._found("rewritten", f"entry {number}", "this home noted another link when it was made")
+        self.verdict.entries += 1
+
+    def _place(self, number: int, event: str) -> None:
+        """Whether the number is the next one, and the event a new one."""
+        if number != self._seq + 1:
+            if number <= self._seq:
+                words = f"this number is there twice, {event} is one of them"
+                self._found("inserted", f"entry {number}", words)
+            elif self._gaps.get(self._seq) != number:
+                missing = _span(self._seq + 1, number - 1)
+                self._found("removed", missing, f"after it comes entry {number} ({event})")
+                self._link = None
+        if event in self._seen:
+            self._found("inserted", f"event {event}", f"it is in the chain more than once, as entry {number} too")
+        self._seen.add(event)
+
+    def _compare(self, number: int, digest: bytes) -> None:
+        """What the next seal says of the entries up to this one."""
+        mark = self._marks[0]
+        if number >= (mark.first or 0):
+            self._digests.update(digest)
+        if number == mark.last:
+            self._marks.popleft()
+            link = "" if self._link is None else self._link.hex()
+            if (link, self._digests.hexdigest()) != (mark.link, mark.digests):
+                where = f"entries {mark.first} to {mark.last}"
+                self._found("rewritten", where, f"they are not those of seal {mark.seal}")
+            self._digests = sha256()
+
+    def end(self) -> None:
+        """The chain is over: whether it ought to go on."""
+        self.verdict.head = "" if self._link is None else self._link.hex()
+        for mark in self._marks:
+            words = f"seal {mark.seal} has it, and the chain ends at {self._seq}"
+            self._found("cut off", f"entry {mark.last}", words)
+        seen = 0 if self._witness is None else self._witness.seq
+        if seen > self._seq and self._gaps.get(self._seq) != seen + 1:
+            self._found("cut off", _span(self._seq + 1, seen), f"this home has seen the chain at {seen}")
+
+    def _found(self, kind: Kind, where: str, words: str) -> None:
+        self.verdict.problems.append(Problem(kind, where, words))
 
 
-def _is_digest(text: str) -> bool:
-    return len(text) == 64 and not set(text) - set("0123456789abcdef")
+def _span(first: int, last: int) -> str:
+    return f"entry {first}" if first == last else f"entries {first} to {last}"
+
+
+def _bytes(text: str) -> bytes | None:
+    """The 32 bytes that a text stands for; None for one that stands for none."""
+    try:
+        data = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return data if len(data) == 32 and data.hex() == text else None
 
 
 def entries(book: TrailBook) -> Iterator[tuple[int, str, str, str, str, tuple[Any, ...] | None]]:

@@ -278,5 +278,10 @@ class DuckReading:
             whole=frozenset(i for i, kind in enumerate(kinds) if kind in {"HUGEINT", "UHUGEINT", "UBIGINT"}),
         )
 
+    def tuples(self, query: str, params: Mapping[str, Any]) -> Iterator[Row]:
+        table = self.fetch(query, params).table
+        columns = [[None] * table.num_rows if c.null_count == table.num_rows else c.to_pylist() for c in table.columns]
+        return zip(*columns, strict=True)
+
     def stream(self, table: str) -> Iterator[pa.RecordBatch]:
         yield from self._connection.execute(upserts.in_order(table)).to_arrow_reader(50_000)

@@ -117,6 +117,9 @@ class ReadSession(Protocol):
     def fetch(self, query: str, params: Mapping[str, Any]) -> QueryResult:
         """Run one query, its `:name` parameters bound. Raises BadParameter where the database refuses it."""
 
+    def tuples(self, query: str, params: Mapping[str, Any]) -> Iterator[Row]:
+        """The rows of one query of texts, numbers and truths, read already: the fastest way out of the database."""
+
     def stream(self, table: str) -> Iterator[pa.RecordBatch]:
         """All rows of a table in the order they happened, JSON as text."""
 

@@ -223,6 +223,13 @@ class PostgresReading:
     def fetch(self, query: str, params: Mapping[str, Any]) -> QueryResult:
         from daybook.book.stores.arrow import table
 
+        columns, rows = self._read(query, params)
+        return table([(c.name, c.type_code, c.scale) for c in columns], rows)
+
+    def tuples(self, query: str, params: Mapping[str, Any]) -> Iterator[Row]:
+        return iter(self._read(query, params)[1])
+
+    def _read(self, query: str, params: Mapping[str, Any]) -> tuple[Sequence[psycopg.Column], list[Row]]:
         if parameters.is_copy(query):
             raise parameters.no_rows()
         text, used = parameters.for_postgres(query, params)
@@ -238,7 +245,7 @@ class PostgresReading:
             raise
         except psycopg.Error as error:
             raise parameters.refused(error) from error
-        return table([(c.name, c.type_code, c.scale) for c in done.description or ()], rows)
+        return done.description or (), rows
 
     def stream(self, table: str) -> Iterator[pa.RecordBatch]:
         from daybook.book.stores.arrow import batch_of
