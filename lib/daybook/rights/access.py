@@ -29,7 +29,7 @@ from daybook.errors import BadParameter, VaultError
 from daybook.rights import backups, page
 from daybook.rights.people import Identity, identify
 from daybook.rights.places.answers import Answers
-from daybook.rights.places.book_rows import BookRows
+from daybook.rights.places.book_rows import LEDGER, BookRows
 from daybook.rights.places.files import Files
 from daybook.rights.places.journal_files import JournalFiles
 from daybook.rights.places.port import Person
@@ -136,7 +136,7 @@ class Access:
         holdings = [holding for place in places for holding in place.holdings(person)]
         standing = Standing.of(self._book, identity.subject)
         return {
-            "held": [{"place": h.place, "what": h.what, "count": h.count} for h in holdings],
+            "held": [{"place": h.place, "what": h.what, "count": h.count} for h in holdings if h.why != LEDGER],
             "consents": dict(standing.consents),
             "restriction": standing.restriction,
             "legal_hold": standing.hold,

@@ -59,6 +59,7 @@ _ID = re.compile(r"er-[0-9a-f]{12}")
 _ALWAYS = (
     "A disk keeps blocks that files gave back until it uses them again.",
     "A person's words are found where 63 bytes of them stand together; a shorter excerpt may not be.",
+    "Of what was said at once, the first 262,144 characters are looked for.",
 )
 _POSTGRES = (
     "The database's write-ahead log, replicas, base backups and dead file blocks are the server's: they keep what was "

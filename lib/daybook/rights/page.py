@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+_LINES = 5
 LONGEST = 20_000
 """Characters of one text that are shown; the JSON beside the page has all of it."""
 _INVISIBLE = re.compile("[\u202a-\u202e\u2066-\u2069\u200b-\u200f\u2060\ufeff]")
@@ -16,7 +17,7 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff; max-width: 52rem; margin: 0 auto; padding: 1.5rem; }
 h1 { font-size: 1.6rem; margin: 0 0 .5rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3rem .6rem .3rem 0; vertical-align: top;
-border-bottom: 1px solid #ddd; } td.n { text-align: right; font-variant-numeric: tabular-nums; }
+border-bottom: 1px solid #ddd; } th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; }
 .call { border: 1px solid #ddd; border-radius: 6px; padding: .8rem 1rem; margin: 1rem 0; break-inside: avoid; }
 .call p { margin: 0; color: #555; font-size: .875rem; } .who { font-weight: 600; margin-top: .6rem; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; margin: 0; } .note { color: #555; }
@@ -26,7 +27,7 @@ _ROLES = {"user": "You", "assistant": "The model", "system": "Instructions to th
 
 def render(document: Mapping[str, Any], *, number: int, following: str | None) -> str:
     """The page `number` of an access report."""
-    parts = [_head(document, number), *_facts(document), *_calls(document)]
+    parts = [_head(document, number), *_facts(document), *_calls(document), *_elsewhere(document)]
     if following:
         parts.append(f'<p><a href="{html.escape(following)}">Next page</a></p>')
     body = "\n".join(parts)
@@ -55,7 +56,11 @@ def _facts(document: Mapping[str, Any]) -> Iterable[str]:
         for h in document["held"]
     )
     yield "<h2>What there is</h2>"
-    yield f"<table><tr><th>Where</th><th>What</th><th>How many</th></tr>{rows}</table>" if rows else "<p>Nothing.</p>"
+    yield (
+        f"<table><tr><th>Where</th><th>What</th><th class=n>How many</th></tr>{rows}</table>"
+        if rows
+        else "<p>Nothing.</p>"
+    )
     yield "<h2>What you agreed to</h2>" + _consents(document["consents"])
     if document["restriction"]:
         since, reason = document["restriction"].get("since"), document["restriction"].get("reason")
@@ -66,14 +71,6 @@ def _facts(document: Mapping[str, Any]) -> Iterable[str]:
     if document["models_trained_on_it"]:
         names = "".join(f"<li>{_text(row['id'])}</li>" for row in document["models_trained_on_it"])
         yield f"<h2>Models trained on it</h2><ul>{names}</ul>"
-    if document["files"]:
-        files = "".join(f"<li>{_text(f['file'])}{_lines(f)}</li>" for f in document["files"])
-        yield f"<h2>Files</h2><ul>{files}</ul>"
-    if document["kept_answers"]:
-        answers = "".join(
-            f"<div class=call>{_block('The model', a.get('text'))}</div>" for a in document["kept_answers"]
-        )
-        yield f"<h2>Answers kept for who asks again</h2>{answers}"
     if document["trail"]:
         rows = "".join(
             f"<tr><td>{_text(str(e.get('time', ''))[:16].replace('T', ' '))}</td><td>{_text(e.get('action'))}</td>"
@@ -82,6 +79,20 @@ def _facts(document: Mapping[str, Any]) -> Iterable[str]:
         )
         head = "<tr><th>When (UTC)</th><th>What was done</th><th>By</th><th>Why</th></tr>"
         yield f"<h2>Who did what with it</h2><table>{head}{rows}</table>"
+
+
+def _elsewhere(document: Mapping[str, Any]) -> Iterable[str]:
+    """Copies: answers kept for who asks again, and files."""
+    if "held" not in document:
+        return
+    if document["kept_answers"]:
+        answers = "".join(
+            f"<div class=call>{_block('The model', a.get('text'))}</div>" for a in document["kept_answers"]
+        )
+        yield f"<h2>Answers kept for who asks again</h2>{answers}"
+    if document["files"]:
+        files = "".join(f"<li>{_text(f['file'])}{_lines(f)}</li>" for f in document["files"])
+        yield f"<h2>Files</h2><ul>{files}</ul>"
 
 
 def _consents(consents: Mapping[str, Mapping[str, Any]]) -> str:
@@ -97,8 +108,9 @@ def _consents(consents: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _lines(file: Mapping[str, Any]) -> str:
     lines = file.get("lines") or []
-    more = f"<p class=note>… and {file['more_lines']:,} more lines</p>" if file.get("more_lines") else ""
-    return "".join(f"<pre>{_text(line)}</pre>" for line in lines) + more
+    more = len(lines) + int(file.get("more_lines") or 0) - _LINES
+    rest = f"<p class=note>… and {more:,} more lines, in access.json</p>" if more > 0 else ""
+    return "".join(f"<pre>{_text(line[:LONGEST])}</pre>" for line in lines[:_LINES]) + rest
 
 
 def _calls(document: Mapping[str, Any]) -> Iterable[str]:

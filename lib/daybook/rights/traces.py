@@ -11,10 +11,13 @@ its own to say, and is asked of it by a query besides.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import html
+import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +31,8 @@ PIECE = 32
 LEAST_NAME = 6
 """Characters of a name below which it is in too many words to be searched for."""
 MOST_TEXTS = 20_000
+LONGEST = 1 << 18
+"""Characters of one text that are looked for: of a longer one, its beginning."""
 _CHUNK = 8 << 20
 _HEAD = 8
 _BITS = 20
@@ -58,7 +63,7 @@ class Traces:
         traces = {
             data: Trace("content", data, whole, at)
             for text in self.texts[:MOST_TEXTS]
-            for whole in spellings(text)
+            for whole in spellings(text[:LONGEST])
             for at in range(0, len(whole) - PIECE + 1, PIECE)
             if (data := whole[at : at + PIECE]) not in self.common
         }
@@ -136,8 +141,10 @@ class Search:
         """The traces themselves."""
         with path.open("rb") as file:
             found = self._in_stream(file)
-        for unpacked in _unpacked(path):
-            found |= self._in_stream(unpacked)
+        # one that cannot be unpacked holds what its bytes say
+        with contextlib.suppress(OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
+            for unpacked in _unpacked(path):
+                found |= self._in_stream(unpacked)
         return found
 
     def _in_stream(self, file: BinaryIO) -> set[Trace]:
@@ -168,22 +175,17 @@ def _drawn_out(data: bytes, at: int, trace: Trace) -> Hit:
 
 
 def _unpacked(path: Path) -> Iterator[BinaryIO]:
-    """What a packed file holds, as streams. One that cannot be unpacked holds what its bytes say."""
-    try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as file:
-                yield cast("BinaryIO", file)
-        elif path.suffix == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                for name in archive.namelist():
-                    with archive.open(name) as member:
-                        yield cast("BinaryIO", member)
-        elif path.suffix == ".parquet":
-            import io
+    """What a packed file holds, as streams."""
+    if path.suffix == ".gz":
+        with gzip.open(path) as file:
+            yield cast("BinaryIO", file)
+    elif path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as member:
+                    yield cast("BinaryIO", member)
+    elif path.suffix == ".parquet":
+        import pyarrow.parquet as pq
 
-            import pyarrow.parquet as pq
-
-            for batch in pq.ParquetFile(path).iter_batches(10_000):
-                yield io.BytesIO(orjson.dumps(batch.to_pylist(), default=str, option=orjson.OPT_NON_STR_KEYS))
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile):
-        return
+        for batch in pq.ParquetFile(path).iter_batches(10_000):
+            yield io.BytesIO(orjson.dumps(batch.to_pylist(), default=str, option=orjson.OPT_NON_STR_KEYS))

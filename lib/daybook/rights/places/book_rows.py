@@ -25,7 +25,7 @@ _RUNS = "(strpos(cast(parameters as text), :subject) > 0 or strpos(error, :subje
 _MODELS = "strpos(cast(subjects as text), :subject) > 0"
 _OTHERS = 2_000
 """Calls of others whose words are compared: what they wrote, too, tells of nobody."""
-_LEDGER = "what was spent, when and on which model is kept for the accounts, without whose it was"
+LEDGER = "what was spent, when and on which model is kept for the accounts, without whose it was"
 _TRAIL = "the trail is kept: it names the person by a keyed reference, and the rest is encrypted under their key"
 
 
@@ -41,7 +41,7 @@ class BookRows:
         holdings = [
             Holding(place="book", what="calls that name the person", count=n["calls"]),
             Holding(place="book", what="of them with what was said", count=n["content"]),
-            Holding(place="book", what="rows of calls", count=n["calls"], action="keep", why=_LEDGER),
+            Holding(place="book", what="rows of calls", count=n["calls"], action="keep", why=LEDGER),
             Holding(place="book", what="the person's own entry", count=n["entry"]),
             Holding(place="book", what="journal lines set aside", count=len(self._aside(person.subject))),
             Holding(place="book", what="runs that name the person", count=n["runs"]),

@@ -1,0 +1,192 @@
+"""Each kind of place, with what is odd about it."""
+
+import contextlib
+import csv
+import json
+import multiprocessing
+import os
+import sqlite3
+import stat
+
+import pytest
+
+from daybook.book import Book
+from daybook.clock import FixedClock
+from daybook.errors import DaybookError
+from daybook.rights.erasure import Erasures
+from daybook.rights.places.formats import LARGEST, MARK, Unchangeable, blanked, erase_from
+from daybook.rights.traces import Search, Traces
+from daybook.training import hosted
+from tests.fakes.contracts import Contract
+from tests.fakes.finetune_server import FakeTuning
+from tests.rights.conftest import ADA, AT, BOS, SAID, call
+
+SUBJECT = "u-" + "a" * 32
+WORDS = {"by": "dpo", "identity_check": "passport seen", "reason": "request"}
+
+
+def search(*texts, name=ADA):
+    return Search(Traces(SUBJECT, name, texts).all())
+
+
+def test_lines_go_whole_and_a_name_alone_is_taken_out(tmp_path):
+    """Lines with the pseudonym or the words go; where only the name stands, the row is about somebody else."""
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(
+        f'{{"s":"{SUBJECT}"}}\r\n{{"t":"ask {ADA}"}}\n{json.dumps(SAID)}\n\xff\n{{"o":1}}'.encode("latin-1")
+    )
+    path.chmod(0o640)
+    assert erase_from(path, search(SAID)) == 3
+    assert path.read_bytes() == b'{"t":"ask [erased]"}\n\xff\n{"o":1}'
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert erase_from(path, search(SAID)) == 0
+
+
+def test_rows_of_csv_go_with_all_their_lines(tmp_path):
+    """A cell may have line ends and quotes; invalid UTF-8 of others comes back as it was."""
+    path = tmp_path / "rows.csv"
+    rows = [["id", "text"], ["1", f'two\nlines "of" {SUBJECT}'], ["2", f"to {ADA}"], ["3", 'a "b",\nc']]
+    with path.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+    path.write_bytes(path.read_bytes() + b"4,\xff\n")
+    assert erase_from(path, search()) == 2
+    assert path.read_bytes() == b'id,text\n2,to [erased]\n3,"a ""b"",\nc"\n4,\xff\n'
+
+
+def test_json_stays_json_whatever_is_taken_out(tmp_path):
+    """Keys and values, texts cut into lines, text that ends within an escape; what is no JSON is text."""
+    path = tmp_path / "a.ipynb"
+    document = {SUBJECT: [f"x {SUBJECT}\n", "y\n"], "n": 1, "o": ["a", "b"], "q": f'"{SAID[:80]}\\'}
+    path.write_text(json.dumps(document))
+    assert erase_from(path, search(SAID)) == 3
+    assert json.loads(path.read_text()) == {MARK: [f"x {MARK}\n", "y\n"], "n": 1, "o": ["a", "b"], "q": f'"{MARK}\\'}
+    path.write_text(f"{{broken {SUBJECT}")
+    assert erase_from(path, search()) == 1
+    assert path.read_text() == "{broken [erased]"
+
+
+def test_overlapping_traces_leave_nothing_between_them():
+    """A name within the words, the same words twice: what lies between the hits stays, byte for byte."""
+    text = f"I am {ADA} and this is what I wanted to say to all of you in this room tonight."
+    data, n = blanked(f"<{text}><{text}>{ADA}!".encode(), search(text))
+    assert (data, n) == (b"<[erased]><[erased]>[erased]!", 3)
+
+
+def test_rows_of_a_database_go_from_its_pages_and_its_log(tmp_path):
+    """SQLite with a log beside it: neither file has the words afterwards, other rows stay."""
+    path = tmp_path / "texts.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        file.execute("pragma journal_mode = wal")
+        file.execute('create table "odd ""name" (text text, n integer)')
+        rows = [(SAID if n % 10 == 0 else BOS, n) for n in range(500)]
+        file.executemany('insert into "odd ""name" values (?, ?)', rows)
+        file.commit()
+    assert erase_from(path, search(SAID)) == 50
+    assert b"Grete" not in b"".join(p.read_bytes() for p in tmp_path.iterdir())
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        assert file.execute('select count(*), min(n) from "odd ""name"').fetchone() == (450, 1)
+
+
+def test_what_cannot_be_changed_is_said(tmp_path):
+    """A file of another kind, or too large: it is named, and as it was."""
+    path = tmp_path / "scan.pdf"
+    path.write_bytes(SUBJECT.encode())
+    with pytest.raises(Unchangeable, match=r"scan\.pdf"):
+        erase_from(path, search())
+    assert path.read_bytes() == SUBJECT.encode()
+    large = tmp_path / "large.txt"
+    with large.open("wb") as file:
+        file.truncate(LARGEST + 1)
+    with pytest.raises(Unchangeable, match=r"large\.txt"):
+        erase_from(large, search())
+
+
+def test_links_lead_nowhere(place, tmp_path):
+    """What a link in the reports points at, outside, is neither read nor changed."""
+    outside = tmp_path / "outside.txt"
+    outside.write_text(place.ada)
+    (place.settings.reports / "traffic" / "link.txt").symlink_to(outside)
+    (place.settings.reports / "up").symlink_to(tmp_path)
+    Erasures(place.settings, place.book, place.vault, place.clock).execute(ADA, **WORDS)
+    assert outside.read_text() == place.ada
+
+
+def _write_and_wait(url, home, subject, pipe):
+    with Book(url, home, clock=FixedClock(AT)) as book:
+        book.append(call(subject, SAID, "Yes, above the bakery."))
+        pipe.send("written")
+        pipe.recv()
+        book.append(call("u-" + "b" * 32, BOS, "Later."))
+        pipe.send("done")
+        pipe.recv()
+
+
+def test_a_living_writers_journal_loses_the_person_and_nothing_else(place):
+    """Its lines are overwritten where they stand; what it writes afterwards is drained as ever."""
+    here, there = multiprocessing.get_context("fork").Pipe()
+    arguments = (place.settings.book_url, place.settings.home, place.ada, there)
+    child = multiprocessing.get_context("fork").Process(target=_write_and_wait, args=arguments)
+    child.start()
+    try:
+        assert here.recv() == "written"
+        place.book.drain()
+        (path,) = (place.settings.home / "journal").glob(f"*-{child.pid}.jsonl")
+        size = path.stat().st_size
+        assert b"bakery" in path.read_bytes()
+        Erasures(place.settings, place.book, place.vault, place.clock).execute(ADA, **WORDS)
+        assert path.read_bytes() == b"\n" * size
+        here.send("go on")
+        assert here.recv() == "done"
+        place.book.drain()
+        rows = place.book.rows("select count(*) as n from calls where answer = 'Later.'")
+        assert rows[0]["n"] == 1
+        assert [c.name for c in place.book.check() if c.level == "wrong"] == []
+    finally:
+        child.kill()
+        child.join()
+
+
+@pytest.fixture
+def hosted_job(place):
+    """A training whose rows are of Ada and which has two files at a provider."""
+    folder = place.settings.home / "finetune" / "ft-0000000000aa"
+    folder.mkdir(parents=True)
+    (folder / "job.json").write_text(json.dumps({"spec": {"subjects": [place.ada]}}))
+    (folder / "train.jsonl").write_text(json.dumps({"messages": [{"role": "user", "content": SAID}]}) + "\n")
+    return folder
+
+
+def test_copies_at_a_provider_are_deleted_there(place, hosted_job):
+    """First, and counted in the certificate; without a key nothing is erased, and with one it goes on."""
+    folder = hosted_job
+    with FakeTuning(Contract(None)) as upstream:
+        client = hosted.client(key="sk-good", base_url=upstream.url)
+        uploaded = {}
+        for name in ("train", "validation"):
+            body = (f"daybook-{folder.name}-{name}.jsonl", b'{"messages": []}\n')
+            uploaded[name] = client.files.create(file=body, purpose="fine-tune").id
+        other = client.files.create(file=("other.jsonl", b"{}\n"), purpose="fine-tune").id
+        row = {"model": "m", "seed": 1, "epochs": 1, "suffix": None, "stage": "created", "files": uploaded}
+        (folder / "hosted.json").write_text(json.dumps(row))
+        held = {(h.place, h.what): h.count for h in _erasures(place).plan(ADA).holdings}
+        assert held["hosted", "files uploaded to a provider"] == 2
+        with pytest.raises(DaybookError, match="2 files"):
+            _erasures(place).execute(ADA, **WORDS)
+        assert place.book.rows("select count(*) as n from calls where subject = :s", {"s": place.ada})[0]["n"] == 3
+        done = _erasures(place, client=lambda: client).execute(ADA, **WORDS)
+        assert done.erasure.steps["hosted"]["count"] == 2
+        assert set(upstream.files) == {other}
+
+
+def _erasures(place, **more):
+    return Erasures(place.settings, place.book, place.vault, place.clock, **more)
+
+
+def test_fifty_megabytes_said_by_one_person_are_erased(place):
+    """A prompt of 50 MB is erased like any other, and what others said stays."""
+    if place.book.store.dialect != "duckdb":
+        pytest.skip("what is large here is searched in files")
+    place.book.append(call(place.ada, SAID + os.urandom(25_000_000).hex(), "Yes."))
+    assert _erasures(place).execute(ADA, **WORDS).status == "erased"
+    rows = place.book.rows("select count(*) as n from calls where prompt is not null")
+    assert rows[0]["n"] == 3
