@@ -122,7 +122,9 @@ def test_a_control_is_what_its_lines_are_together(book: Book) -> None:
     frame = figures.by_control.set_index("control")
     assert frame.loc["EU AI Act Art. 50", "lines"] == "none"
     assert frame.loc["GDPR Art. 17", "applies_from"] == "2018-05-25"
-    assert all(source.startswith("https://") for source in frame["source"])
+    to_check = figures.to_check.set_index("control")
+    assert all(source.startswith("https://") for source in to_check["source"])
+    assert to_check.loc["EU AI Act Art. 50", "not_shown"].startswith("All of it. ")
 
 
 def test_a_log_without_a_gap_is_proven(home: Any) -> None:

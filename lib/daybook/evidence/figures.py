@@ -122,12 +122,19 @@ class EvidenceFigures:
                 self.state(control),
                 control.applies_from.isoformat(),
                 ", ".join(f"{line.name}: {self.answers[line.name].state}" for line in control.lines) or "none",
-                " ".join(filter(None, (control.not_shown, control.check))) or None,
-                control.source,
             )
             for control in self.controls
         )
-        return tables.table(("control", "title", "state", "applies_from", "lines", "not_shown", "source"), rows)
+        return tables.table(("control", "title", "state", "applies_from", "lines"), rows)
+
+    @cached_property
+    def to_check(self) -> pd.DataFrame:
+        """What the lines of a control do not show, what to look up about its date, and where."""
+        rows = (
+            (control.id, " ".join(filter(None, (control.not_shown, control.check))) or None, control.source)
+            for control in self.controls
+        )
+        return tables.table(("control", "not_shown", "source"), rows)
 
     @cached_property
     def by_line(self) -> pd.DataFrame:

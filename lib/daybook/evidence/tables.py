@@ -14,6 +14,12 @@ TABLES = {
             Column("state", "state"),
             Column("applies_from", "applies from"),
             Column("lines", "rests on"),
+        ),
+    ),
+    "to_check": Table(
+        "What is for a person to look up",
+        (
+            Column("control", "control"),
             Column("not_shown", "not shown, and to be checked"),
             Column("source", "source"),
         ),
