@@ -54,8 +54,9 @@ class Endpoint:
     part: Process
 
 
-def run(settings: Settings, *, console: Console, logical_date: date | None = None) -> None:
-    """Do the day. Raises DayFailed (or the error of the step that failed) with the log's place."""
+def run(settings: Settings, *, console: Console, logical_date: date | None = None, calls: int = workload.CALLS) -> None:
+    """Do the day, or the first `calls` of it. Raises DayFailed (or the error of the step that failed) with the log's
+    place."""
     day = logical_date or SystemClock().now().date()
     stamp = f"{SystemClock().now():%Y-%m-%dT%H%M%SZ}-{new_id()[-6:]}"
     logs = settings.home / "logs" / stamp
@@ -75,7 +76,7 @@ def run(settings: Settings, *, console: Console, logical_date: date | None = Non
             schedule = Schedule(parts, settings, home=prefect_home, port=free_port())
             schedule.start_server()
             endpoint = _serve(parts, settings, bar)
-            sent = _send(settings, endpoint, bar)
+            sent = _send(settings, endpoint, bar, calls)
             _start_schedule(parts, schedule, bar)
             ended = _report(schedule, day, bar)
             parts.stop()
@@ -133,8 +134,8 @@ def _serve(parts: Processes, settings: Settings, bar: Progress) -> Endpoint:
     return Endpoint(url=url, part=part)
 
 
-def _send(settings: Settings, endpoint: Endpoint, bar: Progress) -> workload.SentCalls:
-    planned_calls = workload.planned_calls()
+def _send(settings: Settings, endpoint: Endpoint, bar: Progress, calls: int) -> workload.SentCalls:
+    planned_calls = workload.planned_calls()[:calls]
     journal = Journal(settings.home)
     keys = Keys(settings.home / "keys.json", ledger=journal)
     with step(bar, "Send the day's calls", total=len(planned_calls), note=workload.MODEL) as tick:

@@ -84,8 +84,12 @@ MESSAGES = (
 )  # fmt: skip
 
 
+CALLS = 66
+"""What a day has."""
+
+
 def planned_calls() -> list[PlannedCall]:
-    """The day's 66 calls, mixed as they would come in: 60 that ought to be answered and 6 that ought not to."""
+    """The day's CALLS, mixed as they would come in: 60 that ought to be answered and 6 that ought not to."""
     short = [
         PlannedCall(
             caller="support-desk",
