@@ -88,3 +88,27 @@ def test_an_erasure_without_words_is_refused(home, capsys):
     assert "identity_check" in capsys.readouterr().err
     with Book(f"duckdb:///{home}/book.duckdb", home) as book:
         assert book.rows("select count(*) as n from calls where subject is not null")[0]["n"] == 2
+
+
+def test_retention_and_backup_say_what_they_did(home, tmp_path, capsys):
+    """Due and applied, figures about nobody, a rehearsed backup, and a restore into an empty book."""
+    assert main(["retention", "due"]) == 0
+    assert "No class of data has a limit" in capsys.readouterr().out
+    (home / "retention.yml").write_text("content: 0\n")
+    assert main(["retention", "due"]) == 0
+    assert "content            2 due" in capsys.readouterr().out
+    assert main(["retention", "analytics", "--k", "5"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"k": 5, "suppressed_cells": 1, "cells": []}
+    assert main(["retention", "analytics", "--k", "4"]) == 2
+    folders = [str(tmp_path / "b"), "--keys", str(tmp_path / "k")]
+    assert main(["backup", *folders, "--rehearse"]) == 0
+    assert "the trail's chain is whole" in capsys.readouterr().out
+    assert main(["retention", "apply", "--json"]) == 0
+    assert [row["count"] for row in json.loads(capsys.readouterr().out)] == [2]
+    assert main(["restore", str(tmp_path / "b")]) == 2
+    assert "Restore into an empty book" in capsys.readouterr().err
+    (home / "book.duckdb").rename(tmp_path / "away.duckdb")
+    assert main(["restore", str(tmp_path / "b")]) == 0
+    assert "no persons who had been erased since" in capsys.readouterr().out
+    with Book(f"duckdb:///{home}/book.duckdb", home) as book:
+        assert book.rows("select count(*) as n from calls where prompt is not null")[0]["n"] == 2

@@ -132,11 +132,12 @@ class ResponseCache:
         return self._erase("")
 
     def _erase(self, where: str, *values: str) -> int:
-        """Delete answers so that their bytes are in no file: free pages are overwritten, and the log beside the file,
-        which has the pages as they were, is emptied."""
+        """Delete answers so that their bytes are in no file: it is written anew, and the log beside it, which has the
+        pages as they were, is emptied."""
         with self._file() as file:
             count = file.execute(f"delete from answers {where}", values).rowcount  # noqa: S608 - from the two above
         with self._file() as file:
+            file.execute("vacuum")  # a page that was once divided keeps copies of rows where `secure_delete` sees none
             file.execute("pragma wal_checkpoint(truncate)")
         return count
 
