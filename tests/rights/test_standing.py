@@ -68,7 +68,7 @@ def test_a_legal_hold_forbids_erasure_until_it_ends(place):
     with pytest.raises(GateNotMet, match="case 12/2026"):
         erasures.execute(ADA, **WORDS)
     (refusal,) = place.book.rows("select outcome, reason from events where action = 'subject.erasure_refused'")
-    assert (refusal["outcome"], refusal["reason"]) == ("denied", "request")
+    assert (refusal["outcome"], refusal["reason"]) == ("refused", "request")
     assert place.book.rows("select count(*) as n from calls where subject = :s", {"s": place.ada})[0]["n"] == 3
     assert change.release(ADA, reason="settled", by="counsel").hold is None
     assert erasures.execute(ADA, **WORDS).status == "erased"

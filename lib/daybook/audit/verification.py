@@ -203,13 +203,17 @@ def entries(book: TrailBook) -> Iterator[tuple[int, str, str, str, str, tuple[An
     columns = canonical.columns(book.store.dialect, of="e")
     query = (
         f"select c.seq, c.event, c.digest, c.link, c.key, {columns} from audit_chain c "  # noqa: S608 - our own names
-        "left join events e on e.id = c.event where c.seq >= :first and c.seq < :after order by c.seq"
+        "left join events e on e.id = c.event and e.id >= :low and e.id <= :high "
+        "where c.seq >= :first and c.seq < :after order by c.seq"
     )
+    span = "select min(event), max(event) from audit_chain where seq >= :first and seq < :after"
     ends = book.rows("select min(seq) as first, max(seq) as last from audit_chain")[0]
     if ends["last"] is None:
         return
     for first in range(int(ends["first"]), int(ends["last"]) + 1, PAGE):
-        for row in tuples(book, query, {"first": first, "after": first + PAGE}):
+        page = {"first": first, "after": first + PAGE}
+        ((low, high),) = tuples(book, span, page)  # ids sort by time: only these blocks of the events are read
+        for row in tuples(book, query, page | {"low": low or "", "high": high or ""}):
             yield *row[:5], (None if row[5] is None else row[5:])
 
 

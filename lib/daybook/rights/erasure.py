@@ -38,6 +38,7 @@ from daybook.audit.trail import Trail, reference
 from daybook.book import Book
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter, DaybookError, GateNotMet
+from daybook.records import Outcome as RecordedOutcome
 from daybook.rights import backup, backups
 from daybook.rights.people import Identity, identify
 from daybook.rights.places.answers import Answers
@@ -183,7 +184,7 @@ class Erasures:
                 plan = self._plan(identity, person)
                 details = {"holdings": len(plan.holdings), "identity_check": identity_check}
                 if plan.hold:
-                    self._record("subject.erasure_refused", identity, by, reason, details, "denied")
+                    self._record("subject.erasure_refused", identity, by, reason, details, "refused")
                     raise GateNotMet(
                         f"{identity.reference} is under a legal hold since {plan.hold.get('since')}: "
                         f"{plan.hold.get('reason')}.",
@@ -372,7 +373,7 @@ class Erasures:
         by: str,
         reason: str,
         details: Mapping[str, Any],
-        outcome: Any = "granted",
+        outcome: RecordedOutcome = "granted",
     ) -> None:
         self.trail.record(
             action, actor=by, subject=identity.subject, reason=reason, details=details, outcome=outcome

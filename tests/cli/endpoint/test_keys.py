@@ -36,6 +36,8 @@ def run(capsys):
     [
         ([], "Key {id} for ana. It is shown this once; keep it safe.\n"),
         (["--project", "help"], "Key {id} for ana, booked on help. It is shown this once; keep it safe.\n"),
+        (["--privacy"], "Privacy key {id} for ana. It is shown this once; keep it safe.\n"),
+        (["--admin", "--privacy"], "Admin and privacy key {id} for ana. It is shown this once; keep it safe.\n"),
         (["--admin"], "Admin key {id} for ana. It is shown this once; keep it safe.\n"),
     ],
 )
@@ -46,10 +48,11 @@ def test_a_script_gets_the_key_and_a_person_the_sentence(run, options, sentence)
     assert made.err == sentence.format(id=key["id"])
     assert made.out.startswith("db-")
     assert made.out.count("\n") == 1
-    assert (key["name"], key["project"], key["admin"]) == (
+    assert (key["name"], key["project"], key["admin"], key["privacy"]) == (
         "ana",
         "help" if "help" in options else None,
         "--admin" in options,
+        "--privacy" in options,
     )
     assert made.out.strip() not in json.dumps(key) + run("list").out
 
