@@ -24,6 +24,7 @@ from parts.made import machine, table
 
 from daybook.errors import MissingExtra
 from daybook.pii import KINDS, Detector, Span, detect
+from daybook.pii.policies import TAGGED
 from daybook.privacy.annotated import TYPES, Annotated, read
 from daybook.privacy.quality import Quality, measure, together
 
@@ -45,12 +46,16 @@ Finder = Callable[[str], Iterable[Span]]
 
 def finders() -> dict[str, Finder]:
     """Those that can be asked here, by name."""
+    from daybook.hf.tagger import TaggedNames
+
     found: dict[str, Finder] = {
         "patterns": Detector(PATTERNS).spans,
         "patterns and rules": Detector(KINDS).spans,
     }
+    tagged = Detector((*KINDS, *TAGGED), recognizers=[TaggedNames()])
+    found["with names"] = tagged.spans
     try:
-        from daybook.pii.spacy_names import SpacyNames
+        from parts.spacy_names import SpacyNames
 
         names = Detector(KINDS, recognizers=[SpacyNames()])
         names.spans("Ada")

@@ -18,6 +18,7 @@ from daybook.pii.detectors import addresses, dates, identity, internet, payment,
 from daybook.pii.detectors.labels import Labels
 from daybook.pii.detectors.terms import Terms
 from daybook.pii.normal import normalise
+from daybook.pii.plausible import owned, plausible
 from daybook.pii.shapes import Gate, Gated, Recognizer
 from daybook.pii.spans import Span, resolve
 
@@ -95,9 +96,9 @@ class Detector:
                     found += pattern.find(read.text)
         if read.positions is not None:
             found = [Span(span.kind, *read.original(span.start, span.end), span.score) for span in found]
-        for recognizer in self._recognizers:
-            found += recognizer.find(text)
-        found += further
+        said = [span for recognizer in self._recognizers for span in recognizer.find(text)]
+        said = [span for span in (*said, *further) if plausible(text, span)]
+        found += owned(said, found)
         kinds = self.kinds.union(*(recognizer.kinds for recognizer in self._recognizers))
         return resolve(span for span in found if span.score >= self.threshold and span.kind in kinds)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daybook.privacy.figures import EVERY, PrivacyFigures
+from daybook.privacy.figures import NAMES, PrivacyFigures
 from daybook.privacy.quality import Quality
 from daybook.reporting.charts import ranked
 from daybook.reporting.charts.forest import ForestPanel, Point, forest
@@ -32,7 +32,7 @@ def kept(privacy: PrivacyFigures) -> Chart:
 
 def quality(privacy: PrivacyFigures) -> Chart:
     """Recall and precision by kind, with Wilson's intervals."""
-    marked = [q for q in privacy.measured[EVERY].values() if q.known]
+    marked = [q for q in privacy.measured[NAMES].values() if q.known]
     marked.sort(key=lambda q: (-q.known, q.kind))
 
     def point(q: Quality, share: Proportion) -> Point:

@@ -1,7 +1,7 @@
 """The figures of privacy: what is found in the content that is kept, and how well the finders work on annotated texts.
 
 A share has Wilson's interval. A finder is one way to look: the seven shapes that reports are masked by, every kind, and
-every kind with names by a model where one is installed. Nothing here holds a text: positions and counts only.
+every kind with names by the tagger of this machine. Nothing here holds a text: positions and counts only.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from daybook.errors import MissingExtra
 from daybook.pii import KINDS, Detector
+from daybook.pii import SHAPES as KINDS_OF_SHAPES
+from daybook.pii.policies import TAGGED
 from daybook.ports import Reader
 from daybook.privacy.annotated import Annotated, embedded, read
 from daybook.privacy.quality import Finder, Quality, measure, together
@@ -30,26 +31,19 @@ if TYPE_CHECKING:
 SHAPES, EVERY, NAMES = "shapes", "every kind", "every kind and names"
 MOST = 10_000
 """Calls whose content is looked at: the newest."""
-_WRITTEN = re.compile(r"\[(" + "|".join((*KINDS, "term")) + r")(?:[:#][a-zA-F]+)?\]")
+_WRITTEN = re.compile(r"\[(" + "|".join((*KINDS, *TAGGED, "term")) + r")(?:[:#][a-zA-F]+)?\]")
 """What stands for a datum that was taken out."""
 
 
 def finders(threshold: float) -> dict[str, Finder]:
-    """The ways to look that there are here, by name."""
-    from daybook.pii import SHAPES as KINDS_OF_SHAPES
-    from daybook.pii.spacy_names import SpacyNames
+    """The ways to look, by name."""
+    from daybook.hf.tagger import TaggedNames
 
-    found: dict[str, Finder] = {
+    return {
         SHAPES: Detector(KINDS_OF_SHAPES, threshold=threshold).spans,
         EVERY: Detector(KINDS, threshold=threshold).spans,
+        NAMES: Detector((*KINDS, *TAGGED), recognizers=[TaggedNames()], threshold=threshold).spans,
     }
-    names = Detector(KINDS, recognizers=[SpacyNames()], threshold=threshold)
-    try:
-        names.spans("")
-        names.spans("Ada")
-    except MissingExtra:
-        return found
-    return found | {NAMES: names.spans}
 
 
 @dataclass(frozen=True)
@@ -87,15 +81,17 @@ class PrivacyFigures:
         days: int = 7,
         annotated: str = "builtin",
         threshold: float = 0.4,
+        ways: Mapping[str, Finder] | None = None,
     ) -> Self:
         """What is kept of the `days` UTC days that end with `logical_date`, and the finders on the annotated texts of a
-        file, or `builtin`. Raises BadDate, BadParameter, and BadData for a file that is none."""
+        file, or `builtin`. `ways`: the finders, where they are not the usual ones. Raises BadDate, BadParameter, and
+        BadData for a file that is none."""
         window = Window.of(logical_date, days)
         bounds = {"start": window.start, "end": window.end}
         calls = int(to_records(book.query("privacy_calls", **bounds))[0]["calls"])
         content = to_records(book.query("privacy_content", **bounds, most=MOST))
         rows = embedded() if annotated == "builtin" else read(Path(annotated))
-        ways = finders(threshold)
+        ways = finders(threshold) if ways is None else ways
         found, redacted, holding = _look(content, ways[EVERY])
         return cls(
             window=window,
@@ -124,8 +120,8 @@ class PrivacyFigures:
 
     @cached_property
     def by_kind(self) -> pd.DataFrame:
-        """Kinds that are marked or found, the most marked first, as the finder of every kind finds them."""
-        qualities = sorted(self.measured[EVERY].values(), key=lambda q: (-q.known, q.kind))
+        """Kinds that are marked or found, the most marked first, as the finder with names finds them."""
+        qualities = sorted(self.measured[NAMES].values(), key=lambda q: (-q.known, q.kind))
         return table(
             ("kind", "known", "found", "right", *_named("precision"), *_named("recall")),
             [(q.kind, q.known, q.found, q.right, *_ends(q.precision), *_ends(q.recall)) for q in qualities],

@@ -5,7 +5,11 @@ from __future__ import annotations
 from daybook.privacy.figures import EVERY, NAMES, SHAPES, PrivacyFigures
 from daybook.reporting.text import between, count, listing, percent
 
-_SAID = {SHAPES: "the seven shapes that reports are masked by", EVERY: "every kind", NAMES: "every kind and names"}
+_SAID = {
+    SHAPES: "the seven shapes that reports are masked by",
+    EVERY: "every kind",
+    NAMES: "every kind with names by the tagger",
+}
 
 
 def kept(privacy: PrivacyFigures) -> str:
@@ -37,11 +41,11 @@ def kept(privacy: PrivacyFigures) -> str:
 
 
 def quality(privacy: PrivacyFigures) -> str:
-    """How well the finder of every kind works."""
-    q = privacy.whole(EVERY)
+    """How well the finder of every kind and names works."""
+    q = privacy.whole(NAMES)
     if not q.known:
         return "No datum is marked in the annotated texts, so how well the finders work is unknown."
-    missed = [x for x in privacy.measured[EVERY].values() if x.known and x.right < x.known]
+    missed = [x for x in privacy.measured[NAMES].values() if x.known and x.right < x.known]
     missed.sort(key=lambda x: (x.right - x.known, x.kind))
     text = (
         f"Of {count(q.known, 'datum', 'data')} that people marked, **{percent(q.recall.value)} are found to the "
@@ -62,8 +66,6 @@ def finders(privacy: PrivacyFigures) -> str:
         f1 = "unknown" if q.f1 is None else f"{q.f1:.3f}"
         parts.append(f"{_SAID[name]}: F1 {f1}, false alarms in {percent(alarm.value)} of the texts without data")
     text = f"Beside each other: {listing(parts)}."
-    if NAMES not in privacy.alarms:
-        text += " **Names by a model were not measured**: spaCy's pipeline is not installed."
     if privacy.source == "builtin":
         text += (
             " The texts are made up, by who wrote the finders: they show that nothing broke, not how well it works on "

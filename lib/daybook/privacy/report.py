@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from daybook.privacy import charts, prose
-from daybook.privacy.figures import EVERY, PrivacyFigures
+from daybook.privacy.figures import NAMES, PrivacyFigures
 from daybook.privacy.tables import TABLES
 from daybook.reporting.findings import finding
 from daybook.reporting.result import Prose, Result
@@ -62,7 +62,7 @@ class Privacy(PrivacyFigures, Result):
             rows.append(finding(f"{word}_f1", q.f1, "F1", n=q.known))
             for what, share in (("precision", q.precision), ("recall", q.recall), ("false_alarms", alarm)):
                 rows.append(finding(f"{word}_{what}", share.value, "share", share.low, share.high, n=share.n))
-        for kind, q in self.measured[EVERY].items():
+        for kind, q in self.measured[NAMES].items():
             if q.known:
                 rows.append(finding(f"recall_{kind}", q.recall.value, "share", q.recall.low, q.recall.high, n=q.known))
         return sorted(rows, key=lambda row: str(row["name"]))

@@ -20,7 +20,7 @@ TABLES = {
         ),
     ),
     "by_kind": Table(
-        "Every kind on the annotated texts, ends exact",
+        "Every kind and names on the annotated texts, ends exact",
         (
             Column("kind", "kind"),
             Column("known", "marked", "count"),

@@ -23,7 +23,7 @@ FIRST: Mapping[str, tuple[str, ...]] = {
     "costs": ("spend", "same_tokens/*", "machine_time", "unpriced_calls", "forecast_next_30_days", "spend_per_call"),
     "evaluation": ("difference/*", "quality/*"),
     "experiment": ("calls_more", "difference/errors", "difference/latency", "difference/cost", "difference/score"),
-    "privacy": ("content_personal", "data_found", "every_kind_f1", "every_kind_false_alarms"),
+    "privacy": ("content_personal", "data_found", "every_kind_and_names_f1", "every_kind_and_names_false_alarms"),
     "evidence": ("controls_proven", "controls_partly", "controls_cannot_tell", "controls_not_proven"),
     "approach": ("recommended", "quality/*"),
     "finetune": ("accuracy_difference", "accuracy_tuned", "accuracy_base", "examples"),

