@@ -64,8 +64,8 @@ def test_what_cannot_be_it_is_not(text, kind, datum):
     "line",
     [
         "2026-11-20T12:00:01Z Turin answered", "INFO worker Turin is up", "digest 0f1e2d3c4b5a69788796 Turin",
-        "x := Turin", "12.5 13.1 14.9 Turin", "std::Turin", "f() Turin", '{"a": {"b": "Turin"}}', "from=Turin to=Rome n=1",
-        "def Turin", "SELECT Turin", "3f:9a:11:22:33:44:55 Turin", "a_long_name Turin",
+        "x := Turin", "12.5 13.1 14.9 Turin", "std::Turin", "f() Turin", '{"a": {"b": "Turin"}}',
+        "from=Turin to=Rome n=1", "def Turin", "SELECT Turin", "3f:9a:11:22:33:44:55 Turin", "a_long_name Turin",
     ],
 )  # fmt: skip
 def test_in_a_line_that_a_machine_wrote_nothing_is_taken(line):
