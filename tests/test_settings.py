@@ -108,3 +108,16 @@ def test_what_is_no_origin_is_refused(text):
     """Everybody's pages are nobody's to let in."""
     with pytest.raises(SettingsError, match="DAYBOOK_CORS"):
         Settings.from_env({"DAYBOOK_CORS": text, "DAYBOOK_HOME": "/tmp/x"})
+
+
+@pytest.mark.parametrize(("name", "field"), [("DAYBOOK_TSA", "tsa_url"), ("DAYBOOK_SEAL_WEBHOOK", "seal_webhook")])
+def test_where_seals_are_fixed_is_a_web_address(tmp_path, name, field):
+    """Nowhere unless it is said; what is no web address is refused, and neither shows its token."""
+    assert getattr(Settings.from_env({}, cwd=tmp_path), field) is None
+    settings = Settings.from_env({name: " https://tsa.example.org/x?token=secret "}, cwd=tmp_path)
+    assert getattr(settings, field) == "https://tsa.example.org/x?token=secret"
+    assert "secret" not in repr(settings)
+    for value in ("ftp://x", "tsa.example.org?token=secret", "file:///etc/passwd"):
+        with pytest.raises(SettingsError, match=f"{name} is no web address") as refused:
+            Settings.from_env({name: value}, cwd=tmp_path)
+        assert "secret" not in str(refused.value)
