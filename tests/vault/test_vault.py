@@ -5,6 +5,7 @@ import os
 import stat
 from datetime import UTC, datetime
 
+import psutil
 import pytest
 
 from daybook.clock import FixedClock
@@ -58,7 +59,10 @@ def test_a_seal_says_what_is_wrong_with_it(vault):
         changed = sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :]
         with pytest.raises(KeyMissing if 1 <= at < 9 else SealBroken):
             vault.open(ADA, changed)
-    for bytes_ in (b"", b"Ada", sealed[:-1], sealed[:36], sealed + b"\0"):
+    for length in range(len(sealed)):
+        with pytest.raises(SealBroken, match="not what this vault seals" if length < 37 else "were changed"):
+            vault.open(ADA, sealed[:length])
+    for bytes_ in (b"Ada", sealed + b"\0"):
         with pytest.raises(SealBroken):
             vault.open(ADA, bytes_)
 
@@ -129,7 +133,7 @@ def test_a_renewed_key_opens_nothing_old(vault):
 
 def test_the_state_of_a_subject_is_said(vault):
     """None, kept or destroyed, with its moments and how many keys there were."""
-    assert vault.state(ADA) == KeyState(state="none")
+    assert vault.state(ADA) == KeyState(state="none", generation=0, made_at=None, destroyed_at=None)
     assert not vault.path.exists()
     vault.seal(ADA, b"")
     assert vault.state(ADA) == KeyState(state="kept", generation=1, made_at=AT)
@@ -235,6 +239,31 @@ def test_the_file_and_its_folder_are_their_owners_alone(vault):
         os.umask(before)
     assert stat.S_IMODE(vault.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(vault.path.parent.stat().st_mode) == 0o700
+
+
+def test_a_vault_that_is_closed_holds_no_file_and_opens_again(tmp_path):
+    """Also in a folder that is yet to be made; nothing of it is open afterwards."""
+    vault = Vault(tmp_path / "a" / "b" / "keys.sqlite")
+    sealed = vault.seal(ADA, b"Ada")
+
+    def opened() -> list[str]:
+        return [file.path for file in psutil.Process().open_files() if file.path.startswith(str(vault.path))]
+
+    assert opened()
+    vault.close()
+    assert opened() == []
+    vault.close()
+    assert vault.open(ADA, sealed) == b"Ada"
+    vault.close()
+
+
+def test_a_copy_that_fails_leaves_no_file(tmp_path):
+    """What is no vault is not copied, and no half of a copy stays."""
+    vault = Vault(tmp_path / "keys.sqlite")
+    vault.path.write_bytes(b"no database" * 100)
+    with pytest.raises(VaultUnusable):
+        vault.copy(tmp_path / "copy.sqlite")
+    assert not (tmp_path / "copy.sqlite").exists()
 
 
 @pytest.mark.parametrize("subject", ["", "u" * 201, "a\nb", "\ud800", "a\0b"])

@@ -86,6 +86,10 @@ def test_another_tenants_person_is_refused_like_an_unknown_one(
         errors = [{k: v for k, v in answer.json()["error"].items() if k != "request_id"} for answer in answers]
         assert errors[0] == errors[1] == errors[2]
         assert errors[0]["code"] == "subject_not_found"
+    with endpoint.parts.open_book() as book:
+        refused = book.rows("select outcome, subject from events where action = 'subject.refused'")
+    assert len(refused) >= 12
+    assert {row["outcome"] for row in refused} == {"denied"}
     assert north.post("export", json={"subject": ada, **ASKED}).status_code == 200
     assert officer.post("export", json={"subject": theirs, **ASKED}).json()["restriction"] is None
     with endpoint.parts.open_book() as book:

@@ -140,6 +140,7 @@ class _Rights:
         from daybook.rights.standing import Standings
 
         self._book = book
+        self._trail = trail
         self._home = parts.settings.home
         client = _client if os.environ.get("OPENAI_API_KEY") else None
         self.access = Access(parts.settings, book, vault, parts.clock, trail=trail).page
@@ -159,6 +160,7 @@ class _Rights:
         )
         (row,) = self._book.rows(query, {"project": key.project, "subject": subject})
         if not row["n"] or row["n"] != row["own"]:
+            self._trail.record("subject.refused", actor=f"key:{key.name}", subject=subject, outcome="denied")
             raise Refusal(
                 404, "subject_not_found", "Nothing is held on this person that this key may see.",
                 remedy="A privacy key without a project sees all persons.",
