@@ -189,3 +189,10 @@ def test_only_the_kinds_that_are_asked_for_are_found():
     assert [s.kind for s in detect(text)] == ["email"]
     assert [s.kind for s in detect(text, ("url",))] == ["url"]
     assert detect(text, ("phone",)) == []
+
+
+def test_every_kind_has_a_recognizer_and_is_listed():
+    """The list is written out, because what finds the kinds is loaded late."""
+    gates = Detector(KINDS)._gates
+    assert {kind for patterns in gates.values() for pattern in patterns for kind in pattern.kinds} == set(KINDS)
+    assert len(set(KINDS)) == len(KINDS)

@@ -14,8 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from functools import cache
 
-from daybook.pii.detectors import addresses, dates, identity, internet, payment, people, phones, secrets
-from daybook.pii.detectors.labels import Labels
+from daybook.pii.detectors import internet, payment, phones, secrets, social_security
 from daybook.pii.detectors.terms import Terms
 from daybook.pii.normal import normalise
 from daybook.pii.plausible import owned, plausible
@@ -29,29 +28,43 @@ _SHAPES: tuple[Gated, ...] = (
     secrets.PRIVATE_KEY,
     payment.Iban(),
     payment.CARD,
-    identity.SSN,
+    social_security.SSN,
     internet.IPV4,
     internet.IPV6,
     phones.INTERNATIONAL,
     phones.NATIONAL,
 )
-_FURTHER: tuple[Gated, ...] = (
-    secrets.NamedSecrets(),
-    internet.URL,
-    internet.MAC,
-    *payment.CRYPTO,
-    identity.ITIN,
-    identity.Forms(),
-    phones.TRUNK,
-    Labels(),
-    dates.Dates(),
-    addresses.STREET,
-    addresses.BOX,
-    addresses.Postcodes(),
-    people.Ages(),
-    people.TITLE,
-)
-KINDS = tuple(dict.fromkeys(kind for recognizer in (*_SHAPES, *_FURTHER) for kind in recognizer.kinds))
+KINDS = (
+    *SHAPES, "url", "mac", "crypto", "itin", "national_id", "tax_id", "passport", "driver_licence", "postcode",
+    "birth_date", "date", "address", "age", "title",
+)  # fmt: skip
+
+
+@cache
+def _further() -> tuple[Gated, ...]:
+    """What finds the other kinds, and further forms of these: loaded when they are first asked for, because most
+    processes never do and their tables take a while."""
+    from daybook.pii.detectors import addresses, dates, identity, people
+    from daybook.pii.detectors.labels import Labels
+
+    return (
+        secrets.NamedSecrets(),
+        internet.URL,
+        internet.MAC,
+        *payment.CRYPTO,
+        social_security.ITIN,
+        identity.Forms(),
+        phones.TRUNK,
+        Labels(),
+        dates.Dates(),
+        addresses.STREET,
+        addresses.BOX,
+        addresses.Postcodes(),
+        people.Ages(),
+        people.TITLE,
+    )
+
+
 THRESHOLD = 0.4
 """The least score of a span that is kept, where nothing else is asked for."""
 
@@ -69,7 +82,7 @@ class Detector:
     ) -> None:
         self.kinds = frozenset(kinds)
         self.threshold = threshold
-        asked = _SHAPES if self.kinds <= set(SHAPES) else (*_SHAPES, *_FURTHER)
+        asked = _SHAPES if self.kinds <= set(SHAPES) else (*_SHAPES, *_further())
         patterns = [recognizer for recognizer in asked if not self.kinds.isdisjoint(recognizer.kinds)]
         self.longest_term = max(map(len, terms := list(terms)), default=0)
         if terms:

@@ -27,15 +27,8 @@ from stdnum.kr import rrn
 from stdnum.mx import curp
 from stdnum.no import fodselsnummer
 from stdnum.se import personnummer
-from stdnum.us import itin, ssn
 
-from daybook.pii.shapes import Pattern, contains, passing
 from daybook.pii.spans import Span
-
-SSN = Pattern("ssn", re.compile(r"\d{3}(?<![\w.-]...)-\d{2}-\d{4}(?![\w]|-\d)"), passing(ssn.is_valid), contains("-"))
-ITIN = Pattern(
-    "itin", re.compile(r"9\d{2}(?<![\w.-]...)-\d{2}-\d{4}(?![\w]|-\d)"), passing(itin.is_valid), contains("-")
-)
 
 
 class _Form(NamedTuple):

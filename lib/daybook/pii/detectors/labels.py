@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import groupby
 from typing import NamedTuple
 
@@ -59,13 +60,19 @@ _BETWEEN = rf"[a-z]{{0,10}}{_STOP}(?:(?:_|[^\w\[\]|;.!?•\n]){{1,3}}(?:{_SMALL_
 
 class _Form(NamedTuple):
     kind: str
-    number: re.Pattern[str]
+    number: str
+    """The pattern of what may stand between and of the number; compiled when the label is first met."""
     rule: Callable[[str], bool]
     score: float
 
 
 def _form(kind: str, number: str, rule: Callable[[str], bool] = bool, score: float = 0.9) -> _Form:
-    return _Form(kind, re.compile(rf"{_BETWEEN}(?P<number>{number})(?!\w|[.-]\w)", re.IGNORECASE), rule, score)
+    return _Form(kind, rf"{_BETWEEN}(?P<number>{number})(?!\w|[.-]\w)", rule, score)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def _digits(least: int, most: int) -> Callable[[str], bool]:
@@ -217,7 +224,7 @@ class Labels:
             searched = digit.start()
             for label in _LABEL.finditer(small, start, searched):
                 form = _FORMS[label[0]]
-                match = form.number.match(text, label.end())
+                match = _compiled(form.number).match(text, label.end())
                 if match and form.rule(match["number"]):
                     yield Span(form.kind, *match.span("number"), form.score)
         for match in _BEHIND.finditer(small):
