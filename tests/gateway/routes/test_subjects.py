@@ -89,7 +89,7 @@ def test_another_tenants_person_is_refused_like_an_unknown_one(
     with endpoint.parts.open_book() as book:
         refused = book.rows("select outcome, subject from events where action = 'subject.refused'")
     assert len(refused) >= 12
-    assert {row["outcome"] for row in refused} == {"denied"}
+    assert {row["outcome"] for row in refused} == {"refused"}
     assert north.post("export", json={"subject": ada, **ASKED}).status_code == 200
     assert officer.post("export", json={"subject": theirs, **ASKED}).json()["restriction"] is None
     with endpoint.parts.open_book() as book:

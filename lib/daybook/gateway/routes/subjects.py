@@ -160,7 +160,7 @@ class _Rights:
         )
         (row,) = self._book.rows(query, {"project": key.project, "subject": subject})
         if not row["n"] or row["n"] != row["own"]:
-            self._trail.record("subject.refused", actor=f"key:{key.name}", subject=subject, outcome="denied")
+            self._trail.record("subject.refused", actor=f"key:{key.name}", subject=subject, outcome="refused")
             raise Refusal(
                 404, "subject_not_found", "Nothing is held on this person that this key may see.",
                 remedy="A privacy key without a project sees all persons.",
