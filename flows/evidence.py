@@ -2,7 +2,8 @@
 
 import datetime as dt
 
-from daybook.press.schedule.report_flow import notebook_flow
+from daybook.audit.night import seal_and_verify
+from daybook.press.schedule.report_flow import notebook_flow, occasion
 
 
 @notebook_flow()
@@ -13,7 +14,7 @@ def evidence(date: dt.date | None = None, days: int = 31, source: str = "book", 
     of the window. `source`: "book", "sample" or a book's URL. `timeout`: seconds of wall-clock.
     """
     if source == "book":
-        pass
+        print(seal_and_verify(occasion(date).logical_date))  # noqa: T201 - Prefect keeps what a flow prints
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -87,3 +88,21 @@ def test_the_trail_is_read_and_taken_out_by_command(settings: Settings, capsys: 
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["action"], row["subject"][:2]) == ("trail.read", "s-")
     assert main(["audit", "trail", "--since", "soon"]) != 0
+
+
+def test_the_flow_seals_and_verifies_before_its_report(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """What `flows/evidence.py` does before the notebook; about the sample it does nothing."""
+    spec = importlib.util.spec_from_file_location("evidence_flow", Path(__file__).parents[2] / "flows" / "evidence.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    before = module.evidence.fn.__wrapped__
+    day = datetime.now(UTC).date() - timedelta(days=1)
+    before(date=day, source="sample")
+    assert capsys.readouterr().out == ""
+    before(date=day)
+    assert capsys.readouterr().out.endswith("The trail is proven, 0 findings.\n")
+    with Book(settings.book_url, settings.home) as book:
+        rows = book.rows("select action from events order by time, id")
+    assert [row["action"] for row in rows] == ["trail.sealed", "trail.verified"]
