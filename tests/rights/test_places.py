@@ -42,6 +42,21 @@ def test_lines_go_whole_and_a_name_alone_is_taken_out(tmp_path):
     assert erase_from(path, search(SAID)) == 0
 
 
+def test_files_that_others_append_to_keep_their_offsets(place):
+    """A cache of answers and a log: lines become empty, a name dots, and a reader that is half through reads on."""
+    path = place.settings.home / "evaluation" / "answers.jsonl"
+    path.parent.mkdir()
+    lines = [b'{"key": "1", "text": "%b"}' % SAID.encode(), b'{"t": "%b"}' % ADA.encode(), b'{"key": "2"}', b"torn"]
+    path.write_bytes(b"\n".join(lines))
+    inode = path.stat().st_ino
+    with path.open("rb", buffering=0) as reader:
+        reader.read(len(lines[0]) + 1)
+        Erasures(place.settings, place.book, place.vault, place.clock).execute(ADA, **WORDS)
+        assert reader.read() == b'{"t": "%b"}\n{"key": "2"}\ntorn' % (b"." * len(ADA))
+    assert path.stat().st_ino == inode
+    assert path.read_bytes()[: len(lines[0]) + 1] == b"\n" * (len(lines[0]) + 1)
+
+
 def test_rows_of_csv_go_with_all_their_lines(tmp_path):
     """A cell may have line ends and quotes; invalid UTF-8 of others comes back as it was."""
     path = tmp_path / "rows.csv"

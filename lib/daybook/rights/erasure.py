@@ -305,15 +305,14 @@ class Erasures:
         searched: list[dict[str, Any]] = []
         remains = [f"{column} of the book, {n} rows" for column, n in named.items()]
         shared = False
-        for path in self.book.store.files():
+        book = set(self.book.store.files())
+        for path in (*book, *self._everything()):
             kinds = person.search.in_file(path)
-            searched.append({"file": str(path), "bytes": path.stat().st_size, "found": sorted(kinds)})
-            remains += [str(path)] if "pseudonym" in kinds else []
-            shared = shared or "content" in kinds
-        for path in self._everything():
-            kinds = person.search.in_file(path)
-            searched.append({"file": str(path), "bytes": path.stat().st_size, "found": sorted(kinds)})
-            remains += [str(path)] if kinds else []
+            size = path.stat().st_size if path.exists() else 0  # what is staged for a drain may be gone by now
+            searched.append({"file": str(path), "bytes": size, "found": sorted(kinds)})
+            shared = shared or (path in book and "content" in kinds)
+            if (kinds & {"pseudonym"}) if path in book else kinds:
+                remains.append(str(path))
         if remains:
             raise ErasureIncomplete(
                 f"The person is still found in {len(remains)} places: {'; '.join(remains[:10])}.",

@@ -138,9 +138,12 @@ class Search:
         return {trace.kind for trace in self.traces_in_file(path)}
 
     def traces_in_file(self, path: Path) -> set[Trace]:
-        """The traces themselves."""
-        with path.open("rb") as file:
-            found = self._in_stream(file)
+        """The traces themselves; none of a file that is gone by now."""
+        try:
+            with path.open("rb") as file:
+                found = self._in_stream(file)
+        except FileNotFoundError:
+            return set()
         # one that cannot be unpacked holds what its bytes say
         with contextlib.suppress(OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
             for unpacked in _unpacked(path):

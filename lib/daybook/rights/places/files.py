@@ -15,7 +15,7 @@ from daybook.book import Book
 from daybook.book.journal.journal import FOLDER as JOURNAL
 from daybook.book.trail.keys import FOLDER as AUDIT
 from daybook.inference.response_cache import FILE as ANSWERS
-from daybook.rights.places.formats import erase_from
+from daybook.rights.places.formats import LINES, blank_lines, erase_from
 from daybook.rights.places.port import Announce, Holding, Person
 from daybook.settings import Settings
 
@@ -46,9 +46,17 @@ class Files:
     def erase(self, person: Person, announce: Announce) -> int:
         count = 0
         for path in self.found(person):
+            if path.suffix in LINES and self._is_appended(path):
+                count += blank_lines(path, person.search)
+                continue
             backup = any(path.is_relative_to(folder) for folder in self._backups)
             count += erase_from(path, person.search, partial(self._changed, path, announce), backup=backup)
         return count
+
+    def _is_appended(self, path: Path) -> bool:
+        """Whether other processes may be writing to its end: caches of answers and logs, not rows of trainings."""
+        home = self._settings.home
+        return path.is_relative_to(home) and path.relative_to(home).parts[0] != "finetune"
 
     def _changed(self, path: Path, announce: Announce, data: bytes) -> None:
         """Have the trail say that a report becomes another one, so that it is not taken for forged."""

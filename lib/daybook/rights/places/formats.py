@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import os
 import sqlite3
 import stat
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from daybook.rights.traces import Search
 MARK = "[erased]"
 LARGEST = 512 << 20
 """Bytes of a text file that is changed in memory."""
-_LINES = {".jsonl", ".ndjson", ".log"}
+LINES = {".jsonl", ".ndjson", ".log"}
 _DOCUMENTS = {".json", ".ipynb"}
 _TEXTS = {".html", ".htm", ".md", ".txt", ".yml", ".yaml", ".svg", ".tsv", ".xml"}
 _TABLES = {".csv", ".parquet"}
@@ -50,14 +51,14 @@ def erase_from(
         return _from_database(path, search)
     if suffix == ".parquet":
         return _from_parquet(path, search, backup=backup)
-    if suffix not in _LINES | _DOCUMENTS | _TEXTS | _TABLES or path.stat().st_size > LARGEST:
+    if suffix not in LINES | _DOCUMENTS | _TEXTS | _TABLES or path.stat().st_size > LARGEST:
         raise Unchangeable(
             f"{path} has the person's data, and nothing can be taken out of a file of its kind or size.",
             remedy="Remove it, or take the data out by hand, and go on.",
         )
     data = path.read_bytes()
     by_kind: dict[str, Callable[[bytes, Search], tuple[bytes, int]]] = {".csv": _csv}
-    by_kind |= dict.fromkeys(_LINES, _lines) | dict.fromkeys(_DOCUMENTS, _document)
+    by_kind |= dict.fromkeys(LINES, _lines) | dict.fromkeys(_DOCUMENTS, _document)
     changed, count = by_kind.get(suffix, blanked)(data, search)
     if count:
         announce(changed)
@@ -77,6 +78,28 @@ def blanked(data: bytes, search: Search) -> tuple[bytes, int]:
             count += 1
         end = hit.end
     return b"".join([*parts, data[end:]]), count
+
+
+def blank_lines(path: Path, search: Search) -> int:
+    """The same for a file of lines that others append to and read on from where they were: nothing moves, because
+    lines that go become line ends, and a name becomes dots. Readers of such files skip empty lines."""
+    count, at = 0, 0
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                hits = search.hits(line)
+                if any(hit.trace.kind != "name" for hit in hits):
+                    os.pwrite(descriptor, b"\n" * len(line), at)
+                else:
+                    for hit in hits:
+                        os.pwrite(descriptor, b"." * (hit.end - hit.start), at + hit.start)
+                count += bool(hits)
+                at += len(line)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return count
 
 
 def rewrite_sqlite(path: Path) -> None:
