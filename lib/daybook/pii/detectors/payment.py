@@ -35,7 +35,7 @@ _CARD_WORD = re.compile(
     r"\b(?:cards?|credit|debit|visa|maestro|mastercard|amex|cc|karte|carte|tarjeta|carta|payment)\b"
 )
 _NO_CARD_WORD = re.compile(
-    r"\b(?:order|invoice|tracking|ticket|isbn|ean|upc|gtin|barcode|imei|batch|parcel|shipment)\b"
+    r"\b(?:order|invoice|tracking|ticket|isbn|ean|upc|gtin|barcode|imei|batch|parcel|shipment|part|sku|serial|article|product|model)\b"
 )
 
 
