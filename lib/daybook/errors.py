@@ -7,7 +7,8 @@
     │   ├── BadParameter         unknown, ill-typed or out of range
     │   ├── Superseded           changed by somebody else in the meantime: HTTP 409
     │   ├── BadDate
-    │   └── BadData              rows that cannot be meant; names how many and which
+    │   ├── BadData              rows that cannot be meant; names how many and which
+    │   └── ContentFlagged       moderation flagged what a policy blocks
     ├── SettingsError            the configuration contradicts itself: exit code 2
     ├── BookError
     │   ├── BookLocked           another process holds the file; names it
@@ -28,6 +29,7 @@
     │   └── ReportUnwritable
     ├── PriceError               an override file that contradicts itself or its past
     ├── RedactionFailed          a text that a policy covers could not be redacted, and is withheld
+    ├── NotModerated             nobody could judge what a policy wants judged: HTTP 503
     ├── GateNotMet               a stated limit is not kept: exit code 3
     ├── PortInUse
     ├── MissingExtra             an optional dependency is absent; names what to install
@@ -120,6 +122,23 @@ class BadData(UsageError):
 
 class RedactionFailed(DaybookError):
     pass
+
+
+class ContentFlagged(UsageError):
+    """Moderation flagged what a policy blocks: `part` is the request or the answer."""
+
+    def __init__(
+        self, message: str, *, remedy: str = "", part: str = "request", categories: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.part = part
+        self.categories = categories
+
+
+class NotModerated(DaybookError):
+    """Nobody could judge what a policy wants judged."""
+
+    http_status = 503
 
 
 class SettingsError(DaybookError):

@@ -119,15 +119,16 @@ def test_a_word_leaves_addresses_and_what_is_nobodys_alone(stated):
     assert "[address]" in cleaned(stated("everyone: {request: {address: replace}}").rules(None, None), text)
 
 
-def test_a_file_that_is_replaced_holds_from_the_next_call_on(stated):
+def test_a_file_that_is_replaced_holds_from_the_next_call_on(stated, tmp_path):
     """And one that is taken away no more."""
     policies = stated("everyone: {request: replace}")
+    path = tmp_path / "redaction.yml"
     assert cleaned(policies.rules("ada", None)) == "Write to [email] or call [phone]."
-    new = policies.path.with_suffix(".new")
+    new = path.with_suffix(".new")
     new.write_text("everyone: {request: {email: drop}}")
-    new.replace(policies.path)
+    new.replace(path)
     assert cleaned(policies.rules("ada", None)) == "Write to [] or call +44 20 7946 0958."
-    policies.path.unlink()
+    path.unlink()
     assert policies.rules("ada", None) is None
 
 

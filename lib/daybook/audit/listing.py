@@ -12,12 +12,10 @@ from typing import Any
 
 from daybook.audit.ports import TrailBook
 from daybook.audit.trail import Trail, reference
-from daybook.book.schema import events
 from daybook.errors import BadParameter
 
 MOST = 1000
 READ = "trail.read"
-_COLUMNS = ", ".join(f'e."{column.name}"' for column in events.columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +61,11 @@ def read(
     trail.record(
         READ, actor=actor, object="events", subject=person, reason=reason, request_id=request_id, details=asked
     )
+    from daybook.book.schema import events  # SQLAlchemy: only those who look at the trail wait for it
+
+    columns = ", ".join(f'e."{column.name}"' for column in events.columns)
     rows = book.rows(
-        f"select c.seq, {_COLUMNS} from events e left join audit_chain c on c.event = e.id "  # noqa: S608 - our own names
+        f"select c.seq, {columns} from events e left join audit_chain c on c.event = e.id "  # noqa: S608 - our own names
         f"where {' and '.join(where)} order by c.seq desc, e.id desc limit :limit",
         values | {"limit": query.limit},
     )

@@ -32,7 +32,7 @@ from daybook.inference.answerer import Answerer
 from daybook.inference.ports import Observers
 from daybook.inference.tasks.tasks import Tasks
 from daybook.inference.upstreams import Upstreams
-from daybook.inference.wiring import wire
+from daybook.inference.wiring import judge_of, wire
 from daybook.pii.pseudonyms import Pseudonyms
 from daybook.prices import reckon
 from daybook.providers.catalogue import Catalogue
@@ -223,6 +223,7 @@ def build(
         pseudonym=Pseudonyms(settings.home / "pseudonyms.key").of,
         observer=observers,
         make=make,
+        judge=judge_of(task_models),
         kept=True,
     )
     upstreams, answerer = inference.upstreams, inference.answerer

@@ -7,24 +7,22 @@
       helpdesk: {request: replace, answer: mask, log: replace, terms: [Project Heron]}
 
 A word is what is done with every kind of `STANDARD`; a mapping names kinds one by one, and leaves the others. What a
-key states goes before what its project states, and that before what everyone does, part by part; `off` states that
-nothing is done. A running endpoint reads the file again with the first request after it was replaced. A file that
-cannot be meant, and a text that cannot be redacted, let nothing through.
+key states goes before what its project states, and that before what everyone does, part by part (`policy_file`); `off`
+states that nothing is done. A file that cannot be meant, and a text that cannot be redacted, let nothing through.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from daybook import atomic
-from daybook.errors import SettingsError
 from daybook.guardrails.chat_events import ChatEvents
+from daybook.guardrails.policy_file import PolicyFile
 from daybook.pii import KINDS, Detector
 from daybook.pii.policies import ACTIONS, Policy
 from daybook.pii.pseudonyms import Pseudonyms
@@ -83,13 +81,6 @@ class Rules:
         return text if self.log is None else self.log.text(text).text
 
 
-@dataclass(frozen=True, slots=True)
-class _Stated:
-    everyone: Mapping[str, Redactor | None] = field(default_factory=dict)
-    keys: Mapping[str, Mapping[str, Redactor | None]] = field(default_factory=dict)
-    projects: Mapping[str, Mapping[str, Redactor | None]] = field(default_factory=dict)
-
-
 class RedactionPolicies:
     """The policies of one home, in the file at `path`; `key`: of pseudonyms and hashes. `content`: whether prompts and
     answers are kept: they are redacted first, unless the file states `log: off`.
@@ -98,71 +89,23 @@ class RedactionPolicies:
     """
 
     def __init__(self, path: Path, key: Pseudonyms, *, content: bool = False) -> None:
-        self.path = path
         self._key = key
-        self._usual = {"log": Redactor(Detector(STANDARD))} if content else {}
-        self._seen: tuple[int, ...] | None = None
-        self._stated = _Stated()
-        self._rules: dict[tuple[str | None, str | None], Rules | None] = {}
-
-    def rules(self, caller: str | None, project: str | None) -> Rules | None:
-        """What is done for a call of `caller` that is booked on `project`; None: nothing. One `stat` where the file is
-        the same."""
-        self._refresh()
-        whose = (caller, project)
-        if whose not in self._rules:
-            if len(self._rules) >= _MOST_CALLERS:
-                self._rules.clear()
-            self._rules[whose] = self._resolved(caller, project)
-        return self._rules[whose]
-
-    def _resolved(self, caller: str | None, project: str | None) -> Rules | None:
-        stated = self._stated
-        parts: dict[str, Redactor | None] = dict(self._usual)
-        for scope in (stated.everyone, stated.projects.get(project or "", {}), stated.keys.get(caller or "", {})):
-            parts |= scope
-        if not any(parts.values()):
-            return None
-        return Rules(parts.get("request"), parts.get("answer"), parts.get("log"))
-
-    def _refresh(self) -> None:
-        try:
-            seen = atomic.identity(self.path)
-        except OSError as error:
-            raise SettingsError(
-                f"{self.path} cannot be read ({type(error).__name__}).", remedy="Make it readable."
-            ) from error
-        if seen != self._seen:
-            self._stated = _Stated() if seen is None else self._read()
-            self._seen = seen
-            self._rules.clear()
-
-    # ── reading ───────────────────────────────────────────────────────────────────────────────────────
-
-    def _read(self) -> _Stated:
-        import yaml
-
-        try:
-            content = yaml.load(self.path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader) or {}  # noqa: S506 - makes texts of all scalars
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-            raise SettingsError(
-                f"{self.path} cannot be read ({type(error).__name__}).", remedy="Correct it."
-            ) from error
-        parts = self._mapping(content, "the file", ("everyone", "keys", "projects"))
-        return _Stated(
-            self._scope("everyone", parts.get("everyone", {})),
-            {name: self._scope(name, scope) for name, scope in self._mapping(parts.get("keys", {}), "keys").items()},
-            {
-                name: self._scope(name, scope)
-                for name, scope in self._mapping(parts.get("projects", {}), "projects").items()
-            },
+        self._file: PolicyFile[Rules | None] = PolicyFile(
+            path,
+            read_scope=self._scope,
+            rules=_rules,
+            usual={"log": Redactor(Detector(STANDARD))} if content else {},
         )
 
+    def rules(self, caller: str | None, project: str | None) -> Rules | None:
+        """What is done for a call of `caller` that is booked on `project`; None: nothing."""
+        return self._file.rules(caller, project)
+
     def _scope(self, name: str, content: Any) -> dict[str, Redactor | None]:
-        stated = self._mapping(content, name, (*PARTS, "terms"))
+        stated = self._file.mapping(content, name, (*PARTS, "terms"))
         terms = stated.get("terms", [])
         if not isinstance(terms, list) or not all(isinstance(term, str) and term.strip() for term in terms):
-            raise self._refused(f"the terms of {name} are no list of words", "Write [Project Heron, …].")
+            raise self._file.refused(f"the terms of {name} are no list of words", "Write [Project Heron, …].")
         return {part: self._redactor(f"{part} of {name}", stated[part], terms) for part in PARTS if part in stated}
 
     def _redactor(self, what: str, content: Any, terms: list[str]) -> Redactor | None:
@@ -171,30 +114,21 @@ class RedactionPolicies:
         if isinstance(content, str):
             self._action(what, content)
             return Redactor(Detector(STANDARD, terms=terms), Policy(otherwise=content), self._key)
-        actions = self._mapping(content, what, (*KINDS, "term"))
+        actions = self._file.mapping(content, what, (*KINDS, "term"))
         for action in actions.values():
             self._action(what, action)
         if not actions:
-            raise self._refused(f"{what} names no kind", "Write a kind and what is done with it, or off.")
+            raise self._file.refused(f"{what} names no kind", "Write a kind and what is done with it, or off.")
         kinds = [kind for kind in actions if kind != "term"]
         return Redactor(Detector(kinds, terms=terms), Policy(actions), self._key)
 
     def _action(self, what: str, action: Any) -> None:
         if not isinstance(action, str) or action not in ACTIONS:
-            raise self._refused(f"{what} says {action!r:.40}", f"Write one of {', '.join(ACTIONS)}, off.")
-
-    def _mapping(self, content: Any, what: str, known: tuple[str, ...] | None = None) -> dict[str, Any]:
-        if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-            raise self._refused(f"{what} is not a mapping", "Write name: {…} on each line.")
-        if known is not None and (strange := sorted(set(content) - set(known))):
-            raise self._refused(f"{strange[0][:40]!r} is not known in {what}", f"Known there: {', '.join(known)}.")
-        return content
-
-    def _refused(self, what: str, remedy: str) -> SettingsError:
-        return SettingsError(f"{self.path}: {what}.", remedy=remedy)
+            raise self._file.refused(f"{what} says {action!r:.40}", f"Write one of {', '.join(ACTIONS)}, off.")
 
 
-_MOST_CALLERS = 10_000
+def _rules(parts: Mapping[str, Any]) -> Rules | None:
+    return Rules(parts.get("request"), parts.get("answer"), parts.get("log")) if any(parts.values()) else None
 
 
 def _parsed(data: bytes) -> Any:

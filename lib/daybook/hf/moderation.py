@@ -21,14 +21,10 @@ import orjson
 
 from daybook.errors import BadParameter
 from daybook.hf import embeddings, sentiment
+from daybook.providers.moderation import CATEGORIES
 
-LEARNED = (
-    "hate", "hate/threatening", "harassment", "harassment/threatening", "self-harm", "self-harm/intent",
-    "self-harm/instructions", "sexual", "violence", "violence/graphic", "illicit", "illicit/violent",
-)  # fmt: skip
 MINORS = "sexual/minors"
-CATEGORIES = (*LEARNED[:8], MINORS, *LEARNED[8:])
-"""OpenAI's."""
+LEARNED = tuple(category for category in CATEGORIES if category != MINORS)
 PIECE = 600
 """Characters that are read together; each sentence is read by itself, too."""
 _MINOR = re.compile(

@@ -21,8 +21,9 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from daybook.clock import Clock, SystemClock
-from daybook.errors import BadRequest, DaybookError, ProviderError, UpstreamTimeout
+from daybook.clock import Clock, SystemClock, new_id
+from daybook.errors import BadRequest, ContentFlagged, DaybookError, ProviderError, UpstreamTimeout
+from daybook.guardrails.moderation import ModerationPolicies, ModerationRules, Verdict, texts_of
 from daybook.inference.call.entry import CallEntry, CallOutcome, FellBack
 from daybook.inference.call.identity import PendingIdentity
 from daybook.inference.call.machine_time import MachineTime
@@ -38,7 +39,7 @@ from daybook.providers.embedding import Embedder, EmbeddingReply
 from daybook.providers.moderation import ModerationReply, Moderator
 from daybook.providers.port import NoteAttempt, Provider, Reply, Stream
 from daybook.providers.responder import Responder
-from daybook.records import Call
+from daybook.records import Call, Event, Outcome
 from daybook.routing.route import Copy, Route, RouteStep, failure_kind
 from daybook.routing.router import FindDeployment, ModelCatalogue, Router
 
@@ -79,6 +80,7 @@ class Answerer:
         deployment: FindDeployment = lambda _name: None,
         cache: ResponseCache | None = None,
         redaction: FindRedaction = lambda _caller, _project: None,
+        moderation: ModerationPolicies | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.providers = providers
@@ -90,15 +92,20 @@ class Answerer:
         self.cache = cache
         self._cached = None if cache is None else CachedAsking(cache, self.recorder.observer.fault)
         self.redaction = redaction
+        self.moderation = moderation
+        self._journal = journal
         self._content = content
         self._pseudonym = pseudonym
 
     async def chat(self, request: ChatRequest) -> Completion[Reply]:
         """A whole answer. Raises what the provider raised, UnknownModel, or JournalFull; each failed call is entered.
         Cancelling is the client going away: the upstream is cancelled and the call entered as client_closed."""
+        rules = None if self.moderation is None else await self._moderate_request(self.moderation, request)
         ask = _chat if self._cached is None or request.redaction is not None else self._cached_chat
         entry, (reply, outcome) = await self._ask(request, ask, stream=False)
         try:
+            if self.moderation is not None and rules is not None and rules.answer is not None:
+                await self._moderate_answer(self.moderation, rules, entry, reply, outcome)
             if request.redaction is not None and request.redaction.redacts_answers:
                 reply = self._redacted(entry, reply, outcome, request.redaction)
             return Completion(reply, await self.recorder.conclude(entry, outcome), entry.fell_back, entry.native)
@@ -107,9 +114,76 @@ class Answerer:
 
     async def stream(self, request: ChatRequest) -> CompletionStream:
         """A streamed answer, its first chunk already read: a refusal is raised here, before anything is committed."""
+        if self.moderation is not None:
+            await self._moderate_request(self.moderation, request, stream=True)
         ask = _stream if self._cached is None or request.redaction is not None else self._cached_stream
         entry, stream = await self._ask(request, ask, stream=True)
         return CompletionStream(self.recorder, entry, stream)
+
+    async def _moderate_request(
+        self, moderation: ModerationPolicies, request: ChatRequest, *, stream: bool = False
+    ) -> ModerationRules | None:
+        """What a policy says of this call, once its request is through. Raises ContentFlagged, NotModerated, and
+        BadRequest for a stream of answers that are judged whole; the refused call is entered."""
+        try:
+            rules = moderation.rules(request.caller, request.project)
+            if rules is None:
+                return None
+            if stream and rules.answer is not None:
+                raise BadRequest(
+                    "Under this key's policy an answer is judged before any of it is given.",
+                    remedy="Ask without stream.",
+                    attempts=0,
+                )
+            verdict = await moderation.check(rules, "request", texts_of(request.body.get("messages")))
+        except DaybookError as error:
+            self._enter_flagged(request, error)
+            self.refuse(request, error)
+            raise
+        self._enter_verdict(request, verdict)
+        return rules
+
+    async def _moderate_answer(
+        self,
+        moderation: ModerationPolicies,
+        rules: ModerationRules,
+        entry: CallEntry,
+        reply: Reply,
+        outcome: CallOutcome,
+    ) -> None:
+        """Raises ContentFlagged or NotModerated, with the call entered as failed: it was paid for."""
+        try:
+            verdict = await moderation.check(rules, "answer", [reply.text])
+        except DaybookError as error:
+            self._enter_flagged(entry.request, error)
+            self.recorder.fail(entry, error, outcome)
+            raise
+        self._enter_verdict(entry.request, verdict)
+
+    def _enter_verdict(self, request: ChatRequest, verdict: Verdict | None) -> None:
+        if verdict is not None and verdict.failure is not None:
+            self._enter_moderation(request, "skipped", "done", part=verdict.part, failure=verdict.failure)
+        elif verdict is not None and verdict.categories:
+            self._enter_moderation(request, "noted", "done", part=verdict.part, categories=list(verdict.categories))
+
+    def _enter_flagged(self, request: ChatRequest, error: DaybookError) -> None:
+        if isinstance(error, ContentFlagged):
+            self._enter_moderation(request, "blocked", "refused", part=error.part, categories=list(error.categories))
+
+    def _enter_moderation(self, request: ChatRequest, word: str, outcome: Outcome, **details: Any) -> None:
+        """An event without a word of what was said."""
+        self._journal.append(
+            Event(
+                id=new_id(),
+                at=self.clock.now(),
+                actor=f"key:{request.caller}" if request.caller else "endpoint",
+                action=f"moderation.{word}",
+                object=str(request.body.get("model"))[:200],
+                request_id=request.request_id,
+                outcome=outcome,
+                details=details,
+            )
+        )
 
     def _redacted(self, entry: CallEntry, reply: Reply, outcome: CallOutcome, redaction: Redaction) -> Reply:
         """The reply as it may go out. Raises RedactionFailed, with the call entered as failed: it was paid for."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from daybook.clock import Clock
+from daybook.guardrails.moderation import FILE as MODERATION
+from daybook.guardrails.moderation import Judge, ModerationPolicies
 from daybook.guardrails.redaction import FILE as POLICIES
 from daybook.guardrails.redaction import RedactionPolicies
 from daybook.inference.answerer import Answerer
@@ -17,6 +20,7 @@ from daybook.ports import Ledger
 from daybook.prices import reckon
 from daybook.providers import make
 from daybook.providers.catalogue import Catalogue
+from daybook.providers.hf.process import TaskModels
 from daybook.providers.port import Provider
 from daybook.providers.upstream import Upstream
 from daybook.routing.deployment_index import DeploymentIndex
@@ -42,6 +46,17 @@ def response_cache(settings: Settings, clock: Clock) -> ResponseCache | None:
     )
 
 
+def judge_of(models: TaskModels) -> Judge:
+    """The moderation heads, in the process that runs the models of tasks."""
+
+    async def judge(texts: list[str], thresholds: Mapping[str, float]) -> list[dict[str, Any]]:
+        result = await models.run("moderate", {"texts": texts, "thresholds": dict(thresholds)})
+        verdicts: list[dict[str, Any]] = result["results"]
+        return verdicts
+
+    return judge
+
+
 def wire(
     settings: Settings,
     journal: Ledger,
@@ -53,11 +68,12 @@ def wire(
     observer: Observer | None = None,
     make: Callable[[Upstream], Provider] = make,
     kept: bool = False,
+    judge: Judge | None = None,
 ) -> Inference:
     """The models of `settings.models` (or of `catalogue`), with the API keys in `env`. No model is started and nothing
     is connected. `make`: what makes a provider, where it is not the usual one. `kept`: whoever builds it keeps the
-    deployments' index. Raises SettingsError for a models.yml
-    that contradicts itself."""
+    deployments' index. `judge`: who moderates, where it is not a process of its own. Raises SettingsError for
+    a models.yml that contradicts itself."""
     catalogue = catalogue or Catalogue.load(settings.models, env, home=settings.home)
     upstreams = Upstreams(catalogue.upstreams, make)
     deployments = DeploymentIndex(settings.home, kept=kept)
@@ -77,5 +93,6 @@ def wire(
         deployment=deployments.find,
         cache=response_cache(settings, clock),
         redaction=policies.rules,
+        moderation=ModerationPolicies(settings.home / MODERATION, judge or judge_of(TaskModels(settings.home))),
     )
     return Inference(catalogue=catalogue, upstreams=upstreams, answerer=answerer, deployments=deployments)

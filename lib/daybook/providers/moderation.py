@@ -14,6 +14,11 @@ from daybook.records import Usage
 
 HOSTED = "omni-moderation-latest"
 """OpenAI's default."""
+CATEGORIES = (
+    "hate", "hate/threatening", "harassment", "harassment/threatening", "self-harm", "self-harm/intent",
+    "self-harm/instructions", "sexual", "sexual/minors", "violence", "violence/graphic", "illicit", "illicit/violent",
+)  # fmt: skip
+"""OpenAI's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

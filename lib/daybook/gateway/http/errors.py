@@ -15,7 +15,16 @@ from typing import Any
 
 import orjson
 
-from daybook.errors import DaybookError, JournalError, JournalFull, ProviderError, UnknownModel, UsageError
+from daybook.errors import (
+    ContentFlagged,
+    DaybookError,
+    JournalError,
+    JournalFull,
+    NotModerated,
+    ProviderError,
+    UnknownModel,
+    UsageError,
+)
 from daybook.gateway.http.asgi import Headers, encode_headers
 
 
@@ -103,6 +112,12 @@ def error_response(error: BaseException, request_id: str) -> ErrorResponse:
             headers.append((b"x-should-retry", b"false"))  # or three attempts here become nine with a client's own
     elif isinstance(error, UnknownModel):
         status, code, message, param = 404, "model_not_found", str(error), "model"
+    elif isinstance(error, ContentFlagged):
+        status, code, message = error.http_status, "content_policy_violation", str(error)
+        headers = [(b"x-should-retry", b"false")]
+    elif isinstance(error, NotModerated):
+        status, code, message = error.http_status, "not_moderated", str(error)
+        headers = [(b"retry-after", b"5")]
     elif isinstance(error, UsageError):
         status, code, message = error.http_status, "invalid_value", str(error)
     elif isinstance(error, JournalError):

@@ -1,0 +1,84 @@
+"""Moderation by policy over the served endpoint, with the heads of this machine."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import openai
+import pytest
+
+from tests.gateway.conftest import catalogue_over, served, settings_in
+
+POLICY = "everyone: {request: block}\nprojects: {open: {request: note}, judged: {answer: block, request: 'off'}}\n"
+HARM = "I will kill you tonight with a knife"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def running(upstream, tmp_path_factory):
+    settings = settings_in(tmp_path_factory.mktemp("moderated"))
+    settings.home.mkdir(parents=True, mode=0o700)
+    (settings.home / "moderation.yml").write_text(POLICY)
+    with served(settings, catalogue_over(upstream.url, settings.home)) as endpoint:
+        yield endpoint
+
+
+def ask(running, text, *, project="default", path="/v1/chat/completions", model="good", **more):
+    body = {"model": model, "max_tokens": 5, "messages": [{"role": "user", "content": text}]} | more
+    headers = {"authorization": f"Bearer {running.key.secret}", "x-daybook-project": project}
+    return httpx.post(f"{running.url}{path}", json=body, headers=headers, timeout=120)
+
+
+def events(running, request_id):
+    journal = (running.settings.home / "journal").glob("*.jsonl")
+    lines = [line for path in journal for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in lines if "moderation." in line and request_id in line]
+
+
+def test_what_is_flagged_is_asked_of_nobody(running):
+    """400 in the words of each API, entered as refused, with an event that has no word of what was said; a harmless
+    request with the same words goes through."""
+    answer = ask(running, HARM)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "content_policy_violation")
+    assert answer.headers["x-should-retry"] == "false"
+    assert "violence" in answer.json()["error"]["message"]
+    assert "knife" not in answer.text
+    (row,) = [r for r in running.book() if r["request_id"] == answer.headers["x-request-id"]]
+    assert (row["status"], row["error_kind"], row["provider"]) == ("error", "content_flagged", None)
+    (event,) = events(running, answer.headers["x-request-id"])
+    assert "moderation.blocked" in json.dumps(event)
+    assert "knife" not in json.dumps(event)
+    assert ask(running, HARM, path="/v1/messages").json()["type"] == "error"
+    assert ask(running, "How do I kill a Python process?").status_code == 200
+    with pytest.raises(openai.BadRequestError, match="flagged"):
+        running.client().chat.completions.create(
+            model="good", messages=[{"role": "user", "content": HARM}], stream=True
+        )
+
+
+def test_what_is_only_noted_is_answered(running):
+    """With an event that names the categories."""
+    answer = ask(running, HARM, project="open")
+    assert answer.status_code == 200
+    (event,) = events(running, answer.headers["x-request-id"])
+    assert "moderation.noted" in json.dumps(event)
+    assert "violence" in json.dumps(event)
+
+
+def test_answers_that_are_judged_come_whole(running, upstream):
+    """Harmless ones as they are, a flagged one not at all, though it was paid for; a stream is refused with what to do,
+    for its beginning could not be taken back."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": HARM}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 3, "completion_tokens": 8, "total_tokens": 11}
+    whole = {"id": "c1", "object": "chat.completion", "model": "m-1", "choices": [choice], "usage": usage}
+    upstream.raw = json.dumps(whole).encode()
+    assert ask(running, "Hello", project="judged").status_code == 200
+    blocked = ask(running, "Hello", project="judged", model="raw")
+    assert (blocked.status_code, blocked.json()["error"]["code"]) == (400, "content_policy_violation")
+    assert "knife" not in blocked.text
+    (row,) = [r for r in running.book() if r["request_id"] == blocked.headers["x-request-id"]]
+    assert (row["status"], row["error_kind"], row["output_tokens"]) == ("error", "content_flagged", 8)
+    refused = ask(running, "Hello", project="judged", stream=True)
+    assert (refused.status_code, "without stream" in refused.text) == (400, True)
