@@ -9,6 +9,8 @@ import openai
 import pytest
 
 from daybook.errors import RedactionFailed
+from daybook.providers.catalogue import Catalogue
+from tests.fakes.anthropic_server import Says
 from tests.gateway.conftest import catalogue_over, served, settings_in
 
 TEXT = "Write to ada@example.com or call +44 20 7946 0958."
@@ -157,3 +159,23 @@ def test_a_large_request_is_redacted_to_its_end(running, upstream):
     upstream.raw = whole("ok")
     ask(running, "word " * 20_000 + TEXT)
     assert upstream.seen[-1]["messages"][0]["content"] == "word " * 20_000 + CLEAN
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_anthropic_model_is_covered_in_its_own_words(claude, tmp_path, stream):
+    """Sent on redacted in Anthropic's Messages; text and thinking come back redacted."""
+    settings = settings_in(tmp_path)
+    settings.home.mkdir(parents=True, mode=0o700)
+    (settings.home / "redaction.yml").write_text(POLICY)
+    settings.models.write_text(f"upstreams: {{local: {{kind: echo}}, anthropic: {{base_url: '{claude.url}/v1'}}}}\n")
+    models = Catalogue.load(settings.models, {"ANTHROPIC_API_KEY": "sk-ant-1"}, home=settings.home)
+    thinking = {"type": "thinking", "thinking": TEXT, "signature": "c2ln"}
+    claude.script = [Says(blocks=(thinking, {"type": "text", "text": TEXT}))]
+    body = {"model": "claude-sonnet-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": TEXT}]}
+    with served(settings, models) as endpoint:
+        headers = {"authorization": f"Bearer {endpoint.key.secret}"}
+        answer = httpx.post(f"{endpoint.url}/v1/messages", json=body | {"stream": stream}, headers=headers)
+    assert answer.status_code == 200
+    assert claude.asked("/v1/messages")[-1]["messages"][0]["content"] == [{"type": "text", "text": CLEAN}]
+    assert "ada@" not in answer.text
+    assert answer.text.count("[email]") >= 2

@@ -137,3 +137,16 @@ def test_audio_is_not_let_through():
     """It cannot be redacted."""
     out = ChatEvents(redactor()).feed(event(chunk({"audio": {"data": "AAAA", "transcript": "ada@example.com"}})))
     assert chunks(out)[0]["choices"][0]["delta"] == {}
+
+
+def test_what_no_chunk_usually_has_is_redacted_too():
+    """Blocks of thinking, texts under other names, members of the choice: nothing goes around."""
+    stream = ChatEvents(redactor())
+    blocks = [{"type": "thinking", "thinking": "it is ada@example.com", "signature": "c2ln"}]
+    out = stream.feed(event(chunk({"thinking_blocks": blocks, "role": "assistant"}, note="to ada@example.com")))
+    out += stream.feed(event(chunk({"words": "to ada@exam"})) + event(chunk({"words": "ple.com"}, finish="stop")))
+    first = chunks(out)[0]["choices"][0]
+    assert first["delta"]["thinking_blocks"] == [blocks[0] | {"thinking": "it is [email]"}]
+    assert (first["delta"]["role"], first["note"]) == ("assistant", "to [email]")
+    assert said(out, name="words") == "to [email]"
+    assert b"ada@" not in out

@@ -13,7 +13,9 @@ import orjson
 from daybook.pii.redaction import Redactor
 from daybook.pii.stream import StreamRedactor
 
-_TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
+_WORDS = ("role", "id", "type", "name")
+"""Members of a delta that come in one piece and are no text of the model's; every other is."""
+_KNOWN = {"index", "delta", "finish_reason"}
 _DONE = b"[DONE]"
 
 
@@ -53,10 +55,14 @@ class ChatEvents:
         if not isinstance(delta, dict):
             delta = choice["delta"] = {}
         index = choice.get("index") or 0
-        for name in _TEXTS:
-            if isinstance(delta.get(name), str):
-                delta[name] = self._stream(index, name).feed(delta[name])
         delta.pop("audio", None)
+        for name, value in delta.items():
+            if isinstance(value, str) and name not in _WORDS:
+                delta[name] = self._stream(index, name).feed(value)
+            elif name not in (*_WORDS, "tool_calls", "function_call"):
+                delta[name] = self._redactor.tree(value)  # such as blocks of thinking, which come whole
+        for name in set(choice) - _KNOWN:
+            choice[name] = self._redactor.tree(choice[name])
         for call in delta.get("tool_calls") or ():
             self._function(index, "tool", call.get("index") or 0, call.get("function"))
         self._function(index, "call", 0, delta.get("function_call"))
