@@ -205,6 +205,19 @@ def rectify(person: str, statement: str, call: str | None) -> None:
         _say(rights.standings.rectify(person, statement=statement, call=call, by=user()))
 
 
+@subject.command("map")
+def print_map() -> None:
+    """Print which columns and files can tell of a person, how long, and what an erasure does to each.
+
+    \b
+    Examples:
+      daybook subject map > data-map.md
+    """
+    from daybook.rights.data_map import markdown
+
+    click.echo(markdown(), nl=False)
+
+
 class _Rights:
     """What the commands are given."""
 
