@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import orjson
 import pytest
 
 from daybook.errors import SettingsError
@@ -95,6 +96,23 @@ def test_a_request_keeps_what_is_no_text_of_the_callers(stated):
     assert list(clean) == list(body)
     for data in (b"[1]", b"{", b"\xff", b""):
         assert rules.clean_request(data) == data
+
+
+@pytest.mark.parametrize("levels", [1, 1000, 1015, 1022, 5000])
+@pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ('{"a":', "}")])
+def test_what_is_nested_is_redacted_or_refused_however_deep(stated, levels, opened, closed):
+    """Never sent on as it is, where whoever reads it after this can."""
+    rules = stated("everyone: {request: replace}").rules("ada", None)
+    data = ('{"input": ' + opened * levels + '"ada@example.com"' + closed * levels + "}").encode()
+    try:
+        clean = rules.clean_request(data)
+    except (ValueError, RecursionError):
+        assert levels > 200
+        return
+    if b"ada@" in clean:
+        assert clean == data
+        with pytest.raises(orjson.JSONDecodeError):
+            orjson.loads(clean)
 
 
 def test_the_probabilities_of_tokens_go_with_the_answer(stated):

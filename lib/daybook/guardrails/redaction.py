@@ -132,11 +132,23 @@ def _rules(parts: Mapping[str, Any]) -> Rules | None:
 
 
 def _parsed(data: bytes) -> Any:
-    """The JSON, or None for what is none. An integer keeps all its digits, however many."""
+    """The JSON, or None for what is none. An integer keeps all its digits, however many. Raises for what others can
+    read and this cannot, such as a thousand lists in one another: it would go on as it is."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
+        if _is_json(data):
+            raise
         return None
+
+
+def _is_json(data: bytes) -> bool:
+    """Whether the parser that reads a request takes it."""
+    try:
+        orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _written(body: Any) -> bytes:
