@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from daybook.errors import ContentFlagged, NotModerated, SettingsError, Unavailable
-from daybook.guardrails.moderation import ModerationPolicies, ModerationRules, Verdict, texts_of
+from daybook.guardrails.moderation import ModerationPolicies, ModerationRules, Verdict
 from daybook.providers.moderation import CATEGORIES
 
 
@@ -103,14 +103,29 @@ def test_a_file_that_cannot_be_meant_lets_nothing_through(stated, text):
         stated(text).rules("ada", None)
 
 
-def test_every_text_of_the_messages_is_read():
-    """Whoever says it, in parts too; pictures and what is no text are left out."""
-    messages = [
-        {"role": "system", "content": "a"},
-        {"role": "user", "content": [{"type": "text", "text": "b"}, {"type": "image_url", "image_url": {}}, 5]},
-        {"role": "assistant", "content": None, "tool_calls": []},
-        {"role": "tool", "content": "c"},
-        7,
-    ]
-    assert texts_of(messages) == ["a", "b", "c"]
-    assert texts_of(None) == []
+def test_many_texts_are_judged_in_several_questions_and_too_many_by_nobody(stated):
+    """At most 100,000 bytes together, a longer text in parts that say all of it; over 200,000 characters nobody is
+    asked: refused with the numbers where the policy fails closed, let through and noted where it does not."""
+    questions = []
+
+    async def judge(texts, thresholds):
+        questions.append(texts)
+        return [{"categories": {"hate": "worst" in text}} for text in texts]
+
+    policies = stated("everyone: {request: block}\nprojects: {open: {request: note}}", judge)
+    texts = ["word " * 12_000, "ä" * 40_000, "🗼" * 60_000, "a", "b" * 39_999]
+    assert sum(map(len, texts)) == 200_000
+    rules = policies.rules("ada", "desk")
+    assert asyncio.run(policies.check(rules, "request", texts)) == Verdict("request", "block")
+    assert [text for question in questions for text in question] != texts
+    assert "".join(text for question in questions for text in question) == "".join(texts)
+    assert all(sum(len(text.encode()) for text in question) <= 100_000 for question in questions)
+    assert questions[0] == texts[:1]
+    with pytest.raises(ContentFlagged):
+        asyncio.run(policies.check(rules, "request", ["a " * 99_000, "the worst"]))
+    questions.clear()
+    with pytest.raises(NotModerated, match=r"has 200,001 characters, and at most 200,000") as caught:
+        asyncio.run(policies.check(rules, "request", [*texts, "c"]))
+    assert "200,000" in (caught.value.remedy or "")
+    verdict = asyncio.run(policies.check(policies.rules("ada", "open"), "request", [*texts, "c"]))
+    assert (verdict.failure, questions) == ("NotModerated", [])

@@ -13,7 +13,7 @@ nobody can judge: `refuse` (fails closed: the default where something is blocked
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,10 @@ from daybook.guardrails.policy_file import PolicyFile
 from daybook.providers.moderation import CATEGORIES
 
 FILE = "moderation.yml"
+MOST_CHARACTERS = 200_000
+"""Of one request or answer: more would take minutes."""
+MOST_AT_ONCE = 100_000
+"""Bytes that are judged together: others are judged in between."""
 Action = Literal["block", "note"]
 Judge = Callable[[list[str], Mapping[str, float]], Awaitable[list[dict[str, Any]]]]
 """Texts and thresholds → verdicts in OpenAI's shape. Raises DaybookError where it cannot."""
@@ -72,16 +76,28 @@ class ModerationPolicies:
         texts = [text for text in texts if text.strip()]
         if action is None or not texts:
             return None
+        length = sum(map(len, texts))
         try:
-            verdicts = await self._judge(texts, rules.thresholds)
+            if length > MOST_CHARACTERS:
+                raise NotModerated(
+                    f"The {part} has {length:,} characters, and at most {MOST_CHARACTERS:,} are moderated; under this "
+                    "policy nothing goes on without.",
+                    remedy=f"Ask for less at once: at most {MOST_CHARACTERS:,} characters, what was said before and "
+                    "tools included.",
+                )
+            verdicts = []
+            for question in _questions(texts):
+                verdicts += await self._judge(question, rules.thresholds)
         except DaybookError as error:
             logging.getLogger(__name__).error("The %s was not moderated: %s", part, error.message)
-            if rules.fails_closed(action):
-                raise NotModerated(
-                    f"The {part} could not be moderated, and under this policy nothing goes on without.",
-                    remedy="Ask again in a moment.",
-                ) from error
-            return Verdict(part, action, failure=type(error).__name__)
+            if not rules.fails_closed(action):
+                return Verdict(part, action, failure=type(error).__name__)
+            if isinstance(error, NotModerated):
+                raise
+            raise NotModerated(
+                f"The {part} could not be moderated, and under this policy nothing goes on without.",
+                remedy="Ask again in a moment.",
+            ) from error
         flagged = sorted({name for verdict in verdicts for name, flag in verdict["categories"].items() if flag})
         if flagged and action == "block":
             raise ContentFlagged(
@@ -127,13 +143,26 @@ def _rules(parts: Mapping[str, Any]) -> ModerationRules | None:
     return rules if rules.request or rules.answer else None
 
 
-def texts_of(messages: Any) -> list[str]:
-    """What a person or a tool says in a chat's messages: their texts and their parts' texts, the system's too."""
-    texts: list[str] = []
-    for message in messages if isinstance(messages, list) else ():
-        content = message.get("content") if isinstance(message, dict) else None
-        if isinstance(content, str):
-            texts.append(content)
-        elif isinstance(content, list):
-            texts += [part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)]
-    return texts
+def _questions(texts: list[str]) -> Iterator[list[str]]:
+    """The texts in parts of at most `MOST_AT_ONCE` bytes; a longer one is cut, after a word where it has any."""
+    part: list[str] = []
+    size = 0
+    for text in texts:
+        for piece in _cut(text):
+            length = len(piece.encode(errors="surrogatepass"))
+            if part and size + length > MOST_AT_ONCE:
+                yield part
+                part, size = [], 0
+            part.append(piece)
+            size += length
+    if part:
+        yield part
+
+
+def _cut(text: str) -> Iterator[str]:
+    most = MOST_AT_ONCE // 4  # characters: none has more than four bytes
+    while len(text.encode(errors="surrogatepass")) > MOST_AT_ONCE:
+        end = max(text.rfind(" ", 0, most), text.rfind("\n", 0, most)) + 1 or most
+        yield text[:end]
+        text = text[end:]
+    yield text

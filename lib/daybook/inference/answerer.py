@@ -22,8 +22,9 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from daybook.clock import Clock, SystemClock, new_id
-from daybook.errors import BadRequest, ContentFlagged, DaybookError, ProviderError, UpstreamTimeout
-from daybook.guardrails.moderation import ModerationPolicies, ModerationRules, Verdict, texts_of
+from daybook.errors import BadRequest, ContentFlagged, DaybookError, NotModerated, ProviderError, UpstreamTimeout
+from daybook.guardrails.moderation import ModerationPolicies, ModerationRules, Verdict
+from daybook.guardrails.texts import answer_texts, request_texts
 from daybook.inference.call.entry import CallEntry, CallOutcome, FellBack
 from daybook.inference.call.identity import PendingIdentity
 from daybook.inference.call.machine_time import MachineTime
@@ -126,20 +127,18 @@ class Answerer:
         """What a policy says of this call, once its request is through. Raises ContentFlagged, NotModerated, and
         BadRequest for a stream of answers that are judged whole; the refused call is entered."""
         try:
-            rules = moderation.rules(request.caller, request.project)
-            if rules is None:
-                return None
-            if stream and rules.answer is not None:
-                raise BadRequest(
-                    "Under this key's policy an answer is judged before any of it is given.",
-                    remedy="Ask without stream.",
-                    attempts=0,
-                )
-            verdict = await moderation.check(rules, "request", texts_of(request.body.get("messages")))
-        except DaybookError as error:
-            self._enter_flagged(request, error)
-            self.refuse(request, error)
+            rules, verdict = await _judge_request(moderation, request, stream=stream)
+        except asyncio.CancelledError:
+            entry = CallEntry(request, self.clock, content=False)
+            self.recorder.abandon(entry, CallOutcome(status="client_closed"))
             raise
+        except Exception as error:
+            failure = _not_moderated("request", error)
+            self.refuse(request, failure)
+            self._enter_flagged(request, failure)
+            if failure is error:
+                raise
+            raise failure from error
         self._enter_verdict(request, verdict)
         return rules
 
@@ -151,14 +150,22 @@ class Answerer:
         reply: Reply,
         outcome: CallOutcome,
     ) -> None:
-        """Raises ContentFlagged or NotModerated, with the call entered as failed: it was paid for."""
+        """Raises ContentFlagged or NotModerated, with the call entered as failed: it was paid for. Where the client
+        goes away meanwhile, it is entered too."""
         try:
-            verdict = await moderation.check(rules, "answer", [reply.text])
-        except DaybookError as error:
-            self._enter_flagged(entry.request, error)
-            self.recorder.fail(entry, error, outcome)
+            texts = dict.fromkeys([reply.text, *reply.others, *answer_texts(reply.data)])
+            verdict = await moderation.check(rules, "answer", list(texts))
+            self._enter_verdict(entry.request, verdict)
+        except asyncio.CancelledError:
+            self.recorder.abandon(entry, outcome)
             raise
-        self._enter_verdict(entry.request, verdict)
+        except Exception as error:
+            failure = _not_moderated("answer", error)
+            self.recorder.fail(entry, failure, outcome)
+            self._enter_flagged(entry.request, failure)
+            if failure is error:
+                raise
+            raise failure from error
 
     def _enter_verdict(self, request: ChatRequest, verdict: Verdict | None) -> None:
         if verdict is not None and verdict.failure is not None:
@@ -360,6 +367,32 @@ class Answerer:
     def _subject(self, request: ChatRequest) -> str | None:
         person = request.body.get("safety_identifier") or request.body.get("user")
         return self._pseudonym(person) if self._pseudonym and isinstance(person, str) else None
+
+
+async def _judge_request(
+    moderation: ModerationPolicies, request: ChatRequest, *, stream: bool
+) -> tuple[ModerationRules | None, Verdict | None]:
+    rules = moderation.rules(request.caller, request.project)
+    if rules is None:
+        return None, None
+    if stream and rules.answer is not None:
+        raise BadRequest(
+            "Under this key's policy an answer is judged before any of it is given.",
+            remedy="Ask without stream.",
+            attempts=0,
+        )
+    native = None if request.native is None else request.native.body
+    return rules, await moderation.check(rules, "request", request_texts(request.body, native))
+
+
+def _not_moderated(part: str, error: Exception) -> DaybookError:
+    """What whoever asks is told of it: of a fault its kind, and nothing of the text."""
+    if isinstance(error, DaybookError):
+        return error
+    return NotModerated(
+        f"The {part} could not be moderated ({type(error).__name__}), and goes no further.",
+        remedy="Ask again; if it stays so, whoever runs this endpoint finds the request in its log.",
+    )
 
 
 class _DeadlinePassed(UpstreamTimeout):
