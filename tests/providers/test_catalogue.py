@@ -17,7 +17,7 @@ from daybook.providers.hf.provider import HuggingFace
 from daybook.providers.llamacpp.provider import Local
 from daybook.providers.ollama.provider import Ollama
 from daybook.providers.openai import OpenAI
-from daybook.providers.upstream import ENCODER, Fallback, Model, Upstream
+from daybook.providers.upstream import ENCODER, MODERATOR, Fallback, Model, Upstream
 
 MODEL = "smollm2-135m-instruct"
 ALL = """\
@@ -64,7 +64,7 @@ def test_without_a_file_there_is_the_embedded_model(tmp_path):
 def test_models_are_found_by_name_alias_and_upstream(load):
     """Each name leads to its upstream's own; `upstream/name` to any model of it."""
     catalogue = load(ALL)
-    assert list(catalogue.models) == [MODEL, "gpt-4o-mini", "house", "org/model-7b", ENCODER]
+    assert list(catalogue.models) == [MODEL, "gpt-4o-mini", "house", "org/model-7b", ENCODER, MODERATOR]
     assert catalogue.resolve("mini") == catalogue.resolve("small") == catalogue.models["gpt-4o-mini"]
     house = catalogue.resolve("house")
     assert (house.upstream, house.target, house.context) == ("ollama", "llama3.2:3b", 16_384)
@@ -78,7 +78,7 @@ def test_models_are_found_by_name_alias_and_upstream(load):
 @pytest.mark.parametrize("name", ["five", "nowhere/gpt", "openai/", "/", "", "x" * 5_000])
 def test_an_unknown_model_names_the_known_ones(load, name):
     """The caller learns what there is; what was asked for is cut to a length."""
-    with pytest.raises(UnknownModel, match="gpt-4o-mini, house, mini, org/model-7b, small") as caught:
+    with pytest.raises(UnknownModel, match="house, mini, minilm-moderation, org/model-7b, small") as caught:
         load(ALL).resolve(name)
     assert len(str(caught.value)) < 500
     assert caught.value.http_status == 404
@@ -99,12 +99,12 @@ def test_known_upstreams_need_only_their_name(load):
 def test_local_can_be_something_else(load):
     """`local` stated as another kind, or with weights of one's own, is no longer the embedded model."""
     assert list(load("upstreams: {local: {kind: echo}, hf: {kind: echo}}").models) == []
-    assert list(load("upstreams: {local: {kind: echo}}").models) == [ENCODER]
+    assert list(load("upstreams: {local: {kind: echo}}").models) == [ENCODER, MODERATOR]
     own = load("upstreams: {local: {weights: mine.gguf, slots: 1}}\nmodels: {mine: {upstream: local}}")
-    assert list(own.models) == ["mine", ENCODER]
+    assert list(own.models) == ["mine", ENCODER, MODERATOR]
     assert own.upstreams["local"].weights.name == "mine.gguf"
     assert load("upstreams: {local: {context: 1024}}").upstreams["local"].context == 1024
-    assert list(load("").models) == list(load("models:").models) == [MODEL, ENCODER]
+    assert list(load("").models) == list(load("models:").models) == [MODEL, ENCODER, MODERATOR]
 
 
 @pytest.mark.parametrize(

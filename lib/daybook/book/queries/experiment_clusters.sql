@@ -7,7 +7,7 @@ with answers as (
             case cast(:sticky as text)
                 when 'session' then (tags ->> 'session')
                 when 'caller' then coalesce(key_id, caller)
-                when 'user' then subject
+                when 'user' then calls.subject
             end,
             request_id
         ) as key,

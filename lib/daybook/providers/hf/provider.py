@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from daybook.errors import BadParameter, BadRequest, DaybookError, ModelNotFound, ProviderError, Unavailable, UsageError
+from daybook.errors import BadRequest, DaybookError, ModelNotFound, ProviderError, Unavailable, UsageError
 from daybook.providers.embedding import EmbeddingReply, texts_of, written
 from daybook.providers.hf.models_file import named_models
 from daybook.providers.moderation import ModerationReply, moderated_texts, verdicts
@@ -75,8 +75,6 @@ class HuggingFace:
         """What the caller did wrong, and what an upstream can do wrong, as it is; all else: not available."""
         try:
             return await self._engine.run(task, body)
-        except BadParameter as error:
-            raise BadRequest(error.message, remedy=error.remedy, attempts=0) from error
         except (ProviderError, UsageError):
             raise
         except DaybookError as error:
