@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -113,6 +114,45 @@ def test_a_key_and_a_number_are_looked_at_too():
         "note": "X1234567",
     }
     assert json.dumps(document) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        (r'{"body":"Hi\nada@example.com and\n4111 1111 1111 1111"}', r'{"body":"Hi\n[email] and\n[card]"}'),
+        (r'{"to": "ada\u0040example.com"}', '{"to":"[email]"}'),
+        (r'["\tada@example.com", {"ssn": 536221234, "n": 1}]', r'["\t[email]",{"ssn":"[ssn]","n":1}]'),
+        (r'{"inner":"{\"call\":\"\\nbob@example.org\"}"}', r'{"inner":"{\"call\":\"\\n[email]\"}"}'),
+        ('{"to":"jürgen, ada@example.com"}', '{"to":"jürgen, [email]"}'),
+        (r'{"to":"j\u00fc, ada@example.com"}', r'{"to":"j\u00fc, [email]"}'),
+        (r'{"to":"ü\ud800 ada@example.com"}', r'{"to":"\u00fc\ud800 [email]"}'),
+        (r'"\nada@example.com"', r'"\n[email]"'),
+        (r'{"to":"x\nada@example.com","an', r'{"to":"x\n[email]","an'),  # ends too early
+        (r'{"to":"x\nada@example.com\u00', r'{"to":"x\n[email]'),
+        (r'{"to":"x\nada\u0040example.com', r'{"to":"x\n[email]'),
+        (r'[see] "\nada@example.com", C:\new', r'[see] "\n[email]", C:\new'),
+        ('[see] ada@example.com', '[see] [email]'),
+    ],
+)  # fmt: skip
+def test_a_text_that_is_json_is_read_as_what_it_means(text, clean):
+    """What an escape hides or touches is found, in texts within texts too; what comes out is JSON where it was."""
+    redact = redactor(Policy())
+    counts: Counter[str] = Counter()
+    assert redact.json_text(text, counts) == clean
+    assert redact.tree({"arguments": text}) == {"arguments": clean}
+    assert redact.json_text(clean) == clean
+    assert counts["email"] == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{ "a" : 1.10,\n "b": [1e2, NaN, 12345678901234567890123] }', r'{"a":"\u00fc\n", "a":"\/"}', "[]",
+     '{"a', "[" * 5_000, r'{"b":"\x', '"', ""],
+)  # fmt: skip
+def test_json_without_personal_data_stays_as_it_is_written(text):
+    """Byte for byte: spaces, escapes and figures; what is none, or too deep, too."""
+    assert redactor(Policy()).tree([text]) == [text]
+    assert redactor(Policy(otherwise="keep")).json_text(f'{{ "a": "ada@example.com" }}{text}').endswith(text)
 
 
 def test_a_document_may_be_nested_deeper_than_the_stack():

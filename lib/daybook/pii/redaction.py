@@ -2,13 +2,15 @@
 
     Redactor(Detector(KINDS), Policy()).text("Write to ada@example.com")      Redacted(text='Write to [email]', …)
     redactor.tree({"ada@example.com": {"ssn": 536221234}})                    {'[email]': {'ssn': '[ssn]'}}
-    redactor.stream()                                                         feed it pieces, close it
+    redactor.json_text('{"to": "ada\\u0040example.com"}')                      '{"to":"[email]"}'
 
 What is redacted once and again is the same as once.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -55,11 +57,20 @@ class Redactor:
 
     def tree(self, value: Any, counts: Counter[str] | None = None) -> Any:
         """The same for every text in nested objects and lists, their keys too. A number is looked at as it is written,
-        and a key is the label of what stands under it. Counts what was found, by kind."""
-        counts = Counter() if counts is None else counts
+        a key is the label of what stands under it, and a text that is JSON itself is read as such. Counts what was
+        found, by kind."""
+        return self._tree(value, "", Counter() if counts is None else counts)
+
+    def json_text(self, text: str, counts: Counter[str] | None = None) -> str:
+        """A text that is JSON, such as a call's arguments: what it means is redacted, then written again. Where nothing
+        is found it stays as it is, byte for byte. A text that is no JSON, or ends too early, is redacted as text, what
+        it has in quotation marks first, without the escapes."""
+        return self._text("", text, Counter() if counts is None else counts)
+
+    def _tree(self, value: Any, label: Any, counts: Counter[str]) -> Any:
         root: list[Any] = [value]
         # A list of places to look at, not recursion: a document may be nested deeper than Python's stack.
-        places: list[tuple[Any, Any, str]] = [(root, 0, "")]
+        places: list[tuple[Any, Any, Any]] = [(root, 0, label)]
         while places:
             holder, place, label = places.pop()
             item = holder[place]
@@ -70,7 +81,7 @@ class Redactor:
                 holder[place] = items = list(item)
                 places += [(items, n, label) for n in range(len(items))]
             elif isinstance(item, str):
-                holder[place] = self._labelled(label, item, counts)
+                holder[place] = self._text(label, item, counts)
             elif isinstance(item, int | float) and not isinstance(item, bool):
                 written = str(item)
                 clean = self._labelled(label, written, counts)
@@ -90,6 +101,35 @@ class Redactor:
             renamed[free] = value
         return renamed
 
+    def _text(self, label: Any, text: str, counts: Counter[str]) -> str:
+        if not _LIKE_JSON.match(text):
+            return self._labelled(label, text, counts)
+        found: Counter[str] = Counter()
+        try:
+            value = json.loads(text)
+            clean = self._tree(value, label, found)  # of a text in a text each is at most half as long
+            written = text if clean == value else _written(clean, text)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            counts.update(found)
+            return written
+        if "\\" in text:
+            text = _QUOTED.sub(lambda quoted: self._quoted(quoted[0], counts), text)
+        return self._labelled(label, text, counts)
+
+    def _quoted(self, quoted: str, counts: Counter[str]) -> str:
+        """A text in quotation marks, the last perhaps missing, without the personal data in it."""
+        closed = len(quoted) > 1 and quoted.endswith('"')
+        try:
+            value = json.loads(quoted if closed else _HALF_ESCAPE.sub(r"\1", quoted) + '"', strict=False)
+        except ValueError:
+            return quoted
+        clean = self._text("", value, counts)
+        if clean == value:
+            return quoted
+        return _written(clean, quoted) if closed else _written(clean, quoted)[:-1]
+
     def _labelled(self, label: Any, text: str, counts: Counter[str]) -> str:
         before = f"{label}: " if isinstance(label, str) and 0 < len(label) <= _LABEL else ""
         spans = [
@@ -102,5 +142,14 @@ class Redactor:
         return self.again(clean) if spans else clean
 
 
+def _written(value: Any, like: str) -> str:
+    """The value as JSON, in ASCII where the text that it comes from was, or names halves of characters."""
+    return json.dumps(value, ensure_ascii=like.isascii() or _HALF.search(like) is not None, separators=(",", ":"))
+
+
 _LABEL = 64
 """The longest key that is taken for a label."""
+_LIKE_JSON = re.compile(r'\s*[{\["]')
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_HALF_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?\Z")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
