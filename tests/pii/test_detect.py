@@ -45,6 +45,41 @@ def test_what_only_looks_like_it_is_not(text: str) -> None:
     assert kinds(text) == []
 
 
+@pytest.mark.parametrize(
+    ("before", "address", "after"),
+    [
+        ("to ", "jörg@example.com", " now"),
+        ("to ", "joa\u0303o@exemplo.com.br", ","),
+        ("to ", "o'brien@example.com", "'s"),
+        ("to ", "d’arcy@example.org", "."),
+        ("to='", "ada@example.com", "'"),
+        ("‘", "ada@example.com", "’"),
+        ("to ", "user@münchen.de", "."),
+        ("to ", "иван@пример.рф", ", да"),
+        ("to ", "user@xn--e1afmkfd.xn--p1ai", " now"),
+        ("用户写信给", "ada@example.com", "谢谢"),
+        ("(", "用户@例子.公司", ")"),
+        ("?to=", "ada%40example.com", "&cc"),
+        ("?to=", "o'neil+a%40example.org", "&cc"),
+        ("to ", "ada&#64;example.com", "<br>"),
+        ("to ", "ada&#x40;example.com", "<br>"),
+        (r'{"to":"', r"ada\u0040example.com", '"}'),
+    ],
+)
+def test_an_email_is_whole_in_any_script_and_any_sign_for_at(before, address, after):
+    """Letters with marks or of other alphabets, an apostrophe within the name and not around it, the sign as a URL, a
+    page or JSON writes it; a script without spaces takes no word from beside it."""
+    assert [(s.kind, (before + address + after)[s.start : s.end]) for s in detect(before + address + after)] == [
+        ("email", address)
+    ]
+
+
+@pytest.mark.parametrize("text", ["50%40 of 60", "é@é", "a&#64;b", "o'@b'c", "x@y.12", "'@example.com", "%40%40.com"])
+def test_a_sign_for_at_alone_is_no_email(text):
+    """A name before it and a domain behind it are needed, in any script."""
+    assert kinds(text) == []
+
+
 def test_spans_are_the_text_and_do_not_overlap() -> None:
     """Positions cut out exactly what was found, in order."""
     text = "ada@example.com, +1 212 555 0142 and bob@example.org"

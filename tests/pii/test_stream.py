@@ -21,7 +21,7 @@ PIECES = [
     "12/03/1984", "zip code ", "3962", "12 Main Street, Springfield, IL 62704", "12 rue de la Paix",
     "Hauptstraße 5, 10115 Berlin", "the quick brown fox ", "jumps. ", "order 123-456-7890 ", "I am 26", "35-year-old ",
     "Mr. Smith", "\u200b", "１２", "é", "\n", " ", " ", " ", ", ", ". ", "1", "12", "a", "A1", "[email]", "-", ":", "x",
-    "00:1B:44:11:3A:B7",
+    "00:1B:44:11:3A:B7", "jörg.o'brien@münchen.example.org", "иван@пример.рф", "ada%40example.com", "用户@例子.公司",
 ]  # fmt: skip
 WITHOUT_ADDRESSES = tuple(kind for kind in KINDS if kind != "address")
 

@@ -37,6 +37,11 @@ def contains(*literals: str) -> Gate:
     return lambda text: any(literal in text for literal in literals)
 
 
+LETTERS = (
+    "A-Za-z\u00c0-\u036f\u0370-\u0373\u0376-\u037d\u037f-\u0556\u0561-\u0587\u05d0-\u05ea\u0620-\u0669"
+    "\u066e-\u06d3\u0900-\u0963\u0966-\u0dff\u1e00-\u1fff"
+)
+"""Letters, and their marks, of the scripts that part words: the inside of a pattern's brackets."""
 ANY: Gate = bool
 DIGIT: Gate = re.compile("[0-9]").search
 NUMBER: Gate = re.compile(r"[0-9](?:[ ./()+-]{0,3}[0-9]){5}").search

@@ -9,12 +9,14 @@ the whole text: then all of it is held back until the end.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import NamedTuple
 
 from daybook.pii.detect import Detector
 from daybook.pii.normal import Normal, normalise
 from daybook.pii.redaction import Redactor
+from daybook.pii.shapes import LETTERS
 from daybook.pii.spans import Span
 
 REACH = 64
@@ -150,9 +152,12 @@ class StreamRedactor:
 
 
 def _in_word(character: str) -> bool:
-    """Whether it is of a word of ASCII, or shows nothing within one."""
+    """Whether it is of a word of a script that parts words, or shows nothing within one."""
     seen = normalise(character).text
-    return not seen or "!" <= seen <= "~"
+    return not seen or "!" <= seen <= "~" or seen == "’" or _LETTER.match(seen) is not None
+
+
+_LETTER = re.compile(f"[{LETTERS}]")
 
 
 def _original(read: Normal, position: int) -> int:
