@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from daybook.pii import KINDS, Detector, detect
@@ -138,6 +140,15 @@ def test_a_label_reaches_over_small_words_and_no_further():
         ("to аda@exаmple.com now", "аda@exаmple.com"),  # Cyrillic а
         ("to ada@exam\u00adple.com now", "ada@exam\u00adple.com"),  # soft hyphen
         ("to ada＠example．com now", "ada＠example．com"),  # fullwidth signs
+        (
+            "card " + "".join(f"{d}\ufe0f\u20e3" for d in "4111111111111111") + " x",
+            "".join(f"{d}\ufe0f\u20e3" for d in "4111111111111111")[:-2],
+        ),  # keycaps
+        (
+            "card 4\u20e3111 1\u0336111 1111 111\u03051\u0305\u0301 x",
+            "4\u20e3111 1\u0336111 1111 111\u03051",
+        ),  # struck out
+        ("é card ４\u20dd111 1111 1111 1111", "４\u20dd111 1111 1111 1111"),
         ("ＤＥ８９ 3704 0044 0532 0130 00", "ＤＥ８９ 3704 0044 0532 0130 00"),
     ],
 )
@@ -172,6 +183,38 @@ def test_terms_are_found_whole_and_whatever_their_case():
     text = "project HERON, a heron; herons, the c++ team and the ß-unit."
     assert [text[s.start : s.end] for s in detector.spans(text)] == ["project HERON", "heron", "c++ team", "ß-unit"]
     assert {s.kind for s in detector.spans(text)} == {"term"}
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        "Проект Орёл",
+        "ПРОЕКТ",
+        "Ελλάδα",
+        "プロジェクト１",
+        "Rhein–Ruhr",
+        "Ｆｕｌｌ",
+        "Große Höhe",
+        "soft\u00adware",
+        "НАТО",
+        "Νόκια",
+    ],
+)
+def test_a_term_is_found_in_its_own_text(term):
+    """As it is given, in small letters and large, with marks as one character or two; in positions of the text."""
+    detector = Detector((), terms=[term, ""])
+    for written in (term, term.lower(), term.upper(), unicodedata.normalize("NFD", term)):
+        text = f"é: {written}, {written}x"
+        assert [text[s.start : s.end] for s in detector.spans(text)] == [written]
+    assert detector.longest_term >= len(term) - 1
+    assert Detector((), terms=["", " "]).kinds == set()
+
+
+@pytest.mark.parametrize("label", ["егн", "ЕГН", "Егн", "EGN"])
+def test_a_label_of_another_script_is_read(label):
+    """In small letters and large."""
+    assert parts(f"{label}: 7523169263") == [("national_id", "7523169263")]
+    assert parts(f"{label}: 7523169264") == []
 
 
 def test_a_score_says_how_sure_it_is():

@@ -84,9 +84,10 @@ class Detector:
         self.threshold = threshold
         asked = _SHAPES if self.kinds <= set(SHAPES) else (*_SHAPES, *_further())
         patterns = [recognizer for recognizer in asked if not self.kinds.isdisjoint(recognizer.kinds)]
-        self.longest_term = max(map(len, terms := list(terms)), default=0)
-        if terms:
-            patterns.append(Terms(terms))
+        own = Terms(terms)
+        self.longest_term = own.longest
+        if own.longest:
+            patterns.append(own)
             self.kinds |= {"term"}
         self._gates: dict[Gate, list[Gated]] = {}
         for pattern in patterns:

@@ -2,12 +2,14 @@
 
     normalise("4１1\\u200b1")     the text "4111", and where each of its characters stood
 
-Patterns are matched against this text, and what they find is given in positions of the original. One character becomes
-one character or none, so the way back is a list of positions, or nothing where no character went.
+Patterns are matched against this text, and what they find is given in positions of the original. Marks on a digit
+(`4\u20e3`) show nothing of their own. One character becomes one character or none, so the way back is a list of
+positions, or nothing where no character went.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import NamedTuple
 
@@ -39,7 +41,11 @@ class _Table(dict[int, str]):
         category = unicodedata.category(character)
         if code in _LOOKS_LIKE:
             seen = _LOOKS_LIKE[code]
-        elif category == "Cf" or character in "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0" or 0xFE00 <= code <= 0xFE0F:
+        elif (
+            category in ("Cf", "Me")
+            or character in "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
+            or 0xFE00 <= code <= 0xFE0F
+        ):
             seen = ""
         elif category == "Zs":
             seen = " "
@@ -62,6 +68,22 @@ def normalise(text: str) -> Normal:
     if text.isascii():
         return Normal(text, None)
     seen = text.translate(_TABLE)
-    if len(seen) == len(text):
+    marks = list(_MARKS.finditer(seen))
+    if len(seen) == len(text) and not marks:
         return Normal(seen, None)
-    return Normal(seen, [position for position, character in enumerate(text) if _TABLE[ord(character)]])
+    positions = [position for position, character in enumerate(text) if _TABLE[ord(character)]]
+    for mark in reversed(marks):
+        del positions[mark.start() : mark.end()]
+    return Normal(_MARKS.sub("", seen) if marks else seen, positions)
+
+
+_MARKS = re.compile("(?<=[0-9])[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
+"""Combining marks behind a digit."""
+
+
+def written_forms(text: str) -> set[str]:
+    """The text in small letters as it may read when it is normalised: its look-alikes depend on whether it was written
+    in large letters or small, and a letter with its mark may be one character or two."""
+    composed = {unicodedata.normalize(form, text) for form in ("NFC", "NFD")}
+    cased = {case for form in composed for case in (form, form.lower(), form.upper(), form.title())}
+    return {normalise(form).text.lower() for form in cased}

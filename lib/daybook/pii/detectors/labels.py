@@ -44,6 +44,7 @@ from stdnum.us import ein, itin, ssn
 from stdnum.za import idnr as south_african_id
 
 from daybook.pii.detectors.phones import parsed
+from daybook.pii.normal import written_forms
 from daybook.pii.shapes import DIGIT
 from daybook.pii.spans import Span
 
@@ -185,7 +186,7 @@ for _words, _labelled in (
         _POSTCODE,
     ),
 ):  # fmt: skip
-    _FORMS |= dict.fromkeys(_words.split("|"), _labelled)
+    _FORMS |= {form: _labelled for word in _words.split("|") for form in written_forms(word)}
 
 
 def _alternatives(words: list[str]) -> str:

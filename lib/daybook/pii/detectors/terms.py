@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from daybook.pii.normal import written_forms
 from daybook.pii.shapes import ANY
 from daybook.pii.spans import Span
 
@@ -13,14 +14,17 @@ _WORD = re.compile(r"\w+")
 
 
 class Terms:
-    """The given words and phrases, whatever their case, where a whole word begins and ends."""
+    """The given words and phrases, whatever their case, where a whole word begins and ends. Like the text, they are
+    looked for as a reader sees them."""
 
     kinds = ("term",)
     gate = staticmethod(ANY)
 
     def __init__(self, terms: Iterable[str]) -> None:
         self._by_word: dict[str, list[str]] = defaultdict(list)
-        for term in sorted({term.strip().lower() for term in terms}, key=len, reverse=True):
+        written = {form for term in terms for form in written_forms(term.strip())}
+        self.longest = max(map(len, written), default=0)
+        for term in sorted(written, key=len, reverse=True):
             if first := _WORD.search(term):
                 self._by_word[first[0]].append(term)
 
