@@ -118,6 +118,27 @@ def test_what_fails_its_check_is_none(text):
     assert parts(text) == []
 
 
+@pytest.mark.parametrize("word", ["call", "Text", "cell", "ring", "Reach"])
+def test_a_word_that_means_much_else_labels_what_is_written_as_a_phone(word):
+    """Only before a number of a phone's groups or length, and only as a word of a sentence."""
+    for number in ("5551234567", "0494 92 82 32", "723 813 266", "555-1234", "+49 30 901820", "72.381.32.66"):
+        for between in (" ", ": ", " me at ", " us on:\n"):
+            assert ("phone", number) in parts(f"{word}{between}{number}"), (between, number)
+    assert word == "cell" or parts(f"{word} me on 9472 7916") == [("phone", "9472 7916")]
+    for number in ("12345678", "1200 1400 1600", "3.14159265", "1234 5678", "123456789012", "1000000000"):
+        assert parts(f"{word} {number}") == [], number
+    for before in (
+        f"{word}s ",
+        f'"{word}": "',
+        f"{word}_id: ",
+        f"tool_{word}: ",
+        f"{word}book ",
+        f"{word}=",
+        f"x.{word}: ",
+    ):
+        assert parts(f"{before}5551234567") == [], before
+
+
 def test_a_label_reaches_over_small_words_and_no_further():
     """Words such as `number is` may stand between; a sentence, a bracket or another noun may not."""
     for between in (" ", ": ", " number ", " no. ", " number is ", ' number":"', " = ", " #", "\n", " (", " is: "):

@@ -155,6 +155,14 @@ def test_json_without_personal_data_stays_as_it_is_written(text):
     assert redactor(Policy(otherwise="keep")).json_text(f'{{ "a": "ada@example.com" }}{text}').endswith(text)
 
 
+@pytest.mark.parametrize("key", ["text", "content", "input", "name", "id", "arguments", "output", "value", "Text"])
+def test_a_key_of_every_api_is_no_label(key):
+    """A number under it is what it would be alone; a key that names a datum still labels it."""
+    document = {"type": "text", key: "1234567 is my order", "more": {key: [5551234567, "0494928232"]}}
+    assert redactor(Policy()).tree(document) == document
+    assert redactor(Policy()).tree({key: {"phone": "5551234567"}}) == {key: {"phone": "[phone]"}}
+
+
 def test_a_document_may_be_nested_deeper_than_the_stack():
     """A hundred thousand lists in one another."""
     deep: object = "ada@example.com"

@@ -3,7 +3,7 @@
     normalise("4１1\\u200b1")     the text "4111", and where each of its characters stood
 
 Patterns are matched against this text, and what they find is given in positions of the original. Marks on a digit
-(`4\u20e3`) show nothing of their own. One character becomes one character or none, so the way back is a list of
+(`4\\u20e3`) show nothing of their own. One character becomes one character or none, so the way back is a list of
 positions, or nothing where no character went.
 """
 

@@ -131,7 +131,8 @@ class Redactor:
         return _written(clean, quoted) if closed else _written(clean, quoted)[:-1]
 
     def _labelled(self, label: Any, text: str, counts: Counter[str]) -> str:
-        before = f"{label}: " if isinstance(label, str) and 0 < len(label) <= _LABEL else ""
+        labels = isinstance(label, str) and 0 < len(label) <= _LABEL and label.lower() not in _NO_LABELS
+        before = f"{label}: " if labels else ""
         spans = [
             Span(span.kind, max(0, span.start - len(before)), span.end - len(before), span.score)
             for span in self.detector.spans(before + text)
@@ -149,6 +150,8 @@ def _written(value: Any, like: str) -> str:
 
 _LABEL = 64
 """The longest key that is taken for a label."""
+_NO_LABELS = frozenset(("text", "content", "input", "name", "id", "arguments", "output", "value"))
+"""Keys that every API has: they say nothing of what stands under them."""
 _LIKE_JSON = re.compile(r'\s*[{\["]')
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _HALF_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?\Z")

@@ -59,6 +59,10 @@ _STOP = r"(?:\.(?![ ](?-i:[A-Z])[a-z]{2}))?"
 _BETWEEN = rf"[a-z]{{0,10}}{_STOP}(?:(?:_|[^\w\[\]|;.!?•\n]){{1,3}}(?:{_SMALL_WORDS})(?![a-z]){_STOP}){{0,4}}?[^\w\[\]|;!?•\n]{{0,4}}?\n?[^\w\[\]|;!?•\n]{{0,3}}?"
 
 
+_BETWEEN_WORDS = rf"(?<![_\"'.-]\w{{4}})(?<![_\"'.-]\w{{5}})(?:[ ,]{{1,2}}(?:{_SMALL_WORDS})(?![a-z]){_STOP}){{0,4}}?[ :-]{{1,3}}\n?[ (]{{0,2}}?"
+"""The same behind a word of four or five letters that must be one of a sentence: no name such as `tool_call`."""
+
+
 class _Form(NamedTuple):
     kind: str
     number: str
@@ -67,8 +71,10 @@ class _Form(NamedTuple):
     score: float
 
 
-def _form(kind: str, number: str, rule: Callable[[str], bool] = bool, score: float = 0.9) -> _Form:
-    return _Form(kind, rf"{_BETWEEN}(?P<number>{number})(?!\w|[.-]\w)", rule, score)
+def _form(
+    kind: str, number: str, rule: Callable[[str], bool] = bool, score: float = 0.9, between: str = _BETWEEN
+) -> _Form:
+    return _Form(kind, rf"{between}(?P<number>{number})(?!\w|[.-]\w)", rule, score)
 
 
 @cache
@@ -87,6 +93,19 @@ def _phone(text: str) -> bool:
     if text.startswith("+"):
         return parsed(text, None) is not None
     return len(digits) <= 13
+
+
+def _dialled(text: str) -> bool:
+    """Whether it is written as a telephone number is: `call 12345678` may be about anything."""
+    if not _phone(text):
+        return False
+    number = text.lower().partition("x")[0].partition("e")[0].strip()
+    digits = sum(character.isdigit() for character in number)
+    if number[0] in "+(" or "-" in number:
+        return True
+    return sum(character in "./" for character in number) != 1 and (
+        9 <= digits <= 11 or (digits == 12 and number[0] == "0")
+    )
 
 
 _DATE = re.compile(r"(?:19|20)\d\d[-./ ]\d\d?[-./ ]\d\d?|\d\d?[-./ ]\d\d?[-./ ](?:19|20)\d\d")
@@ -110,7 +129,9 @@ def _nine(text: str) -> bool:
     return ssn.is_valid(plain) or itin.is_valid(plain)
 
 
-_PHONE = _form("phone", r"\+?\(?\d(?:[ ./()-]{0,2}\d){6,16}(?:[ ]?(?:x|ext\.?)[ ]?\d{1,6})?", _phone, 0.7)
+_PHONE_NUMBER = r"\+?\(?\d(?:[ ./()-]{0,2}\d){6,16}(?:[ ]?(?:x|ext\.?)[ ]?\d{1,6})?"
+_PHONE = _form("phone", _PHONE_NUMBER, _phone, 0.7)
+_DIALLED = _form("phone", _PHONE_NUMBER, _dialled, 0.7, _BETWEEN_WORDS)
 _CARD = _form(
     "card", r"\d{12}", lambda text: luhn.is_valid(text) and text.startswith(("50", "56", "57", "58", "6")), 0.9
 )
@@ -176,10 +197,12 @@ for _words, _labelled in (
     ("nip", _scheme("tax_id", r"\d{3}-?\d{3}-?\d{2}-?\d{2}", nip.is_valid)),
     ("tax id|tax identification|tax number|tax no|tax ref|taxpayer|tin|vat|tax_id|taxid", _ANY_TAX),
     (
-        "phone|telephone|tel|mobile|mob|cell|cellphone|fax|call|text|sms|whatsapp|desk:|office:|hotline|dial|reach|ring"
+        "phone|telephone|tel|mobile|mob|cellphone|fax|sms|whatsapp|desk:|office:|hotline|dial"
         "|messages to|handy|telefon|téléphone|teléfono|telefono|telefoon|telefone|ph|phone_number|phonenumber|móvil|portable|contact number",
         _PHONE,
     ),
+    ("call|cell|text|reach|ring", _DIALLED),
+    ("call me|call us|call him|call her|text me|text us|text him|text her|reach me|reach us|reach him|reach her|ring me|ring us|ring him|ring her", _PHONE),
     ("card|credit card|debit card|cc|visa|maestro", _CARD),
     (
         "zip code|zipcode|zip|postal code|postalcode|postal_code|postcode|post code|plz|postleitzahl|code postal|código postal|codice postale|zip_code|pin code|pincode|cep|eircode",
