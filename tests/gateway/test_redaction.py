@@ -111,6 +111,44 @@ def test_other_apis_words_are_covered_too(running, upstream, path, body, stream)
     assert "[email]" in answer.text
 
 
+def test_a_task_that_asks_a_model_is_covered_too(running, upstream):
+    """The text to be summarized is sent on redacted, each summary comes back so, the book has neither; a text that
+    cannot be redacted is not asked about."""
+    upstream.raw = whole(f"He says: {TEXT}")
+    headers = {"authorization": f"Bearer {running.key.secret}"}
+    answer = httpx.post(f"{running.url}/ml/hf/summarize", json={"texts": [TEXT, TEXT], "model": "raw"}, headers=headers)
+    assert [result["summary"] for result in answer.json()["results"]] == [f"He says: {CLEAN}"] * 2
+    assert upstream.seen[-1]["messages"][0]["content"].endswith(CLEAN)
+    assert b"ada@example.com" not in b"".join(upstream.bytes[-2:])
+    assert b"ada@example.com" not in answer.content
+    rows = [row for row in running.book() if row["request_id"] == answer.headers["x-request-id"]]
+    assert [row["answer"] for row in rows] == [f"He says: {CLEAN}"] * 2
+    assert all("ada@" not in row["prompt"] for row in rows)
+    state(running, "everyone: {request: melt}")
+    refused = httpx.post(f"{running.url}/ml/hf/embed", json={"texts": [TEXT]}, headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "redaction_unreadable")
+
+
+def test_metadata_is_sent_on_and_kept_redacted(running, upstream):
+    """Its values, where an upstream is to store them; in the book's tags too."""
+    upstream.raw = whole("ok")
+    ask(running, metadata={"customer": "ada@example.com"}, store=True)
+    assert b"ada@example.com" not in upstream.bytes[-1]
+    assert upstream.seen[-1]["metadata"] == {"customer": "[email]"}
+    assert running.book()[-1]["tags"]["customer"] == "[email]"
+
+
+def test_a_body_nested_too_deeply_for_the_policy_is_sent_to_nobody(running, upstream):
+    """Though the endpoint itself could read it."""
+    asked = len(upstream.seen)
+    deep = "[" * 1000 + '"ada@example.com"' + "]" * 1000
+    body = '{"model": "raw", "messages": [{"role": "user", "content": "a"}], "x": ' + deep + "}"
+    headers = {"authorization": f"Bearer {running.key.secret}", "content-type": "application/json"}
+    answer = httpx.post(f"{running.url}/v1/chat/completions", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "redaction_failed")
+    assert len(upstream.seen) == asked
+
+
 def test_what_is_kept_is_redacted_where_the_answer_is_not(running, upstream):
     """The usual: a call goes through as it is, and the book has neither datum; `off` keeps all."""
     state(running, "everyone: {request: off, answer: off}")

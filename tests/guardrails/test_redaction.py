@@ -77,18 +77,20 @@ def test_a_key_goes_before_its_project_and_that_before_everyone(stated):
 
 
 def test_a_request_keeps_what_is_no_text_of_the_callers(stated):
-    """Its model, who asks and its tags; everything else is looked at: system texts, tools, nested parts, numbers."""
+    """Its model and who asks; everything else is looked at: system texts, tools, tags, nested parts, numbers."""
     rules = stated("everyone: {request: replace}").rules("ada", None)
     body = {
         "model": "ada@example.com", "user": "ada@example.com", "safety_identifier": "ada@example.com",
-        "metadata": {"team": "ada@example.com"}, "temperature": 0.5, "stream": True, "n": 12345678901234567890123,
+        "metadata": {"team": "ada@example.com", "user_id": "ada@example.com"},
+        "temperature": 0.5, "stream": True, "n": 12345678901234567890123,
         "system": TEXT, "input": [TEXT, {"ssn": 536221234}],
         "messages": [{"role": "user", "content": [{"type": "text", "text": TEXT}]}],
         "tools": [{"function": {"description": TEXT}}],
     }  # fmt: skip
     clean = json.loads(rules.clean_request(json.dumps(body).encode()))
-    kept = ("model", "user", "safety_identifier", "metadata", "temperature", "stream", "n")
+    kept = ("model", "user", "safety_identifier", "temperature", "stream", "n")
     assert {name: clean[name] for name in kept} == {name: body[name] for name in kept}
+    assert clean["metadata"] == {"team": "[email]", "user_id": "ada@example.com"}
     text = "Write to [email] or call [phone]."
     assert (clean["system"], clean["input"]) == (text, [text, {"ssn": "[ssn]"}])
     assert clean["messages"][0]["content"] == [{"type": "text", "text": text}]
@@ -113,6 +115,43 @@ def test_what_is_nested_is_redacted_or_refused_however_deep(stated, levels, open
         assert clean == data
         with pytest.raises(orjson.JSONDecodeError):
             orjson.loads(clean)
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, [TEXT], TEXT, {}, {"a": {"user_id": "ada@example.com"}}, {"ada@example.com": "x"}, {"n": TEXT}]
+)
+def test_only_who_asks_stays_of_the_metadata(stated, metadata):
+    """Whatever shape they have, and names too; so with a name of the body's own."""
+    rules = stated("everyone: {request: replace}").rules("ada", None)
+    clean = rules.clean_request(json.dumps({"metadata": metadata, "ada@example.com": 1}).encode())
+    assert b"ada@" not in clean
+    assert isinstance(json.loads(clean)["metadata"], type(metadata))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "everyone: {request: replace}\nprojects: {desk: {terms: [Project Heron]}}",
+        "everyone: {request: replace, terms: [Project Heron]}\nkeys: {ada: {request: {email: replace}}}",
+        "everyone: {terms: [Project Heron]}\nkeys: {ada: {request: replace}}",
+        "everyone: {terms: [Heron]}\nprojects: {desk: {terms: [Project Heron], request: replace}}\n"
+        "keys: {ada: {terms: [Other]}}",
+        "keys: {ada: {terms: [Project Heron], log: replace}}\neveryone: {request: replace}",
+    ],
+)
+def test_terms_add_up_whoever_states_them(stated, text):
+    """They are looked for in every part that is redacted, whoever states that."""
+    clean = cleaned(stated(text).rules("ada", "desk"), "Project Heron: ada@example.com")
+    assert clean == "[term]: [email]"
+
+
+@pytest.mark.parametrize("text", ["projects: {desk: {terms: [Heron]}}", "everyone: {terms: [Heron]}"])
+def test_terms_where_nothing_is_redacted_are_refused(stated, text):
+    """They would do nothing, and nobody would know; stated with `off` they are meant."""
+    with pytest.raises(SettingsError, match="the term 'Heron' is stated where nothing says"):
+        stated(text).rules("ada", "desk")
+    assert stated("everyone: {terms: [Heron], request: off}").rules("ada", "desk") is None
+    assert stated(text, content=True).rules("ada", "desk").kept_answer("Heron") == "[term]"
 
 
 def test_the_probabilities_of_tokens_go_with_the_answer(stated):
@@ -164,6 +203,15 @@ def test_a_file_that_is_replaced_holds_from_the_next_call_on(stated, tmp_path):
         ("everyone: {request: mask, terms: Heron}", "the terms of everyone are no list of words"),
         ("everyone: {request: mask, terms: [' ']}", "the terms of everyone are no list of words"),
         ("everyone: {", "cannot be read"),
+        (
+            "everyone: {request: mask}\neveryone: {log: mask}",
+            "'everyone' is stated twice in one place, again in line 2",
+        ),
+        ("everyone: {request: mask, request: off}", "'request' is stated twice"),
+        ("everyone: {request: {email: mask, email: drop}}", "'email' is stated twice"),
+        ("keys: {ada: {log: off}, eve: {}, ada: {log: mask}}", "'ada' is stated twice"),
+        ("projects:\n  desk: {}\n  'desk': {}", "'desk' is stated twice in one place, again in line 3"),
+        ("keys: {[ada]: {}}", "a key in line 1 is no word"),
     ],
 )
 def test_a_file_that_cannot_be_meant_lets_nothing_through(stated, text, message):

@@ -14,10 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from daybook import atomic
 from daybook.errors import SettingsError
+
+if TYPE_CHECKING:
+    from yaml.nodes import Node
 
 Rules = TypeVar("Rules")
 Parts = Mapping[str, Any]
@@ -33,7 +36,8 @@ class _Stated:
 
 class PolicyFile(Generic[Rules]):
     """`read_scope`: a scope's name and what stands there → its parts, read; raises `refused`. `rules`: the parts that
-    hold for a caller → what is done. `usual`: the parts of whoever states nothing. Raises SettingsError where the file
+    hold for a caller → what is done. `usual`: the parts of whoever states nothing. `joined`: parts, each a tuple, that
+    add up from scope to scope. Raises SettingsError where the file
     cannot be meant."""
 
     def __init__(
@@ -43,11 +47,13 @@ class PolicyFile(Generic[Rules]):
         read_scope: Callable[[str, Any], Parts],
         rules: Callable[[Parts], Rules],
         usual: Parts | None = None,
+        joined: tuple[str, ...] = (),
     ) -> None:
         self.path = path
         self._read_scope = read_scope
         self._make = rules
         self._usual = usual or {}
+        self._joined = joined
         self._seen: tuple[int, ...] | None = None
         self._stated = _Stated()
         self._rules: dict[tuple[str | None, str | None], Rules] = {}
@@ -62,7 +68,8 @@ class PolicyFile(Generic[Rules]):
             stated = self._stated
             parts = dict(self._usual)
             for scope in (stated.everyone, stated.projects.get(project or "", {}), stated.keys.get(caller or "", {})):
-                parts |= scope
+                joined = {part: (*parts.get(part, ()), *scope[part]) for part in self._joined if part in scope}
+                parts |= {**scope, **joined}
             self._rules[whose] = self._make(parts)
         return self._rules[whose]
 
@@ -82,7 +89,8 @@ class PolicyFile(Generic[Rules]):
         import yaml
 
         try:
-            content = yaml.load(self.path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader) or {}  # noqa: S506 - makes texts of all scalars
+            root = yaml.compose(self.path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+            content = {} if root is None else self._content(root)
         except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
             raise SettingsError(
                 f"{self.path} cannot be read ({type(error).__name__}).", remedy="Correct it."
@@ -93,6 +101,25 @@ class PolicyFile(Generic[Rules]):
             self._scopes(parts.get("keys", {}), "keys"),
             self._scopes(parts.get("projects", {}), "projects"),
         )
+
+    def _content(self, node: Node) -> Any:
+        """A node as texts, lists and mappings. Raises SettingsError for a key that is there twice: the later one would
+        silently take the earlier one's place."""
+        if isinstance(node.value, str):
+            return node.value
+        if node.id == "sequence":
+            return [self._content(item) for item in node.value]
+        mapping: dict[Any, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key.value, str):
+                raise self.refused(f"a key in line {key.start_mark.line + 1} is no word", "Write name: {…}.")
+            if key.value in mapping:
+                raise self.refused(
+                    f"{key.value[:40]!r} is stated twice in one place, again in line {key.start_mark.line + 1}",
+                    "Put both into one.",
+                )
+            mapping[key.value] = self._content(value)
+        return mapping
 
     def _scopes(self, content: Any, what: str) -> dict[str, Parts]:
         return {name: self._read_scope(name, scope) for name, scope in self.mapping(content, what).items()}

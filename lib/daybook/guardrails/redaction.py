@@ -7,8 +7,9 @@
       helpdesk: {request: replace, answer: mask, log: replace, terms: [Project Heron]}
 
 A word is what is done with every kind of `STANDARD`; a mapping names kinds one by one, and leaves the others. What a
-key states goes before what its project states, and that before what everyone does, part by part (`policy_file`); `off`
-states that nothing is done. A file that cannot be meant, and a text that cannot be redacted, let nothing through.
+key states goes before what its project states, and that before what everyone does, part by part (`policy_file`); terms
+add up, and are looked for wherever anything is; `off` states that nothing is done. A file that cannot be meant, and a
+text that cannot be redacted, let nothing through.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,12 @@ STANDARD = tuple(kind for kind in KINDS if kind not in ("address", "age", "date"
 """The kinds that a word stands for. An address is left to who names it: for its sake an answer is held back longer."""
 FILE = "redaction.yml"
 PARTS = ("request", "answer", "log")
-_OURS = frozenset(("model", "user", "safety_identifier", "metadata"))
+_Actions = str | tuple[tuple[str, str], ...] | None
+"""What is done: one word for all, or kind by kind; None: nothing."""
+_OURS = frozenset(("model", "user", "safety_identifier"))
 """Members of a request that no upstream is shown as they are, or that are no text."""
+_OUR_METADATA = "user_id"
+"""The Messages API says there who asks; it becomes a pseudonym."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +61,15 @@ class Rules:
         body = _parsed(data)
         if not isinstance(body, dict):
             return data
-        clean = self.request.tree({name: value for name, value in body.items() if name not in _OURS})
-        return _written({name: body[name] if name in _OURS else clean[name] for name in body})
+        bare = {name: None if name in _OURS else value for name, value in body.items()}
+        metadata = body.get("metadata")
+        who = metadata.get(_OUR_METADATA) if isinstance(metadata, dict) else None
+        if who is not None:
+            bare["metadata"] = {**metadata, _OUR_METADATA: None}
+        clean = self.request.tree(bare) | {name: body[name] for name in _OURS & body.keys()}
+        if who is not None:
+            clean["metadata"][_OUR_METADATA] = who
+        return _written(clean)
 
     def answer(self, data: bytes) -> bytes:
         """A whole chat completion without it. Its tokens' probabilities spell the answer, so they go."""
@@ -67,6 +80,9 @@ class Rules:
             choice["message"] = self.answers.tree(choice["message"])
             choice.pop("logprobs", None)
         return _written(body)
+
+    def answer_text(self, text: str) -> str:
+        return text if self.answers is None else self.answers.text(text).text
 
     def events(self) -> ChatEvents:
         """What does the same to the chunks of one stream."""
@@ -90,45 +106,60 @@ class RedactionPolicies:
 
     def __init__(self, path: Path, key: Pseudonyms, *, content: bool = False) -> None:
         self._key = key
+        self._redactor = lru_cache(maxsize=256)(self._make)
         self._file: PolicyFile[Rules | None] = PolicyFile(
             path,
             read_scope=self._scope,
-            rules=_rules,
-            usual={"log": Redactor(Detector(STANDARD))} if content else {},
+            rules=self._rules,
+            usual={"log": "replace"} if content else {},
+            joined=("terms",),
         )
 
     def rules(self, caller: str | None, project: str | None) -> Rules | None:
         """What is done for a call of `caller` that is booked on `project`; None: nothing."""
         return self._file.rules(caller, project)
 
-    def _scope(self, name: str, content: Any) -> dict[str, Redactor | None]:
+    def _scope(self, name: str, content: Any) -> dict[str, _Actions | tuple[str, ...]]:
         stated = self._file.mapping(content, name, (*PARTS, "terms"))
         terms = stated.get("terms", [])
         if not isinstance(terms, list) or not all(isinstance(term, str) and term.strip() for term in terms):
             raise self._file.refused(f"the terms of {name} are no list of words", "Write [Project Heron, …].")
-        return {part: self._redactor(f"{part} of {name}", stated[part], terms) for part in PARTS if part in stated}
+        parts = {part: self._actions(f"{part} of {name}", stated[part]) for part in PARTS if part in stated}
+        return {**parts, "terms": tuple(terms)} if terms else {**parts}
 
-    def _redactor(self, what: str, content: Any, terms: list[str]) -> Redactor | None:
+    def _actions(self, what: str, content: Any) -> _Actions:
         if content == "off":
             return None
         if isinstance(content, str):
             self._action(what, content)
-            return Redactor(Detector(STANDARD, terms=terms), Policy(otherwise=content), self._key)
+            return content
         actions = self._file.mapping(content, what, (*KINDS, "term"))
         for action in actions.values():
             self._action(what, action)
         if not actions:
             raise self._file.refused(f"{what} names no kind", "Write a kind and what is done with it, or off.")
-        kinds = [kind for kind in actions if kind != "term"]
-        return Redactor(Detector(kinds, terms=terms), Policy(actions), self._key)
+        return tuple(actions.items())
+
+    def _rules(self, parts: Mapping[str, Any]) -> Rules | None:
+        """Whoever states terms adds to those of the wider scopes."""
+        terms = parts.get("terms", ())
+        if terms and not any(part in parts for part in PARTS):
+            raise self._file.refused(
+                f"the term {terms[0][:40]!r} is stated where nothing says what is redacted",
+                f"State one of {', '.join(PARTS)} there or for everyone.",
+            )
+        found = [None if (actions := parts.get(part)) is None else self._redactor(actions, terms) for part in PARTS]
+        return Rules(*found) if any(found) else None
+
+    def _make(self, actions: str | tuple[tuple[str, str], ...], terms: tuple[str, ...]) -> Redactor:
+        if isinstance(actions, str):
+            return Redactor(Detector(STANDARD, terms=terms), Policy(otherwise=actions), self._key)
+        kinds = [kind for kind, _ in actions if kind != "term"]
+        return Redactor(Detector(kinds, terms=terms), Policy(dict(actions)), self._key)
 
     def _action(self, what: str, action: Any) -> None:
         if not isinstance(action, str) or action not in ACTIONS:
             raise self._file.refused(f"{what} says {action!r:.40}", f"Write one of {', '.join(ACTIONS)}, off.")
-
-
-def _rules(parts: Mapping[str, Any]) -> Rules | None:
-    return Rules(parts.get("request"), parts.get("answer"), parts.get("log")) if any(parts.values()) else None
 
 
 def _parsed(data: bytes) -> Any:

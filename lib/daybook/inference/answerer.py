@@ -195,7 +195,8 @@ class Answerer:
     def _redacted(self, entry: CallEntry, reply: Reply, outcome: CallOutcome, redaction: Redaction) -> Reply:
         """The reply as it may go out. Raises RedactionFailed, with the call entered as failed: it was paid for."""
         try:
-            return replace(reply, data=redaction.answer(reply.data))
+            text, *others = [redaction.answer_text(said) for said in (reply.text, *reply.others)]
+            return replace(reply, data=redaction.answer(reply.data), text=text, others=tuple(others))
         except Exception as error:
             failure = withheld_answer(error)
             self.recorder.fail(entry, failure, outcome)

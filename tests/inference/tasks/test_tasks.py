@@ -10,7 +10,9 @@ from decimal import Decimal
 import pytest
 
 from daybook.errors import BadParameter, JournalFull, Unavailable, UnknownModel
+from daybook.guardrails.redaction import Rules
 from daybook.inference.tasks.tasks import Tasks, checked
+from daybook.pii.redaction import Redactor
 from daybook.providers.port import Reply
 from daybook.records import Call, Cost, Usage
 
@@ -231,3 +233,22 @@ def test_what_cannot_be_meant_is_refused_before_anything_runs(task, body, says):
 def test_what_is_meant_is_passed_on(task, body, expected):
     """Each bound is still inside; what a task does not read is left out."""
     assert checked(task, body) == expected
+
+
+async def test_a_summary_of_this_machines_own_model_goes_out_redacted(desk):
+    """Where a policy redacts answers; other results say nothing of a text's words and stay."""
+
+    class Summaries(Engine):
+        async def run(self, task, body):
+            return await super().run(task, body) | {
+                "results": [{"summary": "by ada@example.com", "finish_reason": "stop"}]
+            }
+
+    rules = Rules(answers=Redactor())
+    request = replace(desk.request(), body={"text": "a", "model": "tiny"}, redaction=rules)
+    tasks = Tasks(Summaries(), desk.answerer, named=lambda: ["tiny"])
+    assert (await tasks.run("summarize", request))["results"] == [{"summary": "by [email]", "finish_reason": "stop"}]
+    for other in (None, Rules(request=Redactor())):
+        answer = await tasks.run("summarize", replace(request, redaction=other))
+        assert answer["results"][0]["summary"] == "by ada@example.com"
+    assert (await Tasks(Engine(), desk.answerer).run("embed", request))["results"] == [0]

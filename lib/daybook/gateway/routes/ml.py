@@ -11,7 +11,8 @@ from daybook.gateway.auth import read_project, read_run_id, read_tags
 from daybook.gateway.components import Components
 from daybook.gateway.http.asgi import RequestState
 from daybook.gateway.http.errors import Refusal, bad_request
-from daybook.inference.call.request import ChatRequest
+from daybook.gateway.model_route import clean_body, find_redaction
+from daybook.inference.call.request import ChatRequest, Redaction
 from daybook.inference.tasks.tasks import MOST_TEXTS, TASKS
 
 MOST_BODY = 32 * 1024 * 1024
@@ -39,17 +40,20 @@ def routes(parts: Components) -> APIRouter:
             headers = dict(request.scope["headers"])
             key = parts.auth.admit(headers)
             visit: RequestState = request.scope["visit"]
+            project = read_project(key, headers)
+            redaction = find_redaction(parts.answerer, key, project, parts.log)
             asked = ChatRequest(
-                body=await _body(request),
+                body=await _body(request, redaction),
                 endpoint=f"/ml/hf/{task}",
                 request_id=visit.request_id,
                 at=visit.at,
                 started=visit.started,
                 caller=None if key is None else key.name,
                 key_id=None if key is None else key.id,
-                project=read_project(key, headers),
+                project=project,
                 tags=read_tags(headers, None),
                 run_id=read_run_id(headers),
+                redaction=redaction,
             )
             await parts.admission.prepare(asked)
             visit.headers = parts.admission.admit(asked, calls=True)
@@ -67,7 +71,8 @@ def routes(parts: Components) -> APIRouter:
     return router
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def _body(request: Request, redaction: Redaction | None) -> dict[str, Any]:
+    """What is asked for, without what a policy takes out."""
     if "json" not in request.headers.get("content-type", ""):
         raise Refusal(
             415, "not_json", "The body is not declared as JSON.", remedy="Send content-type: application/json"
@@ -77,8 +82,11 @@ async def _body(request: Request) -> dict[str, Any]:
         data += chunk
         if len(data) > MOST_BODY:
             raise Refusal(413, "too_long", f"The body is longer than {MOST_BODY} bytes.", remedy="Send fewer texts.")
+    sent = bytes(data)
+    if redaction is not None:
+        sent = await clean_body(redaction, sent)
     try:
-        body = orjson.loads(bytes(data))
+        body = orjson.loads(sent)
     except orjson.JSONDecodeError as error:
         raise bad_request(f"The body is not JSON: {error.msg}.", remedy="Send one object.") from None
     if not isinstance(body, dict):

@@ -49,6 +49,9 @@ class Redaction(Protocol):
     def answer(self, data: bytes) -> bytes:
         """A whole chat completion as it may go out."""
 
+    def answer_text(self, text: str) -> str:
+        """The text of one, as it may go out."""
+
     def events(self) -> EventRedaction: ...
 
     def kept_prompt(self, prompt: Any) -> Any:

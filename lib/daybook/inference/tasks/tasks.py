@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from daybook.errors import BadParameter
 from daybook.inference.call.entry import CallEntry, CallOutcome
 from daybook.inference.call.identity import PendingIdentity
-from daybook.inference.call.request import ChatRequest
+from daybook.inference.call.request import ChatRequest, Redaction
 from daybook.inference.recorder import Completion, Recorder
 from daybook.providers.port import Identity, Reply
 from daybook.records import Usage
@@ -61,7 +61,7 @@ class Tasks:
             "task": task,
             "model": result["model"],
             "digest": result["digest"],
-            "results": result["results"],
+            "results": _cleaned(task, result["results"], request.redaction),
             "usage": {"input_tokens": result["tokens"]},
             "truncated": result.get("truncated", 0),
         }
@@ -108,6 +108,13 @@ class Tasks:
             return CallOutcome(status="ok", http_status=200, usage=usage, served_model=model)
 
         return (await recorder.complete(entry, self._engine.run(task, request.body), outcome)).reply
+
+
+def _cleaned(task: str, results: list[Any], redaction: Redaction | None) -> list[Any]:
+    """The results as they may go out: a summary is the only one that says what its text said."""
+    if task != "summarize" or redaction is None or not redaction.redacts_answers:
+        return results
+    return [result | {"summary": redaction.answer_text(result["summary"])} for result in results]
 
 
 def checked(task: str, body: Mapping[str, Any]) -> dict[str, Any]:
