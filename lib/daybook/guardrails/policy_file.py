@@ -105,9 +105,11 @@ class PolicyFile(Generic[Rules]):
     def _content(self, node: Node) -> Any:
         """A node as texts, lists and mappings. Raises SettingsError for a key that is there twice: the later one would
         silently take the earlier one's place."""
+        from yaml.nodes import SequenceNode
+
         if isinstance(node.value, str):
             return node.value
-        if node.id == "sequence":
+        if isinstance(node, SequenceNode):
             return [self._content(item) for item in node.value]
         mapping: dict[Any, Any] = {}
         for key, value in node.value:

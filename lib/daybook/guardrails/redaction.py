@@ -63,9 +63,10 @@ class Rules:
             return data
         bare = {name: None if name in _OURS else value for name, value in body.items()}
         metadata = body.get("metadata")
-        who = metadata.get(_OUR_METADATA) if isinstance(metadata, dict) else None
-        if who is not None:
-            bare["metadata"] = {**metadata, _OUR_METADATA: None}
+        who = None
+        if isinstance(metadata, dict):
+            who = metadata.get(_OUR_METADATA)
+            bare["metadata"] = {name: value for name, value in metadata.items() if name != _OUR_METADATA}
         clean = self.request.tree(bare) | {name: body[name] for name in _OURS & body.keys()}
         if who is not None:
             clean["metadata"][_OUR_METADATA] = who
