@@ -13,6 +13,7 @@ from daybook.pii import Detector
 from daybook.pii.redaction import Redactor
 
 TEXT = "Write to ada@example.com or call +44 20 7946 0958; card 4111 1111 1111 1111, thanks."
+ADA = "ada@example.com"
 CLEAN = "Write to [email] or call [phone]; card [card], thanks."
 
 
@@ -147,6 +148,131 @@ def test_what_no_chunk_usually_has_is_redacted_too():
     out += stream.feed(event(chunk({"words": "to ada@exam"})) + event(chunk({"words": "ple.com"}, finish="stop")))
     first = chunks(out)[0]["choices"][0]
     assert first["delta"]["thinking_blocks"] == [blocks[0] | {"thinking": "it is [email]"}]
-    assert (first["delta"]["role"], first["note"]) == ("assistant", "to [email]")
+    assert first["delta"]["role"] == "assistant"
+    assert "".join(e["choices"][0].get("note", "") for e in chunks(out)) == "to [email]"
     assert said(out, name="words") == "to [email]"
     assert b"ada@" not in out
+
+
+def pieces_of(out, *path):
+    """What stands at a path of the choices, put together."""
+    text = ""
+    for e in chunks(out):
+        for node in e["choices"]:
+            for step in path:
+                if isinstance(step, int):
+                    node = next((item for item in node if item.get("index", 0) == step), {})
+                else:
+                    node = node.get(step, {})
+            text += node or ""
+    return text
+
+
+def nested(path, value):
+    for step in reversed(path):
+        value = [{"index": step, **value}] if isinstance(step, int) else {step: value}
+    return value
+
+
+@pytest.mark.parametrize("size", [3, 20, 500])
+@pytest.mark.parametrize("finish", ["stop", None])
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("delta", "content"),
+        ("delta", "function_call", "arguments"),
+        ("delta", "tool_calls", 0, "function", "arguments"),
+        ("delta", "tool_calls", 2, "custom", "input"),
+        ("delta", "reasoning_details", 1, "text"),
+        ("delta", "words"),
+        ("text",),
+        ("note",),
+    ],
+)
+def test_whatever_comes_in_pieces_is_redacted_as_the_whole(path, finish, size):
+    """Wherever it stands in a choice, with or without a reason at its end."""
+    stream, out = ChatEvents(redactor()), b""
+    for at in range(0, len(TEXT), size):
+        out += stream.feed(event({"index": 0, "finish_reason": None, **nested(path, TEXT[at : at + size])}))
+    if finish:
+        out += stream.feed(event(chunk({}, finish=finish)))
+    out += stream.feed(b"data: [DONE]\n\n")
+    assert pieces_of(out, *path) == CLEAN
+
+
+@pytest.mark.parametrize(
+    ("choice", "clean"),
+    [
+        (
+            {
+                "delta": {
+                    "tool_calls": [{"index": 0, "function": {"name": "f", "arguments": {"to": "ada@example.com"}}}]
+                }
+            },
+            {"index": 0, "function": {"name": "f", "arguments": {"to": "[email]"}}},
+        ),
+        (
+            {"delta": {"tool_calls": [{"custom": {"name": ADA, "input": {"text": ADA}}}]}},
+            {"custom": {"name": "[email]", "input": {"text": "[email]"}}},
+        ),
+    ],
+)
+def test_arguments_sent_as_an_object_are_redacted_whole(choice, clean):
+    """And names."""
+    out = ChatEvents(redactor()).feed(event({"index": 0, "finish_reason": "tool_calls", **choice}))
+    assert chunks(out)[0]["choices"][0]["delta"]["tool_calls"] == [clean]
+
+
+def test_what_stands_beside_the_choices_is_redacted():
+    """Citations and the like; what is known to be no text stays as it is."""
+    head = {
+        "object": "o",
+        "created": 1732600000,
+        "usage": {"a": 536221234},
+        "system_fingerprint": "f",
+        "service_tier": "s",
+    }
+    beside = {
+        "citations": ["to ada@example.com"],
+        "note": {"ssn": "536-22-1234"},
+        "error": {"message": "ada@example.com"},
+    }
+    out = ChatEvents(redactor()).feed(event(chunk({}), **head, **beside))
+    (clean,) = chunks(out)
+    assert {name: clean[name] for name in head} == head
+    assert (clean["citations"], clean["note"], clean["error"]) == (
+        ["to [email]"],
+        {"ssn": "[ssn]"},
+        {"message": "[email]"},
+    )
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"content": [{"type": "text", "text": "ada@exam"}]},
+        {"content": ["ada@exam"]},
+        {"content": {"text": "ada@exam"}},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "ada@exam"}]}]},
+        {"reasoning": [{"text": "ada@exam"}]},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "ada@exam", "signature": ""}]},
+        {"parts": [{"text": "ada@exam"}]},
+        {"ada@example.com": "a"},
+        {"tool_calls": ["ada@exam"]},
+    ],
+)
+def test_a_list_of_text_that_may_go_on_is_not_let_through(delta):
+    """Half a datum is not recognized, and where the other half belongs is not said."""
+    with pytest.raises((ValueError, AttributeError)):
+        ChatEvents(redactor()).feed(event(chunk(delta)))
+
+
+def test_lists_and_objects_that_come_whole_are_redacted_at_once():
+    """Sources, filters' results; numbers too."""
+    note = {"type": "url_citation", "url_citation": {"title": "ada@example.com", "content": "ada@example.com"}}
+    delta = {"annotations": [note], "images": [], "ssn": 536221234, "n": None}
+    out = ChatEvents(redactor()).feed(event(chunk(delta, content_filter_results={"hate": {"filtered": False}})))
+    choice = chunks(out)[0]["choices"][0]
+    assert choice["delta"]["annotations"] == [note | {"url_citation": {"title": "[email]", "content": "[email]"}}]
+    assert {name: choice["delta"][name] for name in ("images", "ssn", "n")} == {"images": [], "ssn": "[ssn]", "n": None}
+    assert choice["content_filter_results"] == {"hate": {"filtered": False}}

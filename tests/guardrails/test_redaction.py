@@ -118,7 +118,17 @@ def test_what_is_nested_is_redacted_or_refused_however_deep(stated, levels, open
 
 
 @pytest.mark.parametrize(
-    "metadata", [None, [TEXT], TEXT, {}, {"a": {"user_id": "ada@example.com"}}, {"ada@example.com": "x"}, {"n": TEXT}]
+    "metadata",
+    [
+        None,
+        [TEXT],
+        TEXT,
+        {},
+        {"a": {"user_id": "ada@example.com"}},
+        {"user_id": ["ada@example.com"]},
+        {"ada@example.com": "x"},
+        {"n": TEXT},
+    ],
 )
 def test_only_who_asks_stays_of_the_metadata(stated, metadata):
     """Whatever shape they have, and names too; so with a name of the body's own."""
@@ -157,6 +167,33 @@ def test_terms_where_nothing_is_redacted_are_refused(stated, text):
 def test_the_probabilities_of_tokens_go_with_the_answer(stated):
     """They spell it."""
     assert "logprobs" not in answered(stated("everyone: {answer: replace}").rules("ada", None))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"message": {"role": "assistant", "content": None, "tool_calls": [{"custom": {"input": TEXT}}]}},
+        {"message": {"role": "assistant", "content": [{"type": "text", "text": TEXT}]}},
+        {"message": {"role": "assistant", "content": "", "audio": {"data": "AAAA", "transcript": TEXT}}},
+        {"text": TEXT},
+        {"delta": {"content": TEXT}},
+        {"content_filter_results": {"note": TEXT}},
+        {"logprobs": {"content": [{"token": "ada@example.com"}]}},
+    ],
+)
+def test_every_member_of_an_answer_is_redacted(stated, more):
+    """Of its choices and beside them; its id, its model, its usage and why it ended stay as they are."""
+    rules = stated("everyone: {answer: replace}").rules("ada", None)
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "a"}} | more
+    head = {"id": "+44 20 7946 0958", "model": "m", "created": 1, "usage": {"total_tokens": 536221234}}
+    beside = {"citations": [TEXT], "prompt": {"text": TEXT}}
+    clean = rules.answer(json.dumps(head | beside | {"choices": [choice]}).encode())
+    assert b"ada@" not in clean
+    body = json.loads(clean)
+    assert {name: body[name] for name in head} == head
+    assert body["citations"] == ["Write to [email] or call [phone]."]
+    assert (body["choices"][0]["index"], body["choices"][0]["finish_reason"]) == (0, "stop")
+    assert rules.answer_text(TEXT) == "Write to [email] or call [phone]."
 
 
 def test_a_mapping_names_kinds_terms_are_a_projects_own_and_pseudonyms_are_read_back(stated, tmp_path):

@@ -1,11 +1,15 @@
 """Redaction of a streamed chat completion: event by event, each choice's text held back as long as it must be.
 
 An event whose text is held back goes on without it; what is left when a choice ends is in its last event. A stream that
-breaks ends without what was held back.
+breaks ends without what was held back. Every text of a choice is taken to come in pieces, whatever its name; what comes
+whole is redacted at once, and what may be a piece but cannot be put together (a list of parts without an index) is not
+let through.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -13,20 +17,31 @@ import orjson
 from daybook.pii.redaction import Redactor
 from daybook.pii.stream import StreamRedactor
 
-_WORDS = ("role", "id", "type", "name")
-"""Members of a delta that come in one piece and are no text of the model's; every other is."""
-_KNOWN = {"index", "delta", "finish_reason"}
+HEAD = frozenset(("id", "object", "created", "model", "usage", "system_fingerprint", "service_tier"))
+"""Members of a completion and its chunks that say nothing of what a model said."""
+CHOICE = frozenset(("index", "finish_reason"))
+"""The same of a choice."""
+_LABELS = CHOICE | {"role", "id", "type"}
+_PIECED = frozenset(("delta", "function", "custom", "function_call"))
+"""Objects whose texts come in pieces."""
+_WHOLE = frozenset(("arguments", "input", "annotations"))
+"""What comes in one chunk where it is an object or a list."""
+_TEXTS = frozenset(("content", "text", "thinking", "reasoning", "reasoning_content", "refusal", "summary"))
 _DONE = b"[DONE]"
+Path = tuple[str | int, ...]
 
 
 class ChatEvents:
-    """One stream. Raises ValueError for an event that is no chunk of a chat completion: it is not let through."""
+    """One stream. Raises ValueError for an event that is no chunk of a chat completion, or cannot be redacted: it is
+    not let through."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._open: dict[int, dict[tuple[str, int], StreamRedactor]] = {}
-        """By choice: the texts under way, by name and number."""
+        self._open: dict[int, dict[Path, StreamRedactor]] = {}
+        """By choice: the texts under way, by where they stand in it."""
         self._last: dict[str, Any] = {}
+        self._names: set[str] = set()
+        """Members' names that are no personal data."""
 
     def feed(self, data: bytes) -> bytes:
         """Whole events, as they may go on."""
@@ -44,71 +59,113 @@ class ChatEvents:
             raise ValueError("an event that is no object")  # noqa: TRY004 - of the stream's, not of a caller's
         if "error" in chunk and "choices" not in chunk:
             return _written({"error": self._redactor.tree(chunk["error"])})
+        known = {name: value for name, value in chunk.items() if name in HEAD}
+        others = {name: value for name, value in chunk.items() if name not in HEAD and name != "choices"}
+        self._last = known | self._redactor.tree(others)
+        choices = {"choices": chunk["choices"]} if "choices" in chunk else {}
         for choice in chunk.get("choices") or ():
             self._choice(choice)
-        self._last = {name: value for name, value in chunk.items() if name not in ("choices", "usage")}
-        return _written(chunk)
+        written = _written(self._last | choices)
+        self._last.pop("usage", None)
+        return written
 
     def _choice(self, choice: dict[str, Any]) -> None:
         choice.pop("logprobs", None)
-        delta = choice.get("delta")
-        if not isinstance(delta, dict):
-            delta = choice["delta"] = {}
+        if not isinstance(choice.get("delta"), dict):
+            choice["delta"] = {}
         index = choice.get("index") or 0
-        delta.pop("audio", None)
-        for name, value in delta.items():
-            if isinstance(value, str) and name not in _WORDS:
-                delta[name] = self._stream(index, name).feed(value)
-            elif name not in (*_WORDS, "tool_calls", "function_call"):
-                delta[name] = self._redactor.tree(value)  # such as blocks of thinking, which come whole
-        for name in set(choice) - _KNOWN:
-            choice[name] = self._redactor.tree(choice[name])
-        for call in delta.get("tool_calls") or ():
-            self._function(index, "tool", call.get("index") or 0, call.get("function"))
-        self._function(index, "call", 0, delta.get("function_call"))
+        self._pieces(choice, index, ())
         if choice.get("finish_reason") is not None:
-            self._close(index, delta)
+            self._close(index, choice)
 
-    def _function(self, index: int, kind: str, number: int, function: Any) -> None:
-        if isinstance(function, dict) and isinstance(function.get("arguments"), str):
-            function["arguments"] = self._stream(index, kind, number).feed(function["arguments"])
-
-    def _stream(self, index: int, name: str, number: int = 0) -> StreamRedactor:
-        streams = self._open.setdefault(index, {})
-        if (name, number) not in streams:
-            streams[name, number] = StreamRedactor(self._redactor)
-        return streams[name, number]
-
-    def _close(self, index: int, delta: dict[str, Any]) -> bool:
-        """Put what is left of the choice's texts into the delta; whether there was anything."""
-        any_left = False
-        for (name, number), stream in self._open.pop(index, {}).items():
-            rest = stream.close()
-            if not rest:
+    def _pieces(self, holder: dict[str, Any], index: int, path: Path) -> None:
+        """Redact an object whose texts go on in the next chunks."""
+        holder.pop("audio", None)
+        for name, value in holder.items():
+            self._check_name(name)
+            here = (*path, name)
+            if isinstance(value, str) and name in _LABELS:
                 continue
-            any_left = True
-            if name == "tool":
-                calls = delta.setdefault("tool_calls", [])
-                own = next((call for call in calls if (call.get("index") or 0) == number), None)
-                if own is None:
-                    calls.append(own := {"index": number})
-                function = own.setdefault("function", {})
-                function["arguments"] = function.get("arguments", "") + rest
-            elif name == "call":
-                function = delta.setdefault("function_call", {})
-                function["arguments"] = function.get("arguments", "") + rest
-            else:
-                delta[name] = (delta.get(name) or "") + rest
+            if isinstance(value, str) and name != "name":
+                holder[name] = self._stream(index, here).feed(value)
+            elif isinstance(value, dict) and name in _PIECED:
+                self._pieces(value, index, here)
+            elif isinstance(value, list) and (name == "tool_calls" or all(map(_is_numbered, value))):
+                for number, item in _numbered(value):
+                    self._pieces(item, index, (*here, number))
+            elif name not in CHOICE or isinstance(value, dict | list):
+                holder[name] = self._whole(name, value)
+
+    def _check_name(self, name: str) -> None:
+        if name not in self._names:
+            if self._redactor.text(name).spans:
+                raise ValueError("a member's name that is personal data")
+            self._names.add(name)
+
+    def _whole(self, name: str, value: Any) -> Any:
+        if name not in _WHOLE and _is_piece(name, value):
+            raise ValueError("a list or object of text that may go on in the next chunk")
+        return self._redactor.tree({name: value})[name]
+
+    def _stream(self, index: int, path: Path) -> StreamRedactor:
+        streams = self._open.setdefault(index, {})
+        if path not in streams:
+            streams[path] = StreamRedactor(self._redactor)
+        return streams[path]
+
+    def _close(self, index: int, choice: dict[str, Any]) -> bool:
+        """Put what is left of the choice's texts into it; whether there was anything."""
+        any_left = False
+        for path, stream in self._open.pop(index, {}).items():
+            if rest := stream.close():
+                _append(choice, path, rest)
+                any_left = True
         return any_left
 
     def _rest(self) -> bytes:
         """What a stream that ended without a reason leaves over, as one more chunk."""
         choices = []
         for index in list(self._open):
-            delta: dict[str, Any] = {}
-            if self._close(index, delta):
-                choices.append({"index": index, "delta": delta, "finish_reason": None})
+            choice: dict[str, Any] = {"index": index, "delta": {}, "finish_reason": None}
+            if self._close(index, choice):
+                choices.append(choice)
         return _written(self._last | {"choices": choices}) if choices else b""
+
+
+def _is_numbered(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("index"), int)
+
+
+def _numbered(items: list[Any]) -> Iterator[tuple[int, Any]]:
+    """The items with their index, or their position where they have none."""
+    return ((item["index"] if _is_numbered(item) else n, item) for n, item in enumerate(items))
+
+
+def _is_piece(name: str, value: Any) -> bool:
+    """Whether a text stands in it that may go on: what is signed is at its end."""
+    if isinstance(value, str):
+        return name in _TEXTS
+    if isinstance(value, list):
+        return any(_is_piece(name, item) for item in value)
+    if isinstance(value, dict):
+        return not value.get("signature") and any(_is_piece(key, item) for key, item in value.items())
+    return False
+
+
+def _append(choice: dict[str, Any], path: Path, text: str) -> None:
+    """Add the text to what stands at a path of the choice; what leads there is made."""
+    node: Any = choice
+    for step, then in pairwise(path):
+        if isinstance(step, str):
+            if not isinstance(node.get(step), list if isinstance(then, int) else dict):
+                node[step] = [] if isinstance(then, int) else {}
+            node = node[step]
+        else:
+            item = next((item for number, item in _numbered(node) if number == step), None)
+            if item is None:
+                node.append(item := {"index": step})
+            node = item
+    node[path[-1]] = (node.get(path[-1]) or "") + text
 
 
 def _written(chunk: dict[str, Any]) -> bytes:

@@ -23,7 +23,7 @@ from typing import Any
 
 import orjson
 
-from daybook.guardrails.chat_events import ChatEvents
+from daybook.guardrails.chat_events import CHOICE, HEAD, ChatEvents
 from daybook.guardrails.policy_file import PolicyFile
 from daybook.pii import KINDS, Detector
 from daybook.pii.policies import ACTIONS, Policy
@@ -63,24 +63,32 @@ class Rules:
             return data
         bare = {name: None if name in _OURS else value for name, value in body.items()}
         metadata = body.get("metadata")
-        who = None
-        if isinstance(metadata, dict):
-            who = metadata.get(_OUR_METADATA)
+        who = metadata.get(_OUR_METADATA) if isinstance(metadata, dict) else None
+        if isinstance(metadata, dict) and isinstance(who, str):
             bare["metadata"] = {name: value for name, value in metadata.items() if name != _OUR_METADATA}
         clean = self.request.tree(bare) | {name: body[name] for name in _OURS & body.keys()}
-        if who is not None:
+        if isinstance(who, str):
             clean["metadata"][_OUR_METADATA] = who
         return _written(clean)
 
     def answer(self, data: bytes) -> bytes:
-        """A whole chat completion without it. Its tokens' probabilities spell the answer, so they go."""
+        """A whole chat completion without it. Its tokens' probabilities spell the answer, and nobody hears what
+        it says: so they go."""
         if self.answers is None:
             return data
         body = _parsed(data)
-        for choice in body["choices"]:
-            choice["message"] = self.answers.tree(choice["message"])
+        choices = []
+        for choice in body.pop("choices"):
             choice.pop("logprobs", None)
-        return _written(body)
+            choice["message"].pop("audio", None)
+            choices.append(self._but(CHOICE, choice))
+        return _written(self._but(HEAD, body) | {"choices": choices})
+
+    def _but(self, kept: frozenset[str], members: dict[str, Any]) -> dict[str, Any]:
+        """The members of an answer as they may go out; those that are `kept` are no text."""
+        assert self.answers is not None
+        clean = self.answers.tree({name: value for name, value in members.items() if name not in kept})
+        return {name: value for name, value in members.items() if name in kept} | dict(clean)
 
     def answer_text(self, text: str) -> str:
         return text if self.answers is None else self.answers.text(text).text
