@@ -11,7 +11,7 @@ import pytest
 from daybook.audit import seals
 from daybook.audit.verify import verify
 from daybook.book import Book
-from daybook.errors import BadParameter, KeyDestroyed
+from daybook.errors import BadParameter, KeyDestroyed, VaultUnusable
 from daybook.rights.erasure import STEPS, ErasureIncomplete, Erasures
 from daybook.vault import Vault
 from tests.rights.conftest import ADA, ANSWERED, AT, BOS, SAID, call, paths_of_exports
@@ -166,6 +166,61 @@ def test_killed_in_any_step_it_goes_on_where_it_was(place):
         assert not erasures(place).certificate(state.id).exists()
     assert erasures(place).execute(ADA, **WORDS).status == "erased"
     gone(place)
+
+
+class _DyingVault(Vault):
+    """Destroys the key, and then the power goes."""
+
+    def destroy(self, *subjects):
+        super().destroy(*subjects)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class _FullDisk(Vault):
+    """Destroys the key, and then cannot write its file anew."""
+
+    def destroy(self, *subjects):
+        super().destroy(*subjects)
+        raise VaultUnusable("No space left.", remedy="Make room.")
+
+
+def _erase_with(place, kind):
+    book = Book(place.settings.book_url, place.settings.home)
+    Erasures(place.settings, book, kind(place.settings.vault)).execute(ADA, **WORDS)
+
+
+def test_one_that_stops_once_the_key_is_gone_is_finished(place):
+    """Neither a kill nor an error between the key's destruction and the state leaves an erasure that cannot end."""
+    full = _FullDisk(place.settings.vault, clock=place.clock)
+    with pytest.raises(VaultUnusable):
+        Erasures(place.settings, place.book, full, place.clock).execute(ADA, **WORDS)
+    full.close()
+    place.book.close()
+    child = multiprocessing.get_context("fork").Process(target=_erase_with, args=(place, _DyingVault))
+    child.start()
+    child.join(60)
+    assert child.exitcode == -signal.SIGKILL
+    (state,) = erasures(place).all()
+    assert list(state.steps) == list(STEPS[:-2])
+    outcome = erasures(place).execute(ADA, **WORDS)
+    assert (outcome.status, outcome.erasure.done, outcome.erasure.traces) == ("erased", True, None)
+    assert outcome.certificate.exists()
+    gone(place)
+
+
+def test_who_comes_back_can_be_erased_again(place):
+    """Twice more: each erasure has its certificate, and afterwards the key is destroyed again."""
+    certificates = {erasures(place).execute(ADA, **WORDS).certificate}
+    for n in range(2):
+        place.book.append(call(place.ada, f"{SAID} once more, {n}", ANSWERED))
+        outcome = erasures(place).execute(ADA, **WORDS)
+        assert outcome.status == "erased"
+        certificates.add(outcome.certificate)
+        assert place.vault.state(place.ada).state == "destroyed"
+    assert len(certificates) == 3
+    assert all(path.exists() for path in certificates)
+    assert place.book.rows("select count(*) as n from calls where subject is null and prompt is null") == [{"n": 5}]
+    assert list(place.vault.destroyed()) == [place.ada]
 
 
 def test_a_step_that_fails_is_said_and_gone_on_from(place):
