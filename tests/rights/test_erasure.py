@@ -4,14 +4,19 @@ import json
 import multiprocessing
 import os
 import signal
+from dataclasses import replace
+from datetime import timedelta
 
 import pyarrow.parquet as pq
 import pytest
 
 from daybook.audit import seals
+from daybook.audit.trail import Trail
 from daybook.audit.verify import verify
 from daybook.book import Book
+from daybook.clock import new_id
 from daybook.errors import BadParameter, KeyDestroyed, VaultUnusable
+from daybook.records import DeploymentRevision, Finding, ModelAlias, ModelVersion, Run
 from daybook.rights.erasure import STEPS, ErasureIncomplete, Erasures
 from daybook.vault import Vault
 from tests.rights.conftest import ADA, ANSWERED, AT, BOS, SAID, call, paths_of_exports
@@ -221,6 +226,90 @@ def test_who_comes_back_can_be_erased_again(place):
     assert all(path.exists() for path in certificates)
     assert place.book.rows("select count(*) as n from calls where subject is null and prompt is null") == [{"n": 5}]
     assert list(place.vault.destroyed()) == [place.ada]
+
+
+def _quote(place, words):
+    """The words in every column of the book in which somebody may write what they like."""
+    book, at = place.book, AT + timedelta(minutes=5)
+    run = Run(id=new_id(), notebook="n", logical_date=at.date(), started_at=at, ended_at=at,
+              state="failed", parameters={"seen": [words], "days": 3}, error=f"ValueError: {words!s}")  # fmt: skip
+    book.append(run)
+    book.append(Finding(id=new_id(), run_id=run.id, at=at, name="f", value=1.0, unit="x", note=f"said: {words}"))
+    book.append(ModelAlias(id=new_id(), at=at, model="t", alias="live", version=1, actor="x", reason=f"for {words}"))
+    moved = DeploymentRevision(
+        id=new_id(), claim=new_id(), at=at, name="d", revision=1, action="start", strategy="all", versions={},
+        weights={}, sticky="none", actor="x", reason=words,
+    )  # fmt: skip
+    book.append(moved)
+    book.append(ModelVersion(id="q:v1", claim=new_id(), at=at, name="q", version=1, method="lora", provider="local",
+                             target="q:v1", subjects=(), tags={"about": words, "job": "7"}, actor="x"))  # fmt: skip
+    book.drain()
+
+
+FREE = "coalesce(note, '') as text from findings union all select reason from model_aliases union all select reason " \
+       "from deployments union all select cast(tags as text) from models union all select error from runs " \
+       "union all select cast(parameters as text) from runs"  # fmt: skip
+
+
+def test_what_the_team_wrote_loses_the_persons_words(place):
+    """Notes, reasons, errors, parameters and tags that quote, name or number the person: `[erased]` stands there, the
+    rest of the text stays, and the trail accounts for every row."""
+    for words in (SAID, ANSWERED, place.ada, ADA):
+        _quote(place, words) if words == SAID else place.book.append(
+            Finding(id=new_id(), run_id="r", at=AT, name="f", value=1.0, unit="x", note=f"see {words} again")
+        )
+    place.book.append(replace(call(place.bo, BOS, "Yes."), tags={"with": place.ada}))
+    place.book.drain()
+    seals.make(place.book, place.settings.reports, AT.date(), actor="x")
+    outcome = erasures(place).execute(ADA, **WORDS)
+    gone_words = [row["text"] for row in place.book.rows(f"select {FREE}")]
+    assert not [text for text in gone_words for word in (place.ada, ADA, "Grete", "bakery") if word in (text or "")]
+    assert sorted(row["note"] for row in place.book.rows("select note from findings")) == [
+        "said: [erased]", *["see [erased] again"] * 3,
+    ]  # fmt: skip
+    (run,) = place.book.rows("select parameters, error from runs")
+    assert (run["parameters"], run["error"]) == ({"seen": ["[erased]"], "days": 3}, "ValueError: [erased]")
+    (model,) = place.book.rows("select tags from models where id = 'q:v1'")
+    assert model["tags"] == {"about": "[erased]", "job": "7"}
+    (other,) = place.book.rows("select tags from calls where answer = 'Yes.'")
+    assert other["tags"] == {"with": "[erased]"}
+    assert verify(place.book, place.settings.reports).problems == []
+    proof = json.loads(outcome.certificate.read_text())["proof"]
+    assert (proof["others_wrote_the_same_words"], proof["kept_in_the_trail"]) == (False, {})
+
+
+def test_words_that_nothing_can_be_taken_from_are_said_or_stop_it(place):
+    """Entries of the trail stay and the certificate counts them; what others said says so; what comes into a note
+    after the book's step stops the proof, and going on erases it."""
+    trail = Trail(place.book.journal, place.settings.home, clock=place.clock)
+    trail.record("call.read", actor="eve", reason=f"because of {SAID}", details={"who": place.ada})
+    place.book.append(call(place.bo, f"They told me: {ANSWERED}", "Who?"))
+    place.book.drain()
+    before = place.book.rows("select id, reason from events where action = 'call.read'")
+
+    def tell(step):
+        if step == "proof" and not place.book.rows("select 1 as x from findings"):
+            place.book.append(Finding(id=new_id(), run_id="r", at=AT, name="f", value=1.0, unit="x", note=SAID))
+
+    with pytest.raises(ErasureIncomplete, match=r"findings\.note of the book, 1 rows"):
+        erasures(place, tell=tell).execute(ADA, **WORDS)
+    reason = f"letter of {ADA} on {place.ada}"
+    document = json.loads(erasures(place).execute(ADA, **WORDS | {"reason": reason}).certificate.read_text())
+    assert document["proof"]["kept_in_the_trail"] == {"events.details": 1, "events.reason": 1}
+    assert document["proof"]["others_wrote_the_same_words"] is True
+    assert any("1 in events.details, 1 in events.reason" in limit for limit in document["limits"])
+    assert place.book.rows("select id, reason from events where action = 'call.read'") == before
+    assert place.book.rows("select note from findings") == [{"note": "[erased]"}]
+    assert ADA not in json.dumps(document)
+    assert verify(place.book, place.settings.reports).problems == []
+
+
+def test_a_reason_that_names_the_person_is_kept_without_the_name(place):
+    """Neither the certificate nor the trail has it."""
+    words = WORDS | {"reason": f"letter of {ADA} on {place.ada}", "identity_check": f"knows {SAID}"}
+    document = json.loads(erasures(place).execute(ADA, **words).certificate.read_text())
+    assert (document["reason"], document["identity_check"]) == ("letter of [erased] on [erased]", "knows [erased]")
+    assert document["proof"]["kept_in_the_trail"] == {}
 
 
 def test_a_step_that_fails_is_said_and_gone_on_from(place):

@@ -41,14 +41,20 @@ CLASSES = {
     "free": DataClass(
         "text of the team's own, in which a person may be named", "as long as its row", "searched, and removed"
     ),
-    "line": DataClass("a line of the journal that could not be read, as it is", "until removed by hand", "searched"),
+    "entry": DataClass(
+        "words of whoever entered it, in which a person may be named", "for ever: it is the evidence",
+        "searched; what stands there is counted in the certificate",
+    ),
+    "line": DataClass(
+        "a line of the journal that could not be read, as it is", "until removed by hand", "searched, and removed"
+    ),
 }  # fmt: skip
 
 COLUMNS = {
     "calls.subject": "person", "calls.prompt_hash": "digest", "calls.prompt": "content", "calls.answer": "content",
     "calls.tags": "tags", "calls.caller": "caller", "calls.key_id": "caller", "calls.project": "caller",
-    "events.subject": "trail", "events.sealed": "trail", "events.details": "free", "events.object": "free",
-    "events.reason": "free", "events.actor": "staff", "events.address": "origin", "events.client": "origin",
+    "events.subject": "trail", "events.sealed": "trail", "events.details": "entry", "events.object": "entry",
+    "events.reason": "entry", "events.actor": "staff", "events.address": "origin", "events.client": "origin",
     "subjects.id": "person", "subjects.details": "person", "models.subjects": "training", "models.actor": "staff",
     "models.tags": "free", "model_aliases.actor": "staff", "model_aliases.reason": "free", "deployments.actor": "staff",
     "deployments.reason": "free", "runs.parameters": "free", "runs.error": "free", "findings.note": "free",
@@ -87,6 +93,16 @@ FILES = {
     "backups": "the book as it was: who was erased since is erased again when one is restored",
 }
 """Place under the home, or named by the team → what it holds."""
+
+
+def columns(*classes: str) -> dict[str, list[str]]:
+    """Table → its columns of these classes."""
+    found: dict[str, list[str]] = {}
+    for name, class_ in COLUMNS.items():
+        if class_ in classes:
+            table, _, column = name.partition(".")
+            found.setdefault(table, []).append(column)
+    return found
 
 
 def rows() -> Iterator[tuple[str, DataClass]]:

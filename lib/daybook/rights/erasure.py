@@ -44,6 +44,7 @@ from daybook.rights.people import Identity, identify
 from daybook.rights.places.answers import Answers
 from daybook.rights.places.book_rows import BookRows
 from daybook.rights.places.files import OWN, Files
+from daybook.rights.places.formats import blanked
 from daybook.rights.places.hosted import HostedFiles
 from daybook.rights.places.journal_files import JournalFiles
 from daybook.rights.places.port import Holding, Person, Place
@@ -180,6 +181,11 @@ class Erasures:
         with atomic.alone(self.folder / ".lock"):
             erasure = next((e for e in self.all() if e.reference == identity.reference and not e.done), None)
             person = self._person(identity, erasure)
+            # what is said about the request is kept for good, and is to name nobody
+            identity_check, reason = (
+                blanked(text.encode(errors="replace"), person.search)[0].decode(errors="replace")
+                for text in (identity_check, reason)
+            )
             if erasure is None:
                 plan = self._plan(identity, person)
                 details = {"holdings": len(plan.holdings), "identity_check": identity_check}
@@ -304,16 +310,23 @@ class Erasures:
         words = [person.subject, *([str(person.traces.name)] if person.traces.searches_name else [])]
         named, *rest = self.rows.left(*words)
         mentions = rest[0] if rest else {}
+        said = self.rows.content(person)
+        # Entries of the trail are evidence and cannot be changed: what stands there in plain words is counted.
+        trail = {c: max(named.get(c, 0), said.get(c, 0)) for c in {*named, *said} if c.startswith("events.")}
+        others = {column: n for column, n in said.items() if column.startswith("calls.")}
+        left = {**{c: n for c, n in said.items() if c not in others}, **named}
+        left = {column: n for column, n in left.items() if column not in trail}
+        remains = [f"{column} of the book, {n} rows" for column, n in left.items()]
         searched: list[dict[str, Any]] = []
-        remains = [f"{column} of the book, {n} rows" for column, n in named.items()]
-        shared = False
         book = set(self.book.store.files())
         for path in (*book, *self._everything()):
             kinds = person.search.in_file(path)
             size = path.stat().st_size if path.exists() else 0  # what is staged for a drain may be gone by now
             searched.append({"file": str(path), "bytes": size, "found": sorted(kinds)})
-            shared = shared or (path in book and "content" in kinds)
-            if (kinds & {"pseudonym"}) if path in book else kinds:
+            allowed: set[str] = {"name"} if path in book else set()  # in others' words
+            allowed |= {"content"} if path in book and (trail or others) else set()
+            allowed |= {"pseudonym"} if path in book and trail.keys() & named.keys() else set()
+            if kinds - allowed:
                 remains.append(str(path))
         if remains:
             raise ErasureIncomplete(
@@ -329,7 +342,8 @@ class Erasures:
             "bytes": sum(row["bytes"] for row in searched),
             "digest": "sha256:" + _digest(searched),
             "columns_searched": True,
-            "others_wrote_the_same_words": shared,
+            "others_wrote_the_same_words": bool(others or person.traces.common),
+            "kept_in_the_trail": trail,
             "mentioned_by_others": mentions,
         }  # fmt: skip
 
@@ -341,6 +355,9 @@ class Erasures:
 
     def _certify(self, identity: Identity, erasure: Erasure) -> None:
         limits = [*_ALWAYS, *([_POSTGRES] if self.book.store.dialect == "postgresql" else [])]
+        if kept := (erasure.proof or {}).get("kept_in_the_trail"):
+            where = ", ".join(f"{n:,} in {column}" for column, n in sorted(kept.items()))
+            limits.append(f"Entries of the trail that tell of the person in plain words are kept as evidence: {where}.")
         missing = [str(path) for path in self._known if not path.is_dir()]
         limits += [f"The backup {path} was not there: it is done in it when it is restored." for path in missing]
         document = {

@@ -7,22 +7,28 @@ encrypted under the person's key. A model that was trained on the person's data 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
+from daybook.audit.rows import group_of
 from daybook.audit.trail import reference
 from daybook.book import Book
 from daybook.book.checks import CHANGED
-from daybook.book.schema import MAPPING, TABLES, TEXT
+from daybook.book.schema import MAPPING, TABLES, TEXT, metadata
+from daybook.rights import data_map
+from daybook.rights.places.formats import cleaned
 from daybook.rights.places.port import Announce, Holding, Person
+from daybook.rights.traces import Search, Traces
 
 ERASED = "erased_subjects"
 """The tag of a model: how many of the persons whose data it was trained on have been erased."""
 _CALLS = "subject = null, prompt = null, answer = null, prompt_hash = null, tags = '{}'"
-_RUNS = "(strpos(cast(parameters as text), :subject) > 0 or strpos(error, :subject) > 0)"
 _MODELS = "strpos(cast(subjects as text), :subject) > 0"
+_PAGE = 5_000
+"""Rows that are searched at once."""
 _OTHERS = 2_000
 """Calls of others whose words are compared: what they wrote, too, tells of nobody."""
 LEDGER = "what was spent, when and on which model is kept for the accounts, without whose it was"
@@ -43,8 +49,10 @@ class BookRows:
             Holding(place="book", what="of them with what was said", count=n["content"]),
             Holding(place="book", what="rows of calls", count=n["calls"], action="keep", why=LEDGER),
             Holding(place="book", what="the person's own entry", count=n["entry"]),
-            Holding(place="book", what="journal lines set aside", count=len(self._aside(person.subject))),
-            Holding(place="book", what="runs that name the person", count=n["runs"]),
+            Holding(place="book", what="journal lines set aside", count=len(self._aside(person))),
+            Holding(
+                place="book", what="texts of others with something of the person", count=len(self._changes(person))
+            ),
             Holding(place="book", what="entries of the trail", count=n["events"], action="keep", why=_TRAIL),
             Holding(place="book", what="personal fields of the trail's entries", count=n["sealed"]),
             Holding(
@@ -60,7 +68,6 @@ class BookRows:
             "entry": "subjects where id = :subject",
             "events": "events where subject = :ref",
             "sealed": "events where subject = :ref and sealed is not null",
-            "runs": f"runs where {_RUNS}",
             "models": f"models where {_MODELS}",
         }
         counts = ", ".join(f'(select count(*) from {rows}) as "{name}"' for name, rows in what.items())  # noqa: S608 - ours
@@ -104,37 +111,37 @@ class BookRows:
         self._book.drain()
         quoted = _quoted(person.subject)
         models = self._models(person.subject)
-        aside, runs = self._aside(person.subject), self._runs(person.subject)
+        aside, changes = self._aside(person), self._changes(person)
         ref = reference(self._book.home, person.subject)
+        changed: dict[str, Counter[str]] = {}
         with self._book.store.writing() as writer, writer.transaction():
             ((calls,),) = writer.execute(f"select count(*) from calls where subject = {quoted}")  # noqa: S608 - quoted
             if calls:
                 writer.execute(f"update calls set {_CALLS} where subject = {quoted}")  # noqa: S608 - quoted
+                changed["calls"] = Counter(personal=int(calls))
             writer.execute(f"delete from subjects where id = {quoted}")  # noqa: S608 - quoted
             writer.execute(f"delete from entry_stamps where kind = 'subject' and id = {quoted}")  # noqa: S608 - quoted
             for file, position in aside:
                 writer.execute(
                     f"delete from journal_set_aside where file = {_quoted(file)} and position = {int(position)}"  # noqa: S608 - quoted
                 )
-            for id_ in runs:
-                for column in ("parameters", "error"):
-                    kind = writer.json_type if column == "parameters" else "text"
-                    writer.execute(
-                        f"update runs set {column} = cast(replace(cast({column} as text), {quoted}, '[erased]') "  # noqa: S608 - quoted
-                        f"as {kind}) where id = {_quoted(id_)}"
-                    )
             for model in models:
                 subjects = sorted({*model["subjects"], ref} - {person.subject})
-                tags = {**(model["tags"] or {}), ERASED: str(sum(name.startswith("s-") for name in subjects))}
-                writer.execute(
-                    f"update models set subjects = {_json(subjects)}, tags = {_json(tags)} "  # noqa: S608 - quoted
-                    f"where id = {_quoted(model['id'])} and claim = {_quoted(model['claim'])}"
+                tags = changes.get(("models", model["id"]), {}).get("tags", model["tags"]) or {}
+                tags = {**tags, ERASED: str(sum(name.startswith("s-") for name in subjects))}
+                changes.setdefault(("models", model["id"]), {}).update(subjects=subjects, tags=tags)
+            for (table, id_), values in changes.items():
+                columns = metadata.tables[table].columns
+                assigned = ", ".join(
+                    f'"{name}" = {_json(value) if columns[name].type is MAPPING else _quoted(value)}'
+                    for name, value in values.items()
                 )
-            changed = {"calls": int(calls), "models": len(models), "runs": len(runs)}
-            if any(changed.values()):
-                announce({CHANGED: {table: {"personal": n} for table, n in changed.items() if n}})
+                writer.execute(f"update {table} set {assigned} where id = {_quoted(id_)}")  # noqa: S608 - quoted
+                changed.setdefault(table, Counter()).update({group_of(table, name) for name in values})
+            if changed:
+                announce({CHANGED: {table: dict(groups) for table, groups in changed.items()}})
         self._book.store.rewrite()
-        return int(calls) + len(models) + len(aside) + len(runs)
+        return int(calls) + len(changes) + len(aside)
 
     def left(self, *words: str) -> list[dict[str, int]]:
         """Of each word: table and column → in how many rows it still stands. Every table is read once."""
@@ -155,19 +162,59 @@ class BookRows:
                 found[int(i)][column] = int(n)
         return found
 
+    def content(self, person: Person) -> dict[str, int]:
+        """Table and column → in how many rows the person's words stand, of all columns that can tell of a person. In
+        calls these are what others said, and in events what the trail keeps."""
+        found: Counter[str] = Counter()
+        for table, columns in data_map.columns("content", "tags", "free", "entry").items():
+            for row in self._pages(table, columns):
+                for column in columns:
+                    if "content" in person.search.kinds(_bytes(row[column])):
+                        found[f"{table}.{column}"] += 1
+        return dict(found)
+
+    def _changes(self, person: Person) -> dict[tuple[str, str], dict[str, Any]]:
+        """Table and id of a row → what its columns are to become: texts of the team's own lose every trace; what others
+        said loses the pseudonym, because their words are theirs."""
+        changes: dict[tuple[str, str], dict[str, Any]] = {}
+        own = [(table, columns, person.search, "") for table, columns in data_map.columns("free").items()]
+        quoted = data_map.columns("content", "tags")["calls"]
+        named = " or ".join(f"strpos(cast({column} as text), :s) > 0" for column in quoted)
+        named = f"(subject is null or subject <> :s) and ({named})"
+        others = ("calls", quoted, Search(Traces(person.subject).all()), named)
+        for table, columns, search, where in (*own, others):
+            for row in self._pages(table, columns, where, {"s": person.subject} if where else {}):
+                values = {column: cleaned(row[column], search) for column in columns}
+                if new := {column: value for column, (value, n) in values.items() if n}:
+                    changes[table, row["id"]] = new
+        return changes
+
+    def _pages(
+        self, table: str, columns: list[str], where: str = "", params: Mapping[str, Any] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The rows in which one of the columns has something."""
+        where = where or f"({' or '.join(f'{column} is not null' for column in columns)})"
+        query = f"select id, {', '.join(columns)} from {table} where id > :after and {where} order by id limit {_PAGE}"  # noqa: S608 - our own names
+        after = ""
+        while rows := self._book.rows(query, {**(params or {}), "after": after}):
+            yield from rows
+            after = rows[-1]["id"]
+
     def _models(self, subject: str) -> list[dict[str, Any]]:
-        query = (
-            "select id, claim, name, version, subjects, tags from models where strpos(cast(subjects as text), :s) > 0"
-        )
+        query = "select id, subjects, tags from models where strpos(cast(subjects as text), :s) > 0"
         return self._book.rows(query, {"s": subject})
 
-    def _aside(self, subject: str) -> list[tuple[str, int]]:
+    def _aside(self, person: Person) -> list[tuple[str, int]]:
         rows = self._book.rows("select file, position, line from journal_set_aside where line is not null")
-        return [(row["file"], row["position"]) for row in rows if subject.encode() in bytes(row["line"])]
+        found = [(row, person.search.kinds(bytes(row["line"]))) for row in rows]
+        return [(row["file"], row["position"]) for row, kinds in found if kinds - {"name"}]
 
-    def _runs(self, subject: str) -> list[str]:
-        rows = self._book.rows(f"select id from runs where {_RUNS}", {"subject": subject})  # noqa: S608 - ours
-        return [row["id"] for row in rows]
+
+def _bytes(value: Any) -> bytes:
+    """A text or plain data, as it is searched."""
+    if value is None:
+        return b""
+    return value.encode(errors="replace") if isinstance(value, str) else orjson.dumps(value, default=str)
 
 
 def _said(row: dict[str, Any]) -> Iterator[str]:

@@ -139,6 +139,12 @@ def _document(data: bytes, search: Search) -> tuple[bytes, int]:
         document = orjson.loads(data)
     except orjson.JSONDecodeError:
         return blanked(data, search)
+    changed, count = cleaned(document, search)
+    return orjson.dumps(changed, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), count
+
+
+def cleaned(document: Any, search: Search) -> tuple[Any, int]:
+    """Plain data with each trace in its texts and keys replaced, and how many there were."""
     count = 0
 
     def clean(value: Any) -> Any:
@@ -156,8 +162,7 @@ def _document(data: bytes, search: Search) -> tuple[bytes, int]:
             return {clean(key): clean(item) for key, item in value.items()}
         return value
 
-    cleaned = clean(document)
-    return orjson.dumps(cleaned, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), count
+    return clean(document), count
 
 
 def _csv(data: bytes, search: Search) -> tuple[bytes, int]:

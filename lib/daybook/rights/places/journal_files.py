@@ -47,11 +47,10 @@ class JournalFiles:
         return sorted(self._folder.glob(f"*{SUFFIX}"))
 
     def _lines(self, person: Person) -> Iterator[tuple[Path, list[tuple[int, int]]]]:
-        """Where the person's lines are, of what is in the book; entries of the trail are the trail's."""
+        """Where the lines are that have something of the person, of what is in the book."""
         with self._book.store.reading() as book:
             table = book.fetch("select file, drained from journal_files", {}).table.to_pydict()
         marks = dict(zip(table["file"], table["drained"], strict=True))
-        word = person.subject.encode()
         for path in self.paths():
             try:
                 with path.open("rb") as file:
@@ -60,7 +59,7 @@ class JournalFiles:
                 continue
             lines, at = [], 0
             for line in data.splitlines(keepends=True):
-                if word in line and b'"kind":"event"' not in line[:40]:
+                if person.search.kinds(line):
                     lines.append((at, at + len(line)))
                 at += len(line)
             if lines:
