@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daybook.audit import anchors, seals
+from daybook.audit import anchors, seals, signing
 from daybook.audit.anchors import Anchoring
 from daybook.audit.verify import verify
 from daybook.book import Book
@@ -98,6 +98,26 @@ def test_a_seal_said_to_be_made_after_its_time_stamp_is_found(book: Book, author
         assert len(found) == problems
 
 
+@pytest.mark.parametrize(("hours", "stamped"), [(47.9, 1), (48.1, 0), (240.1, 0)])
+def test_a_time_stamp_that_came_days_later_is_said(
+    book: Book, authority: Authority, hours: float, stamped: int
+) -> None:
+    """Within two days of the seal it proves the seal's day; later, the seal may have been made anew in between."""
+    (book.home / "audit" / "tsa.pem").write_bytes(authority.roots)
+    fix(book, authority.url)
+    (seal,) = seals.load(book.home)
+    unsigned = {name: value for name, value in seal.document.items() if name not in ("signer", "signature")}
+    unsigned["sealed_at"] = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+    seal.path.chmod(0o600)
+    seal.path.write_bytes(json.dumps(signing.sign(book.home, unsigned)).encode())
+    seal.path.with_suffix(".tsr").unlink()
+    fix(book, authority.url)
+    verdict = verify(book, book.home / "reports")
+    assert verdict.stamped == stamped
+    words = f"seal 1 was time-stamped {int(hours / 24)} days later: it may have been made anew until then"
+    assert verdict.unchecked == ({} if stamped else {words: 1})
+
+
 def test_a_seal_is_sent_once_and_whole(book: Book, authority: Authority) -> None:
     """The webhook gets the seal's bytes and digest; what it took is not sent again."""
     assert fix(book, None, authority.webhook) == [Anchoring(1, "webhook", None)]
@@ -125,9 +145,32 @@ def test_one_that_does_not_answer_is_tried_again_with_the_next(book: Book, autho
     ]  # fmt: skip
 
 
-def test_addresses_that_cannot_be_asked_are_said(book: Book) -> None:
-    """No such machine, no such scheme, no answer that can be read: a reason, and no file beside the seal."""
-    for url in ("http://127.0.0.1:9/tsa", "file:///etc/passwd", "ftp://x/", "nonsense"):
-        (tried,) = fix(book, url)
-        assert tried.error, url
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(book: Book, authority: Authority, status: int) -> None:
+    """It would be followed with a GET without the seal: that is no sending, and is tried again."""
+    authority.broken, authority.gets = status, 0
+    assert fix(book, authority.url, authority.webhook) == [
+        Anchoring(1, "time-stamp", f"it answered {status}"), Anchoring(1, "webhook", f"it answered {status}")
+    ]  # fmt: skip
+    assert authority.gets == 0
+    authority.broken = None
+    assert fix(book, None, authority.webhook) == [Anchoring(1, "webhook", None)]
+
+
+def test_addresses_that_cannot_be_asked_are_said(book: Book, authority: Authority) -> None:
+    """No such machine, no such scheme, no address, no answer of HTTP: a reason without the address, which may hold a
+    token, and no file beside the seal."""
+    for url, words in (
+        ("http://127.0.0.1:9/t0ken", "ConnectionRefusedError"),
+        ("file:///etc/t0ken", "it is no http address"),
+        ("ftp://t0ken/", "it is no http address"),
+        ("t0ken", "it is no http address"),
+        ("http://127.0.0.1:t0ken/x", "InvalidURL"),
+        ("http://me:t0ken@127.0.0.1:port/", "InvalidURL"),
+        ("http://127.0.0.1/t0ken x", "InvalidURL"),
+        ("http://[t0ken/", "ValueError"),
+    ):
+        assert fix(book, url, url) == [Anchoring(1, "time-stamp", words), Anchoring(1, "webhook", words)], url
+    authority.broken = 0
+    assert [tried.error for tried in fix(book, authority.url, authority.webhook)] == ["BadStatusLine"] * 2
     assert [path.suffix for path in seals.folder(book.home).iterdir() if path.suffix in (".tsr", ".sent")] == []

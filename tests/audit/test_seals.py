@@ -275,6 +275,54 @@ def test_a_seal_that_was_taken_away_is_missed(sealed: Sealed, number: int, where
     assert ("removed", where) in sealed.found()
 
 
+def test_seals_taken_away_with_their_key_are_missed(sealed: Sealed) -> None:
+    """Neither seal nor key is left, or only the key: nothing is proven, no key is made by looking, and none is made
+    in the former one's place by sealing. A key laid there by hand signs, and what is lost stays missing."""
+    audit = sealed.book.home / "audit"
+    key = (audit / "seal.key").read_text()
+    (audit / "seal.key").unlink()
+    assert sealed.found() == [("forged", "seal 1"), ("forged", "seal 2")]
+    with pytest.raises(SettingsError, match="it is gone, and 2 files beside it were made with it"):
+        signing.public_key(sealed.book.home)
+    shutil.rmtree(audit / "seals")
+    assert sealed.found() == [("removed", "seal 1"), ("removed", "seal 2")]
+    with pytest.raises(SettingsError, match="this home made 2 seals, and the key that it signs with is gone"):
+        seals.make(sealed.book, sealed.reports, SECOND, actor="night")
+    assert not (audit / "seal.key").exists()
+    (audit / "seal.key").write_text("ab" * 32)
+    seals.make(sealed.book, sealed.reports, SECOND, actor="night")
+    assert sealed.found() == [("removed", "seal 1"), ("removed", "seal 2")]
+    shutil.rmtree(audit / "seals")
+    (audit / "seal.key").write_text(key)
+    assert sealed.found() == [("removed", "seal 1"), ("removed", "seal 2"), ("removed", "seal 1")]
+
+
+def test_seals_that_another_home_made_cannot_be_told(sealed: Sealed) -> None:
+    """Read by a home that has the other's chain key laid beside its own: its links are checked, its seals are not."""
+    audit = sealed.book.home / "audit"
+    signer = signing.public_key(sealed.book.home)[:16]
+    shutil.rmtree(audit / "seals")
+    (audit / "seal.key").unlink()
+    (audit / "chain.key").rename(audit / "chain-first.key")
+    verdict = sealed.verify()
+    assert (verdict.state, verdict.problems, verdict.entries) == ("cannot tell", [], 4)
+    assert verdict.unchecked == {f"seals signed by {signer}…, which another home made, are not here": 2}
+    assert not (audit / "seal.key").exists()
+
+
+def test_a_note_of_the_head_that_is_gone_is_said(sealed: Sealed) -> None:
+    """Where nothing says how far the chain had come, its end cannot be told; nor once a note was made anew."""
+    (note,) = (sealed.book.home / "audit").glob("head-*.json")
+    words = "this home's note of how far the chain had come was gone at entry 4: others may be cut off there"
+    note.unlink()
+    verdict = sealed.verify()
+    assert (verdict.state, verdict.problems, verdict.unchecked) == ("cannot tell", [], {words: 1})
+    for number in (1, 2):
+        sealed.book.append(Event(id=f"later{number}", at=NIGHT, actor="dpo", action="content.read"))
+        verdict = sealed.verify()
+        assert (verdict.entries, verdict.state, verdict.unchecked) == (4 + number, "cannot tell", {words: 1})
+
+
 def test_a_seal_played_again_is_found(sealed: Sealed) -> None:
     """The first seal laid in place of the second, and after it: it has a number, and it is not that one."""
     first, second = seals.load(sealed.book.home)

@@ -33,12 +33,14 @@ ess_cert_id_alg = sha256
 
 class Authority:
     """Answers POST /tsa as an authority does, and takes what is sent to POST /seals. `broken`: the status that it
-    answers everything with while it is set."""
+    answers everything with while it is set, a redirect with its own address, and 0 with a line that is no status.
+    `gets`: how often it was asked with GET."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.broken: int | None = None
         self.received: list[bytes] = []
+        self.gets = 0
         folder.mkdir(parents=True)
         _certificates(folder)
         (folder / "openssl.cnf").write_text(CONFIG.format(folder=folder))
@@ -49,14 +51,26 @@ class Authority:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 answer = b""
+                if authority.broken == 0:
+                    self.wfile.write(b"no status line\r\n\r\n")
+                    self.close_connection = True
+                    return
                 if authority.broken is None:
                     answer = authority.stamp(body) if self.path == "/tsa" else b"{}"
                     if self.path == "/seals":
                         authority.received.append(body)
                 self.send_response(authority.broken or 200)
+                if 300 <= (authority.broken or 200) < 400:
+                    self.send_header("location", self.path)
                 self.send_header("content-length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
+
+            def do_GET(self) -> None:
+                authority.gets += 1
+                self.send_response(200)
+                self.send_header("content-length", "0")
+                self.end_headers()
 
             def log_message(self, *_: object) -> None: ...
 

@@ -130,6 +130,7 @@ def test_an_untouched_report_is_proven(settings: Settings, book: Book, report: P
     states = {part: answer[0] for part, answer in check().items()}
     assert states == {
         "record": "proven",
+        "place": "proven",
         "signature": "proven",
         "notebook": "proven",
         "page": "proven",
@@ -222,8 +223,52 @@ def test_a_report_can_be_checked_on_another_machine(settings: Settings, report: 
     done = verify(elsewhere / report.name, settings=away, book=None, trusted=trusted)
     assert done.state == "proven"
     assert {answer.part for answer in done.answers if answer.state == "cannot tell"} == {
-        "findings", "data window", "project's notebook", "lock file", "price book", "commit", "seal"
+        "place", "findings", "data window", "project's notebook", "lock file", "price book", "commit", "seal"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("place", "state", "words"),
+    [
+        ("reports/costs/2026-11-21/run1", "changed", "it is of costs, 2026-11-20, and lies under costs/2026-11-21"),
+        ("reports/bias/2026-11-20/run1", "changed", "it is of costs, 2026-11-20, and lies under bias/2026-11-20"),
+        ("reports/costs/2026-11-20/run2", "changed", "it is the report of run run1, laid under the name run2"),
+        ("reports/costs/run1", "changed", "it is of costs, 2026-11-20, and lies under reports/costs"),
+        ("reports/x/costs/2026-11-20/run1", "changed", "it is of costs, 2026-11-20, and lies under costs/2026-11-20"),
+        ("away/costs/2026-11-20/run1", "proven", "costs, 2026-11-20"),
+        ("away/costs/2026-11-19/run1", "changed", "it is of costs, 2026-11-20, and lies under costs/2026-11-19"),
+        ("away/bias/2026-11-20/run1", "changed", "it is of costs, 2026-11-20, and lies under bias/2026-11-20"),
+        ("away/run1", "cannot tell", "it lies outside a folder of reports"),
+        ("away/2026-11-31/run1", "cannot tell", "it lies outside a folder of reports"),
+        ("away/run9", "changed", "it is the report of run run1, laid under the name run9"),
+    ],
+)
+def test_a_report_laid_elsewhere_does_not_pass_for_another(
+    settings: Settings, report: Path, tmp_path: Path, place: str, state: str, words: str
+) -> None:
+    """The whole report copied to another day, word or name is changed; in a folder to check it in, it is as good as
+    where it was published."""
+    kind, _, rest = place.partition("/")
+    copy = (settings.reports if kind == "reports" else tmp_path / "away") / f"{rest}.json"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    for suffix in (".json", ".html", ".ipynb"):
+        shutil.copy(report.with_suffix(suffix), copy.with_suffix(suffix))
+    done = verify(copy, settings=settings, book=None)
+    answers = {answer.part: (answer.state, answer.words) for answer in done.answers}
+    assert (answers["place"], done.state) == ((state, words), "changed" if state == "changed" else "proven")
+
+
+def test_a_seal_counts_only_where_it_is_signed(settings: Settings, book: Book, report: Path, check: Any) -> None:
+    """One that was made up, or changed, or of a stranger, says nothing of the report, whatever digest it has."""
+    seal = seals.make(book, settings.reports, DAY, actor="night")
+    unsigned = {name: value for name, value in seal.document.items() if name not in ("signer", "signature")}
+    seal.path.chmod(0o600)
+    for document in (unsigned, seal.document | {"day": "2026-11-19"}, signing.sign(settings.root / "other", unsigned)):
+        seal.path.write_text(json.dumps(document))
+        assert check()["seal"] == ("cannot tell", "seal 1 has it, and is not signed by a key that is trusted here")
+    seal.path.write_bytes(seal.data)
+    assert check()["seal"] == ("proven", "seal 1")
+    assert check(trusted=frozenset(["ab" * 32]))["seal"][0] == "cannot tell"
 
 
 def test_what_the_book_has_now_is_compared(check: Any, book: Book) -> None:

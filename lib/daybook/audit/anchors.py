@@ -12,13 +12,14 @@ tried again with the next.
 from __future__ import annotations
 
 import hashlib
+import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 from cryptography import x509
@@ -56,15 +57,29 @@ def fix(sealed: list[Seal], *, tsa: str | None, webhook: str | None, clock: Cloc
 
 
 def _attempt(seal: Seal, url: str, work: Callable[[Seal, str, Clock], None], clock: Clock) -> str | None:
-    from rfc3161_client import VerificationError
-
     try:
         work(seal, url, clock)
     except urllib.error.HTTPError as error:
+        error.close()
         return f"it answered {error.code}"
-    except (OSError, ValueError, VerificationError) as error:
-        return f"{type(error).__name__}: {error}"[:200]
+    except _Unfit as error:
+        return str(error)[:200]
+    except urllib.error.URLError as error:
+        return type(error.reason if isinstance(error.reason, Exception) else error).__name__
+    except (OSError, ValueError, http.client.HTTPException) as error:  # their texts may hold the address with its token
+        return type(error).__name__
     return None
+
+
+class _Unfit(Exception):
+    """What came back, or the address, is none that can be used. Its text holds nothing of the address."""
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect of a POST is followed with a GET that carries nothing: the answer to that is not to what was sent."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
 
 
 def _stamp(seal: Seal, url: str, _: Clock) -> None:
@@ -72,11 +87,14 @@ def _stamp(seal: Seal, url: str, _: Clock) -> None:
 
     asked = TimestampRequestBuilder().data(seal.data).hash_algorithm(HashAlgorithm.SHA256).build()
     answer = _post(url, asked.as_bytes(), "application/timestamp-query")
-    read = decode_timestamp_response(answer)
+    try:
+        read = decode_timestamp_response(answer)
+    except ValueError as error:
+        raise _Unfit(f"its answer cannot be read: {error}") from error
     if PKIStatus(read.status) != PKIStatus.GRANTED:
-        raise ValueError(f"the authority refused: {PKIStatus(read.status).name}")
+        raise _Unfit(f"the authority refused: {PKIStatus(read.status).name}")
     if read.tst_info.nonce != asked.nonce or read.tst_info.message_imprint.message != _imprint(seal.data):
-        raise ValueError("the answer is to another question")
+        raise _Unfit("the answer is to another question")
     atomic.replace(seal.path.with_suffix(".tsr"), answer, 0o400)
 
 
@@ -88,9 +106,9 @@ def _send(seal: Seal, url: str, clock: Clock) -> None:
 
 def _post(url: str, data: bytes, kind: str) -> bytes:
     if not url.startswith(("https://", "http://")):
-        raise ValueError("it is no http address")
+        raise _Unfit("it is no http address")
     request = urllib.request.Request(url, data, {"content-type": kind})  # noqa: S310 - http only, checked above
-    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - the same
+    with urllib.request.build_opener(_NoRedirects).open(request, timeout=PATIENCE) as answer:
         body: bytes = answer.read(_LARGEST)
     return body
 

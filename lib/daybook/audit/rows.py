@@ -95,7 +95,7 @@ def digests(book: TrailBook, span: Span) -> Iterator[tuple[str, RowDigests]]:
     mappings = [i for i, column in enumerate(columns) if column.type is MAPPING]
     selected = f"select {_columns(table, book.store.dialect)} from {table} {_bounds(table)}"  # noqa: S608 - our own names
     query = f"{selected} and {moment} >= :start and {moment} < :stop"
-    key = keys.secret(book.home, SECRET)
+    key = keys.secret(book.home, SECRET, protects=("seals/[0-9]*.json",))
     for start, stop in span.slices():
         for found in tuples(book, query, _values(span.until, span.since) | {"start": start, "stop": stop}):
             row = list(found)

@@ -25,6 +25,7 @@ from daybook.audit import restores, rows, signing
 from daybook.audit.ports import TrailBook, identity, tuples
 from daybook.book.trail import keys
 from daybook.book.trail.chain import GENESIS
+from daybook.book.trail.chain import SECRET as CHAIN
 from daybook.clock import new_id
 from daybook.errors import BadDate, SettingsError
 from daybook.records import Event
@@ -111,6 +112,7 @@ def _make(book: TrailBook, reports: Path, day: date, until: datetime, now: datet
     number = before[-1].number + 1 if before else 1
     path = folder(book.home) / f"{number:06d}.json"
     book_id = identity(book)
+    _require_key(book)
     try:
         path.with_suffix("").mkdir(mode=0o700, exist_ok=True)
         since = before[-1].until - LATE if before else None
@@ -140,6 +142,17 @@ def _make(book: TrailBook, reports: Path, day: date, until: datetime, now: datet
             remedy="Make room, or make the folder writable, and seal again.",
         ) from error
     return Seal(path, data, orjson.loads(data))
+
+
+def _require_key(book: TrailBook) -> None:
+    """Raises SettingsError where this home made seals, as the trail says, and its key is gone: one made anew would pass
+    for the first."""
+    if keys.existing(book.home, signing.SECRET) is None and (own := [row for row in entered(book) if row["own"]]):
+        raise SettingsError(
+            f"The trail says that this home made {len(own)} seals, and the key that it signs with is gone.",
+            remedy=f"Restore {book.home / keys.FOLDER} from where you keep the keys and seals. Where the key is lost, "
+            f"write 64 random hexadecimal digits to {signing.SECRET}.key there; the lost seals stay missing.",
+        )
 
 
 def _chain(book: TrailBook, last: int) -> dict[str, Any]:
@@ -203,6 +216,16 @@ def _new_reports(reports: Path, before: list[Seal]) -> dict[str, str]:
 def event_object(seal: Seal) -> str:
     """What the trail's entry about a seal names: several homes that share a book each have a number 1."""
     return f"{seal.document['signer'][:16]} {seal.number}"
+
+
+def entered(book: TrailBook) -> list[dict[str, Any]]:
+    """The chain's entries about seals, in order: seq, object, details, and own, whether this home entered it."""
+    own = keys.existing(book.home, CHAIN)
+    query = (
+        "select c.seq, e.object, e.details, c.key = :own as own from events e join audit_chain c on c.event = e.id "
+        "where e.action = :action order by c.seq"
+    )
+    return book.rows(query, {"action": SEALED, "own": "" if own is None else keys.identity(own)})
 
 
 def _enter(book: TrailBook, seal: Seal, actor: str) -> None:

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from daybook.book.trail import keys
 
 SECRET = "seal"  # noqa: S105 - the name of the key's file
+_SIGNED = ("seals/[0-9]*.json", "restores/[0-9]*.json")
+"""What is signed with it in the trail's folder: where there is one of these, no new key is made."""
 _PREFIX = b"daybook signed document 1\n"
 
 Signature = Literal["good", "broken", "missing", "stranger"]
@@ -27,14 +29,17 @@ Signature = Literal["good", "broken", "missing", "stranger"]
 
 
 def public_key(home: Path) -> str:
-    """The public half of this home's key, in hexadecimal."""
-    return _private(home).public_key().public_bytes_raw().hex()
+    """The public half of this home's key, in hexadecimal. Raises SettingsError where the key is gone that documents
+    here are signed with."""
+    return _public(keys.secret(home, SECRET, protects=_SIGNED))
 
 
 def trusted(home: Path) -> frozenset[str]:
-    """The public keys that this home trusts: its own, and those laid in `<home>/audit/` as `*.pub`."""
+    """The public keys that this home trusts: its own where it has one, and those laid in `<home>/audit/` as
+    `*.pub`."""
     others = (path.read_text(encoding="ascii").strip().lower() for path in (home / keys.FOLDER).glob("*.pub"))
-    return frozenset([public_key(home), *others])
+    own = keys.existing(home, SECRET)
+    return frozenset([*([] if own is None else [_public(own)]), *others])
 
 
 def sign(home: Path, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,4 +70,8 @@ def plain(document: Any) -> bytes:
 
 
 def _private(home: Path) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(keys.secret(home, SECRET))
+    return Ed25519PrivateKey.from_private_bytes(keys.secret(home, SECRET, protects=_SIGNED))
+
+
+def _public(private: bytes) -> str:
+    return Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw().hex()

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from daybook.audit.ports import TrailBook, identity, tuples
 from daybook.book.trail import canonical, keys
-from daybook.book.trail.chain import GENESIS, SECRET, digest_of, link_of, witnessed
+from daybook.book.trail.chain import GENESIS, SECRET, digest_of, link_of, made_anew, witnessed
 
 Kind = Literal["changed", "removed", "inserted", "reordered", "forged", "cut off", "rewritten"]
 PAGE = 200_000
@@ -42,6 +42,8 @@ class Verdict:
     book: str = ""
     entries: int = 0
     """Entries of the chain that were read."""
+    last: int = 0
+    """The highest number of them."""
     head: str = ""
     """The last link, in hexadecimal."""
     unchecked: Counter[str] = field(default_factory=Counter)
@@ -109,6 +111,11 @@ class _Reading:
         self._digests = sha256()
         self._keys = keys.others(book.home, SECRET)
         self._witness = witnessed(book.home, self.verdict.book)
+        self._anew = made_anew(book.home, self.verdict.book)
+        own = keys.existing(book.home, SECRET)
+        self._own = None if own is None else keys.identity(own)
+        self._added = False
+        """Whether one of the entries read is this home's own."""
         self._seq = 0
         self._link: bytes | None = GENESIS
         """None: what stood there is no link, or is missing."""
@@ -126,6 +133,7 @@ class _Reading:
             if digest is not None:
                 self._found("changed", f"entry {number}", f"the event {event} is not what was entered")
             digest = _bytes(digest_text) or b""
+        self._added |= key == self._own
         if (secret := self._keys.get(key)) is None:
             self.verdict.unchecked[f"link made with the key {key}, which is not here"] += 1
             self._link = _bytes(link_text)
@@ -174,6 +182,13 @@ class _Reading:
     def end(self) -> None:
         """The chain is over: whether it ought to go on."""
         self.verdict.head = "" if self._link is None else self._link.hex()
+        self.verdict.last = self._seq
+        if self._anew is not None or (self._added and self._witness is None):
+            upto = self._seq if self._anew is None else self._anew
+            words = (
+                f"this home's note of how far the chain had come was gone at entry {upto}: others may be cut off there"
+            )
+            self.verdict.unchecked[words] += 1
         for mark in self._marks:
             words = f"seal {mark.seal} has it, and the chain ends at {self._seq}"
             self._found("cut off", f"entry {mark.last}", words)

@@ -21,6 +21,8 @@ from daybook.book.checks import ONCE
 
 SLACK = timedelta(minutes=5)
 """By how much the authority's clock and this one may differ."""
+PROMPT = timedelta(days=2)
+"""How long after a seal its time-stamp may come and still say that the seal is of its day."""
 LISTED = 50
 """Problems of one kind in one table that are listed one by one."""
 CHANGED_REPORTS = "changed_reports"
@@ -37,7 +39,9 @@ def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = N
     """Everything that can be checked here. `trusted`: public keys whose seals count; by default those that the home
     trusts. Raises SettingsError for keys and seals that cannot be read, and what reading the book raises."""
     trusted = trusted or signing.trusted(book.home)
-    sealed = seals.load(book.home)
+    book.drain()
+    last = int(book.rows("select coalesce(max(seq), 0) as last from audit_chain")[0]["last"])
+    sealed = seals.load(book.home)  # after `last`: a seal lies in its folder before it is entered
     restored, forged = restores.load(book.home, identity(book), trusted)
     gaps = {restore.kept: restore.lost_to + 1 for restore in restored}
     lost = [seal for seal in sealed if any(restore.lost(seal.document["chain"]["last"]) for restore in restored)]
@@ -48,7 +52,7 @@ def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = N
         entries = f"entries {restore.kept + 1} to {restore.lost_to}"
         verdict.notes.append(f"A restore from a backup lost {entries}; {len(lost)} seals are of lost entries.")
     good = list(_good(sealed, verdict, trusted))
-    verdict.problems.extend(_missing(book, sealed))
+    _find_missing(book, sealed, last, verdict)
     accounts = rows.accounted(book)
     spans = {span.table: span for span in rows.spans(book, good[-1].until)} if good else {}
     for table in rows.SEALED:
@@ -100,17 +104,23 @@ def _good(sealed: list[Seal], verdict: Verdict, trusted: frozenset[str]) -> Iter
         previous = seal
 
 
-def _missing(book: TrailBook, sealed: list[Seal]) -> Iterator[Problem]:
-    """Seals that the trail says were made and that are not here, or are others."""
+def _find_missing(book: TrailBook, sealed: list[Seal], last: int, verdict: Verdict) -> None:
+    """Seals that the trail says were made, up to its entry `last`, and that are not here, or are others. Those of
+    other homes that share the book cannot be told."""
     there = {seals.event_object(seal): seal.digest for seal in sealed if "signer" in seal.document}
-    own = signing.public_key(book.home)[:16]
-    query = "select object, details from events where action = :action and object like :own order by id"
-    for row in book.rows(query, {"action": seals.SEALED, "own": f"{own} %"}):
-        number = row["object"].partition(" ")[2]
-        if row["object"] not in there:
-            yield Problem("removed", f"seal {number}", "the trail says that it was made, and it is not in its folder")
-        elif there[row["object"]] != row["details"].get("digest"):
-            yield Problem("changed", f"seal {number}", "it is not the one that the trail says was made")
+    for row in seals.entered(book):
+        if row["seq"] > last:
+            continue
+        signer, _, number = str(row["object"]).partition(" ")
+        if row["object"] in there:
+            if there[row["object"]] != (row["details"] or {}).get("digest"):
+                words = "it is not the one that the trail says was made"
+                verdict.problems.append(Problem("changed", f"seal {number}", words))
+        elif row["own"]:
+            words = "the trail says that it was made, and it is not in its folder"
+            verdict.problems.append(Problem("removed", f"seal {number}", words))
+        else:
+            verdict.unchecked[f"seals signed by {signer}…, which another home made, are not here"] += 1
 
 
 def _verify_rows(
@@ -185,9 +195,14 @@ def _verify_stamps(home: Path, good: list[Seal], verdict: Verdict) -> None:
             verdict.problems.append(Problem("forged", f"seal {seal.number}", stamped.words))
         elif stamped.state == "cannot tell":
             verdict.unchecked[stamped.words] += 1
-        else:
-            verdict.stamped += 1
         made = datetime.fromisoformat(seal.document["sealed_at"])
+        if stamped.state == "proven" and stamped.at is not None:
+            if stamped.at - made <= PROMPT:
+                verdict.stamped += 1
+            else:
+                days = (stamped.at - made).days
+                words = f"seal {seal.number} was time-stamped {days} days later: it may have been made anew until then"
+                verdict.unchecked[words] += 1
         if stamped.at is not None and stamped.at < made - SLACK:
             words = f"its time-stamp of {stamped.at:%Y-%m-%d %H:%M} is earlier than the seal says that it was made"
             verdict.problems.append(Problem("forged", f"seal {seal.number}", words))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
@@ -68,14 +69,16 @@ def verify(path: Path, *, settings: Settings, book: Rows | None, trusted: frozen
     except (OSError, ValueError, KeyError, TypeError) as error:
         words = f"{record_path.name} is no record of a run ({type(error).__name__})"
         return Verification(path, (Answer("record", "changed", words),))
+    trusted = trusted or signing.trusted(settings.home)
     answers = [
         _record(record, raw),
-        _signature(record, trusted or signing.trusted(settings.home)),
+        _place(settings, record_path, run),
+        _signature(record, trusted),
         *_files(record_path, record, run, stated),
         _findings(record, run, book),
         _data(record, run, book),
         *_origins(settings, run),
-        _sealed(settings, record_path),
+        _sealed(settings, record_path, trusted),
     ]
     return Verification(path, tuple(answers))
 
@@ -87,6 +90,32 @@ def _record(record: Mapping[str, Any], raw: bytes) -> Answer:
         return Answer("record", "proven", "its bytes are as they are written")
     line, text = _first_difference(expected.decode(), raw.decode(errors="replace"))
     return Answer("record", "changed", f"line {line} is not as it was written: {text}")
+
+
+def _place(settings: Settings, record_path: Path, run: Run) -> Answer:
+    """Whether the report lies where it was published: one that is laid under another day or word would pass for that
+    day's. Outside the reports' folder, a folder with the name of a day counts as one of them; under any other, only the
+    file's own name can be told."""
+    if record_path.stem != run.id:
+        return Answer("place", "changed", f"it is the report of run {run.id}, laid under the name {record_path.stem}")
+    resolved = record_path.resolve()
+    published = settings.reports.resolve() / run.notebook / run.logical_date.isoformat() / record_path.name
+    if resolved == published:
+        return Answer("place", "proven", f"{run.notebook}, {run.logical_date}")
+    word, day = resolved.parent.parent.name, resolved.parent.name
+    inside = resolved.is_relative_to(settings.reports.resolve())
+    if not inside and not _is_day(day):
+        return Answer("place", "cannot tell", "it lies outside a folder of reports")
+    if inside or (word, day) != (Path(run.notebook).name, run.logical_date.isoformat()):
+        return Answer("place", "changed", f"it is of {run.notebook}, {run.logical_date}, and lies under {word}/{day}")
+    return Answer("place", "proven", f"{run.notebook}, {run.logical_date}")
+
+
+def _is_day(name: str) -> bool:
+    try:
+        return date.fromisoformat(name).isoformat() == name
+    except ValueError:
+        return False
 
 
 def _signature(record: Mapping[str, Any], trusted: frozenset[str]) -> Answer:
@@ -245,7 +274,7 @@ def _origins(settings: Settings, run: Run) -> Iterator[Answer]:
             yield Answer(part, "cannot tell", f"it was {then}" + ("" if then == here else f", here it is {here}"))
 
 
-def _sealed(settings: Settings, record_path: Path) -> Answer:
+def _sealed(settings: Settings, record_path: Path, trusted: frozenset[str]) -> Answer:
     try:
         name = record_path.resolve().relative_to(settings.reports.resolve()).as_posix()
         sealed = [seal for seal in seals.load(settings.home) if name in seal.document["reports"]]
@@ -253,8 +282,13 @@ def _sealed(settings: Settings, record_path: Path) -> Answer:
         return Answer("seal", "cannot tell", "no seal of this home can have it")
     if not sealed:
         return Answer("seal", "cannot tell", "no seal has it yet")
-    stated, now = sealed[0].document["reports"][name], digests.of_bytes(record_path.read_bytes())
-    number = sealed[0].number
+    believed = [seal for seal in sealed if signing.check(seal.document, trusted) == "good"]
+    if not believed:
+        return Answer(
+            "seal", "cannot tell", f"seal {sealed[0].number} has it, and is not signed by a key that is trusted here"
+        )
+    stated, now = believed[0].document["reports"][name], digests.of_bytes(record_path.read_bytes())
+    number = believed[0].number
     return Answer(
         "seal", *(("proven", f"seal {number}") if stated == now else ("changed", f"not that of seal {number}"))
     )

@@ -72,8 +72,18 @@ class Chainer:
         ((book,),) = writer.execute("select id from book_identity")
         rows = writer.execute("select seq, link from audit_chain order by seq desc limit 1")
         head = Head(int(rows[0][0]), bytes.fromhex(rows[0][1]), book) if rows else Head(0, GENESIS, book)
+        self._require_note(writer, head)
         goes_on = _goes_on_at(self._home, book, head.seq)
         return head if goes_on is None else head._replace(seq=goes_on)
+
+    def _require_note(self, writer: ChainWriter, head: Head) -> None:
+        """Where this home's note of the head is gone, make one that says so: up to this number nobody can tell here
+        whether the chain's end is still there."""
+        key = keys.existing(self._home, SECRET)
+        if head.seq == 0 or key is None or _note(self._home, head.book).exists():
+            return
+        if writer.execute(f"select seq from audit_chain where key = '{keys.identity(key)}' limit 1"):  # noqa: S608 - hexadecimal
+            note(self._home, head, anew=head.seq)
 
     def adopt(self, writer: ChainWriter) -> Head | None:
         """Chain the events of a book that was begun before there was a chain. None where nothing was to be done."""
@@ -115,11 +125,14 @@ class Chainer:
         note(self._home, head)
 
 
-def note(home: Path, head: Head, *, kept: int | None = None) -> None:
+def note(home: Path, head: Head, *, kept: int | None = None, anew: int | None = None) -> None:
     """Note how far the chain has come. `kept`: the number that a restore went back to; the entry after it has the
-    number after `head`. Raises SettingsError where that can't be done."""
+    number after `head`. `anew`: where the chain stood when the note was gone; it stays in the note. Raises
+    SettingsError where that can't be done."""
     path = _note(home, head.book)
-    content = {"seq": head.seq, "link": head.link.hex()} | ({} if kept is None else {"kept": kept})
+    anew = made_anew(home, head.book) if anew is None else anew
+    content = {"seq": head.seq, "link": head.link.hex()}
+    content |= {name: number for name, number in (("kept", kept), ("anew", anew)) if number is not None}
     try:
         keys.folder(home)
         atomic.replace(path, orjson.dumps(content))
@@ -137,6 +150,15 @@ def _goes_on_at(home: Path, book: str, seq: int) -> int | None:
     except (OSError, ValueError):
         return None  # whoever verifies says so; what is journaled is drained all the same
     return int(noted["seq"]) if isinstance(noted, dict) and noted.get("kept") == seq else None
+
+
+def made_anew(home: Path, book: str) -> int | None:
+    """Where the chain stood when this home's note of its head was found to be gone; None where it never was."""
+    try:
+        noted = orjson.loads(_note(home, book).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return int(noted["anew"]) if isinstance(noted, dict) and isinstance(noted.get("anew"), int) else None
 
 
 def witnessed(home: Path, book: str) -> Head | None:

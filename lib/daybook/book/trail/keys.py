@@ -1,7 +1,7 @@
 """The secrets that the trail of a home rests on, each in a file of its own in `<home>/audit/`, its owner's only.
 
-They are made when they are first asked for. Whoever has them can forge what they protect: that is why seals are also
-fixed outside the machine.
+They are made when they are first needed, and never beside what a former one was needed for. Whoever has them can forge
+what they protect: that is why seals are also fixed outside the machine.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from daybook.errors import SettingsError
@@ -26,14 +27,31 @@ def folder(home: Path) -> Path:
     return path
 
 
-def secret(home: Path, name: str) -> bytes:
-    """The 32 bytes of the secret `name`. Raises SettingsError where its file can't be used: a new one in its place
-    would make everything before look forged."""
+def secret(home: Path, name: str, *, protects: Sequence[str] = ()) -> bytes:
+    """The 32 bytes of the secret `name`; a new one where there is none yet. `protects`: patterns of the files in the
+    trail's folder that are made with it; where there is one of them, a new secret would not be theirs. Raises
+    SettingsError for that, and where its file can't be used: a new one in its place would make everything before look
+    forged."""
+    if (data := existing(home, name)) is not None:
+        return data
+    path = home / FOLDER / f"{name}.key"
+    made = [file for pattern in protects for file in (home / FOLDER).glob(pattern)]
+    if made:
+        raise _unusable(path, f"it is gone, and {len(made)} files beside it were made with it")
+    try:
+        _create(folder(home) / path.name)
+    except OSError as error:
+        raise _unusable(path, error.strerror or type(error).__name__) from error
+    return secret(home, name)
+
+
+def existing(home: Path, name: str) -> bytes | None:
+    """The secret `name`, None where this home has none. Raises SettingsError where its file can't be used."""
     path = home / FOLDER / f"{name}.key"
     try:
-        if not path.exists():
-            _create(folder(home) / path.name)
         data = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError) as error:
         raise _unusable(path, getattr(error, "strerror", None) or "it is not hexadecimal") from error
     if len(data) != _SIZE:
@@ -44,8 +62,8 @@ def secret(home: Path, name: str) -> bytes:
 def others(home: Path, name: str) -> dict[str, bytes]:
     """Identity → secret of every key called `name` that this home has: its own, and those of other homes or former
     ones, which are laid beside it as `<name>-<anything>.key` to verify with."""
-    own = secret(home, name)
-    found = {identity(own): own}
+    own = existing(home, name)
+    found = {} if own is None else {identity(own): own}
     for path in sorted((home / FOLDER).glob(f"{name}-*.key")):
         try:
             data = bytes.fromhex(path.read_text(encoding="ascii").strip())
@@ -78,6 +96,6 @@ def _create(path: Path) -> None:
 def _unusable(path: Path, why: str) -> SettingsError:
     return SettingsError(
         f"The key {path} of the trail cannot be used: {why}.",
-        remedy="Restore it from where you keep the keys. A new one can be made by moving it away, and then what it "
-        "protected can no longer be checked here.",
+        remedy="Restore it from where you keep the keys. Where it is lost, write 64 random hexadecimal digits there; "
+        "what the former one protected can then no longer be checked here.",
     )
