@@ -12,9 +12,10 @@ import pytest
 from daybook.audit.completeness import Difference, EntryCounts, compare
 from daybook.audit.verify import verify
 from daybook.book import Book
+from daybook.book.checks import CHANGED
 from daybook.clock import FixedClock
 from daybook.errors import SettingsError
-from daybook.records import Call
+from daybook.records import Call, Event
 
 MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -81,11 +82,41 @@ def test_what_was_slipped_in_is_named(counted: tuple[Book, EntryCounts]) -> None
     edit(
         book,
         "insert into calls (id, request_id, time, endpoint, status, key_id) "
-        "values ('x', 'r', '2026-11-21 05:00:00+00', '/v1/messages', 'ok', 'k9')",
+        "values ('x', 'r', '2026-11-21 05:00:00+00', '/v1/messages', 'ok', 'k2')",
     )
     edit(book, "update journal_files set added = added + 1")
-    assert compare(book) == [Difference("2026-11-21", "k9", 0, 1, killed=False)]
+    assert compare(book) == [Difference("2026-11-21", "k2", 1, 2, killed=False)]
     assert [p.kind for p in verify(book, book.home / "reports").problems] == ["inserted"]
+
+
+def test_calls_of_another_endpoint_on_the_same_book_are_said(counted: tuple[Book, EntryCounts], tmp_path: Path) -> None:
+    """A second home enters calls of its own keys: it counts them, not this one. Said, and no finding."""
+    book, counts = counted
+    counts.save(ended=True)
+    book.drain()
+    rows = ", ".join(f"('x{n}', 'r', '2026-11-{n} 05:00:00+00', '/v1/messages', 'ok', 'k9')" for n in (20, 21))
+    edit(book, f"insert into calls (id, request_id, time, endpoint, status, key_id) values {rows}")
+    edit(book, "update journal_files set added = added + 2")
+    assert compare(book) == [
+        Difference(day, "k9", 0, 1, killed=False, own=False) for day in ("2026-11-20", "2026-11-21")
+    ]
+    verdict = verify(book, book.home / "reports")
+    assert verdict.problems == []
+    assert "2026-11-20, key k9: the endpoint counted 0, the book has 1." in verdict.notes
+
+
+@pytest.mark.parametrize(("accounted", "findings"), [(3, 0), (2, 2), (1, 2)])
+def test_what_is_missing_is_added_up(counted: tuple[Book, EntryCounts], accounted: int, findings: int) -> None:
+    """Two days that each lack no more than the trail accounts for in all, and together lack more: both are named."""
+    book, counts = counted
+    counts.save(ended=True)
+    details = {CHANGED: {"calls": {"removed": accounted}}}
+    book.append(Event(id="e1", at=MIDNIGHT, actor="dpo", action="retention.applied", details=details))
+    book.drain()
+    edit(book, "delete from calls where id in ('c0', 'c1', 'c5')")
+    edit(book, f"update journal_files set added = added - {3 - accounted}")
+    found = [(p.kind, p.where) for p in verify(book, book.home / "reports").problems]
+    assert found == [("removed", "calls")] * findings
 
 
 def test_a_process_that_was_killed_may_have_entered_more(counted: tuple[Book, EntryCounts]) -> None:

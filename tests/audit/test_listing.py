@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from daybook.audit.listing import Query, read
-from daybook.audit.reading import record_query, tables_of
+from daybook.audit.reading import PERSONAL, record_query, tables_of
 from daybook.audit.trail import Trail, reference
 from daybook.book import Book
 from daybook.clock import FixedClock
@@ -74,6 +74,21 @@ def test_who_looks_is_entered_first(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "name", ["s-karlsson", "s-", "s-" + "a" * 31, "s-" + "a" * 33, "s-" + "A" * 32, "s-" + "g" * 32]
+)
+def test_a_name_that_looks_like_a_reference_is_not_written_down(home: Path, name: str) -> None:
+    """Only what is a reference to the letter stands in the trail as it was asked; any other is a person's name, found
+    by its reference."""
+    with Book(f"duckdb:///{home / 'book.duckdb'}", home) as book:
+        trail = Trail(book.journal, home)
+        trail.record("subject.exported", actor="cli:dpo", subject=name)
+        rows = read(book, Query(subject=name, action="subject.*"), trail, actor="key:dpo")
+        assert [row["subject"] for row in rows] == [reference(home, name)]
+        (looked,) = book.rows("select subject, details from events where action = 'trail.read'")
+        assert looked == {"subject": reference(home, name), "details": {"action": "subject.*", "limit": 100}}
+
+
+@pytest.mark.parametrize(
     ("query", "tables"),
     [
         ("select count(*) from calls", ["calls"]),
@@ -83,6 +98,15 @@ def test_who_looks_is_entered_first(home: Path) -> None:
         ("select * from findings", []),
         ("select recalls from runs_calls_x", []),
         ("table models", ["models"]),
+        ("select id from entry_stamps", ["entry_stamps"]),
+        ("from query_table('ca' || 'lls')", list(PERSONAL)),
+        ("from QUERY_TABLE /* x */ (['ca' || 'lls'])", list(PERSONAL)),
+        ("from query('from ca' || 'lls')", list(PERSONAL)),
+        ('from "query" (:text)', list(PERSONAL)),
+        ("select query_to_xml('table ca' || 'lls', true, true, '')", list(PERSONAL)),
+        ("select database_to_xml(true, true, '')", list(PERSONAL)),
+        ('select * from U&"c\\0061lls"', list(PERSONAL)),
+        ("select queries, subquery from findings", []),
     ],
 )
 def test_a_query_is_told_by_the_tables_it_names(home: Path, query: str, tables: list[str]) -> None:

@@ -223,6 +223,22 @@ def test_a_row_that_comes_late_is_said_and_sealed_next(sealed: Sealed) -> None:
     assert sealed.found() == [("changed", "calls c031, sealed by seal 3")]
 
 
+def test_rows_are_sealed_however_late_they_come(sealed: Sealed) -> None:
+    """Calls of a week, a year and thirty years before the last seal, as an import of history brings them: each is in
+    the next seal, once, and watched from then on."""
+    for number, days in enumerate((6, 7, 8, 365, 10_950), 31):
+        sealed.book.append(call(number, SECOND - timedelta(days=days)))
+    assert dict(sealed.verify().late) == {"calls": 5}
+    for night, new in ((1, 5), (2, 0)):
+        sealed.clock.at = NIGHT + timedelta(days=night)
+        seal = seals.make(sealed.book, sealed.reports, SECOND + timedelta(days=night), actor="night")
+        assert seal.document["tables"]["calls"]["rows"] == new
+    verdict = sealed.verify()
+    assert (verdict.state, dict(verdict.late), verdict.rows["calls"]) == ("proven", {}, 25)
+    sealed.edit("update calls set cost = 0 where id in ('c031', 'c033', 'c035')")
+    assert sealed.found() == [("changed", f"calls c0{n}, sealed by seal 3") for n in (31, 33, 35)]
+
+
 def test_reports_are_found_changed_and_gone(sealed: Sealed) -> None:
     """One byte of one page, and another page that was taken away."""
     (sealed.reports / "costs" / "2026-11-20" / "run1.html").write_text("<p>12.35 USD")

@@ -79,6 +79,8 @@ class Difference:
     rows: int
     killed: bool
     """Whether a process that counted then was killed: it may have entered more than it wrote down."""
+    own: bool = True
+    """Whether an endpoint of this home counted this key at all; else another home that shares the book may have."""
 
     @property
     def missing(self) -> int:
@@ -87,7 +89,7 @@ class Difference:
     @property
     def unexplained(self) -> int:
         """Rows of the endpoint's that nobody counted, though nobody was killed."""
-        return 0 if self.killed else max(0, self.rows - self.counted)
+        return 0 if self.killed or not self.own else max(0, self.rows - self.counted)
 
     def __str__(self) -> str:
         return f"{self.day}, key {self.key}: the endpoint counted {self.counted}, the book has {self.rows}"
@@ -119,8 +121,9 @@ def compare(book: TrailBook) -> list[Difference]:
         {"since": since, "none": NO_KEY},
     )
     there = Counter({(row["day"], row["key"]): int(row["n"]) for row in rows})
+    own = {key for _, key in counted}
     return [
-        Difference(day, key, counted[day, key], there[day, key], day in killed)
+        Difference(day, key, counted[day, key], there[day, key], day in killed, key in own)
         for day, key in sorted(counted.keys() | there.keys())
         if counted[day, key] != there[day, key]
     ]

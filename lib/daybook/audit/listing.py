@@ -6,6 +6,7 @@ looked is itself entered, before anything is returned.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,8 @@ from daybook.errors import BadParameter
 
 MOST = 1000
 READ = "trail.read"
+REFERENCE = re.compile(r"s-[0-9a-f]{32}")
+"""How the trail names a person (daybook.audit.trail.reference); anything else is a name, and is not written down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ def read(
         for name in ("action", "actor", "since", "until", "before", "limit")
         if (value := getattr(query, name)) is not None
     }
-    person = query.subject if query.subject is None or not query.subject.startswith("s-") else None
+    person = None if query.subject is None or REFERENCE.fullmatch(query.subject) else query.subject
     if query.subject is not None and person is None:
         asked["subject"] = query.subject
     trail.record(
@@ -87,8 +90,7 @@ def _where(book: TrailBook, query: Query) -> tuple[list[str], dict[str, Any]]:
             values[name] = value
     if query.subject is not None:
         where.append("e.subject = :subject")
-        named = query.subject.startswith("s-")
-        values["subject"] = query.subject if named else reference(book.home, query.subject)
+        values["subject"] = query.subject if REFERENCE.fullmatch(query.subject) else reference(book.home, query.subject)
     if query.action is not None:
         beginning = query.action.removesuffix("*")
         if "*" in beginning:

@@ -13,13 +13,21 @@ import re
 from daybook.audit.trail import Trail
 
 ACTION = "book.read"
-PERSONAL = ("calls", "events", "subjects", "models", "journal_set_aside")
+PERSONAL = ("calls", "entry_stamps", "events", "journal_set_aside", "models", "subjects")
 """Tables with columns that name a person, or hold what somebody wrote."""
 _NAMES = re.compile(rf"\b({'|'.join(PERSONAL)})\b", re.IGNORECASE)
+_COMPOSED = re.compile(
+    r"\bquery\b|\bquery_table\b|\b(query|table|cursor|schema|database)_to_xml|\bdblink|\bexecute\b|\bu&\"",
+    re.IGNORECASE,
+)
+"""What reads a table whose name the text need not have: DuckDB's and Postgres's functions that take a query or a name
+as a value, and names written in escapes."""
 
 
 def tables_of(query: str) -> list[str]:
-    """The tables with persons' data that a query names."""
+    """The tables with persons' data that a query names; all of them where it may put a name together."""
+    if _COMPOSED.search(query):
+        return list(PERSONAL)
     return sorted({name.lower() for name in _NAMES.findall(query)})
 
 

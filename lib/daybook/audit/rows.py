@@ -12,7 +12,7 @@ Events are in the chain and not here; subjects change with every call about them
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
@@ -53,7 +53,7 @@ class RowDigests(NamedTuple):
 
 
 class Span(NamedTuple):
-    """The rows of a table before a moment, and since another one where that is given."""
+    """The rows of a table before a moment, and since another one where that is given. `rows`: how many are meant."""
 
     table: str
     rows: int
@@ -84,6 +84,21 @@ def spans(book: TrailBook, until: datetime, since: datetime | None = None) -> li
     found = book.rows(" union all ".join(parts), _values(until, since))
     by_name = {row["name"]: Span(row["name"], row["n"], row["first"], row["last"], until, since) for row in found}
     return [by_name[table] for table in SEALED if by_name[table].rows]
+
+
+def unsealed(book: TrailBook, table: str, until: datetime, known: Set[str]) -> Span | None:
+    """The span of those rows of a table before `until` that are not among the `known`; None where all are. Only ids
+    and moments are read: the rows themselves are read for this span alone."""
+    query = (
+        f"select id, {canonical.MICROSECONDS[book.store.dialect].format(_moment(table))} from {table} {_bounds(table)}"  # noqa: S608 - our own names
+    )
+    moments = [moment for id_, moment in tuples(book, query, _values(until, None)) if id_ not in known]
+    if not moments:
+        return None
+    first, last = (
+        datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(m)) for m in (min(moments), max(moments))
+    )
+    return Span(table, len(moments), first, last, until, None)
 
 
 def digests(book: TrailBook, span: Span) -> Iterator[tuple[str, RowDigests]]:

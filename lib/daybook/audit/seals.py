@@ -10,6 +10,7 @@ made is entered in the trail, so that the last ones are missed, too.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -33,8 +34,6 @@ from daybook.records import Event
 FORMAT = "daybook seal 1"
 FOLDER = "seals"
 SEALED = "trail.sealed"
-LATE = timedelta(days=7)
-"""How far back a seal looks for rows that came late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +114,8 @@ def _make(book: TrailBook, reports: Path, day: date, until: datetime, now: datet
     _require_key(book)
     try:
         path.with_suffix("").mkdir(mode=0o700, exist_ok=True)
-        since = before[-1].until - LATE if before else None
-        spans = {span.table: span for span in rows.spans(book, until, since)}
         tables = {
-            table: _seal_rows(path.with_suffix("") / f"{table}.rows", _new_rows(book, table, spans.get(table), before))
+            table: _seal_rows(path.with_suffix("") / f"{table}.rows", _new_rows(book, table, until, before))
             for table in rows.SEALED
         }
         document = {
@@ -177,16 +174,15 @@ def _gaps(book: TrailBook, book_id: str) -> list[dict[str, int]]:
 
 
 def _new_rows(
-    book: TrailBook, table: str, span: rows.Span | None, before: list[Seal]
+    book: TrailBook, table: str, until: datetime, before: list[Seal]
 ) -> Iterator[tuple[str, rows.RowDigests]]:
-    """The rows of the span that no seal has yet: the new ones, and those that came late."""
-    if span is None:
-        return
-    known = set()
+    """The rows that no seal has yet: the new ones, and those that came late, however old they are."""
+    known: set[str] = set()
     for seal in before:
-        if span.since is None or seal.until >= span.since:
-            known |= {id_ for id_, _ in rows.read(seal.rows_path(table))}
-    for id_, digests in rows.digests(book, span):
+        with contextlib.suppress(FileNotFoundError):  # verifying names it; its rows are sealed again
+            known.update(id_ for id_, _ in rows.read(seal.rows_path(table)))
+    span = rows.unsealed(book, table, until, known)
+    for id_, digests in rows.digests(book, span) if span is not None else ():
         if id_ not in known:
             yield id_, digests
 

@@ -59,8 +59,10 @@ def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = N
         _verify_rows(book, table, spans.get(table), good, {seal.number for seal in lost}, accounts[table], verdict)
     verdict.problems.extend(_verify_reports(reports, good, _changed_reports(book)))
     verdict.problems.extend(_count(book, sum(counts["removed"] for counts in accounts.values())))
-    for difference in completeness.compare(book):
-        if difference.missing > accounts["calls"]["removed"]:
+    differences = completeness.compare(book)
+    missing = sum(difference.missing for difference in differences)
+    for difference in differences:
+        if difference.missing and missing > accounts["calls"]["removed"]:
             verdict.problems.append(Problem("removed", "calls", str(difference)))
         elif difference.unexplained:
             verdict.problems.append(Problem("inserted", "calls", str(difference)))

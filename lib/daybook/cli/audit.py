@@ -66,7 +66,7 @@ def seal(settings: Settings, book: Book, *, day: str | None) -> None:
     from daybook.audit import night, seals
 
     wanted = datetime.now(UTC).date() if day is None else to_date(day)
-    made = seals.make(book, settings.reports, wanted, actor=user())
+    made = seals.make(book, settings.reports, wanted, actor=f"cli:{user()}")
     chain, tables = made.document["chain"], made.document["tables"]
     click.echo(f"Seal {made.number} of {made.document['day']}, up to {made.until:%Y-%m-%d %H:%M:%S} UTC")
     click.echo(f"  digest   {made.digest}")
@@ -142,7 +142,7 @@ def export(settings: Settings, book: Book, *, path: Path, reason: str | None) ->
     from daybook.audit.export import export as write
     from daybook.audit.signing import public_key
 
-    n = write(book, path, actor=user(), reason=reason)
+    n = write(book, path, actor=f"cli:{user()}", reason=reason)
     click.echo(f"{n:,} entries are in {path}. It is signed by {public_key(settings.home)}")
 
 

@@ -53,7 +53,7 @@ def apply(as_json: bool) -> None:
       daybook retention apply
     """
     with _retention() as kept:
-        _say(kept.apply(by=user()), as_json=as_json, done=True)
+        _say(kept.apply(by=f"cli:{user()}"), as_json=as_json, done=True)
 
 
 @retention.command()

@@ -63,7 +63,7 @@ def export(person: str, folder: Path, verified: str, reason: str) -> None:
       daybook subject export ada@example.com --to ada/ --verified "passport seen" --reason "letter of 3 March"
     """
     with _rights() as rights:
-        paths = rights.access.write(person, folder, by=user(), identity_check=verified, reason=reason)
+        paths = rights.access.write(person, folder, by=f"cli:{user()}", identity_check=verified, reason=reason)
     click.echo(f"{paths[0]} and {count(len(paths) - 1, 'page')} to read: {paths[1]}")
 
 
@@ -89,7 +89,9 @@ def erase(person: str, execute: bool, verified: str | None, reason: str | None, 
             plan = rights.erasures.plan(person)
             click.echo(orjson.dumps(plan.to_dict(), option=orjson.OPT_INDENT_2) if as_json else _plan(plan))
             return
-        outcome = rights.erasures.execute(person, by=user(), identity_check=verified or "", reason=reason or "")
+        outcome = rights.erasures.execute(
+            person, by=f"cli:{user()}", identity_check=verified or "", reason=reason or ""
+        )
     if as_json:
         document = {"status": outcome.status, "certificate": outcome.certificate and str(outcome.certificate)}
         click.echo(orjson.dumps(document))
@@ -155,7 +157,7 @@ def consent(person: str, purpose: str, given: bool, source: str) -> None:
       daybook subject consent ada@example.com training --withdrawn --source "e-mail of 3 March"
     """
     with _rights() as rights:
-        _say(rights.standings.consent(person, purpose, given=given, source=source, by=user()))
+        _say(rights.standings.consent(person, purpose, given=given, source=source, by=f"cli:{user()}"))
 
 
 @subject.command()
@@ -171,7 +173,7 @@ def restrict(person: str, lift: bool, reason: str) -> None:
     """
     with _rights() as rights:
         change = rights.standings.lift if lift else rights.standings.restrict
-        _say(change(person, reason=reason, by=user()))
+        _say(change(person, reason=reason, by=f"cli:{user()}"))
 
 
 @subject.command()
@@ -187,7 +189,7 @@ def hold(person: str, release: bool, reason: str) -> None:
     """
     with _rights() as rights:
         change = rights.standings.release if release else rights.standings.hold
-        _say(change(person, reason=reason, by=user()))
+        _say(change(person, reason=reason, by=f"cli:{user()}"))
 
 
 @subject.command()
@@ -202,7 +204,7 @@ def rectify(person: str, statement: str, call: str | None) -> None:
       daybook subject rectify ada@example.com --statement "I moved in 2024; the address is out of date"
     """
     with _rights() as rights:
-        _say(rights.standings.rectify(person, statement=statement, call=call, by=user()))
+        _say(rights.standings.rectify(person, statement=statement, call=call, by=f"cli:{user()}"))
 
 
 @subject.command("map")

@@ -65,6 +65,18 @@ def test_only_a_privacy_key_is_let_in(endpoint: Any) -> None:
             assert "events" not in refused.json()
 
 
+def test_a_key_of_one_project_does_not_see_the_trail_of_all(endpoint: Any, officer: httpx.Client) -> None:
+    """A privacy key that has a project: 403 by GET and POST, nothing is shown, and nobody looked."""
+    secret = endpoint.keys.create("theirs", privacy=True, project="theirs", actor="test").secret
+    for method, json in (("GET", None), ("POST", {}), ("POST", {"subject": "ada@example.org"})):
+        refused = httpx.request(
+            method, endpoint.url + PATH, headers={"authorization": f"Bearer {secret}"}, json=json
+        )  # fmt: skip
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "all_projects_needed")
+        assert "events" not in refused.json()
+    assert officer.get(PATH, params={"actor": "key:theirs"}).json()["events"] == []
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -69,6 +69,11 @@ def routes(parts: Components) -> APIRouter:
     async def page(request: Request, asked: TrailQuery) -> TrailPage:
         headers = dict(request.scope["headers"])
         key = parts.auth.admit_privacy(headers)
+        if key.project is not None:  # entries name no project, so none can be told to be this key's own
+            raise Refusal(
+                403, "all_projects_needed", "The trail is of all projects, and this key is of one.",
+                remedy="Ask with a privacy key without a project.",
+            )  # fmt: skip
         query = listing.Query(**asked.model_dump(exclude={"reason"}))
 
         def read() -> list[dict[str, Any]]:
