@@ -238,6 +238,74 @@ def test_a_label_of_another_script_is_read(label):
     assert parts(f"{label}: 7523169264") == []
 
 
+SEPARATORS = ("/", "_", "  ", "\n", "\r\n", " - ", "-", " ", ".")
+
+
+@pytest.mark.parametrize("between", SEPARATORS)
+def test_a_card_is_found_however_its_groups_are_parted(between):
+    """Four by four, or four, six and five; with a check digit that agrees only."""
+    for groups in (("4111", "1111", "1111", "1111"), ("3782", "822463", "10005")):
+        number = between.join(groups)
+        assert parts(f"card: {number}.") == [("card", number)]
+        assert parts(f"see: {number[:-1]}4.") == []
+    assert parts("wrapped: 4111 1111\n1111 1111") == [("card", "4111 1111\n1111 1111")]
+
+
+@pytest.mark.parametrize("between", ["  ", "\n"])
+def test_the_columns_of_a_table_are_no_card(between):
+    """More numbers before or behind them in the same way."""
+    row = between.join(("4111", "1111", "1111", "1111"))
+    assert parts(f"17{between}{row}") == parts(f"{row}{between}17") == []
+
+
+@pytest.mark.parametrize("number", ["0171/1234567", "030/901820", "030 / 901820", "0221/47 10 815", "089/2180-0123"])
+def test_a_phone_may_have_a_stroke_behind_its_area(number):
+    """As Germans and Austrians write it."""
+    assert parts(f"unter {number}, bitte") == [("phone", number)]
+
+
+@pytest.mark.parametrize("text", ["00/1234567", "012/34", "0171/123456789012", "1/0171/1234567", "0000/123456"])
+def test_a_stroke_alone_makes_no_phone(text):
+    """The plan knows no such number, or there is more of it."""
+    assert parts(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "127.0.0.1", "127.1.2.3", "0.0.0.0", "255.255.255.0", "255.255.255.255", "8.8.8.8", "1.1.1.1",
+        "http://127.0.0.1:8000/v1", "http://localhost:8000/v1", "http://0.0.0.0",
+    ],
+)  # fmt: skip
+def test_an_address_that_every_machine_has_is_nobodys(text):
+    """Below the threshold, to be had by a lower one; the whole URL stays."""
+    assert parts(f"at {text} now") == []
+    assert {s.score for s in Detector(KINDS, threshold=0.3).spans(f"at {text} now")} == {0.3}
+
+
+def test_an_address_of_an_inner_network_is_less_sure():
+    """Private and documented ranges; a URL that only begins like the machine's own, or has a user, is somebody's."""
+    for address, score in (("10.0.0.7", 0.6), ("192.168.10.4", 0.6), ("192.0.2.1", 0.6), ("93.184.216.34", 0.95)):
+        assert [(s.kind, s.score) for s in detect(f"from {address}.")] == [("ip", score)]
+    for url in ("http://127.0.0.1.example.org/x", "http://localhost.example.org", "http://localhost@example.org"):
+        assert parts(url)[0][0] == "url"
+
+
+def test_a_folder_and_an_invoice_are_no_secret_and_no_tax_number():
+    """`pwd` is a shell's folder too; a year before a hyphen numbers invoices."""
+    for text in (
+        "pwd=/home/user1/x",
+        "PWD: ~/work/a1b2c3",
+        "pwd=C:\\Users\\Ada1",
+        "VAT 2024-123456",
+        "VAT no. 1999 123456",
+    ):
+        assert parts(text) == [], text
+    assert parts("pwd=hunter2-Zx") == [("secret", "hunter2-Zx")]
+    assert parts("password=/hunter2-Zx") == [("secret", "/hunter2-Zx")]
+    assert parts("VAT 20241-23456") == [("tax_id", "20241-23456")]
+
+
 def test_a_score_says_how_sure_it_is():
     """A check digit: 1. A shape: less. What is below the threshold is left out unless a lower one is asked for."""
     scores = {span.kind: span.score for span in detect("4111 1111 1111 1111, (555) 123-4567, since 1/23/1984", KINDS)}

@@ -23,6 +23,14 @@ EMAIL = Pattern(
     always(1.0),
     contains(*_AT),
 )
+_NOBODYS = 0.3
+"""Below the usual threshold: what every machine calls itself, every network's mask, and the resolvers of everybody."""
+_OWN_MACHINE = re.compile(
+    r"\w{2,5}://(?:localhost|127(?:\.\d{1,3}){3}|0\.0\.0\.0)(?![\w.@-]|:[^\s/]{0,100}@)", re.IGNORECASE
+)
+_RESOLVERS = frozenset(("1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9", "208.67.222.222", "208.67.220.220"))
+_INTERNAL = 0.6
+"""Of a network that nobody outside can reach, or of a manual."""
 URL = Pattern(
     "url",
     re.compile(
@@ -30,7 +38,7 @@ URL = Pattern(
         r"(?<![.,;:!?)\]*_])",
         re.IGNORECASE,
     ),
-    always(1.0),
+    lambda text, start, end: _NOBODYS if _OWN_MACHINE.match(text, start) else 1.0,
     contains("://", "www.", "WWW."),
 )
 
@@ -52,7 +60,7 @@ _MOVES = re.compile(r"\b(?:bump|upgrad|downgrad|updat|migrat)(?:e|es|ed|ing|s)?\
 def _address(text: str, start: int, end: int) -> float:
     """An address, with a zone or a prefix's length or without. `::` alone says nothing, and neither do letters alone
     (`dead::beef` is a name in C++) or a number before it (`10::`). Four numbers that a version's word precedes are a
-    version."""
+    version. `::1` stays an address, though every machine has it: it is no word that logs are full of."""
     bare, _, prefix = text[start:end].partition("/")
     try:
         address = ipaddress.ip_address(bare)
@@ -61,7 +69,11 @@ def _address(text: str, start: int, end: int) -> float:
     if ":" not in bare:
         reserved = bare.startswith("0.") and bare != "0.0.0.0"  # noqa: S104  # a text, nothing is bound
         product = start > 1 and text[start - 1] == "/" and text[start - 2].isalpha()
-        return 0.0 if reserved or product or word_before(text, start, _SOFTWARE) or _moved(text, start) else 0.95
+        if reserved or product or word_before(text, start, _SOFTWARE) or _moved(text, start):
+            return 0.0
+        if address.is_loopback or address.is_unspecified or bare.startswith("255.") or bare in _RESOLVERS:
+            return _NOBODYS
+        return 0.95 if address.is_global else _INTERNAL
     if "::" not in bare:
         return 0.95
     groups = [group for group in bare.partition("%")[0].split(":") if group]

@@ -109,10 +109,12 @@ def _dialled(text: str) -> bool:
 
 
 _DATE = re.compile(r"(?:19|20)\d\d[-./ ]\d\d?[-./ ]\d\d?|\d\d?[-./ ]\d\d?[-./ ](?:19|20)\d\d")
+_OF_A_YEAR = re.compile(r"(?:19|20)\d\d[- ]\d")
+"""The number of an invoice: `VAT 2024-123456`."""
 _CODED = r"(?-i:[A-Z0-9]{0,6}\d[A-Z0-9]{2,13}(?:[ -][A-Z0-9]{0,4}\d[A-Z0-9]{0,4}){0,4})"
 """Digits and capital letters, in one piece or a few; each piece has a digit."""
 _ANY_ID = _form("national_id", _CODED, _digits(5, 20), 0.7)
-_ANY_TAX = _form("tax_id", _CODED, _digits(6, 15), 0.7)
+_ANY_TAX = _form("tax_id", _CODED, lambda text: _digits(6, 15)(text) and not _OF_A_YEAR.match(text), 0.7)
 
 
 def _scheme(kind: str, number: str, *rules: Callable[[str], bool]) -> _Form:

@@ -42,8 +42,12 @@ _NO_CARD_WORD = re.compile(
 def _card(text: str, start: int, end: int) -> float:
     """An issuer's first digits, one of its lengths and Luhn's check digit. Twelve digits, and thirteen that are a
     barcode just as well, are a card only where a word says so, and so are digits of an issuer that is not in the list.
-    What is called an order or a barcode is none."""
-    digits = "".join(filter(str.isdigit, text[start:end]))
+    What is called an order or a barcode is none, and neither
+    are the columns of a table."""
+    number = text[start:end]
+    digits = "".join(filter(str.isdigit, number))
+    if _COLUMNS.search(number) and (_MORE.search(text[max(0, start - 3) : start]) or _MORE.match(text[end : end + 3])):
+        return 0.0
     if len(set(digits)) == 1 or not luhn.is_valid(digits):
         return 0.0
     if not any(len(digits) in lengths and issuer.match(digits) for issuer, lengths in _STARTS):
@@ -56,15 +60,24 @@ def _card(text: str, start: int, end: int) -> float:
     return 1.0
 
 
+_COLUMNS = re.compile(r"\s\s|\n")
+_MORE = re.compile(r"(?:\d\s{1,2}\Z)|\s{1,2}\d")
+"""Another number beside it: then what spaces or lines part is a table."""
+
+
 def _barcode(digits: str) -> bool:
     return sum(int(digit) * (1, 3)[place % 2] for place, digit in enumerate(digits)) % 10 == 0
 
 
 CARD = Pattern(
     "card",
-    re.compile(r"\d(?<!\w\d)\d{3}(?:\d{8,15}|([ .-])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|([ .-])\d{6}\2\d{4,5})\b"),
+    re.compile(
+        r"\d(?<!\w\d)\d{3}(?:\d{8,15}"
+        r"|(\s?[._/-]\s?)\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|(\s?[._/-]\s?)\d{6}\2\d{4,5}"
+        r"|\s{1,2}\d{4}\s{1,2}\d{4}\s{1,2}\d{1,4}(?:\s{1,2}\d{1,3})?|\s{1,2}\d{6}\s{1,2}\d{4,5})\b"
+    ),
     _card,
-    NUMBER,
+    re.compile(r"[0-9]{4}(?:\s?[._/-]\s?|\s{0,2})[0-9]{4}").search,
     whole=False,
 )
 

@@ -18,6 +18,7 @@ _INTERNATIONAL = re.compile(r"(?<![\w.+])\+\d{1,3}[ .-]?(?:\(\d{1,5}\)[ .-]?)?\d
 _NATIONAL = re.compile(
     r"(?:(?<![\w.])(?<!\d )(?:(?:1|00\d{1,3})[ .-]?)?\(\d{2,5}\)[ .-]?\d{3,4}[ .-]?\d{3,4}"
     r"|(?<![\w./-])(?<!\d )(?:(?:00)?1[ .-])?\d{3}[ .-]\d{3}[ .-]\d{4}"
+    r"|(?<![\w./-])(?<!\d )0[1-9]\d{1,3}[ ]?/[ ]?\d{2,4}[ -]?\d{2,4}(?:[ -]?\d{2,3})?(?![/\d]| \d)"
     r"|(?<![\w./-])(?<!\d )0\d{2,4}[ -]\d{3,4}[ -]?\d{3,4}(?!\d| \d))" + _EXTENSION
 )
 _TRUNK = re.compile(r"(?<![\w./,-])(?<!\d )(?:0|00\d{2})\d{1,4}(?:[ .-]\d{2,4}){2,4}(?![\w]|[.,/-]\d| \d)")
@@ -59,9 +60,11 @@ def parsed(text: str, region: str | None) -> PhoneNumber | None:
 
 def valid_somewhere(text: str) -> bool:
     """Whether a plan of one of the larger countries has given out such numbers."""
-    return any(
-        (number := parsed(text, region)) is not None and phonenumbers.is_valid_number(number) for region in _REGIONS
-    )
+    return any(_given_out(text, region) for region in _REGIONS)
+
+
+def _given_out(text: str, region: str) -> bool:
+    return (number := parsed(text, region)) is not None and phonenumbers.is_valid_number(number)
 
 
 def _varied(text: str) -> bool:
@@ -79,6 +82,8 @@ def _national(text: str, start: int, end: int) -> float:
     """By its brackets or groups; where a word says that it is an order's or a part's, it is none."""
     if not _varied(text[start:end]) or ("(" not in text[start:end] and word_right_before(text, start, _NOT_A_PHONE)):
         return 0.0
+    if "/" in text[start:end]:  # as Germans and Austrians write it; elsewhere it parts figures
+        return 0.6 if any(_given_out(text[start:end], region) for region in ("DE", "AT")) else 0.0
     number = parsed(text[start:end], "US")
     return 0.8 if number is not None and phonenumbers.is_valid_number(number) else 0.6
 

@@ -61,6 +61,8 @@ _NAME = re.compile(
     r"[\"']?[ \t]{0,3}[:=]?\Z",
     re.IGNORECASE,
 )
+_FOLDER = re.compile(r"(?:~|\.{1,2})?/|[A-Za-z]:[/\\]")
+"""What `pwd` names where it is no password: a shell's folder."""
 _VALUE = re.compile(r"[:=>]?[ \t]{0,3}(?P<quote>[\"'`]?)(?P<value>[^\s\"'`,;<>{}()\[\]|]{6,200})")
 _BEARER = re.compile(r"[Bb](?:earer|asic|EARER|ASIC)[ \t]{1,3}(?P<value>[A-Za-z0-9._~+/=-]{16,4000})")
 _URL_PASSWORD = re.compile(r"(?<=://)[^\s:/@'\"<>\\]{0,100}:(?P<value>[^\s@'\"<>\\/]{3,200})@")
@@ -81,10 +83,11 @@ class NamedSecrets:
         """Each value that could be one: not a variable, a placeholder or a word of the language."""
         for setting in _SET.finditer(text):
             at = setting.start()
-            if not _NAME.search(text[max(0, at - 24) : at]):
+            if not (name := _NAME.search(text[max(0, at - 24) : at])):
                 continue
             match = _VALUE.match(text, setting.end())
-            if match and _is_secret(match["value"], quoted=bool(match["quote"])):
+            folder = name[0].lower().startswith("pwd") and match and _FOLDER.match(match["value"])
+            if match and not folder and _is_secret(match["value"], quoted=bool(match["quote"])):
                 yield Span("secret", *match.span("value"), 0.8)
         for match in _BEARER.finditer(text):
             if _bits(match["value"]) > 3 and DIGIT(match["value"]):
