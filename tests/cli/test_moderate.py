@@ -40,3 +40,15 @@ def test_a_threshold_is_said_for_a_category() -> None:
     assert [category for category, flag in verdict["categories"].items() if flag] == ["hate"]
     for wrong in ("hate", "hate=high", "spam=0.5", "hate=2"):
         assert run("-", "--threshold", wrong, given=b"a").exit_code != 0
+
+
+def test_bytes_that_are_no_text_are_judged_all_the_same(tmp_path) -> None:
+    """A file in Latin-1, and halves of characters in a line's JSON: as if the sign for what is missing stood there."""
+    for odd in (b"caf\xe9 ", b"\xff\xfe", b"\x80"):
+        plain = odd.decode(errors="surrogateescape").encode(errors="replace").replace(b"?", "\ufffd".encode())
+        assert json.loads(run("-", given=odd + b"You stupid idiot").stdout) == json.loads(
+            run("-", given=plain + b"You stupid idiot").stdout
+        )
+    file = tmp_path / "texts.jsonl"
+    file.write_text('{"id": 1, "text": "\\ud83d You stupid idiot"}\n')
+    assert json.loads(run(str(file), "--jsonl").stdout)["flagged"] is True

@@ -143,3 +143,15 @@ def test_a_key_is_named_by_its_file(tmp_path):
     assert run(*words, str(key), given=clean, home=tmp_path).stdout == "::1"
     assert run(*words, str(other), given=clean, home=tmp_path).stdout_bytes == clean
     assert main(["pii", *words, str(tmp_path / "c.key")]) == 2
+
+
+def test_names_are_found_beside_bytes_that_are_no_text():
+    """A file in Latin-1: positions as where the sign for what is missing stands, and the bytes come back."""
+    given = b"\xa7 5: Ada Lovelace lives in Turin \xe0 8 \x80; ada@example.com"
+    text = given.decode(errors="surrogateescape")
+    spans = json.loads(run("detect", "-", "--names", given=given).stdout)["spans"]
+    assert [(s["type"], text[s["start"] : s["end"]]) for s in spans] == [
+        ("person", "Ada Lovelace"), ("place", "Turin"), ("email", "ada@example.com"),
+    ]  # fmt: skip
+    clean = run("redact", "-", "--names", given=given).stdout_bytes
+    assert clean.rstrip(b"\n") == b"\xa7 5: [person] lives in [place] \xe0 8 \x80; [email]"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -138,6 +139,15 @@ def pooled(encoder: Any, tokenizer: Any, texts: Sequence[str], *, grad: bool = F
         mask = asked["attention_mask"].unsqueeze(-1).to(hidden.dtype)
         mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
         return torch.nn.functional.normalize(mean, dim=1)
+
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def readable(text: str) -> str:
+    """The text as a tokenizer takes it: halves of characters, which stand for bytes that are no UTF-8, are U+FFFD, each
+    in its place."""
+    return _HALF.sub("\ufffd", text)
 
 
 def load(model: str = MODEL) -> tuple[Any, Any]:

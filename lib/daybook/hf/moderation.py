@@ -64,7 +64,7 @@ def checked(thresholds: Mapping[str, Any]) -> dict[str, float]:
 def scores(texts: Sequence[str]) -> np.ndarray:
     """A row for each text, a column for each of CATEGORIES: 0 to 1, the highest of its pieces; 0 for an empty text."""
     weights, biases, _ = _heads()
-    pieces = [(i, piece) for i, text in enumerate(texts) for piece in _pieces(text)]
+    pieces = [(i, piece) for i, text in enumerate(texts) for piece in _pieces(embeddings.readable(text))]
     rows = np.zeros((len(texts), len(CATEGORIES)))
     if not pieces:
         return rows

@@ -110,7 +110,7 @@ def join(earlier: list[Tag], later: list[Tag], border: int) -> list[Tag]:
 
 def read(tokenizer: Any, text: str) -> list[Window]:
     """The text's windows, none for a text without tokens."""
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    encoded = tokenizer(embeddings.readable(text), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     ids, offsets = encoded["input_ids"], [tuple(pair) for pair in encoded["offset_mapping"]]
     case, gap, before = [], [], 0
     for start, end in offsets:
