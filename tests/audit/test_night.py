@@ -14,7 +14,7 @@ from daybook.audit.night import seal_and_verify
 from daybook.book import Book
 from daybook.cli import main
 from daybook.records import Call
-from daybook.settings import Settings
+from daybook.settings import Settings, user
 
 
 @pytest.fixture
@@ -68,6 +68,8 @@ def test_the_commands_say_what_they_find(settings: Settings, capsys: pytest.Capt
     assert main(["audit", "verify", "--signer", "ab" * 32]) == 3
     assert "signed with a key that is not trusted here" in capsys.readouterr().out
     with Book(settings.book_url, settings.home) as book:
+        actors = book.rows("select distinct actor from events where action like 'trail.%'")
+        assert actors == [{"actor": f"cli:{user()}"}]
         rows = book.rows("select details from events where action = 'trail.verified' order by time, id")
     assert [row["details"]["state"] for row in rows] == ["proven", "changed", "changed", "changed"]
     assert rows[1]["details"]["first"].startswith("changed: calls c1, sealed by seal 1")

@@ -8,6 +8,7 @@ import pytest
 from daybook.book import Book
 from daybook.cli import main
 from daybook.pii.pseudonyms import Pseudonyms
+from daybook.settings import user
 from tests.rights.conftest import ADA, call
 
 
@@ -45,6 +46,9 @@ def test_a_request_is_answered_from_export_to_certificate(home, tmp_path, capsys
     assert main(["subject", "erasures", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["id"], row["done"], row["failed"]) == (document["erasure"], True, None)
+    with Book(f"duckdb:///{home}/book.duckdb", home) as book:
+        actors = book.rows("select distinct actor from events where action like 'subject.%'")
+    assert actors == [{"actor": f"cli:{user()}"}]
     assert main(["subject", "check"]) == 0
     assert capsys.readouterr().out == "1 person was erased; of 0 something is there again.\n"
     assert main(["subject", "erase", ADA, "--execute", *WORDS, "--json"]) == 0

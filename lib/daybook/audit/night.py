@@ -26,25 +26,27 @@ def seal_and_verify(day: date, settings: Settings | None = None) -> str:
     settings = settings or Settings.from_env()
     with Book(settings.book_url, settings.home) as book:
         seal = seals.make(book, settings.reports, day, actor=user())
-        fix(book, settings)
-        verdict = record_verification(book, settings)
+        fix(book, settings, actor=user())
+        verdict = record_verification(book, settings, actor=user())
     return (
         f"Seal {seal.number} of {day}: {seal.digest}. The trail is {verdict.state}, {len(verdict.problems)} findings."
     )
 
 
-def fix(book: TrailBook, settings: Settings) -> list[anchors.Anchoring]:
+def fix(book: TrailBook, settings: Settings, *, actor: str) -> list[anchors.Anchoring]:
     """Fix every seal that is not fixed yet, where it is configured, and enter what came of it."""
     sealed = seals.load(settings.home)
     tried = list(anchors.fix(sealed, tsa=settings.tsa_url, webhook=settings.seal_webhook, clock=book.clock))
     trail = Trail(book.journal, settings.home, clock=book.clock)
     for anchoring in tried:
         details = {"seal": anchoring.seal, "by": anchoring.by, "error": anchoring.error}
-        trail.record(ANCHORED, actor=user(), outcome="failed" if anchoring.error else "done", details=details)
+        trail.record(ANCHORED, actor=actor, outcome="failed" if anchoring.error else "done", details=details)
     return tried
 
 
-def record_verification(book: TrailBook, settings: Settings, trusted: frozenset[str] | None = None) -> Verdict:
+def record_verification(
+    book: TrailBook, settings: Settings, trusted: frozenset[str] | None = None, *, actor: str
+) -> Verdict:
     """Verify, and enter what was found: its state, how many findings, and the first of them."""
     verdict = verify(book, settings.reports, trusted=trusted)
     details = {
@@ -56,6 +58,6 @@ def record_verification(book: TrailBook, settings: Settings, trusted: frozenset[
         "seals": verdict.seals,
     }
     Trail(book.journal, settings.home, clock=book.clock).record(
-        VERIFIED, actor=user(), outcome="done" if verdict.state == "proven" else "failed", details=details
+        VERIFIED, actor=actor, outcome="done" if verdict.state == "proven" else "failed", details=details
     )
     return verdict

@@ -75,7 +75,7 @@ def seal(settings: Settings, book: Book, *, day: str | None) -> None:
     click.echo(f"  reports  {len(made.document['reports']):,} files")
     click.echo(f"  signer   {made.document['signer']}")
     click.echo(f"  {made.path}")
-    tried = night.fix(book, settings)
+    tried = night.fix(book, settings, actor=f"cli:{user()}")
     for anchoring in tried:
         click.echo(f"  {anchoring.by:<10} seal {anchoring.seal}: {anchoring.error or 'done'}")
 
@@ -99,7 +99,8 @@ def verify(settings: Settings, book: Book, *, signers: tuple[str, ...], as_json:
     """
     from daybook.audit.night import record_verification
 
-    verdict = record_verification(book, settings, frozenset(key.lower() for key in signers) or None)
+    trusted = frozenset(key.lower() for key in signers) or None
+    verdict = record_verification(book, settings, trusted, actor=f"cli:{user()}")
     if as_json:
         click.echo(orjson.dumps(verdict.to_dict()).decode())
     else:
