@@ -29,12 +29,20 @@ from daybook.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
-    """Models that can be asked, and who asks them. Whoever built it closes `upstreams`."""
+    """Models that can be asked, and who asks them. Whoever built it closes it."""
 
     catalogue: Catalogue
     upstreams: Upstreams[Upstream]
     answerer: Answerer
     deployments: DeploymentIndex
+    moderator: TaskModels | None
+    """The process of the moderation heads, where nobody else judges."""
+
+    async def aclose(self) -> None:
+        """Close the upstreams, and end the process that judges. Safe to repeat."""
+        await self.upstreams.aclose()
+        if self.moderator is not None:
+            await self.moderator.aclose()
 
 
 def response_cache(settings: Settings, clock: Clock) -> ResponseCache | None:
@@ -77,6 +85,10 @@ def wire(
     catalogue = catalogue or Catalogue.load(settings.models, env, home=settings.home)
     upstreams = Upstreams(catalogue.upstreams, make)
     deployments = DeploymentIndex(settings.home, kept=kept)
+    moderator = None
+    if judge is None:
+        moderator = TaskModels(settings.home)
+        judge = judge_of(moderator)
     policies = RedactionPolicies(
         settings.home / POLICIES, Pseudonyms(settings.home / "pseudonyms.key"), content=settings.content
     )
@@ -93,6 +105,8 @@ def wire(
         deployment=deployments.find,
         cache=response_cache(settings, clock),
         redaction=policies.rules,
-        moderation=ModerationPolicies(settings.home / MODERATION, judge or judge_of(TaskModels(settings.home))),
+        moderation=ModerationPolicies(settings.home / MODERATION, judge),
     )
-    return Inference(catalogue=catalogue, upstreams=upstreams, answerer=answerer, deployments=deployments)
+    return Inference(
+        catalogue=catalogue, upstreams=upstreams, answerer=answerer, deployments=deployments, moderator=moderator
+    )

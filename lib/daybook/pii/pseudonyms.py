@@ -39,6 +39,12 @@ class Pseudonyms:
             self._key = self._load()
         return hashlib.blake2b(purpose.encode(), key=self._key, digest_size=size).digest()
 
+    def scoped(self, whose: str) -> Pseudonyms:
+        """Those under a key of somebody's own: what one is given says nothing of another's, nor of the home's."""
+        own = Pseudonyms(self.path)
+        own._key = self.derived(f"scope: {whose}", _BYTES)
+        return own
+
     def resolve(self, who: str) -> str:
         """The pseudonym of a person who is named either way: as requests do, or by the pseudonym itself."""
         return who if _PSEUDONYM.fullmatch(who) else self.of(who)

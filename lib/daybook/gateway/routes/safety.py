@@ -26,7 +26,7 @@ from daybook.pii.spans import Span
 MOST_TEXTS = 2048
 MOST_NAMED = 64
 """Texts that the tagger reads for one request: it takes a second for ten thousand characters."""
-LONGEST_NAMED = 100_000
+MOST_CHARACTERS_NAMED = 200_000
 MOST_ANSWERS = 5000
 
 Text = Annotated[str, StringConstraints(max_length=4 * 1024 * 1024)]
@@ -131,12 +131,14 @@ def routes(parts: Components) -> APIRouter:
 
     @router.post("/pii/redact", openapi_extra=described(RedactBody, {**example, "actions": {"email": "mask"}}))
     async def redact(request: Request) -> Cleaned:
-        """Each text without its personal data."""
-        parts.auth.admit(dict(request.scope["headers"]))
+        """Each text without its personal data. Hashes and pseudonyms are the caller's own: whoever has another key can
+        not test by them what is behind one seen elsewhere."""
+        key = parts.auth.admit(dict(request.scope["headers"]))
         asked = await read(request, RedactBody, needed="texts")
         policy = _policy(asked)
-        key = Pseudonyms(parts.settings.home / "pseudonyms.key") if policy.keyed else None
-        redactor = Redactor(_detector(asked), policy, key)
+        home = Pseudonyms(parts.settings.home / "pseudonyms.key")
+        own = home.scoped(f"/safety/pii/redact {'' if key is None else key.id}") if policy.keyed else None
+        redactor = Redactor(_detector(asked), policy, own)
         texts, counts = [], Counter[str]()
         for text, tagged in zip(asked.texts, await names(asked), strict=True):
             redacted = await asyncio.to_thread(redactor.text, text, tagged)
@@ -148,11 +150,11 @@ def routes(parts: Components) -> APIRouter:
         """What the tagger finds in each text, where the body asks for it."""
         if not asked.names:
             return [[]] * len(asked.texts)
-        longest = max(map(len, asked.texts))
-        if len(asked.texts) > MOST_NAMED or longest > LONGEST_NAMED:
+        total = sum(map(len, asked.texts))
+        if len(asked.texts) > MOST_NAMED or total > MOST_CHARACTERS_NAMED:
             raise bad_request(
-                f"{len(asked.texts):,} texts of up to {longest:,} characters are too many to look for names in.",
-                remedy=f"Send at most {MOST_NAMED} of {LONGEST_NAMED:,}.",
+                f"{len(asked.texts):,} texts of {total:,} characters together are too many to look for names in.",
+                remedy=f"Send at most {MOST_NAMED} texts, of {MOST_CHARACTERS_NAMED:,} characters together.",
                 param="texts",
             )
         tagged = await parts.task_models.run("tag", {"texts": asked.texts})

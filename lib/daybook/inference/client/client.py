@@ -33,6 +33,7 @@ class Client:
 
     def __init__(self, settings: Settings, journal: Ledger, *, clock: Clock) -> None:
         inference = wire(settings, journal, clock=clock, env=os.environ)
+        self._inference = inference
         self.catalogue = inference.catalogue
         self.clock = clock
         self.home = settings.home
@@ -138,7 +139,7 @@ class Client:
         """Stop the models that this process started. Safe to repeat."""
         if self._loop.is_closed():
             return
-        asyncio.run_coroutine_threadsafe(self.upstreams.aclose(), self._loop).result(timeout=15)
+        asyncio.run_coroutine_threadsafe(self._inference.aclose(), self._loop).result(timeout=15)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
         self._loop.close()
