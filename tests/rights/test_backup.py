@@ -11,6 +11,7 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
+from daybook.audit import signing
 from daybook.audit.trail import Trail
 from daybook.audit.verification import verify_chain
 from daybook.book import Book, schema
@@ -207,6 +208,45 @@ def test_a_backup_that_was_changed_is_not_restored(place, made, elsewhere, kind)
     with pytest.raises((GateNotMet, BadData)):
         backup.restore(settings, book, vault, folder, keys=keys)
     assert book.rows("select count(*) as n from calls")[0]["n"] == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["seal---tmp--x", "seal-..--..--x.json", "seal-1--..--x.json", "seal-1--a--b.rows", "calls.parquet", "seal-"],
+)
+def test_a_manifest_names_nothing_outside_the_seals(place, made, tmp_path, name):
+    """A signed manifest, too, has a seal's files and no other; the file it names is not copied."""
+    folder, _ = made
+    document = json.loads((folder / "manifest.json").read_text())
+    (folder / name).exists() or (folder / name).write_bytes(b"x")
+    document["seals"] = {name: backup._digest(folder / name)}
+    unsigned = {key: value for key, value in document.items() if key not in ("signer", "signature")}
+    (folder / "manifest.json").write_text(json.dumps(signing.sign(place.settings.home, unsigned)))
+    with pytest.raises(BadData, match="another version"):
+        backup.check(folder, signing.trusted(place.settings.home))
+
+
+@pytest.mark.parametrize("kind", ["a table", "the manifest"])
+def test_an_erasure_signs_no_backup_that_was_changed(place, made, kind):
+    """The person goes from it, and the certificate says so; it is still not what was backed up."""
+    folder, _ = made
+    if kind == "a table":
+        rows = pq.read_table(folder / "findings.parquet")
+        pq.write_table(rows, folder / "findings.parquet", compression="none")
+        (folder / "findings.parquet").write_bytes((folder / "findings.parquet").read_bytes() + b" ")
+    else:
+        document = json.loads((folder / "manifest.json").read_text())
+        document["tables"]["calls"]["rows"] = 7
+        (folder / "manifest.json").write_text(json.dumps(document))
+    before = (folder / "manifest.json").read_bytes()
+    outcome = Erasures(place.settings, place.book, place.vault, place.clock).execute(ADA, **WORDS)
+    assert (folder / "manifest.json").read_bytes() == before
+    assert any(
+        f"{folder} is not what was backed up" in x for x in json.loads(outcome.certificate.read_text())["limits"]
+    )
+    assert SAID not in str(pq.read_table(folder / "calls.parquet").to_pylist())
+    with pytest.raises(GateNotMet):
+        backup.check(folder, signing.trusted(place.settings.home))
 
 
 def test_a_book_that_has_something_in_it_is_not_written_over(place, made):

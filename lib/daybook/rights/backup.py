@@ -14,11 +14,13 @@ home, and its papers on erasures, are asked for everybody who must not come back
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,7 @@ from daybook.errors import BadData, BadParameter, GateNotMet
 from daybook.rights import backups
 from daybook.rights.places.book_rows import BookRows
 from daybook.rights.places.port import Person
-from daybook.rights.traces import Traces
+from daybook.rights.traces import Search, Traces
 from daybook.settings import Settings
 from daybook.vault import Vault
 
@@ -45,6 +47,8 @@ FORMAT = "daybook backup 1"
 MANIFEST = "manifest.json"
 _VAULT = "subjects.sqlite"
 _SINGLE = ("pseudonyms.key", "keys.json")
+_SEAL = re.compile(r"seal-[0-9]+(?:--[a-z_]+)?\.[a-z]+")
+"""A seal, its time-stamp, or the rows of one of its tables: nothing else is copied into a home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,8 @@ def make(settings: Settings, book: Book, vault: Vault, folder: Path, *, keys: Pa
         identity = session.fetch("select id from book_identity", {}).table.to_pydict()["id"][0]
     sealed = {}
     for path in sorted(seals.folder(settings.home).rglob("[!.]*")):
-        if path.is_file():  # the seal, its rows' digests, its time-stamp
-            name = f"seal-{path.relative_to(seals.folder(settings.home)).as_posix().replace('/', '--')}"
+        name = f"seal-{path.relative_to(seals.folder(settings.home)).as_posix().replace('/', '--')}"
+        if path.is_file() and _SEAL.fullmatch(name):
             shutil.copy2(path, folder / name)
             sealed[name] = _digest(folder / name)
     document = {
@@ -107,6 +111,7 @@ def check(folder: Path, trusted: frozenset[str] | None = None) -> dict[str, Any]
         document: dict[str, Any] = orjson.loads((folder / MANIFEST).read_bytes())
         tables = dict(document["tables"])
         unknown = set(tables) - set(schema.metadata.tables)
+        unknown |= {name for name in document["seals"] if not _SEAL.fullmatch(name)}
         if document["format"] != FORMAT or unknown:
             raise BadData(
                 f"{folder} was made by another version: {sorted(unknown)[:1] or document['format']}.",
@@ -124,7 +129,7 @@ def check(folder: Path, trusted: frozenset[str] | None = None) -> dict[str, Any]
     named = [(f"{name}.parquet", stated["digest"]) for name, stated in tables.items()]
     for name, digest in (*named, *document["seals"].items()):
         path = folder / name
-        if Path(name).name != name or not path.is_file() or _digest(path) != digest:
+        if not path.is_file() or _digest(path) != digest:
             raise GateNotMet(f"{path} is not what was backed up.", remedy="Restore another backup.")
     return document
 
@@ -196,25 +201,33 @@ def rehearse(folder: Path, *, keys: Path) -> dict[str, int]:
     return restored.rows
 
 
-def refresh(folders: Iterable[Path], home: Path) -> None:
-    """Bring manifests up to date with their files, after persons were erased from them."""
+def intact(folders: Iterable[Path], home: Path, search: Search) -> dict[str, list[str]]:
+    """The backups that are what was backed up, each with its tables that have something of a person: those may be
+    signed anew once the person is erased from them."""
+    found = {}
+    trusted = signing.trusted(home)
     for folder in folders:
-        path = folder / MANIFEST
-        if not path.is_file():
+        with contextlib.suppress(BadData, GateNotMet):
+            tables = check(folder, trusted)["tables"]
+            found[str(folder)] = [name for name in tables if search.in_file(folder / f"{name}.parquet")]
+    return found
+
+
+def refresh(folders: Mapping[str, list[str]], home: Path) -> None:
+    """Bring the manifests of what `intact` found up to date with the tables that somebody was erased from."""
+    import pyarrow.parquet as pq
+
+    for folder, tables in folders.items():
+        path = Path(folder) / MANIFEST
+        if not tables or not path.is_file():
             continue
         document = orjson.loads(path.read_bytes())
-        changed = False
-        for name, table in document["tables"].items():
-            digest = _digest(folder / f"{name}.parquet")
-            if digest != table["digest"]:
-                import pyarrow.parquet as pq
-
-                table["digest"], table["rows"] = digest, pq.ParquetFile(folder / f"{name}.parquet").metadata.num_rows
-                changed = True
-        if changed:
-            document.pop("signature", None)
-            document.pop("signer", None)
-            atomic.replace(path, orjson.dumps(signing.sign(home, document), option=orjson.OPT_INDENT_2))
+        for name in tables:
+            file = Path(folder) / f"{name}.parquet"
+            document["tables"][name] = {"rows": pq.ParquetFile(file).metadata.num_rows, "digest": _digest(file)}
+        document.pop("signature", None)
+        document.pop("signer", None)
+        atomic.replace(path, orjson.dumps(signing.sign(home, document), option=orjson.OPT_INDENT_2))
 
 
 def _erase_again(settings: Settings, book: Book, vault: Vault) -> int:

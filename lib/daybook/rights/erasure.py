@@ -116,6 +116,8 @@ class Erasure:
     proof: Mapping[str, Any] | None = None
     failed: str | None = None
     """Why the last attempt went no further."""
+    backups: Mapping[str, list[str]] | None = None
+    """The backups that were what was backed up when this began, with their tables that had something of the person."""
     traces: str | None = None
     """What tells of the person, sealed under the person's key."""
 
@@ -206,7 +208,8 @@ class Erasures:
                 now = next(e for e in self.all() if e.id == erasure.id)
                 message = error.message if isinstance(error, DaybookError) else type(error).__name__
                 again = isinstance(error, ErasureIncomplete)  # then every place is gone through once more
-                self._write(replace(now, failed=message, steps={} if again else now.steps))
+                steps, there = ({}, None) if again else (now.steps, now.backups)
+                self._write(replace(now, failed=message, steps=steps, backups=there))
                 raise
 
     def all(self) -> list[Erasure]:
@@ -235,10 +238,14 @@ class Erasures:
                 continue
             self._tell(step)
             count = 0
+            if step == "files" and erasure.backups is None:
+                there = [path for path in self._known if path.is_dir()]
+                intact = backup.intact(there, self.settings.home, person.search)
+                erasure = self._write(replace(erasure, backups=intact))
             if step in places:
                 count = places[step].erase(person, partial(self._announce, identity, erasure))
                 if step == "files":
-                    backup.refresh([path for path in self._known if path.is_dir()], self.settings.home)
+                    backup.refresh(erasure.backups or {}, self.settings.home)
             elif step == "proof":
                 erasure = replace(erasure, proof=self._prove(person))
             elif step == "key":
@@ -360,6 +367,8 @@ class Erasures:
             limits.append(f"Entries of the trail that tell of the person in plain words are kept as evidence: {where}.")
         missing = [str(path) for path in self._known if not path.is_dir()]
         limits += [f"The backup {path} was not there: it is done in it when it is restored." for path in missing]
+        changed = [path for path in self._known if path.is_dir() and str(path) not in (erasure.backups or {})]
+        limits += [f"The backup {path} is not what was backed up: its manifest stays as it is." for path in changed]
         document = {
             "format": FORMAT,
             "erasure": erasure.id,
