@@ -57,6 +57,8 @@ def parts(text: str) -> list[tuple[str, str]]:
         ("phone: 28-64-66-98", "phone", "28-64-66-98"),
         ("Tel. 723 813 266", "phone", "723 813 266"),
         ("call me at 0494 92 82 32", "phone", "0494 92 82 32"),
+        ("We reached her on 5550142 once.", "phone", "5550142"),
+        ("they texted them at 1234567", "phone", "1234567"),
         ("0687 12 34 56", "phone", "0687 12 34 56"),
         ("zip code is 90210", "postcode", "90210"),
         ("PLZ: 10115", "postcode", "10115"),

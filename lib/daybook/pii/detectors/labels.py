@@ -204,7 +204,14 @@ for _words, _labelled in (
         _PHONE,
     ),
     ("call|cell|text|reach|ring", _DIALLED),
-    ("call me|call us|call him|call her|text me|text us|text him|text her|reach me|reach us|reach him|reach her|ring me|ring us|ring him|ring her", _PHONE),
+    (
+        "|".join(
+            f"{verb} {person}"
+            for verb in ("call", "called", "text", "texted", "reach", "reached", "ring", "rang")
+            for person in ("me", "us", "him", "her", "them")
+        ),
+        _PHONE,
+    ),
     ("card|credit card|debit card|cc|visa|maestro", _CARD),
     (
         "zip code|zipcode|zip|postal code|postalcode|postal_code|postcode|post code|plz|postleitzahl|code postal|código postal|codice postale|zip_code|pin code|pincode|cep|eircode",
