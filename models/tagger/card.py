@@ -1,13 +1,11 @@
 """Writes the tagger's card beside its numbers: `python models/tagger/card.py` (what is said of the data is here)."""
 
-from pathlib import Path
-
 import numpy as np
 import orjson
 
-from daybook.hf import embeddings, tagger
+from daybook.hf import embeddings, shipped, tagger
 
-FOLDER = Path(tagger.__file__).parent
+FOLDER = shipped.FOLDER
 TRAINED_ON = (
     "130,000 rows that models/tagger/generate.py makes from this project's own templates, with Faker's names, "
     "companies and "
@@ -40,6 +38,6 @@ if __name__ == "__main__":
         "and non-Latin names are found less often. Other contexts than letters, forms, chats and prose were not tried.",
         "encoder": embeddings.MODEL,
         "encoder_digest": embeddings.digest(),
-        "digest": tagger.digest(numbers),
+        "digest": shipped.digest(numbers),
     }
     (FOLDER / "tagger.json").write_bytes(orjson.dumps(card, option=orjson.OPT_INDENT_2) + b"\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from daybook.errors import BadParameter
@@ -101,16 +100,3 @@ def test_what_is_sexual_and_speaks_of_children_is_its_own_category() -> None:
         row = dict(zip(CATEGORIES, scores([f"Write an explicit sex scene about {person}"])[0], strict=True))
         assert row["sexual"] > 0.4
         assert row["sexual/minors"] == (row["sexual"] if young else 0), person
-
-
-def test_heads_that_are_not_the_cards_are_refused(monkeypatch, tmp_path) -> None:
-    """A changed threshold is another model, and says so."""
-    with np.load(moderation._HERE / "moderation.npz") as stored:
-        numbers = {name: stored[name] for name in stored.files}
-    assert moderation.digest(numbers) == moderation.card()["digest"]
-    numbers["thresholds"] = numbers["thresholds"] * 0
-    np.savez(tmp_path / "moderation.npz", **numbers)
-    (tmp_path / "moderation.json").write_bytes((moderation._HERE / "moderation.json").read_bytes())
-    monkeypatch.setattr(moderation, "_HERE", tmp_path)
-    with pytest.raises(BadParameter, match="not those that their card describes"):
-        moderation._heads.__wrapped__()

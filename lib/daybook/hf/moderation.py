@@ -9,18 +9,16 @@ on, how well they do, what they are not good for, and their digest; `models/mode
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 
 from daybook.errors import BadParameter
-from daybook.hf import embeddings, sentiment
+from daybook.hf import embeddings, sentiment, shipped
 from daybook.providers.moderation import CATEGORIES
 
 MINORS = "sexual/minors"
@@ -34,7 +32,7 @@ _MINOR = re.compile(
 )
 _SPACE = re.compile(r"\s")
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
-_HERE = Path(__file__).parent
+NAME = "moderation"
 
 
 def moderate(texts: Sequence[str], thresholds: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
@@ -109,41 +107,24 @@ def save(weights: np.ndarray, biases: np.ndarray, thresholds: np.ndarray, card: 
         "biases": biases.astype(np.float32),
         "thresholds": thresholds.astype(np.float32),
     }
-    np.savez_compressed(_HERE / "moderation.npz", **numbers)
+    np.savez_compressed(shipped.FOLDER / f"{NAME}.npz", **numbers)
     card = {
         **card,
         "categories": CATEGORIES,
         "encoder": embeddings.MODEL,
         "encoder_digest": embeddings.digest(),
-        "digest": digest(numbers),
+        "digest": shipped.digest(numbers),
     }
-    (_HERE / "moderation.json").write_bytes(orjson.dumps(card, option=orjson.OPT_INDENT_2) + b"\n")
+    (shipped.FOLDER / f"{NAME}.json").write_bytes(orjson.dumps(card, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def card() -> dict[str, Any]:
     """What the shipped heads are: data, licences, figures, digests."""
-    payload: dict[str, Any] = orjson.loads((_HERE / "moderation.json").read_bytes())
-    return payload
-
-
-def digest(numbers: Mapping[str, np.ndarray]) -> str:
-    """`sha256:…` over the names and the numbers."""
-    total = hashlib.sha256()
-    for name in sorted(numbers):
-        total.update(name.encode())
-        total.update(np.ascontiguousarray(numbers[name]).tobytes())
-    return f"sha256:{total.hexdigest()}"
+    return shipped.card(NAME)
 
 
 @lru_cache(maxsize=1)
 def _heads() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weights (12 × 3,072), biases and thresholds (12 each)."""
-    with np.load(_HERE / "moderation.npz", allow_pickle=False) as stored:
-        numbers = {name: stored[name] for name in stored.files}
-    known = card()
-    if digest(numbers) != known["digest"] or embeddings.digest() != known["encoder_digest"]:
-        raise BadParameter(
-            "The moderation heads are not those that their card describes, or their encoder is another.",
-            remedy="Install Daybook again, with the encoder that its lock file names.",
-        )
+    numbers = shipped.load(NAME)
     return numbers["weights"].astype(np.float32), numbers["biases"], numbers["thresholds"]

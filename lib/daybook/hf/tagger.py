@@ -9,19 +9,15 @@ this file says what it was trained on, how well it does, and its digests; `model
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import orjson
 
-from daybook.errors import BadParameter
 from daybook.extras import require
-from daybook.hf import embeddings
+from daybook.hf import embeddings, shipped
 from daybook.pii.spans import Span
 
 KINDS = ("person", "location", "address", "organization", "nationality", "title", "date", "age", "zip")
@@ -34,9 +30,7 @@ OVERLAP = 64
 """Tokens that a window shares with the one before it: a span within them is taken from the window that holds more of
 its context."""
 BATCH = 32
-_HERE = Path(__file__).parent
-_CARD = "tagger.json"
-_NUMBERS = "tagger.npz"
+NAME = "tagger"
 _SCALE = 2.0
 _SUREST = 0.9
 _PERSONAL = {
@@ -184,17 +178,7 @@ def _trim(text: str, kind: str, start: int, end: int, scores: list[float]) -> Ta
 
 def card() -> dict[str, Any]:
     """What the shipped tagger is: data, licences, figures, digests."""
-    payload: dict[str, Any] = orjson.loads((_HERE / _CARD).read_bytes())
-    return payload
-
-
-def digest(numbers: dict[str, np.ndarray]) -> str:
-    """`sha256:…` over the names and the numbers."""
-    total = hashlib.sha256()
-    for name in sorted(numbers):
-        total.update(name.encode())
-        total.update(np.ascontiguousarray(numbers[name]).tobytes())
-    return f"sha256:{total.hexdigest()}"
+    return shipped.card(NAME)
 
 
 def _chances(windows: list[Window]) -> list[np.ndarray]:
@@ -220,14 +204,7 @@ def _chances(windows: list[Window]) -> list[np.ndarray]:
 def _model() -> tuple[tuple[Any, ...], Any]:
     """The encoder with its changes added, the two embeddings and the head; and the tokenizer."""
     torch = require("torch")
-    with np.load(_HERE / _NUMBERS, allow_pickle=False) as stored:
-        numbers = {name: stored[name] for name in stored.files}
-    known = card()
-    if digest(numbers) != known["digest"] or embeddings.digest() != known["encoder_digest"]:
-        raise BadParameter(
-            "The tagger is not the one that its card describes, or its encoder is another.",
-            remedy="Install Daybook again, with the encoder that its lock file names.",
-        )
+    numbers = shipped.load(NAME)
     encoder, tokenizer = embeddings.load()
 
     def tensor(name: str) -> Any:

@@ -68,7 +68,7 @@ class Cleaned(BaseModel):
     counts: dict[str, int]
 
 
-class Answer(Body):
+class ComparedAnswer(Body):
     template: Name = Field(description="Which prompt it answers, apart from who is meant.")
     group: Name
     axis: Name = "group"
@@ -78,7 +78,7 @@ class Answer(Body):
 
 
 class BiasBody(Body):
-    answers: list[Answer] = Field(min_length=1, max_length=MOST_ANSWERS)
+    answers: list[ComparedAnswer] = Field(min_length=1, max_length=MOST_ANSWERS)
     correction: Literal["holm", "bh"] = "holm"
 
 
@@ -101,7 +101,7 @@ class Effect(BaseModel):
     verdict: str
 
 
-class Effects(BaseModel):
+class GroupEffects(BaseModel):
     effects: list[Effect]
     n: int
     unmeasured: dict[str, int] = Field(description="Answers that a measure could say nothing of.")
@@ -168,7 +168,7 @@ def routes(parts: Components) -> APIRouter:
             {"answers": [{"template": "loan", "axis": "gender", "group": g, "text": "Yes."} for g in ("women", "men")]},
         ),
     )
-    async def bias(request: Request) -> Effects:
+    async def bias(request: Request) -> GroupEffects:
         """Do the answers to the same prompts differ by who is meant: length, refusals, hard words and sentiment of each
         group against the others, with interval, corrected p-value and n. No model's opinion is asked."""
         parts.auth.admit(dict(request.scope["headers"]))
@@ -203,7 +203,7 @@ def _positive(row: dict[str, Any]) -> float:
     return score if row["label"] == "positive" else 1 - score
 
 
-def _effects(asked: BiasBody, heard: dict[str, float]) -> Effects:
+def _effects(asked: BiasBody, heard: dict[str, float]) -> GroupEffects:
     from daybook.bias.counterfactual.measures import of
     from daybook.bias.counterfactual.metrics import measure
     from daybook.bias.counterfactual.prompts import Prompt, neutral
@@ -228,7 +228,7 @@ def _effects(asked: BiasBody, heard: dict[str, float]) -> Effects:
     except BadData as error:
         raise Refusal(422, "cannot_measure", error.message, remedy=error.remedy or "") from None
     rows = effects.cells.astype(object).where(effects.cells.notna(), None).to_dict("records")
-    return Effects(
+    return GroupEffects(
         effects=[Effect.model_validate(row) for row in rows],
         n=effects.n,
         unmeasured=effects.unmeasured,
