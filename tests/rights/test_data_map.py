@@ -7,7 +7,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from daybook.book.schema import metadata
-from daybook.cli.subject import subject
+from daybook.cli.privacy.subject import subject
 from daybook.rights import data_map
 
 PAGE = Path(__file__).parents[2] / "docs" / "policies" / "data-map.md"

@@ -50,11 +50,9 @@ from daybook.gateway.routes import (
     finetune,
     ml,
     ollama,
-    safety,
-    subjects,
     traffic,
-    trail,
 )
+from daybook.gateway.routes.compliance import safety, subjects, trail
 from daybook.gateway.routes.docs import page
 from daybook.gateway.routes.openapi import describe
 from daybook.providers.upstream import MODERATOR

@@ -6,7 +6,7 @@ import json
 
 from click.testing import CliRunner
 
-from daybook.cli.moderate import moderate
+from daybook.cli.privacy.moderate import moderate
 from daybook.hf.moderation import CATEGORIES
 
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from daybook.book import Book
 from daybook.cli import main
-from daybook.cli.pii import pii
+from daybook.cli.privacy.pii import pii
 from daybook.pii import KINDS
 from daybook.pii.policies import TAGGED
 

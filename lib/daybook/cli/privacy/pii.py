@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from daybook.cli.text_file import answer_lines, pieces_of, write
+from daybook.cli.privacy.text_file import answer_lines, pieces_of, write
 from daybook.errors import BadParameter
 from daybook.settings import Settings, user
 
