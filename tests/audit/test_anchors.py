@@ -11,7 +11,7 @@ import pytest
 
 from daybook.audit import anchors, seals, signing
 from daybook.audit.anchors import Anchoring
-from daybook.audit.verify import verify
+from daybook.audit.verification import verify
 from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.errors import SettingsError

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from daybook.audit.verification import Verdict, verify_chain
+from daybook.audit.chain_verification import TrailVerdict, verify_chain
 from daybook.book import Book
 from daybook.book.trail import canonical, keys
 from daybook.book.trail.chain import GENESIS, digest_of, link_of
@@ -76,7 +76,7 @@ def edit(book: Book, *statements: str) -> None:
             writer.execute(statement)
 
 
-def found(verdict: Verdict) -> list[tuple[str, str]]:
+def found(verdict: TrailVerdict) -> list[tuple[str, str]]:
     return [(problem.kind, problem.where) for problem in verdict.problems]
 
 

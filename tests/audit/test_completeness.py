@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from daybook.audit.completeness import Difference, EntryCounts, compare
-from daybook.audit.verify import verify
+from daybook.audit.completeness import CountDifference, EntryCounts, compare
+from daybook.audit.verification import verify
 from daybook.book import Book
 from daybook.book.checks import CHANGED
 from daybook.clock import FixedClock
@@ -69,7 +69,7 @@ def test_what_is_missing_is_named_by_day_and_key(counted: tuple[Book, EntryCount
     book.drain()
     edit(book, "delete from calls where id = 'c1'")
     edit(book, "update journal_files set added = added - 1")
-    assert compare(book) == [Difference("2026-11-20", "k1", 2, 1, killed=False)]
+    assert compare(book) == [CountDifference("2026-11-20", "k1", 2, 1, killed=False)]
     found = [str(problem) for problem in verify(book, book.home / "reports").problems]
     assert found == ["removed: calls: 2026-11-20, key k1: the endpoint counted 2, the book has 1"]
 
@@ -85,7 +85,7 @@ def test_what_was_slipped_in_is_named(counted: tuple[Book, EntryCounts]) -> None
         "values ('x', 'r', '2026-11-21 05:00:00+00', '/v1/messages', 'ok', 'k2')",
     )
     edit(book, "update journal_files set added = added + 1")
-    assert compare(book) == [Difference("2026-11-21", "k2", 1, 2, killed=False)]
+    assert compare(book) == [CountDifference("2026-11-21", "k2", 1, 2, killed=False)]
     assert [p.kind for p in verify(book, book.home / "reports").problems] == ["inserted"]
 
 
@@ -98,7 +98,7 @@ def test_calls_of_another_endpoint_on_the_same_book_are_said(counted: tuple[Book
     edit(book, f"insert into calls (id, request_id, time, endpoint, status, key_id) values {rows}")
     edit(book, "update journal_files set added = added + 2")
     assert compare(book) == [
-        Difference(day, "k9", 0, 1, killed=False, own=False) for day in ("2026-11-20", "2026-11-21")
+        CountDifference(day, "k9", 0, 1, killed=False, own=False) for day in ("2026-11-20", "2026-11-21")
     ]
     verdict = verify(book, book.home / "reports")
     assert verdict.problems == []
@@ -124,7 +124,7 @@ def test_a_process_that_was_killed_may_have_entered_more(counted: tuple[Book, En
     book, counts = counted
     counts.save()
     book.append(call(50, "k2", 31))
-    assert compare(book) == [Difference("2026-11-21", "k2", 1, 2, killed=True)]
+    assert compare(book) == [CountDifference("2026-11-21", "k2", 1, 2, killed=True)]
     verdict = verify(book, book.home / "reports")
     assert (verdict.problems, verdict.notes[0]) == (
         [], "2026-11-21, key k2: the endpoint counted 1, the book has 2."

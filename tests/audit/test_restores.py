@@ -14,7 +14,7 @@ import pytest
 
 from daybook.audit import restores, seals, signing
 from daybook.audit.export import export
-from daybook.audit.verify import verify
+from daybook.audit.verification import verify
 from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.records import Call, Event

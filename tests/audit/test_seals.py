@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from daybook.audit import rows, seals, signing
-from daybook.audit.verification import Verdict
-from daybook.audit.verify import verify
+from daybook.audit.chain_verification import TrailVerdict
+from daybook.audit.verification import verify
 from daybook.book import Book
 from daybook.book.trail import keys
 from daybook.clock import FixedClock
@@ -54,7 +54,7 @@ class Sealed:
             for statement in statements:
                 writer.execute(statement)
 
-    def verify(self) -> Verdict:
+    def verify(self) -> TrailVerdict:
         return verify(self.book, self.reports)
 
     def found(self) -> list[tuple[str, str]]:

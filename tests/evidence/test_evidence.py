@@ -11,8 +11,8 @@ import pytest
 from daybook.book import Book
 from daybook.errors import SettingsError
 from daybook.evidence import controls
-from daybook.evidence.controls import Control, Line
-from daybook.evidence.figures import Answer, EvidenceFigures
+from daybook.evidence.controls import Control, ControlLine
+from daybook.evidence.figures import EvidenceFigures, LineEvidence
 from daybook.evidence.report import Evidence
 from daybook.records import Call, DeploymentRevision, Event, Finding, ModelAlias, Run
 from daybook.window import Window
@@ -83,7 +83,7 @@ def read(book: Book, days: int = 1, **more: Any) -> Evidence:
 def test_each_line_is_what_its_rows_say(book: Book) -> None:
     """State, rows and rows that are as they should be, of every line."""
     figures = read(book)
-    found = {name: (answer.state, len(answer.rows), answer.ok) for name, answer in figures.answers.items()}
+    found = {name: (answer.state, len(answer.rows), answer.ok) for name, answer in figures.lines.items()}
     assert found == {
         "trail": ("proven", 9, 9),
         "access": ("partly", 2, 1),
@@ -101,11 +101,11 @@ def test_each_line_is_what_its_rows_say(book: Book) -> None:
         "gaps": ("cannot tell", 2, 0),
         "kept": ("proven", 1, 1),
     }
-    (gate,) = figures.answers["gates"].rows
+    (gate,) = figures.lines["gates"].rows
     assert (gate["what"], gate["evaluation_met"], gate["bias_met"], gate["ok"]) == ("m live", True, False, False)
-    (seal,) = figures.answers["seals"].rows
+    (seal,) = figures.lines["seals"].rows
     assert (str(seal["day"])[:10], seal["seal"], seal["digest"]) == ("2026-11-20", "ab 1", "sha256:2")
-    erased = figures.answers["erasures"].rows
+    erased = figures.lines["erasures"].rows
     assert [(row["subject"], row["certificate"], row["ok"]) for row in erased] == [
         ("s-1", "sha256:1", True), ("s-2", None, False)
     ]  # fmt: skip
@@ -139,14 +139,14 @@ def test_a_log_without_a_gap_is_proven(home: Any) -> None:
                     requested_model="m", status="ok",
                 )
             )  # fmt: skip
-        (gap,) = read(book).answers["gaps"].rows
+        (gap,) = read(book).lines["gaps"].rows
         assert (gap["since"], gap["until"], gap["ok"]) == (
             start + timedelta(hours=6), start + timedelta(hours=18), None
         )  # fmt: skip
         book.append(
             Call(id="c2", request_id="r", at=NOON, endpoint="library", requested_model="m", status="ok")
         )  # fmt: skip
-        (whole,) = read(book).answers["gaps"].rows
+        (whole,) = read(book).lines["gaps"].rows
         assert (whole["since"], whole["until"], whole["ok"]) == (start, start + timedelta(days=1), True)
 
 
@@ -155,7 +155,7 @@ def test_an_empty_book_proves_nothing(home: Any) -> None:
     with Book(f"duckdb:///{home / 'book.duckdb'}", home) as book:
         figures = read(book)
         assert figures.counts["proven"] == 0
-        states = {name: answer.state for name, answer in figures.answers.items()}
+        states = {name: answer.state for name, answer in figures.lines.items()}
         assert set(states.values()) == {"nothing", "not proven", "cannot tell"}
         assert [name for name, state in states.items() if state == "cannot tell"] == ["gaps"]
         assert figures.findings()[0]["note"].startswith("cannot tell: 0 of 19 controls are proven")
@@ -188,8 +188,8 @@ def test_a_trail_that_was_not_proven_is_the_verdict(book: Book) -> None:
 )
 def test_the_state_of_a_line(ok: list[bool | None], empty: Any, state: str) -> None:
     """Of every mixture of rows that are ok, are not, or cannot be told."""
-    line = Line(name="x", question="?", query="q", empty=empty, not_shown="")
-    assert Answer(line, "select 1", [{"ok": value} for value in ok]).state == state
+    line = ControlLine(name="x", question="?", query="q", empty=empty, not_shown="")
+    assert LineEvidence(line, "select 1", [{"ok": value} for value in ok]).state == state
 
 
 @pytest.mark.parametrize(
@@ -211,13 +211,15 @@ def test_the_state_of_a_line(ok: list[bool | None], empty: Any, state: str) -> N
 def test_the_state_of_a_control(states: list[Any], expected: str) -> None:
     """Of every mixture of lines."""
     rows = {"proven": [True], "partly": [True, False], "not proven": [False], "cannot tell": [None], "nothing": []}
-    lines = [Line(name=f"l{i}", question="?", query="q", empty="nothing", not_shown="") for i in range(len(states))]
-    answers = {
-        line.name: Answer(line, "", [{"ok": ok} for ok in rows[state]])
+    lines = [
+        ControlLine(name=f"l{i}", question="?", query="q", empty="nothing", not_shown="") for i in range(len(states))
+    ]
+    shown = {
+        line.name: LineEvidence(line, "", [{"ok": ok} for ok in rows[state]])
         for line, state in zip(lines, states, strict=True)
     }
     control = Control(id="x", title="", applies_from=DAY, source="", lines=tuple(lines))
-    assert EvidenceFigures(Window.of(DAY, 1), answers, [control]).state(control) == expected
+    assert EvidenceFigures(Window.of(DAY, 1), shown, [control]).state(control) == expected
 
 
 def test_what_is_printed_is_the_query_and_its_rows_and_no_markup_of_the_data(book: Book) -> None:

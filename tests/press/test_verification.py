@@ -120,7 +120,7 @@ def check(settings: Settings, book: Book, report: Path) -> Callable[..., dict[st
 
     def answers(**more: Any) -> dict[str, tuple[str, str]]:
         done = verify(report, settings=settings, **({"book": book} | more))
-        return {answer.part: (answer.state, answer.words) for answer in done.answers}
+        return {check.part: (check.state, check.words) for check in done.checks}
 
     return answers
 
@@ -222,7 +222,7 @@ def test_a_report_can_be_checked_on_another_machine(settings: Settings, report: 
     trusted = frozenset([signing.public_key(settings.home)])
     done = verify(elsewhere / report.name, settings=away, book=None, trusted=trusted)
     assert done.state == "proven"
-    assert {answer.part for answer in done.answers if answer.state == "cannot tell"} == {
+    assert {check.part for check in done.checks if check.state == "cannot tell"} == {
         "place", "findings", "data window", "project's notebook", "lock file", "price book", "commit", "seal"
     }  # fmt: skip
 
@@ -254,7 +254,7 @@ def test_a_report_laid_elsewhere_does_not_pass_for_another(
     for suffix in (".json", ".html", ".ipynb"):
         shutil.copy(report.with_suffix(suffix), copy.with_suffix(suffix))
     done = verify(copy, settings=settings, book=None)
-    answers = {answer.part: (answer.state, answer.words) for answer in done.answers}
+    answers = {check.part: (check.state, check.words) for check in done.checks}
     assert (answers["place"], done.state) == ((state, words), "changed" if state == "changed" else "proven")
 
 
@@ -295,7 +295,7 @@ def test_files_that_are_gone_are_named(settings: Settings, book: Book, report: P
         report.with_suffix(suffix).write_bytes(whole)
     report.unlink()
     done = verify(report.with_suffix(".html"), settings=settings, book=book)
-    assert [(a.part, a.state, a.words) for a in done.answers] == [("record", "changed", "run1.json is gone")]
+    assert [(a.part, a.state, a.words) for a in done.checks] == [("record", "changed", "run1.json is gone")]
     for path in (report.with_name("other.html"), report.with_suffix(".png"), report.parent.parent / "no" / "x.html"):
         with pytest.raises(BadParameter):
             verify(path, settings=settings, book=book)
@@ -306,7 +306,7 @@ def test_records_that_are_none_are_changed(settings: Settings, book: Book, repor
     for content in (b"", b"[]", b"{}", b"null", b'{"run": 1}', b"\xff\xfe", b'{"run": {}, "digests": {}}'):
         report.write_bytes(content)
         done = verify(report, settings=settings, book=book)
-        assert [(a.part, a.state) for a in done.answers] == [("record", "changed")], content
+        assert [(a.part, a.state) for a in done.checks] == [("record", "changed")], content
 
 
 def test_the_page_prints_the_trail(settings: Settings, book: Book, report: Path) -> None:

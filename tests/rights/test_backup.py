@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from daybook.audit import signing
+from daybook.audit.chain_verification import verify_chain
 from daybook.audit.trail import Trail
-from daybook.audit.verification import verify_chain
 from daybook.book import Book, schema
 from daybook.errors import BadData, BadParameter, GateNotMet, KeyDestroyed
 from daybook.rights import backup

@@ -12,7 +12,7 @@ import pytest
 
 from daybook.audit import seals
 from daybook.audit.trail import Trail
-from daybook.audit.verify import verify
+from daybook.audit.verification import verify
 from daybook.book import Book
 from daybook.clock import new_id
 from daybook.errors import BadParameter, KeyDestroyed, VaultUnusable

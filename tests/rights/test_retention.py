@@ -8,7 +8,7 @@ import pytest
 
 from daybook.audit import seals
 from daybook.audit.trail import Trail
-from daybook.audit.verify import verify
+from daybook.audit.verification import verify
 from daybook.errors import BadParameter, SettingsError
 from daybook.rights.analytics import anonymised
 from daybook.rights.retention import Retention, read

@@ -70,7 +70,7 @@ class EntryCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class CountDifference:
     """A day and key of which the endpoint counted other than the book has."""
 
     day: str
@@ -95,7 +95,7 @@ class Difference:
         return f"{self.day}, key {self.key}: the endpoint counted {self.counted}, the book has {self.rows}"
 
 
-def compare(book: TrailBook) -> list[Difference]:
+def compare(book: TrailBook) -> list[CountDifference]:
     """Where counts and rows differ, since the first count. Of processes that still run the counts may lag behind.
 
     Raises SettingsError for a file that holds no counts, and what reading the book raises."""
@@ -123,7 +123,7 @@ def compare(book: TrailBook) -> list[Difference]:
     there = Counter({(row["day"], row["key"]): int(row["n"]) for row in rows})
     own = {key for _, key in counted}
     return [
-        Difference(day, key, counted[day, key], there[day, key], day in killed, key in own)
+        CountDifference(day, key, counted[day, key], there[day, key], day in killed, key in own)
         for day, key in sorted(counted.keys() | there.keys())
         if counted[day, key] != there[day, key]
     ]

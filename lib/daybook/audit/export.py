@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from daybook.audit import seals, signing
+from daybook.audit.chain_verification import entries
 from daybook.audit.ports import TrailBook, identity
 from daybook.audit.trail import Trail
-from daybook.audit.verification import entries
 from daybook.book.trail import canonical
 from daybook.book.trail.chain import GENESIS
 from daybook.clock import new_id

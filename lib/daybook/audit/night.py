@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from daybook.audit import anchors, seals
 from daybook.audit.trail import Trail
-from daybook.audit.verify import verify
+from daybook.audit.verification import verify
 from daybook.settings import Settings, user
 
 if TYPE_CHECKING:
+    from daybook.audit.chain_verification import TrailVerdict
     from daybook.audit.ports import TrailBook
-    from daybook.audit.verification import Verdict
 
 VERIFIED = "trail.verified"
 ANCHORED = "trail.anchored"
@@ -46,7 +46,7 @@ def fix(book: TrailBook, settings: Settings, *, actor: str) -> list[anchors.Anch
 
 def record_verification(
     book: TrailBook, settings: Settings, trusted: frozenset[str] | None = None, *, actor: str
-) -> Verdict:
+) -> TrailVerdict:
     """Verify, and enter what was found: its state, how many findings, and the first of them."""
     verdict = verify(book, settings.reports, trusted=trusted)
     details = {

@@ -52,7 +52,7 @@ class RowDigests(NamedTuple):
         return b"%b %b %b %b\n" % (orjson.dumps(id_), *(digest.hex().encode() for digest in self))
 
 
-class Span(NamedTuple):
+class RowSpan(NamedTuple):
     """The rows of a table before a moment, and since another one where that is given. `rows`: how many are meant."""
 
     table: str
@@ -74,7 +74,7 @@ class Span(NamedTuple):
             start = stop
 
 
-def spans(book: TrailBook, until: datetime, since: datetime | None = None) -> list[Span]:
+def spans(book: TrailBook, until: datetime, since: datetime | None = None) -> list[RowSpan]:
     """What there is to seal in each table that has any."""
     parts = (
         f"select '{table}' as name, count(*) as n, min({_moment(table)}) as first, max({_moment(table)}) as last "  # noqa: S608 - our own names
@@ -82,11 +82,11 @@ def spans(book: TrailBook, until: datetime, since: datetime | None = None) -> li
         for table in SEALED
     )
     found = book.rows(" union all ".join(parts), _values(until, since))
-    by_name = {row["name"]: Span(row["name"], row["n"], row["first"], row["last"], until, since) for row in found}
+    by_name = {row["name"]: RowSpan(row["name"], row["n"], row["first"], row["last"], until, since) for row in found}
     return [by_name[table] for table in SEALED if by_name[table].rows]
 
 
-def unsealed(book: TrailBook, table: str, until: datetime, known: Set[str]) -> Span | None:
+def unsealed(book: TrailBook, table: str, until: datetime, known: Set[str]) -> RowSpan | None:
     """The span of those rows of a table before `until` that are not among the `known`; None where all are. Only ids
     and moments are read: the rows themselves are read for this span alone."""
     query = (
@@ -98,10 +98,10 @@ def unsealed(book: TrailBook, table: str, until: datetime, known: Set[str]) -> S
     first, last = (
         datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(m)) for m in (min(moments), max(moments))
     )
-    return Span(table, len(moments), first, last, until, None)
+    return RowSpan(table, len(moments), first, last, until, None)
 
 
-def digests(book: TrailBook, span: Span) -> Iterator[tuple[str, RowDigests]]:
+def digests(book: TrailBook, span: RowSpan) -> Iterator[tuple[str, RowDigests]]:
     """Id and digests of every row of the span. Of the runs only those that have ended: the others are still to
     change."""
     table, moment = span.table, _moment(span.table)

@@ -1,244 +1,230 @@
-"""Whether the trail is what was entered: every entry, its number, its order, and the end of it.
+"""`daybook audit verify`: chain, seals, rows and reports together, each finding with its place.
 
-Each entry is read as it stands in the database, brought into its canonical bytes and compared with the chain; each
-link is made again with the home's key. What is found is named by number and by the entry's id. What cannot be checked
-here, such as links that another home made with a key that is not here, is counted and said, and never passes for
-checked.
+What is proven: that the events are those that were entered, in their order and to the end; that the rows that are
+sealed are those of the sealing, apart from changes that the trail accounts for; that the sealed reports are those that
+were published. What is not: anything that nobody ever entered, and the rows since the last seal, which are only
+counted.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from hashlib import sha256
-from typing import Any, Literal, NamedTuple
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
 
-from daybook.audit.ports import TrailBook, identity, tuples
-from daybook.book.trail import canonical, keys
-from daybook.book.trail.chain import GENESIS, SECRET, digest_of, link_of, made_anew, witnessed
+from daybook.audit import anchors, completeness, restores, rows, seals, signing
+from daybook.audit.chain_verification import Kind, Problem, SealMark, TrailVerdict, verify_chain
+from daybook.audit.ports import TrailBook, identity
+from daybook.audit.seals import Seal
+from daybook.book.checks import ONCE
 
-Kind = Literal["changed", "removed", "inserted", "reordered", "forged", "cut off", "rewritten"]
-PAGE = 200_000
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is not as it was entered."""
-
-    kind: Kind
-    where: str
-    """`entry 17`, `calls 0199…, sealed on 2026-11-20`."""
-    words: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.where}: {self.words}"
-
-
-@dataclass(slots=True)
-class Verdict:
-    """What a verification found."""
-
-    book: str = ""
-    entries: int = 0
-    """Entries of the chain that were read."""
-    last: int = 0
-    """The highest number of them."""
-    head: str = ""
-    """The last link, in hexadecimal."""
-    unchecked: Counter[str] = field(default_factory=Counter)
-    """Why something could not be checked here → how often."""
-    problems: list[Problem] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    seals: int = 0
-    """Seals that are what was signed."""
-    stamped: int = 0
-    """Seals that a time-stamp authority proves to be of their day."""
-    rows: Counter[str] = field(default_factory=Counter)
-    """Table → sealed rows that were compared."""
-    late: Counter[str] = field(default_factory=Counter)
-    """Table → rows of before the last seal that it has not: they came late, and the next one has them."""
-    lost: Counter[str] = field(default_factory=Counter)
-    """Table → sealed rows that a restore from a backup lost, as it says."""
-    accounted: Counter[str] = field(default_factory=Counter)
-    """Table and what of it → rows that changed since they were sealed, as the trail says."""
-
-    @property
-    def state(self) -> Literal["proven", "changed", "cannot tell"]:
-        if self.problems:
-            return "changed"
-        return "cannot tell" if self.unchecked else "proven"
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data."""
-        plain = {field.name: getattr(self, field.name) for field in fields(self)}
-        return plain | {"state": self.state, "problems": [asdict(problem) for problem in self.problems]}
-
-    @property
-    def sound(self) -> bool:
-        """Nothing was found. What was not checked is in `unchecked`."""
-        return not self.problems
+SLACK = timedelta(minutes=5)
+"""By how much the authority's clock and this one may differ."""
+PROMPT = timedelta(days=2)
+"""How long after a seal its time-stamp may come and still say that the seal is of its day."""
+LISTED = 50
+"""Problems of one kind in one table that are listed one by one."""
+CHANGED_REPORTS = "changed_reports"
+"""Where an event's details say what a report became when a person was erased from it: path → digest."""
+_WORDS: Mapping[str, str] = {
+    "fixed": "a column that never changes is not what was sealed",
+    "money": "cost, price_source, price_rate or price_note is not what was sealed, and no entry accounts for it",
+    "personal": "a personal column is not what was sealed, and no entry accounts for it",
+    "removed": "the row is gone, and no entry accounts for it",
+}
 
 
-class Mark(NamedTuple):
-    """What a seal says of the chain: its last entry's link, and one digest over those of its entries."""
-
-    seal: int
-    first: int | None
-    last: int
-    link: str
-    digests: str
-
-
-def verify_chain(book: TrailBook, *, gaps: Mapping[int, int] | None = None, marks: Sequence[Mark] = ()) -> Verdict:
-    """Read the whole chain. `gaps`: number after which others are missing → the next one, where a restore lost them
-    and said so. `marks`: what seals say of it, in order. Raises what reading the book raises."""
-    reading = _Reading(book, gaps or {}, marks)
-    for entry in entries(book):
-        reading.entry(*entry)
-    reading.end()
-    reading.verdict.problems.extend(_unchained(book))
-    return reading.verdict
-
-
-class _Reading:
-    """One pass over the chain: what the entry before left, and what is still to come."""
-
-    def __init__(self, book: TrailBook, gaps: Mapping[int, int], marks: Sequence[Mark]) -> None:
-        self.verdict = Verdict(book=identity(book))
-        self._gaps = gaps
-        self._marks = deque(mark for mark in marks if mark.first is not None)
-        self._digests = sha256()
-        self._keys = keys.others(book.home, SECRET)
-        self._witness = witnessed(book.home, self.verdict.book)
-        self._anew = made_anew(book.home, self.verdict.book)
-        own = keys.existing(book.home, SECRET)
-        self._own = None if own is None else keys.identity(own)
-        self._added = False
-        """Whether one of the entries read is this home's own."""
-        self._seq = 0
-        self._link: bytes | None = GENESIS
-        """None: what stood there is no link, or is missing."""
-        self._seen: set[str] = set()
-
-    def entry(
-        self, number: int, event: str, digest_text: str, link_text: str, key: str, row: tuple[Any, ...] | None
-    ) -> None:
-        """The next entry. In the ordinary case its digest and link, made again, are what stands there."""
-        self._place(number, event)
-        digest = None if row is None else digest_of(canonical.encode(row))
-        if row is None:
-            self._found("removed", f"entry {number}", f"its event {event} is not in the book")
-        if digest is None or digest.hex() != digest_text:
-            if digest is not None:
-                self._found("changed", f"entry {number}", f"the event {event} is not what was entered")
-            digest = _bytes(digest_text) or b""
-        self._added |= key == self._own
-        if (secret := self._keys.get(key)) is None:
-            self.verdict.unchecked[f"link made with the key {key}, which is not here"] += 1
-            self._link = _bytes(link_text)
+def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = None) -> TrailVerdict:
+    """Everything that can be checked here. `trusted`: public keys whose seals count; by default those that the home
+    trusts. Raises SettingsError for keys and seals that cannot be read, and what reading the book raises."""
+    trusted = trusted or signing.trusted(book.home)
+    book.drain()
+    last = int(book.rows("select coalesce(max(seq), 0) as last from audit_chain")[0]["last"])
+    sealed = seals.load(book.home)  # after `last`: a seal lies in its folder before it is entered
+    restored, forged = restores.load(book.home, identity(book), trusted)
+    gaps = {restore.kept: restore.lost_to + 1 for restore in restored}
+    lost = [seal for seal in sealed if any(restore.lost(seal.document["chain"]["last"]) for restore in restored)]
+    verdict = verify_chain(book, gaps=gaps, marks=[_mark(seal) for seal in sealed if seal not in lost])
+    for name in forged:
+        verdict.problems.append(Problem("forged", f"restore {name}", "it is not what was signed"))
+    for restore in restored:
+        entries = f"entries {restore.kept + 1} to {restore.lost_to}"
+        verdict.notes.append(f"A restore from a backup lost {entries}; {len(lost)} seals are of lost entries.")
+    good = list(_good(sealed, verdict, trusted))
+    _find_missing(book, sealed, last, verdict)
+    accounts = rows.accounted(book)
+    spans = {span.table: span for span in rows.spans(book, good[-1].until)} if good else {}
+    for table in rows.SEALED:
+        _verify_rows(book, table, spans.get(table), good, {seal.number for seal in lost}, accounts[table], verdict)
+    verdict.problems.extend(_verify_reports(reports, good, _changed_reports(book)))
+    verdict.problems.extend(_count(book, sum(counts["removed"] for counts in accounts.values())))
+    differences = completeness.compare(book)
+    missing = sum(difference.missing for difference in differences)
+    for difference in differences:
+        if difference.missing and missing > accounts["calls"]["removed"]:
+            verdict.problems.append(Problem("removed", "calls", str(difference)))
+        elif difference.unexplained:
+            verdict.problems.append(Problem("inserted", "calls", str(difference)))
         else:
-            made = None if self._link is None else link_of(secret, self._link, number, digest)
-            if made is None or made.hex() != link_text:
-                if made is not None:
-                    words = f"the link of {event} was not made with the key over the entry before it"
-                    self._found("forged", f"entry {number}", words)
-                made = _bytes(link_text)
-            self._link = made
-        self._seq = max(self._seq, number)
-        if self._marks:
-            self._compare(number, digest)
-        if self._witness is not None and number == self._witness.seq and self._link != self._witness.link:
-            self._found("rewritten", f"entry {number}", "this home noted another link when it was made")
-        self.verdict.entries += 1
+            verdict.notes.append(f"{difference}.")
+    verdict.seals = len(good)
+    _verify_stamps(book.home, good, verdict)
+    if not sealed:
+        verdict.notes.append("There is no seal yet, so only the chain and the numbers of rows were checked.")
+    return verdict
 
-    def _place(self, number: int, event: str) -> None:
-        """Whether the number is the next one, and the event a new one."""
-        if number != self._seq + 1:
-            if number <= self._seq:
-                words = f"this number is there twice, {event} is one of them"
-                self._found("inserted", f"entry {number}", words)
-            elif self._gaps.get(self._seq) != number:
-                missing = _span(self._seq + 1, number - 1)
-                self._found("removed", missing, f"after it comes entry {number} ({event})")
-                self._link = None
-        if event in self._seen:
-            self._found("inserted", f"event {event}", f"it is in the chain more than once, as entry {number} too")
-        self._seen.add(event)
 
-    def _compare(self, number: int, digest: bytes) -> None:
-        """What the next seal says of the entries up to this one."""
-        mark = self._marks[0]
-        if number >= (mark.first or 0):
-            self._digests.update(digest)
-        if number == mark.last:
-            self._marks.popleft()
-            link = "" if self._link is None else self._link.hex()
-            if (link, self._digests.hexdigest()) != (mark.link, mark.digests):
-                where = f"entries {mark.first} to {mark.last}"
-                self._found("rewritten", where, f"they are not those of seal {mark.seal}")
-            self._digests = sha256()
+def _mark(seal: Seal) -> SealMark:
+    chain = seal.document["chain"]
+    return SealMark(seal.number, chain["first"], chain["last"], chain["link"], chain["digests"])
 
-    def end(self) -> None:
-        """The chain is over: whether it ought to go on."""
-        self.verdict.head = "" if self._link is None else self._link.hex()
-        self.verdict.last = self._seq
-        if self._anew is not None or (self._added and self._witness is None):
-            upto = self._seq if self._anew is None else self._anew
-            words = (
-                f"this home's note of how far the chain had come was gone at entry {upto}: others may be cut off there"
+
+def _good(sealed: list[Seal], verdict: TrailVerdict, trusted: frozenset[str]) -> Iterator[Seal]:
+    """The seals that are what was signed, in their place; the others become problems."""
+    previous: Seal | None = None
+    words: Mapping[signing.Signature, str] = {
+        "broken": "it is not what was signed",
+        "missing": "it is not signed",
+        "stranger": "it is signed with a key that is not trusted here",
+    }
+    for place, seal in enumerate(sealed, 1):
+        where = f"seal {seal.path.stem.lstrip('0')}"
+        signature = signing.check(seal.document, trusted)
+        if signature != "good":
+            verdict.problems.append(Problem("forged", where, words[signature]))
+        elif seal.document["book"] != verdict.book:
+            verdict.problems.append(Problem("rewritten", where, "it is another book's"))
+        elif seal.number != place or seal.path.stem != f"{seal.number:06d}":
+            verdict.problems.append(
+                Problem("removed", where, f"it has number {seal.number} and is number {place} here")
             )
-            self.verdict.unchecked[words] += 1
-        for mark in self._marks:
-            words = f"seal {mark.seal} has it, and the chain ends at {self._seq}"
-            self._found("cut off", f"entry {mark.last}", words)
-        seen = 0 if self._witness is None else self._witness.seq
-        if seen > self._seq and self._gaps.get(self._seq) != seen + 1:
-            self._found("cut off", _span(self._seq + 1, seen), f"this home has seen the chain at {seen}")
-
-    def _found(self, kind: Kind, where: str, words: str) -> None:
-        self.verdict.problems.append(Problem(kind, where, words))
+        elif seal.document["previous"] != (previous.digest if previous else None):
+            verdict.problems.append(Problem("reordered", where, "it does not follow on the seal before it"))
+        else:
+            yield seal
+        previous = seal
 
 
-def _span(first: int, last: int) -> str:
-    return f"entry {first}" if first == last else f"entries {first} to {last}"
+def _find_missing(book: TrailBook, sealed: list[Seal], last: int, verdict: TrailVerdict) -> None:
+    """Seals that the trail says were made, up to its entry `last`, and that are not here, or are others. Those of
+    other homes that share the book cannot be told."""
+    there = {seals.event_object(seal): seal.digest for seal in sealed if "signer" in seal.document}
+    for row in seals.entered(book):
+        if row["seq"] > last:
+            continue
+        signer, _, number = str(row["object"]).partition(" ")
+        if row["object"] in there:
+            if there[row["object"]] != (row["details"] or {}).get("digest"):
+                words = "it is not the one that the trail says was made"
+                verdict.problems.append(Problem("changed", f"seal {number}", words))
+        elif row["own"]:
+            words = "the trail says that it was made, and it is not in its folder"
+            verdict.problems.append(Problem("removed", f"seal {number}", words))
+        else:
+            verdict.unchecked[f"seals signed by {signer}…, which another home made, are not here"] += 1
 
 
-def _bytes(text: str) -> bytes | None:
-    """The 32 bytes that a text stands for; None for one that stands for none."""
-    try:
-        data = bytes.fromhex(text)
-    except ValueError:
-        return None
-    return data if len(data) == 32 and data.hex() == text else None
+def _verify_rows(
+    book: TrailBook,
+    table: str,
+    span: rows.RowSpan | None,
+    good: list[Seal],
+    lost: set[int],
+    accounts: Counter[str],
+    verdict: TrailVerdict,
+) -> None:
+    sealed: dict[str, rows.RowDigests] = {}
+    numbers: dict[str, int] = {}
+    for seal in good:
+        path = seal.rows_path(table)
+        stated = seal.document["tables"].get(table)
+        if stated is None:
+            continue
+        if path.is_file() and seals.digest(path.read_bytes()) == stated["digest"]:
+            for id_, digests in rows.read(path):
+                sealed[id_] = digests
+                numbers[id_] = seal.number
+        else:
+            where = f"{table} of seal {seal.number}"
+            verdict.problems.append(Problem("changed", where, f"its file {path.name} is not the one that was sealed"))
+    differing: dict[str, list[str]] = {name: [] for name in _WORDS}
+    unseen = set(sealed)
+    for id_, digests in rows.digests(book, span) if span is not None else ():
+        if id_ in unseen:
+            unseen.discard(id_)
+            for group, now, then in zip(rows.GROUPS, digests, sealed[id_], strict=True):
+                if now != then:
+                    differing[group].append(id_)
+        elif id_ not in sealed:
+            verdict.late[table] += 1
+    differing["removed"] = sorted(id_ for id_ in unseen if numbers[id_] not in lost)
+    verdict.lost[table] += len(unseen) - len(differing["removed"])
+    verdict.rows[table] += len(sealed)
+    for group, ids in differing.items():
+        if not ids:
+            continue
+        if len(ids) <= accounts[group]:
+            verdict.accounted[f"{table} {group}"] += len(ids)
+            continue
+        kind: Kind = "removed" if group == "removed" else "changed"
+        stated = f" (the trail accounts for {accounts[group]} of {len(ids)})" if accounts[group] else ""
+        verdict.problems.extend(
+            Problem(kind, f"{table} {id_}, sealed by seal {numbers[id_]}", _WORDS[group] + stated)
+            for id_ in ids[:LISTED]
+        )
+        if len(ids) > LISTED:
+            verdict.problems.append(Problem(kind, f"{len(ids) - LISTED} more rows of {table}", _WORDS[group]))
 
 
-def entries(book: TrailBook) -> Iterator[tuple[int, str, str, str, str, tuple[Any, ...] | None]]:
-    """Every entry of the chain in order, with its event's row, None where that is gone."""
-    columns = canonical.columns(book.store.dialect, of="e")
-    query = (
-        f"select c.seq, c.event, c.digest, c.link, c.key, {columns} from audit_chain c "  # noqa: S608 - our own names
-        "left join events e on e.id = c.event and e.id >= :low and e.id <= :high "
-        "where c.seq >= :first and c.seq < :after order by c.seq"
-    )
-    span = "select min(event), max(event) from audit_chain where seq >= :first and seq < :after"
-    ends = book.rows("select min(seq) as first, max(seq) as last from audit_chain")[0]
-    if ends["last"] is None:
-        return
-    for first in range(int(ends["first"]), int(ends["last"]) + 1, PAGE):
-        page = {"first": first, "after": first + PAGE}
-        ((low, high),) = tuples(book, span, page)  # ids sort by time: only these blocks of the events are read
-        for row in tuples(book, query, page | {"low": low or "", "high": high or ""}):
-            yield *row[:5], (None if row[5] is None else row[5:])
+def _changed_reports(book: TrailBook) -> dict[str, set[str]]:
+    """Report → what the trail says that it was made on purpose, by digest: a person's data was erased from it."""
+    found: dict[str, set[str]] = {}
+    like = f"select details from events where cast(details as text) like '%\"{CHANGED_REPORTS}\"%'"  # noqa: S608 - our own name
+    for row in book.rows(like):
+        stated = row["details"].get(CHANGED_REPORTS) if isinstance(row["details"], dict) else None
+        for name, digest in (stated if isinstance(stated, dict) else {}).items():
+            found.setdefault(str(name), set()).add(str(digest))
+    return found
 
 
-def _unchained(book: TrailBook) -> list[Problem]:
-    """Events that never entered through a journal: they are in no chain."""
-    rows = book.rows(
-        "select e.id, e.action from events e where not exists (select 1 from audit_chain c where c.event = e.id) "
-        "order by e.id limit 100"
-    )
-    return [
-        Problem("inserted", f"event {row['id']}", f"{row['action']} is in the book and not in the chain")
-        for row in rows
-    ]
+def _verify_stamps(home: Path, good: list[Seal], verdict: TrailVerdict) -> None:
+    for seal in good:
+        stamped = anchors.read_stamp(home, seal)
+        if stamped is None:
+            continue
+        if stamped.state == "changed":
+            verdict.problems.append(Problem("forged", f"seal {seal.number}", stamped.words))
+        elif stamped.state == "cannot tell":
+            verdict.unchecked[stamped.words] += 1
+        made = datetime.fromisoformat(seal.document["sealed_at"])
+        if stamped.state == "proven" and stamped.at is not None:
+            if stamped.at - made <= PROMPT:
+                verdict.stamped += 1
+            else:
+                days = (stamped.at - made).days
+                words = f"seal {seal.number} was time-stamped {days} days later: it may have been made anew until then"
+                verdict.unchecked[words] += 1
+        if stamped.at is not None and stamped.at < made - SLACK:
+            words = f"its time-stamp of {stamped.at:%Y-%m-%d %H:%M} is earlier than the seal says that it was made"
+            verdict.problems.append(Problem("forged", f"seal {seal.number}", words))
+
+
+def _verify_reports(reports: Path, good: list[Seal], changed: Mapping[str, set[str]]) -> Iterator[Problem]:
+    for seal in good:
+        for name, stated in seal.document["reports"].items():
+            try:
+                if seals.digest((reports / name).read_bytes()) not in {stated, *changed.get(name, ())}:
+                    yield Problem("changed", f"report {name}, sealed by seal {seal.number}", "its bytes are others")
+            except OSError:
+                yield Problem("removed", f"report {name}, sealed by seal {seal.number}", "the file is gone")
+
+
+def _count(book: TrailBook, removed: int) -> Iterator[Problem]:
+    """Whether there are as many rows as came through the journal."""
+    row = book.rows(f"select coalesce(sum(added), 0) as added, {ONCE} as present from journal_files")[0]  # noqa: S608 - our own names
+    more = int(row["present"]) + removed - int(row["added"])
+    if more > 0:
+        yield Problem("inserted", "the book", f"it has {more} rows more than came through the journal")
+    elif more < 0:
+        yield Problem("removed", "the book", f"it has {-more} rows fewer than came through the journal")

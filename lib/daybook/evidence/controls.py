@@ -16,7 +16,7 @@ Empty = Literal["nothing", "not proven"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ControlLine:
     """One question with the query that answers it."""
 
     name: str
@@ -33,7 +33,7 @@ class Control:
     title: str
     applies_from: date
     source: str
-    lines: tuple[Line, ...]
+    lines: tuple[ControlLine, ...]
     check: str | None = None
     """What whoever relies on the date has to look up."""
     not_shown: str | None = None
@@ -49,7 +49,7 @@ def parse(text: str) -> tuple[Control, ...]:
     """The controls of a file. Raises SettingsError for one that cannot be meant, with the place."""
     try:
         content = yaml.safe_load(text)
-        lines = {name: Line(name=name, **line) for name, line in content["lines"].items()}
+        lines = {name: ControlLine(name=name, **line) for name, line in content["lines"].items()}
         return tuple(_control(control, lines) for control in content["controls"])
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(
@@ -58,7 +58,7 @@ def parse(text: str) -> tuple[Control, ...]:
         ) from error
 
 
-def _control(control: dict[str, Any], lines: dict[str, Line]) -> Control:
+def _control(control: dict[str, Any], lines: dict[str, ControlLine]) -> Control:
     if not isinstance(control["applies_from"], date):
         raise TypeError(f"{control['id']}: applies_from is no date")
     return Control(**control | {"lines": tuple(lines[name] for name in control["lines"])})

@@ -19,7 +19,7 @@ import pandas as pd
 
 from daybook.errors import BadParameter
 from daybook.evidence import controls
-from daybook.evidence.controls import Control, Line
+from daybook.evidence.controls import Control, ControlLine
 from daybook.ports import NamedRows, Reader
 from daybook.reporting import tables
 from daybook.reporting.tables import TableRow, to_records
@@ -35,10 +35,10 @@ class EvidenceBook(Reader, NamedRows, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LineEvidence:
     """A line with its rows."""
 
-    line: Line
+    line: ControlLine
     sql: str
     rows: list[TableRow] = field(repr=False)
 
@@ -63,7 +63,7 @@ class EvidenceFigures:
     """Made by `read`."""
 
     window: Window
-    answers: Mapping[str, Answer] = field(repr=False)
+    lines: Mapping[str, LineEvidence] = field(repr=False)
     """By the line's name."""
     controls: Sequence[Control] = field(repr=False)
     now: datetime | None = None
@@ -89,18 +89,18 @@ class EvidenceFigures:
             "half_year": window.end - timedelta(days=183),
         }
         lines = {line.name: line for control in listed for line in control.lines}
-        answers = {}
+        shown = {}
         for name, line in lines.items():
             try:
                 rows = to_records(book.query(line.query, **bounds))
             except BadParameter as error:
                 raise BadParameter(f"The line {name}: {error.message}", remedy=error.remedy) from error
-            answers[name] = Answer(line, book.query_text(line.query), rows)
-        return cls(window, answers, listed, now)
+            shown[name] = LineEvidence(line, book.query_text(line.query), rows)
+        return cls(window, shown, listed, now)
 
     def state(self, control: Control) -> State:
         """What is shown of a control, all its lines together."""
-        states = Counter(self.answers[line.name].state for line in control.lines)
+        states = Counter(self.lines[line.name].state for line in control.lines)
         if not states["proven"] + states["partly"]:
             return "not proven" if states["not proven"] or not states else "cannot tell"
         whole = states["proven"] + states["nothing"] == states.total()
@@ -121,7 +121,7 @@ class EvidenceFigures:
                 control.title,
                 self.state(control),
                 control.applies_from.isoformat(),
-                ", ".join(f"{line.name}: {self.answers[line.name].state}" for line in control.lines) or "none",
+                ", ".join(f"{line.name}: {self.lines[line.name].state}" for line in control.lines) or "none",
             )
             for control in self.controls
         )
@@ -141,6 +141,6 @@ class EvidenceFigures:
         """A row a line."""
         rows = (
             (name, a.line.question, a.state, len(a.rows), a.ok, a.line.query, a.line.not_shown)
-            for name, a in self.answers.items()
+            for name, a in self.lines.items()
         )
         return tables.table(("line", "question", "state", "rows", "ok", "query", "not_shown"), rows)

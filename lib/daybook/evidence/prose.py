@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from daybook.evidence.figures import STATES, Answer, EvidenceFigures
+from daybook.evidence.figures import STATES, EvidenceFigures, LineEvidence
 from daybook.reporting.text import count
 
 SHOWN = 12
@@ -24,8 +24,8 @@ def summary(evidence: EvidenceFigures) -> str:
 
 def seal(evidence: EvidenceFigures) -> str:
     """The newest seal of the window's days."""
-    answer = evidence.answers.get("seals")
-    sealed = [row for row in answer.rows if row["ok"]] if answer else []
+    line = evidence.lines.get("seals")
+    sealed = [row for row in line.rows if row["ok"]] if line else []
     if not sealed:
         return "**No day of the window is sealed:** `daybook audit seal`."
     last = sealed[0]
@@ -37,23 +37,23 @@ def seal(evidence: EvidenceFigures) -> str:
 
 def lines(evidence: EvidenceFigures) -> str:
     """Each line: its question, its state, its query and its rows."""
-    return "\n\n".join(_line(answer) for answer in evidence.answers.values())
+    return "\n\n".join(_line(line) for line in evidence.lines.values())
 
 
-def _line(answer: Answer) -> str:
-    more = f", of which {SHOWN} are shown" if len(answer.rows) > SHOWN else ""
-    head = f"#### {answer.line.name}: {answer.line.question}\n\n**{answer.state.capitalize()}.** "
-    said = f"{count(len(answer.rows), 'row')}{more}; {answer.ok} as they should be."
-    query = f"```sql\n{answer.sql.strip()}\n```"
-    return "\n\n".join([head + said, query, *_rows(answer), f"Not shown: {answer.line.not_shown}"])
+def _line(line: LineEvidence) -> str:
+    more = f", of which {SHOWN} are shown" if len(line.rows) > SHOWN else ""
+    head = f"#### {line.line.name}: {line.line.question}\n\n**{line.state.capitalize()}.** "
+    counted = f"{count(len(line.rows), 'row')}{more}; {line.ok} as they should be."
+    query = f"```sql\n{line.sql.strip()}\n```"
+    return "\n\n".join([head + counted, query, *_rows(line), f"Not shown: {line.line.not_shown}"])
 
 
-def _rows(answer: Answer) -> list[str]:
-    if not answer.rows:
+def _rows(line: LineEvidence) -> list[str]:
+    if not line.rows:
         return []
-    names = list(answer.rows[0])
+    names = list(line.rows[0])
     table = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
-    table += [f"| {' | '.join(_cell(row[name]) for name in names)} |" for row in answer.rows[:SHOWN]]
+    table += [f"| {' | '.join(_cell(row[name]) for name in names)} |" for row in line.rows[:SHOWN]]
     return ["\n".join(table)]
 
 

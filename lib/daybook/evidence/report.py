@@ -48,12 +48,12 @@ class Evidence(EvidenceFigures, Result):
         rows = [finding(f"controls_{s.replace(' ', '_')}", self.counts[s], "controls") for s in STATES]
         rows += [
             finding(f"line/{name}", answer.ok, "rows", n=len(answer.rows), note=answer.state)
-            for name, answer in self.answers.items()
+            for name, answer in self.lines.items()
         ]
         return [self._verdict(), *sorted(rows, key=lambda row: str(row["name"]))]
 
     def _verdict(self) -> TableRow:
-        verified = self.answers.get("verified")
+        verified = self.lines.get("verified")
         changed = [row for row in verified.rows if row["ok"] is False] if verified else []
         if changed:
             return verdict("not met", f"The trail was not proven {len(changed)} times: see daybook audit verify.")

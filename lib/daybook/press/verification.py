@@ -31,7 +31,7 @@ CORE = ("record", "signature", "notebook", "page")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PartCheck:
     part: str
     state: State
     words: str
@@ -41,11 +41,11 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Verification:
     path: Path
-    answers: tuple[Answer, ...]
+    checks: tuple[PartCheck, ...]
 
     @property
     def state(self) -> State:
-        states = {answer.part: answer.state for answer in self.answers}
+        states = {check.part: check.state for check in self.checks}
         if "changed" in states.values():
             return "changed"
         return "proven" if all(states.get(part) == "proven" for part in CORE) else "cannot tell"
@@ -65,12 +65,12 @@ def verify(path: Path, *, settings: Settings, book: Rows | None, trusted: frozen
     except FileNotFoundError:
         if not path.exists():
             raise BadParameter(f"There is no report at {path}.", remedy="See what there is: daybook reports") from None
-        return Verification(path, (Answer("record", "changed", f"{record_path.name} is gone"),))
+        return Verification(path, (PartCheck("record", "changed", f"{record_path.name} is gone"),))
     except (OSError, ValueError, KeyError, TypeError) as error:
         words = f"{record_path.name} is no record of a run ({type(error).__name__})"
-        return Verification(path, (Answer("record", "changed", words),))
+        return Verification(path, (PartCheck("record", "changed", words),))
     trusted = trusted or signing.trusted(settings.home)
-    answers = [
+    checks = [
         _record(record, raw),
         _place(settings, record_path, run),
         _signature(record, trusted),
@@ -80,35 +80,39 @@ def verify(path: Path, *, settings: Settings, book: Rows | None, trusted: frozen
         *_origins(settings, run),
         _sealed(settings, record_path, trusted),
     ]
-    return Verification(path, tuple(answers))
+    return Verification(path, tuple(checks))
 
 
-def _record(record: Mapping[str, Any], raw: bytes) -> Answer:
+def _record(record: Mapping[str, Any], raw: bytes) -> PartCheck:
     """The record's bytes are those that its content is written as: an added blank is a change, too."""
     expected = manifest.encode(record)
     if raw == expected:
-        return Answer("record", "proven", "its bytes are as they are written")
+        return PartCheck("record", "proven", "its bytes are as they are written")
     line, text = _first_difference(expected.decode(), raw.decode(errors="replace"))
-    return Answer("record", "changed", f"line {line} is not as it was written: {text}")
+    return PartCheck("record", "changed", f"line {line} is not as it was written: {text}")
 
 
-def _place(settings: Settings, record_path: Path, run: Run) -> Answer:
+def _place(settings: Settings, record_path: Path, run: Run) -> PartCheck:
     """Whether the report lies where it was published: one that is laid under another day or word would pass for that
     day's. Outside the reports' folder, a folder with the name of a day counts as one of them; under any other, only the
     file's own name can be told."""
     if record_path.stem != run.id:
-        return Answer("place", "changed", f"it is the report of run {run.id}, laid under the name {record_path.stem}")
+        return PartCheck(
+            "place", "changed", f"it is the report of run {run.id}, laid under the name {record_path.stem}"
+        )
     resolved = record_path.resolve()
     published = settings.reports.resolve() / run.notebook / run.logical_date.isoformat() / record_path.name
     if resolved == published:
-        return Answer("place", "proven", f"{run.notebook}, {run.logical_date}")
+        return PartCheck("place", "proven", f"{run.notebook}, {run.logical_date}")
     word, day = resolved.parent.parent.name, resolved.parent.name
     inside = resolved.is_relative_to(settings.reports.resolve())
     if not inside and not _is_day(day):
-        return Answer("place", "cannot tell", "it lies outside a folder of reports")
+        return PartCheck("place", "cannot tell", "it lies outside a folder of reports")
     if inside or (word, day) != (Path(run.notebook).name, run.logical_date.isoformat()):
-        return Answer("place", "changed", f"it is of {run.notebook}, {run.logical_date}, and lies under {word}/{day}")
-    return Answer("place", "proven", f"{run.notebook}, {run.logical_date}")
+        return PartCheck(
+            "place", "changed", f"it is of {run.notebook}, {run.logical_date}, and lies under {word}/{day}"
+        )
+    return PartCheck("place", "proven", f"{run.notebook}, {run.logical_date}")
 
 
 def _is_day(name: str) -> bool:
@@ -118,46 +122,48 @@ def _is_day(name: str) -> bool:
         return False
 
 
-def _signature(record: Mapping[str, Any], trusted: frozenset[str]) -> Answer:
+def _signature(record: Mapping[str, Any], trusted: frozenset[str]) -> PartCheck:
     signer = str(record.get("signer"))
-    answers: Mapping[signing.Signature, tuple[State, str]] = {
+    checks: Mapping[signing.Signature, tuple[State, str]] = {
         "good": ("proven", f"signed by {signer}"),
         "broken": ("changed", "the record is not what was signed"),
         "missing": ("cannot tell", "it is not signed: it was made before reports were, or the signature was taken off"),
         "stranger": ("cannot tell", f"it is signed by {signer}, whom nobody here trusts; name it with --signer"),
     }
-    return Answer("signature", *answers[signing.check(record, trusted)])
+    return PartCheck("signature", *checks[signing.check(record, trusted)])
 
 
-def _files(record_path: Path, record: Mapping[str, Any], run: Run, stated: Mapping[str, Any]) -> Iterator[Answer]:
+def _files(record_path: Path, record: Mapping[str, Any], run: Run, stated: Mapping[str, Any]) -> Iterator[PartCheck]:
     notebook_path, page_path = record_path.with_suffix(".ipynb"), record_path.with_suffix(".html")
     text = notebook_path.read_bytes() if notebook_path.is_file() else None
     executed: dict[str, Any] | None = None
     if text is None:
-        yield Answer("notebook", "changed", f"{notebook_path.name} is gone")
+        yield PartCheck("notebook", "changed", f"{notebook_path.name} is gone")
     elif digests.of_bytes(text) == stated.get("notebook"):
         executed = _notebook(text)
-        yield Answer("notebook", "proven", str(stated["notebook"]))
+        yield PartCheck("notebook", "proven", str(stated["notebook"]))
     else:
-        yield Answer("notebook", "changed", _changed_cells(text, record))
+        yield PartCheck("notebook", "changed", _changed_cells(text, record))
     page = page_path.read_bytes() if page_path.is_file() else None
     if page is None:
-        yield Answer("page", "changed", f"{page_path.name} is gone")
+        yield PartCheck("page", "changed", f"{page_path.name} is gone")
     elif digests.of_bytes(page) == stated.get("page"):
-        yield Answer("page", "proven", str(stated["page"]))
+        yield PartCheck("page", "proven", str(stated["page"]))
     else:
-        yield Answer("page", "changed", _changed_page(page, executed, run, record))
+        yield PartCheck("page", "changed", _changed_page(page, executed, run, record))
     if executed is None:
-        yield Answer("source", "cannot tell", "the executed notebook is not what was published")
+        yield PartCheck("source", "cannot tell", "the executed notebook is not what was published")
         return
     source, parameters = digests.of_source(executed), digests.of_value(dict(run.parameters))
     if record.get("secrets_removed"):
-        yield Answer("source", "cannot tell", "secrets were cut out of the executed notebook")
+        yield PartCheck("source", "cannot tell", "secrets were cut out of the executed notebook")
     else:
         same = source == stated.get("source") == run.source_digest
-        yield Answer("source", "proven" if same else "changed", source if same else "its cells are not the source's")
+        yield PartCheck("source", "proven" if same else "changed", source if same else "its cells are not the source's")
     same = parameters == stated.get("parameters")
-    yield Answer("parameters", "proven" if same else "changed", parameters if same else "they are not those of the run")
+    yield PartCheck(
+        "parameters", "proven" if same else "changed", parameters if same else "they are not those of the run"
+    )
 
 
 def _changed_cells(text: bytes, record: Mapping[str, Any]) -> str:
@@ -212,45 +218,45 @@ def _first_difference(before: str, after: str) -> tuple[int, str]:
     return max(1, after.count("\n") + 1), "the ends of its lines are others"
 
 
-def _findings(record: Mapping[str, Any], run: Run, book: Rows | None) -> Answer:
+def _findings(record: Mapping[str, Any], run: Run, book: Rows | None) -> PartCheck:
     """The record's findings against its own digest, and against the book's."""
     listed = record.get("findings", [])
     if digests.of_value(list(listed)) != record["digests"].get("findings"):
-        return Answer("findings", "changed", "the record's findings are not those of its digest")
+        return PartCheck("findings", "changed", "the record's findings are not those of its digest")
     if book is None:
-        return Answer("findings", "cannot tell", "the book is not here; the record's own are whole")
+        return PartCheck("findings", "cannot tell", "the book is not here; the record's own are whole")
     columns = ", ".join(sidecar.FINDING)
     try:
         rows = book.rows(f"select {columns} from findings where run_id = :run order by name", {"run": run.id})  # noqa: S608 - our own column names
         known = rows or book.rows("select id from runs where id = :run", {"run": run.id})
     except BookError as error:
-        return Answer("findings", "cannot tell", f"the book cannot be read: {error.message}")
+        return PartCheck("findings", "cannot tell", f"the book cannot be read: {error.message}")
     if not known:
-        return Answer("findings", "cannot tell", "this book does not know the run")
+        return PartCheck("findings", "cannot tell", "this book does not know the run")
     differing = manifest.other_findings(listed, rows)
     if differing:
-        return Answer("findings", "changed", f"the book has others under: {', '.join(differing[:10])}")
-    return Answer("findings", "proven", f"the book has the same {len(rows)}")
+        return PartCheck("findings", "changed", f"the book has others under: {', '.join(differing[:10])}")
+    return PartCheck("findings", "proven", f"the book has the same {len(rows)}")
 
 
-def _data(record: Mapping[str, Any], run: Run, book: Rows | None) -> Answer:
+def _data(record: Mapping[str, Any], run: Run, book: Rows | None) -> PartCheck:
     then = record.get("data")
     if then is None:
-        return Answer("data window", "cannot tell", "the report is not about days of the book, or does not say")
+        return PartCheck("data window", "cannot tell", "the report is not about days of the book, or does not say")
     now = manifest.data(book, run) if book is not None else None
     if now is None:
-        return Answer("data window", "cannot tell", "the book is not here")
+        return PartCheck("data window", "cannot tell", "the book is not here")
     if now == then:
-        return Answer("data window", "proven", f"{now['calls']} calls, {now['cost'] or 'no'} USD, as then")
+        return PartCheck("data window", "proven", f"{now['calls']} calls, {now['cost'] or 'no'} USD, as then")
     words = (
         f"{then['calls']} calls and {then['cost'] or 'no'} USD then, {now['calls']} and {now['cost'] or 'no'} USD now"
     )
     if int(now["calls"]) > int(then["calls"]):
-        return Answer("data window", "cannot tell", f"{words}: calls came later; daybook audit verify says which")
-    return Answer("data window", "changed", f"{words}; daybook audit verify says which")
+        return PartCheck("data window", "cannot tell", f"{words}: calls came later; daybook audit verify says which")
+    return PartCheck("data window", "changed", f"{words}; daybook audit verify says which")
 
 
-def _origins(settings: Settings, run: Run) -> Iterator[Answer]:
+def _origins(settings: Settings, run: Run) -> Iterator[PartCheck]:
     """What the run started from, as it is on this machine now. That it is another by now is no change of the report."""
     from daybook import prices
 
@@ -267,28 +273,28 @@ def _origins(settings: Settings, run: Run) -> Iterator[Answer]:
     )
     for part, then, here in pairs:
         if then is None or here is None:
-            yield Answer(part, "cannot tell", "the run noted none" if then is None else "there is none here")
+            yield PartCheck(part, "cannot tell", "the run noted none" if then is None else "there is none here")
         elif then == here and not then.endswith("+dirty"):
-            yield Answer(part, "proven", then)
+            yield PartCheck(part, "proven", then)
         else:
-            yield Answer(part, "cannot tell", f"it was {then}" + ("" if then == here else f", here it is {here}"))
+            yield PartCheck(part, "cannot tell", f"it was {then}" + ("" if then == here else f", here it is {here}"))
 
 
-def _sealed(settings: Settings, record_path: Path, trusted: frozenset[str]) -> Answer:
+def _sealed(settings: Settings, record_path: Path, trusted: frozenset[str]) -> PartCheck:
     try:
         name = record_path.resolve().relative_to(settings.reports.resolve()).as_posix()
         sealed = [seal for seal in seals.load(settings.home) if name in seal.document["reports"]]
     except (ValueError, SettingsError):
-        return Answer("seal", "cannot tell", "no seal of this home can have it")
+        return PartCheck("seal", "cannot tell", "no seal of this home can have it")
     if not sealed:
-        return Answer("seal", "cannot tell", "no seal has it yet")
+        return PartCheck("seal", "cannot tell", "no seal has it yet")
     believed = [seal for seal in sealed if signing.check(seal.document, trusted) == "good"]
     if not believed:
-        return Answer(
+        return PartCheck(
             "seal", "cannot tell", f"seal {sealed[0].number} has it, and is not signed by a key that is trusted here"
         )
     stated, now = believed[0].document["reports"][name], digests.of_bytes(record_path.read_bytes())
     number = believed[0].number
-    return Answer(
+    return PartCheck(
         "seal", *(("proven", f"seal {number}") if stated == now else ("changed", f"not that of seal {number}"))
     )

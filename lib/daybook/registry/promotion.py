@@ -33,7 +33,7 @@ _OTHER = "Name a run about it."
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class PromotionFigure:
     """One finding held against what was asked of it. `failed`: why it does not do; None where it does."""
 
     asked: str
@@ -49,13 +49,15 @@ class Evidence:
         return asdict(self)
 
 
-def check_evidence(rows: Rows, version: ModelVersion, asked: Sequence[str], *, surely: bool = False) -> list[Evidence]:
+def check_evidence(
+    rows: Rows, version: ModelVersion, asked: Sequence[str], *, surely: bool = False
+) -> list[PromotionFigure]:
     """The evidence for each requirement, in their order. Raises BadParameter for one that cannot be meant: ill-written,
     of a run that the book does not have, of a finding that the run does not have, or about another version."""
     return [requirement for text in asked for requirement in _weighed(rows, version, text, surely)]
 
 
-def _weighed(rows: Rows, version: ModelVersion, text: str, surely: bool) -> list[Evidence]:
+def _weighed(rows: Rows, version: ModelVersion, text: str, surely: bool) -> list[PromotionFigure]:
     stated = _LIMIT.fullmatch(text.strip())
     if stated is None and not _RUN.fullmatch(text.strip()):
         raise BadParameter(
@@ -142,9 +144,9 @@ def _kept(row: Mapping[str, Any]) -> str | None:
     return None if row["value"] == 1 else f"the run's own limit is not kept, {row['note'] or row['name']}"
 
 
-def _evidence(asked: str, run: str, row: Mapping[str, Any], failed: str | None) -> Evidence:
+def _evidence(asked: str, run: str, row: Mapping[str, Any], failed: str | None) -> PromotionFigure:
     n = None if row["n"] is None else int(row["n"])
-    return Evidence(asked, run, row["name"], row["value"], row["low"], row["high"], n, failed)
+    return PromotionFigure(asked, run, row["name"], row["value"], row["low"], row["high"], n, failed)
 
 
 def _listed(findings: Mapping[str, Any]) -> str:

@@ -29,8 +29,8 @@ import orjson
 
 from daybook import atomic
 from daybook.audit import restores, seals, signing
+from daybook.audit.chain_verification import verify_chain
 from daybook.audit.trail import Trail, reference
-from daybook.audit.verification import verify_chain
 from daybook.book import Book, migrations, schema
 from daybook.book.export import write
 from daybook.book.trail import keys as audit_keys

@@ -17,7 +17,7 @@ from daybook.press.notebook.parameters import to_date
 from daybook.settings import Settings, user
 
 if TYPE_CHECKING:
-    from daybook.audit.verification import Verdict
+    from daybook.audit.chain_verification import TrailVerdict
     from daybook.book import Book
 
 
@@ -108,7 +108,7 @@ def verify(settings: Settings, book: Book, *, signers: tuple[str, ...], as_json:
     return 0 if verdict.state == "proven" else 3
 
 
-def _show(verdict: Verdict) -> None:
+def _show(verdict: TrailVerdict) -> None:
     rows = ", ".join(f"{n:,} {table}" for table, n in verdict.rows.items() if n) or "no row"
     seals = f"{verdict.seals} seals ({verdict.stamped} time-stamped)"
     click.echo(f"{verdict.state.capitalize()}: {verdict.entries:,} entries, {seals}, {rows}")

@@ -30,19 +30,19 @@ def verify(reports: tuple[Path, ...], signers: tuple[str, ...], *, as_json: bool
     public key of the home that signed it: daybook audit seal prints it.
     """
     from daybook.book import Book
-    from daybook.press.verification import verify as check
+    from daybook.press.verification import verify as verify_report
 
     settings = Settings.from_env()
     trusted = frozenset(key.lower() for key in signers) or None
     with Book(settings.book_url, settings.home) as book:
-        done = [check(path, settings=settings, book=book, trusted=trusted) for path in reports]
+        done = [verify_report(path, settings=settings, book=book, trusted=trusted) for path in reports]
     if as_json:
         plain = [asdict(verification) | {"state": verification.state} for verification in done]
         click.echo(orjson.dumps(plain, default=str).decode())
     else:
         for verification in done:
             click.echo(f"{verification.path}: {verification.state}")
-            for answer in verification.answers:
-                state = click.style(f"{answer.state:<12}", fg=_COLOURS[answer.state])
-                click.echo(f"  {state} {answer.part}: {answer.words}")
+            for check in verification.checks:
+                state = click.style(f"{check.state:<12}", fg=_COLOURS[check.state])
+                click.echo(f"  {state} {check.part}: {check.words}")
     return 0 if all(verification.state == "proven" for verification in done) else 3

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from daybook.audit.seals import digest
-from daybook.audit.verify import CHANGED_REPORTS
+from daybook.audit.verification import CHANGED_REPORTS
 from daybook.book import Book
 from daybook.book.journal.journal import FOLDER as JOURNAL
 from daybook.book.trail.keys import FOLDER as AUDIT
