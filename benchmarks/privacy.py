@@ -26,7 +26,7 @@ from daybook.errors import MissingExtra
 from daybook.pii import KINDS, Detector, Span, detect
 from daybook.pii.policies import TAGGED
 from daybook.privacy.annotated import TYPES, Annotated, read
-from daybook.privacy.quality import Quality, measure, together
+from daybook.privacy.quality import Cover, Quality, cover, measure, together
 
 PATTERNS = ("email", "card", "iban", "ssn", "phone", "ip", "url", "driver_licence")
 """Kinds that have a shape, of those that the set has."""
@@ -104,6 +104,7 @@ def quality(rows: list[Annotated]) -> None:
     """F1 by kind of each finder, and characters a second."""
     characters = sum(len(row.text) for row in rows)
     measured: dict[str, dict[str, Quality]] = {}
+    covers: dict[str, Cover] = {}
     speeds: dict[str, float] = {}
     for name, find in finders().items():
         find(rows[0].text)
@@ -112,12 +113,16 @@ def quality(rows: list[Annotated]) -> None:
             find(row.text)
         speeds[name] = characters / (time.process_time() - started)
         measured[name] = measure(rows, find)
+        covers[name] = cover(rows, find)
     kinds = sorted({kind for by_kind in measured.values() for kind, q in by_kind.items() if q.known})
     known = {kind: next(iter(measured.values()))[kind].known for kind in kinds}
     cells = [[kind, str(known[kind]), *(_f1(q.get(kind)) for q in measured.values())] for kind in kinds]
     for label, chosen in (("pattern kinds", PATTERNS), ("those and rules", (*PATTERNS, *RULES)), ("all kinds", kinds)):
         total = sum(known.get(kind, 0) for kind in chosen)
         cells.append([f"**{label}**", str(total), *(_f1(together(q, chosen)) for q in measured.values())])
+    marked = sum(len(row.spans) for row in rows)
+    for label, get in (("covered whole", "whole"), ("in part", "partly"), ("still to be read", "visible")):
+        cells.append([f"data {label}", str(marked), *(str(getattr(c, get)) for c in covers.values())])
     cells.append(["characters/s of CPU", "", *(f"{speed:,.0f}" for speed in speeds.values())])
     title = f"F1 (precision / recall) by kind: {len(rows)} texts, {characters:,} characters"
     table(title, ["kind", "marked", *measured], cells)

@@ -39,7 +39,7 @@ def test_a_pattern_has_a_longest_match(name, pattern):
     assert widest(pattern) <= stream.LONGEST_WORD
     if name.startswith(("phones.", "payment.", "dates.", "people.")):
         assert widest(pattern) <= stream.REACH + 32
-    if name in ("addresses.STREET", "addresses.BOX"):
+    if name in ("addresses.STREET", "addresses.BOX", "addresses.CORNER"):
         assert widest(pattern) <= stream.ADDRESS_REACH
 
 

@@ -113,6 +113,7 @@ def test_finders_are_compared_on_a_file_of_texts(book, annotated):
     assert list(privacy.by_finder["alarms"]) == [0.5, 0.5, 0.5]
     text = privacy.quality_prose.replace("\u00a0", " ")
     assert "Of 3 data that people marked, **66.7 % are found to the character**" in text
+    assert "are covered to the last letter, 0 in part; 0 stay to be read" in text
     assert "Most often missed: email (1 of 2)." in text
     assert "made up" not in privacy.finders_prose
 

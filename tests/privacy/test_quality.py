@@ -9,7 +9,7 @@ import pytest
 from daybook.errors import BadData
 from daybook.pii import Span
 from daybook.privacy.annotated import Annotated, embedded, marked, read
-from daybook.privacy.quality import Quality, measure, together
+from daybook.privacy.quality import Cover, Quality, cover, measure, together
 
 
 def test_marks_are_taken_out_and_their_positions_kept():
@@ -79,3 +79,15 @@ def test_the_set_that_comes_along_has_as_many_texts_without_data_as_with():
     assert abs(sum(bool(row.spans) for row in rows) - len(rows) / 2) <= len(rows) / 10
     assert not [row for row in rows if "[[" in row.text or "]]" in row.text]
     assert all(0 <= start < end <= len(row.text) for row in rows for _, start, end in row.spans)
+
+
+def test_what_is_covered_counts_whatever_it_is_taken_for():
+    """Whole by two finds of other kinds, whole but for a comma, one letter short, and not at all."""
+    row = Annotated(
+        "12 Elm, Ulm; Ada; 555; Bob",
+        frozenset({("address", 0, 11), ("person", 13, 16), ("phone", 18, 21), ("person", 23, 26)}),
+    )
+    spans = [Span("street", 0, 6), Span("place", 8, 11), Span("place", 13, 16), Span("date", 18, 20)]
+    covered = cover([row], lambda _: spans)
+    assert covered == Cover(known=4, whole=2, partly=1)
+    assert (covered.visible, covered.share.hits, covered.share.n) == (1, 2, 4)

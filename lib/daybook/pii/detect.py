@@ -59,6 +59,7 @@ def _further() -> tuple[Gated, ...]:
         dates.Dates(),
         addresses.STREET,
         addresses.BOX,
+        addresses.CORNER,
         addresses.Postcodes(),
         people.Ages(),
         people.TITLE,

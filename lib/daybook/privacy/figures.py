@@ -20,7 +20,7 @@ from daybook.pii import SHAPES as KINDS_OF_SHAPES
 from daybook.pii.policies import TAGGED
 from daybook.ports import Reader
 from daybook.privacy.annotated import Annotated, embedded, read
-from daybook.privacy.quality import Finder, Quality, measure, together
+from daybook.privacy.quality import Cover, Finder, Quality, cover, measure, together
 from daybook.reporting.tables import TableRow, table, to_records
 from daybook.stats.estimate import Proportion, proportion
 from daybook.window import Window
@@ -69,6 +69,8 @@ class PrivacyFigures:
     source: str = "builtin"
     measured: Mapping[str, Mapping[str, Quality]] = field(default_factory=dict, repr=False)
     """Finder → kind → quality."""
+    covered: Cover = field(default_factory=lambda: Cover(0, 0, 0))
+    """What the finder of every kind and names would cover of the marked data."""
     alarms: Mapping[str, Proportion] = field(default_factory=dict, repr=False)
     """Finder → texts without any datum in which it found one."""
 
@@ -105,6 +107,7 @@ class PrivacyFigures:
             empty=sum(not row.spans for row in rows),
             source="builtin" if annotated == "builtin" else Path(annotated).name,
             measured={name: measure(rows, find) for name, find in ways.items()},
+            covered=cover(rows, ways[NAMES]),
             alarms={name: _alarms(rows, find) for name, find in ways.items()},
         )
 

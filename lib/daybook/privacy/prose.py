@@ -52,6 +52,11 @@ def quality(privacy: PrivacyFigures) -> str:
         f"character**{between(q.recall.low, q.recall.high, percent)}; of what is found, "
         f"**{percent(q.precision.value)} is right**{between(q.precision.low, q.precision.high, percent)}."
     )
+    c = privacy.covered
+    text += (
+        f" Whatever it is taken for, {percent(c.share.value)}{between(c.share.low, c.share.high, percent)} of the data "
+        f"are covered to the last letter, {count(c.partly)} in part; {count(c.visible)} stay to be read."
+    )
     if missed:
         worst = [f"{x.kind.replace('_', ' ')} ({count(x.known - x.right)} of {count(x.known)})" for x in missed[:4]]
         text += f" Most often missed: {listing(worst)}."

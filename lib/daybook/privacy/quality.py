@@ -54,6 +54,40 @@ def measure(rows: Sequence[Annotated], find: Finder) -> dict[str, Quality]:
     return {kind: Quality(kind, known[kind], found[kind], right[kind]) for kind in sorted(known | found)}
 
 
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """What stays to be read of the data that people marked, whatever kind each is taken for."""
+
+    known: int
+    whole: int
+    """Data of which no letter or digit stays outside of what was found."""
+    partly: int
+    """Data of which some stay."""
+
+    @property
+    def share(self) -> Proportion:
+        return proportion(self.whole, self.known)
+
+    @property
+    def visible(self) -> int:
+        """Data of which nothing was found."""
+        return self.known - self.whole - self.partly
+
+
+def cover(rows: Sequence[Annotated], find: Finder) -> Cover:
+    """How much would be covered, if what is found were taken out of the texts."""
+    known = whole = partly = 0
+    for row in rows:
+        found = {n for span in find(row.text) for n in range(span.start, span.end)}
+        for _, start, end in row.spans:
+            signs = [n for n in range(start, end) if row.text[n].isalnum()]
+            covered = sum(n in found for n in signs)
+            known += 1
+            whole += covered == len(signs)
+            partly += 0 < covered < len(signs)
+    return Cover(known, whole, partly)
+
+
 def together(by_kind: dict[str, Quality], kinds: Iterable[str] | None = None) -> Quality:
     """Of several kinds as one: every datum weighs the same."""
     chosen = [by_kind[kind] for kind in (by_kind if kinds is None else kinds) if kind in by_kind]

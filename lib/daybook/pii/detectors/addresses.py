@@ -51,12 +51,17 @@ def _street(text: str, start: int, end: int) -> float:
 
 
 STREET = Pattern("address", re.compile(rf"(?<![\w.,$€£#/-])(?:{_STREETS}){_UNIT}{_TAIL}"), _street, DIGIT)
+_PLAIN = rf"(?:St\.|[{_UPPER}][\w'’-]{{0,24}}|\d{{1,3}}(?:st|nd|rd|th))"
+_NAMED = rf"(?:\d{{1,6}}[ ])?{_PLAIN}(?:[ ]{_SMALL}{_PLAIN}){{0,3}}(?:[ ]\d{{1,5}}\b)?"
+CORNER = Pattern(
+    "address", re.compile(rf"\bthe (?:corner|intersection) of {_NAMED}\.? (?:and|&) {_NAMED}"), always(0.7)
+)
 BOX = Pattern(
     "address",
     re.compile(
         r"\b(?:P\.?[ ]?O\.?[ ]?Box|Post Office Box|Postfach|Apartado|Casella Postale|Boîte Postale)[ ]#?\d{1,6}\b"
         + _TAIL
-        + r"|\b(?:PSC|CMR|Unit|USS [A-Z]\w{1,20})(?:[ ]\d{1,5})?,?(?:[ ]Box[ ]\d{1,5})?[,\s]{1,3}(?:APO|FPO|DPO)[ ]A[AEP][ ]\d{5}"
+        + r"|\b(?:PSC|CMR|Unit|US(?:S|NS|NV|CGC) [^\W\d_]\w{1,20})(?:[ ]\d{1,5})?,?(?:[ ]Box[ ]\d{1,5})?[,\s]{1,3}(?:APO|FPO|DPO)[ ]A[AEP][ ]\d{5}"
     ),
     always(0.8),
     DIGIT,
