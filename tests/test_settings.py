@@ -121,3 +121,28 @@ def test_where_seals_are_fixed_is_a_web_address(tmp_path, name, field):
         with pytest.raises(SettingsError, match=f"{name} is no web address") as refused:
             Settings.from_env({name: value}, cwd=tmp_path)
         assert "secret" not in str(refused.value)
+
+
+def test_the_mail_to_the_auditor_needs_a_server(tmp_path):
+    """Addresses with commas between them and a server that takes mail; neither shows its password."""
+    assert Settings.from_env({}, cwd=tmp_path).seal_mail is None
+    env = {
+        "DAYBOOK_SEAL_MAIL": " a@example.org , b@example.org,",
+        "DAYBOOK_SMTP": " smtps://me:secret@mail.example.org ",
+        "DAYBOOK_MAIL_FROM": "book@example.org",
+    }
+    settings = Settings.from_env(env, cwd=tmp_path)
+    assert settings.seal_mail == "a@example.org,b@example.org"
+    assert (settings.smtp_url, settings.mail_from) == ("smtps://me:secret@mail.example.org", "book@example.org")
+    assert "secret" not in repr(settings)
+    for more, words in (
+        ({"DAYBOOK_SMTP": ""}, "DAYBOOK_SEAL_MAIL names who gets the seals, and DAYBOOK_SMTP no server"),
+        ({"DAYBOOK_SMTP": "mail.example.org:secret"}, "DAYBOOK_SMTP is not the address of a mail server"),
+        ({"DAYBOOK_SMTP": "http://me:secret@x"}, "DAYBOOK_SMTP is not the address of a mail server"),
+        ({"DAYBOOK_SEAL_MAIL": "auditor"}, "DAYBOOK_SEAL_MAIL is no mail address"),
+        ({"DAYBOOK_SEAL_MAIL": "a@example.org\nBcc: x@y"}, "DAYBOOK_SEAL_MAIL is no mail address"),
+        ({"DAYBOOK_MAIL_FROM": "Me <a@example.org>"}, "DAYBOOK_MAIL_FROM is no mail address"),
+    ):
+        with pytest.raises(SettingsError, match=words) as refused:
+            Settings.from_env(env | more, cwd=tmp_path)
+        assert "secret" not in str(refused.value)

@@ -17,6 +17,9 @@ down as a value. Nothing below the workbench reads the environment.
     DAYBOOK_VAULT     SQLite file with a key for each person, never in the book's backup   (<home>/keys/subjects.sqlite)
     DAYBOOK_TSA       https://… of an RFC 3161 authority that time-stamps the daily seals   (none)
     DAYBOOK_SEAL_WEBHOOK   https://… where each daily seal is sent   (nowhere)
+    DAYBOOK_SEAL_MAIL   auditor@example.org,… to whom each daily seal is mailed   (nobody)
+    DAYBOOK_SMTP      smtps://user:password@host, or smtp://… for STARTTLS: who takes that mail   (none)
+    DAYBOOK_MAIL_FROM   its sender   (the user of DAYBOOK_SMTP where that is an address, else daybook@<this machine>)
     DAYBOOK_RUN       id of the notebook run this process belongs to  (set by the press)
 """
 
@@ -62,6 +65,11 @@ class Settings:
     """Who time-stamps the daily seals; may hold a token, so it is never shown whole."""
     seal_webhook: str | None = field(default=None, repr=False)
     """Where the daily seals are sent; may hold a token, so it is never shown whole."""
+    seal_mail: str | None = None
+    """Addresses, with commas between them, that the daily seals are mailed to."""
+    smtp_url: str | None = field(default=None, repr=False)
+    """The mail server; may hold a password, so it is never shown whole."""
+    mail_from: str | None = None
     cache_seconds: int = 0
     """How long the endpoint keeps the answers of deterministic requests; 0: it keeps none."""
     cache_megabytes: int = 256
@@ -113,6 +121,9 @@ class Settings:
             origins=_origins(env.get("DAYBOOK_CORS", "")),
             tsa_url=_web_address(env, "DAYBOOK_TSA"),
             seal_webhook=_web_address(env, "DAYBOOK_SEAL_WEBHOOK"),
+            seal_mail=_mail_addresses(env, "DAYBOOK_SEAL_MAIL"),
+            smtp_url=_mail_server(env),
+            mail_from=_mail_addresses(env, "DAYBOOK_MAIL_FROM"),
             cache_seconds=_whole_number(env, "DAYBOOK_CACHE", 0),
             cache_megabytes=_whole_number(env, "DAYBOOK_CACHE_MB", 256),
         )
@@ -122,6 +133,31 @@ def _web_address(env: Mapping[str, str], name: str) -> str | None:
     url = env.get(name, "").strip()
     if url and not url.startswith(("http://", "https://")):
         raise SettingsError(f"{name} is no web address.", remedy="Write http://… or https://….")
+    return url or None
+
+
+_MAIL = re.compile(r"[^\s,<>@\x00-\x1f]+@[^\s,<>@\x00-\x1f]+")
+
+
+def _mail_addresses(env: Mapping[str, str], name: str) -> str | None:
+    addresses = [part for text in env.get(name, "").split(",") if (part := text.strip())]
+    if not all(_MAIL.fullmatch(address) for address in addresses):
+        raise SettingsError(f"{name} is no mail address.", remedy="Write name@example.org; several with commas.")
+    return ",".join(addresses) or None
+
+
+def _mail_server(env: Mapping[str, str]) -> str | None:
+    url = env.get("DAYBOOK_SMTP", "").strip()
+    if url and not url.startswith(("smtp://", "smtps://")):
+        raise SettingsError(
+            "DAYBOOK_SMTP is not the address of a mail server.",
+            remedy="Write smtps://user:password@host, or smtp://user:password@host for STARTTLS.",
+        )
+    if not url and env.get("DAYBOOK_SEAL_MAIL", "").strip():
+        raise SettingsError(
+            "DAYBOOK_SEAL_MAIL names who gets the seals, and DAYBOOK_SMTP no server that takes mail.",
+            remedy="Write DAYBOOK_SMTP=smtps://user:password@host, or smtp://user:password@host for STARTTLS.",
+        )
     return url or None
 
 

@@ -39,7 +39,7 @@ def book(home: Path, authority: Authority) -> Iterator[Book]:
 
 
 def fix(book: Book, tsa: str | None, webhook: str | None = None) -> list[Anchoring]:
-    return list(anchors.fix(seals.load(book.home), tsa=tsa, webhook=webhook, clock=book.clock))
+    return list(anchors.fix(seals.load(book.home), tsa=tsa, webhook=webhook, auditor=None, clock=book.clock))
 
 
 def test_a_seal_that_was_time_stamped_is_proven_to_be_of_its_day(book: Book, authority: Authority) -> None:

@@ -22,7 +22,7 @@ def settings(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Set
     """This process's project, with one call of yesterday in its book."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DAYBOOK_HOME", str(home))
-    for name in ("DAYBOOK_BOOK", "DAYBOOK_TSA", "DAYBOOK_SEAL_WEBHOOK"):
+    for name in ("DAYBOOK_BOOK", "DAYBOOK_TSA", "DAYBOOK_SEAL_WEBHOOK", "DAYBOOK_SEAL_MAIL"):
         monkeypatch.delenv(name, raising=False)
     settings = Settings.from_env()
     at = datetime.now(UTC) - timedelta(days=1)

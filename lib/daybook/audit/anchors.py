@@ -1,12 +1,13 @@
-"""What fixes a seal outside this machine: a time-stamp authority (RFC 3161), and a webhook of the auditor's.
+"""What fixes a seal outside this machine: a time-stamp authority (RFC 3161), a webhook and a mail to the auditor.
 
     <home>/audit/seals/000017.tsr    the authority's answer about the seal's bytes
-                      /000017.sent   that the webhook took it: when, and its status
+                      /000017.sent   that the webhook took it, and when
+                      /000017.mailed   that the auditor's mail server took it, and when
     <home>/audit/tsa.pem             the authority's root certificates: without them a time-stamp proves nothing here
 
 Whoever has every key of this home can make the whole trail anew. They cannot make the authority say that it existed on
 an earlier day, nor take out of the auditor's hands what was sent there. A seal that could not be fixed on its night is
-tried again with the next.
+tried again with the next; where nobody answers at all, the others are not tried in that night.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 from cryptography import x509
 
 from daybook import atomic
+from daybook.audit.mail import Auditor, NotSent
 from daybook.audit.seals import Seal
 from daybook.book.trail import keys
 from daybook.clock import Clock
@@ -36,39 +39,60 @@ PATIENCE = 20.0
 _LARGEST = 1 << 20
 
 
+By = Literal["time-stamp", "webhook", "mail"]
+
+
 @dataclass(frozen=True, slots=True)
 class Anchoring:
     """What came of one attempt to fix a seal."""
 
     seal: int
-    by: Literal["time-stamp", "webhook"]
+    by: By
     error: str | None
     """None: it is fixed."""
 
 
-def fix(sealed: list[Seal], *, tsa: str | None, webhook: str | None, clock: Clock) -> Iterator[Anchoring]:
-    """Fix every seal that is not yet, with those of the two that are configured. Nothing is raised for one that does
-    not answer: it is tried again with the next seal."""
-    for seal in sealed:
-        if tsa is not None and not seal.path.with_suffix(".tsr").exists():
-            yield Anchoring(seal.number, "time-stamp", _attempt(seal, tsa, _stamp, clock))
-        if webhook is not None and not seal.path.with_suffix(".sent").exists():
-            yield Anchoring(seal.number, "webhook", _attempt(seal, webhook, _send, clock))
+class _Way(NamedTuple):
+    by: By
+    suffix: str
+    """Of the file beside the seal that says that it is fixed."""
+    work: Callable[[Seal, Clock], None]
 
 
-def _attempt(seal: Seal, url: str, work: Callable[[Seal, str, Clock], None], clock: Clock) -> str | None:
+def fix(
+    sealed: list[Seal], *, tsa: str | None, webhook: str | None, auditor: Auditor | None, clock: Clock
+) -> Iterator[Anchoring]:
+    """Fix every seal that is not yet, in those of the three ways that are configured. Nothing is raised for one that
+    fails: it is tried again with the next seal."""
+    ways = (
+        None if tsa is None else _Way("time-stamp", ".tsr", partial(_stamp, tsa)),
+        None if webhook is None else _Way("webhook", ".sent", partial(_post_seal, webhook)),
+        None if auditor is None else _Way("mail", ".mailed", partial(_mail, auditor)),
+    )
+    for way in filter(None, ways):
+        for seal in sealed:
+            if seal.path.with_suffix(way.suffix).exists():
+                continue
+            error, answered = _attempt(seal, way, clock)
+            yield Anchoring(seal.number, way.by, error)
+            if not answered:
+                break
+
+
+def _attempt(seal: Seal, way: _Way, clock: Clock) -> tuple[str | None, bool]:
+    """Why it failed, None where it did not; and whether anybody answered."""
     try:
-        work(seal, url, clock)
+        way.work(seal, clock)
     except urllib.error.HTTPError as error:
         error.close()
-        return f"it answered {error.code}"
-    except _Unfit as error:
-        return str(error)[:200]
+        return f"it answered {error.code}", True
+    except (_Unfit, NotSent) as error:
+        return str(error)[:200], True
     except urllib.error.URLError as error:
-        return type(error.reason if isinstance(error.reason, Exception) else error).__name__
+        return type(error.reason if isinstance(error.reason, Exception) else error).__name__, False
     except (OSError, ValueError, http.client.HTTPException) as error:  # their texts may hold the address with its token
-        return type(error).__name__
-    return None
+        return type(error).__name__, False
+    return None, True
 
 
 class _Unfit(Exception):
@@ -82,7 +106,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _stamp(seal: Seal, url: str, _: Clock) -> None:
+def _stamp(url: str, seal: Seal, _: Clock) -> None:
     from rfc3161_client import HashAlgorithm, PKIStatus, TimestampRequestBuilder, decode_timestamp_response
 
     asked = TimestampRequestBuilder().data(seal.data).hash_algorithm(HashAlgorithm.SHA256).build()
@@ -98,10 +122,19 @@ def _stamp(seal: Seal, url: str, _: Clock) -> None:
     atomic.replace(seal.path.with_suffix(".tsr"), answer, 0o400)
 
 
-def _send(seal: Seal, url: str, clock: Clock) -> None:
+def _post_seal(url: str, seal: Seal, clock: Clock) -> None:
     content = {"digest": seal.digest, "number": seal.number, "day": seal.document["day"], "seal": seal.data.decode()}
     _post(url, orjson.dumps(content), "application/json")
-    atomic.replace(seal.path.with_suffix(".sent"), orjson.dumps({"at": clock.now().isoformat()}), 0o400)
+    _note(seal, ".sent", clock)
+
+
+def _mail(auditor: Auditor, seal: Seal, clock: Clock) -> None:
+    auditor.send(seal, clock, patience=PATIENCE)
+    _note(seal, ".mailed", clock)
+
+
+def _note(seal: Seal, suffix: str, clock: Clock) -> None:
+    atomic.replace(seal.path.with_suffix(suffix), orjson.dumps({"at": clock.now().isoformat()}), 0o400)
 
 
 def _post(url: str, data: bytes, kind: str) -> bytes:

@@ -6,6 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from daybook.audit import anchors, seals
+from daybook.audit.mail import Auditor
 from daybook.audit.trail import Trail
 from daybook.audit.verification import verify
 from daybook.settings import Settings, user
@@ -36,7 +37,11 @@ def seal_and_verify(day: date, settings: Settings | None = None) -> str:
 def fix(book: TrailBook, settings: Settings, *, actor: str) -> list[anchors.Anchoring]:
     """Fix every seal that is not fixed yet, where it is configured, and enter what came of it."""
     sealed = seals.load(settings.home)
-    tried = list(anchors.fix(sealed, tsa=settings.tsa_url, webhook=settings.seal_webhook, clock=book.clock))
+    auditor = None
+    if settings.seal_mail is not None:
+        auditor = Auditor.of(settings.smtp_url or "", settings.seal_mail, sender=settings.mail_from)
+    ways = {"tsa": settings.tsa_url, "webhook": settings.seal_webhook}
+    tried = list(anchors.fix(sealed, **ways, auditor=auditor, clock=book.clock))
     trail = Trail(book.journal, settings.home, clock=book.clock)
     for anchoring in tried:
         details = {"seal": anchoring.seal, "by": anchoring.by, "error": anchoring.error}

@@ -60,8 +60,9 @@ def seal(settings: Settings, book: Book, *, day: str | None) -> None:
       daybook audit seal
       daybook audit seal --date 2026-11-20
 
-    With DAYBOOK_TSA and DAYBOOK_SEAL_WEBHOOK it is also time-stamped and sent, and so are earlier seals
-    that could not be. Else keep the printed digest where nobody who can write to this machine can change it.
+    With DAYBOOK_TSA, DAYBOOK_SEAL_WEBHOOK and DAYBOOK_SEAL_MAIL it is also time-stamped, sent and
+    mailed, and so are earlier seals that could not be. Else keep the printed digest where nobody who can
+    write to this machine can change it.
     """
     from daybook.audit import night, seals
 
