@@ -67,9 +67,8 @@ def test_what_is_only_noted_is_answered(running):
     assert "violence" in json.dumps(event)
 
 
-def test_answers_that_are_judged_come_whole(running, upstream):
-    """Harmless ones as they are, a flagged one not at all, though it was paid for; a stream is refused with what to do,
-    for its beginning could not be taken back."""
+def test_an_answer_is_judged_before_it_is_given(running, upstream):
+    """Harmless ones as they are, a flagged one not at all, though it was paid for."""
     choice = {"index": 0, "message": {"role": "assistant", "content": HARM}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 3, "completion_tokens": 8, "total_tokens": 11}
     whole = {"id": "c1", "object": "chat.completion", "model": "m-1", "choices": [choice], "usage": usage}
@@ -80,5 +79,34 @@ def test_answers_that_are_judged_come_whole(running, upstream):
     assert "knife" not in blocked.text
     (row,) = [r for r in running.book() if r["request_id"] == blocked.headers["x-request-id"]]
     assert (row["status"], row["error_kind"], row["output_tokens"]) == ("error", "content_flagged", 8)
-    refused = ask(running, "Hello", project="judged", stream=True)
-    assert (refused.status_code, "without stream" in refused.text) == (400, True)
+
+
+MESSAGES = [{"role": "user", "content": "Hello"}]
+ENDS = {
+    "/v1/chat/completions": '"finish_reason":"content_filter"',
+    "/v1/messages": '"stop_reason":"refusal"',
+    "/v1/responses": '"incomplete_details":{"reason":"content_filter"}',
+}
+
+
+@pytest.mark.parametrize("path", ENDS)
+def test_a_flagged_stream_ends_in_the_words_of_its_api(running, upstream, path):
+    """Nothing flagged is given, and the row says why."""
+    chunk = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m-1"}
+    texts = [f"{word} " for word in HARM.split()]
+    events = [chunk | {"choices": [{"index": 0, "delta": {"content": t}, "finish_reason": None}]} for t in texts]
+    events.append(chunk | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    upstream.raw = b"".join(b"data: " + json.dumps(e).encode() + b"\n\n" for e in events) + b"data: [DONE]\n\n"
+    body = {"input": "Hello"} if path == "/v1/responses" else {"max_tokens": 5, "messages": MESSAGES}
+    headers = {"authorization": f"Bearer {running.key.secret}", "x-daybook-project": "judged"}
+    answer = httpx.post(running.url + path, json=body | {"model": "raw", "stream": True}, headers=headers, timeout=120)
+    assert answer.status_code == 200
+    assert ("knife" in answer.text, ENDS[path] in answer.text) == (False, True), answer.text
+    (row,) = [r for r in running.book() if r["request_id"] == answer.headers["x-request-id"]]
+    assert (row["status"], row["error_kind"], row["finish_reason"]) == ("error", "content_flagged", "content_filter")
+    if path == "/v1/chat/completions":
+        with running.client().with_options(default_headers={"x-daybook-project": "judged"}) as client:
+            chunks = list(client.chat.completions.create(model="raw", messages=MESSAGES, stream=True))
+            harmless = list(client.chat.completions.create(model="good", messages=MESSAGES, stream=True))
+        assert chunks[-1].choices[0].finish_reason == "content_filter"
+        assert "".join(c.choices[0].delta.content or "" for c in harmless if c.choices) == "It is all quite well."

@@ -138,6 +138,20 @@ def test_metadata_is_sent_on_and_kept_redacted(running, upstream):
     assert running.book()[-1]["tags"]["customer"] == "[email]"
 
 
+def test_tags_are_kept_as_the_policy_of_the_log_says(running, upstream):
+    """Those of the header, their names too, on every path; none are kept where the policy cannot be applied."""
+    upstream.raw = whole("ok")
+    headers = {"authorization": f"Bearer {running.key.secret}", "x-daybook-tags": "who=ada@example.com,team=desk"}
+    body = {"model": "raw", "messages": [{"role": "user", "content": "a"}]}
+    for path, asked in (("/v1/chat/completions", body), ("/ml/hf/summarize", {"model": "raw", "text": "a"})):
+        answer = httpx.post(running.url + path, json=asked, headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert running.book()[-1]["tags"] == {"who": "[email]", "team": "desk"}
+    state(running, "everyone: {log: off}")
+    httpx.post(f"{running.url}/v1/chat/completions", json=body, headers=headers)
+    assert running.book()[-1]["tags"]["who"] == "ada@example.com"
+
+
 def test_a_body_nested_too_deeply_for_the_policy_is_sent_to_nobody(running, upstream):
     """Though the endpoint itself could read it."""
     asked = len(upstream.seen)

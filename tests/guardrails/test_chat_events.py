@@ -98,14 +98,82 @@ def test_choices_names_and_calls_are_streams_of_their_own():
     }
 
 
-def test_the_arguments_of_an_old_function_call_are_redacted_too():
-    """One stream of a choice's own."""
+def test_a_call_goes_on_once_it_is_whole():
+    """With who is called and under which id, in the chunk that ends its choice; nothing of it before, and a member
+    that says nothing is left out."""
     stream = ChatEvents(redactor())
-    out = stream.feed(event(chunk({"function_call": {"name": "f", "arguments": '{"to": "ada@exam'}})))
-    out += stream.feed(event(chunk({"function_call": {"arguments": 'ple.com"}'}}, finish="function_call")))
-    calls = [c["delta"]["function_call"] for e in chunks(out) for c in e["choices"]]
-    assert "".join(call["arguments"] for call in calls) == '{"to": "[email]"}'
-    assert calls[0]["name"] == "f"
+    call = {"index": 0, "id": "t1", "type": "function", "function": {"name": "f", "arguments": ""}}
+    out = stream.feed(event(chunk({"role": "assistant", "content": None, "tool_calls": [call]})))
+    out += stream.feed(event(chunk({"tool_calls": None})))
+    later = {"index": 1, "id": "t2", "function": {"name": "g", "arguments": '{"a": 1}'}}
+    for part in ({"index": 0, "function": {"arguments": '{"to": "ada@exam'}}, later):
+        out += stream.feed(event(chunk({"tool_calls": [part]})))
+    part = {"index": 0, "id": "", "function": {"name": None, "arguments": 'ple.com"}'}}
+    out += stream.feed(event(chunk({"tool_calls": [part]})))
+    assert [c["delta"] for e in chunks(out) for c in e["choices"]] == [
+        {"role": "assistant", "content": None},
+        *[{}] * 4,
+    ]
+    (last,) = chunks(stream.feed(event(chunk({}, finish="tool_calls"))))
+    call["function"]["arguments"] = '{"to":"[email]"}'
+    assert last["choices"] == [chunk({"tool_calls": [call, later]}, finish="tool_calls")]
+
+
+def test_an_old_function_call_and_a_choice_without_an_end_are_no_different():
+    """The rest comes before the stream's end."""
+    stream = ChatEvents(redactor())
+    for index, text in ((1, "{"), (0, '{"to": "ada@exam'), (0, 'ple.com"}'), (1, "}")):
+        stream.feed(event(chunk({"function_call": {"name": "f", "arguments": text}}, index)))
+    (last,) = chunks(stream.feed(b"data: [DONE]\n\n"))
+    assert last["choices"] == [
+        chunk({"function_call": {"name": "f", "arguments": '{"to":"[email]"}'}}),
+        chunk({"function_call": {"name": "f", "arguments": "{}"}}, 1),
+    ]
+
+
+DOCUMENTS = [
+    '{"ssn": 536221234}',
+    '{"to": "ada\\u0040example.com", "n": [1, 2.50, 4111111111111111], "text": "a \\"quoted\\" word"}',
+    '{"ada@example.com": {"card": 4111111111111111}}',
+    ' \n{"a": "{\\"ssn\\": 536221234}"}',
+    '[{"ssn": 536221234}, null]',
+    '[ "ada@example.com"]',
+    '[[4111111111111111]]',
+    '{"to": "ada\\u0040exam',
+    "{}",
+    "{",
+    "[",
+    " ",
+    "[1] See ada@example.com",
+    "[ada](mailto:ada@example.com) wrote",
+    '"ada@example.com" is what he wrote',
+    " " * 200 + "ada@example.com",
+    "a {ssn: 536-22-1234}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [("delta", "content"), ("delta", "tool_calls", 0, "function", "arguments")])
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_document_is_redacted_by_what_it_means_however_it_is_cut(document, path):
+    """As the same text of a whole answer: JSON stays JSON, numbers and escapes are read, prose stays prose."""
+    clean = redactor().tree(document)
+    for size in (1, 2, 7, 500):
+        stream, out = ChatEvents(redactor()), b""
+        for at in range(0, len(document), size):
+            out += stream.feed(event({"index": 0, "finish_reason": None, **nested(path, document[at : at + size])}))
+        out += stream.feed(event(chunk({}, finish="stop")))
+        assert pieces_of(out, *path) == clean, size
+
+
+def test_what_is_held_back_is_known_while_prose_goes_on_at_once():
+    """Characters that will be redacted together; none once they went on, none of prose."""
+    stream = ChatEvents(redactor())
+    stream.feed(event(chunk({"content": "word " * 100})))
+    assert stream.held == 0
+    stream.feed(event(chunk({"content": '{"a"'}, 1), chunk({"tool_calls": [{"function": {"arguments": "[12"}}]})))
+    assert stream.held == 7
+    out = stream.feed(event(chunk({}, 1, "stop")))
+    assert (said(out, 1), stream.held) == ('{"a"', 3)
 
 
 def test_a_stream_that_ends_without_a_reason_says_the_rest_before_its_end():

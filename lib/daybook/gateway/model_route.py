@@ -32,6 +32,7 @@ from daybook.gateway.http.responses import send_error
 from daybook.gateway.logs import Log
 from daybook.inference.answerer import Answerer
 from daybook.inference.call.entry import FellBack
+from daybook.inference.call.offload import offload
 from daybook.inference.call.request import ChatRequest, NativeBody, Redaction
 from daybook.providers.port import Body, Limits
 
@@ -171,7 +172,7 @@ class ModelRoute:
             caller=None if key is None else key.name,
             key_id=None if key is None else key.id,
             project=project if project is not None or key is None else key.project,
-            tags=asked.tags,
+            tags=kept_tags(redaction, asked.tags),
             run_id=run,
             redaction=redaction,
         )
@@ -278,12 +279,21 @@ def find_redaction(answerer: Answerer, key: Key | None, project: str | None, log
         ) from error
 
 
+def kept_tags(redaction: Redaction | None, tags: dict[str, str]) -> dict[str, str]:
+    """The tags as the book may keep them; none where that cannot be made."""
+    if redaction is None or not tags:
+        return tags
+    try:
+        kept: dict[str, str] = redaction.kept_prompt(tags)
+    except Exception:  # whatever it is: what could not be redacted is not kept
+        return {}
+    return kept
+
+
 async def clean_body(redaction: Redaction, data: bytes) -> bytes:
     """The body without what the policy takes out. Raises a 500 Refusal where that fails: nothing is sent on then."""
     try:
-        if len(data) <= _LARGE:
-            return redaction.clean_request(data)
-        return await asyncio.to_thread(redaction.clean_request, data)
+        return await offload(len(data), redaction.clean_request, data)
     except Exception as error:
         raise Refusal(
             500,
@@ -291,10 +301,6 @@ async def clean_body(redaction: Redaction, data: bytes) -> bytes:
             f"The request could not be redacted ({type(error).__name__}), and nobody was sent it.",
             remedy="Send plainer text; if it stays so, tell whoever runs this endpoint.",
         ) from error
-
-
-_LARGE = 1 << 16
-"""Bytes of a body that is redacted in a thread: others are answered meanwhile."""
 
 
 def _check_type(headers: Mapping[bytes, bytes]) -> None:

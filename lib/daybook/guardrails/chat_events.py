@@ -1,9 +1,9 @@
 """Redaction of a streamed chat completion: event by event, each choice's text held back as long as it must be.
 
-An event whose text is held back goes on without it; what is left when a choice ends is in its last event. A stream that
-breaks ends without what was held back. Every text of a choice is taken to come in pieces, whatever its name; what comes
-whole is redacted at once, and what may be a piece but cannot be put together (a list of parts without an index) is not
-let through.
+An event whose text is held back goes on without it; what is left when a choice ends is in its last event. So is every
+call of a tool: it goes on once it is whole, as JSON whose meaning was redacted. A stream that breaks ends without what
+was held back. Every text of a choice is taken to come in pieces, whatever its name; what comes whole is redacted at
+once, and what may be a piece but cannot be put together (a list of parts without an index) is not let through.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
+from daybook.guardrails.streamed_text import StreamedText
 from daybook.pii.redaction import Redactor
-from daybook.pii.stream import StreamRedactor
 
 HEAD = frozenset(("id", "object", "created", "model", "usage", "system_fingerprint", "service_tier"))
 """Members of a completion and its chunks that say nothing of what a model said."""
@@ -24,6 +24,7 @@ CHOICE = frozenset(("index", "finish_reason"))
 _LABELS = CHOICE | {"role", "id", "type"}
 _PIECED = frozenset(("delta", "function", "custom", "function_call"))
 """Objects whose texts come in pieces."""
+_CALLS = frozenset(("tool_calls", "function_call"))
 _WHOLE = frozenset(("arguments", "input", "annotations"))
 """What comes in one chunk where it is an object or a list."""
 _TEXTS = frozenset(("content", "text", "thinking", "reasoning", "reasoning_content", "refusal", "summary"))
@@ -37,11 +38,18 @@ class ChatEvents:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._open: dict[int, dict[Path, StreamRedactor]] = {}
+        self._open: dict[int, dict[Path, StreamedText]] = {}
         """By choice: the texts under way, by where they stand in it."""
+        self._calls: dict[int, dict[str, Any]] = {}
+        """By choice: the members of a delta with calls of tools, of which the texts are still under way."""
         self._last: dict[str, Any] = {}
         self._names: set[str] = set()
         """Members' names that are no personal data."""
+
+    @property
+    def held(self) -> int:
+        """Characters that wait to be redacted together."""
+        return sum(text.held for texts in self._open.values() for text in texts.values())
 
     def feed(self, data: bytes) -> bytes:
         """Whole events, as they may go on."""
@@ -75,6 +83,9 @@ class ChatEvents:
             choice["delta"] = {}
         index = choice.get("index") or 0
         self._pieces(choice, index, ())
+        for name in _CALLS & choice["delta"].keys():
+            if (calls := choice["delta"].pop(name)) is not None:
+                _gather(self._calls.setdefault(index, {}), name, calls)
         if choice.get("finish_reason") is not None:
             self._close(index, choice)
 
@@ -107,15 +118,17 @@ class ChatEvents:
             raise ValueError("a list or object of text that may go on in the next chunk")
         return self._redactor.tree({name: value})[name]
 
-    def _stream(self, index: int, path: Path) -> StreamRedactor:
+    def _stream(self, index: int, path: Path) -> StreamedText:
         streams = self._open.setdefault(index, {})
         if path not in streams:
-            streams[path] = StreamRedactor(self._redactor)
+            streams[path] = StreamedText(self._redactor, whole=path[0] == "delta" and path[1] in _CALLS)
         return streams[path]
 
     def _close(self, index: int, choice: dict[str, Any]) -> bool:
-        """Put what is left of the choice's texts into it; whether there was anything."""
-        any_left = False
+        """Put what is left of the choice's texts and calls into it; whether there was anything."""
+        calls = self._calls.pop(index, {})
+        choice["delta"] |= calls
+        any_left = bool(calls)
         for path, stream in self._open.pop(index, {}).items():
             if rest := stream.close():
                 _append(choice, path, rest)
@@ -125,7 +138,7 @@ class ChatEvents:
     def _rest(self) -> bytes:
         """What a stream that ended without a reason leaves over, as one more chunk."""
         choices = []
-        for index in list(self._open):
+        for index in sorted(self._open.keys() | self._calls.keys()):
             choice: dict[str, Any] = {"index": index, "delta": {}, "finish_reason": None}
             if self._close(index, choice):
                 choices.append(choice)
@@ -134,6 +147,24 @@ class ChatEvents:
 
 def _is_numbered(item: Any) -> bool:
     return isinstance(item, dict) and isinstance(item.get("index"), int)
+
+
+def _gather(members: dict[str, Any], name: str, value: Any) -> None:
+    """Add what another chunk says of calls to what earlier ones said: who is called, under which id."""
+    known = members.get(name)
+    if isinstance(known, list) and isinstance(value, list):
+        for number, item in _numbered(value):
+            earlier = next((item for place, item in _numbered(known) if place == number), None)
+            if earlier is None:
+                known.append(item)
+            else:
+                for key in item:
+                    _gather(earlier, key, item[key])
+    elif isinstance(known, dict) and isinstance(value, dict):
+        for key in value:
+            _gather(known, key, value[key])
+    elif value or name not in members:
+        members[name] = value
 
 
 def _numbered(items: list[Any]) -> Iterator[tuple[int, Any]]:

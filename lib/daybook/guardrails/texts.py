@@ -29,7 +29,7 @@ def strings_of(value: Any) -> list[str]:
     while left:
         label, item = left.pop()
         if isinstance(item, str):
-            if _is_text(label, item):
+            if is_text(label, item):
                 texts.append(item)
         elif isinstance(item, Mapping):
             for key in reversed(item):
@@ -68,10 +68,16 @@ def _without_probabilities(choice: Any) -> Any:
     return {k: v for k, v in choice.items() if k != "logprobs"} if isinstance(choice, dict) else choice
 
 
-def _is_text(label: str, item: str) -> bool:
+def is_label(label: str) -> bool:
+    """Whether what stands under it is an id, a type or the like, as long as it is one word."""
+    return label in _LABELS or label.endswith(_LABEL_ENDINGS)
+
+
+def is_text(label: str, item: str) -> bool:
+    """Whether the string under a label is a text that somebody reads."""
     if not item.strip():
         return False
-    if label in _LABELS or label.endswith(_LABEL_ENDINGS):
+    if is_label(label):
         return len(item) > _LONGEST_LABEL or len(item.split()) > 1
     if label in _CODED and _BASE64.fullmatch(item):
         return False

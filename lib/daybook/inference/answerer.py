@@ -21,15 +21,16 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from daybook.clock import Clock, SystemClock, new_id
-from daybook.errors import BadRequest, ContentFlagged, DaybookError, NotModerated, ProviderError, UpstreamTimeout
-from daybook.guardrails.moderation import ModerationPolicies, ModerationRules, Verdict
-from daybook.guardrails.texts import answer_texts, request_texts
+from daybook.clock import Clock, SystemClock
+from daybook.errors import BadRequest, DaybookError, ProviderError, UpstreamTimeout
+from daybook.guardrails.moderation import ModerationPolicies
 from daybook.inference.call.entry import CallEntry, CallOutcome, FellBack
 from daybook.inference.call.identity import PendingIdentity
 from daybook.inference.call.machine_time import MachineTime
+from daybook.inference.call.offload import offload
 from daybook.inference.call.request import ChatRequest, Redaction
 from daybook.inference.call.tokens import estimated, text_tokens
+from daybook.inference.moderation import CallModeration
 from daybook.inference.ports import Observer, Providers, Reckon
 from daybook.inference.recorder import Completion, Recorder
 from daybook.inference.response_cache import CachedAsking, ResponseCache, key_of
@@ -40,7 +41,7 @@ from daybook.providers.embedding import Embedder, EmbeddingReply
 from daybook.providers.moderation import ModerationReply, Moderator
 from daybook.providers.port import NoteAttempt, Provider, Reply, Stream
 from daybook.providers.responder import Responder
-from daybook.records import Call, Event, Outcome
+from daybook.records import Call
 from daybook.routing.route import Copy, Route, RouteStep, failure_kind
 from daybook.routing.router import FindDeployment, ModelCatalogue, Router
 
@@ -93,110 +94,44 @@ class Answerer:
         self.cache = cache
         self._cached = None if cache is None else CachedAsking(cache, self.recorder.observer.fault)
         self.redaction = redaction
-        self.moderation = moderation
-        self._journal = journal
+        self.moderation = None if moderation is None else CallModeration(moderation, self.recorder, journal, self.clock)
         self._content = content
         self._pseudonym = pseudonym
 
     async def chat(self, request: ChatRequest) -> Completion[Reply]:
         """A whole answer. Raises what the provider raised, UnknownModel, or JournalFull; each failed call is entered.
         Cancelling is the client going away: the upstream is cancelled and the call entered as client_closed."""
-        rules = None if self.moderation is None else await self._moderate_request(self.moderation, request)
+        rules = None if self.moderation is None else await self.moderation.judge_request(request)
         ask = _chat if self._cached is None or request.redaction is not None else self._cached_chat
         entry, (reply, outcome) = await self._ask(request, ask, stream=False)
         try:
             if self.moderation is not None and rules is not None and rules.answer is not None:
-                await self._moderate_answer(self.moderation, rules, entry, reply, outcome)
+                await self.moderation.judge_reply(rules, entry, reply, outcome)
             if request.redaction is not None and request.redaction.redacts_answers:
-                reply = self._redacted(entry, reply, outcome, request.redaction)
+                reply = await self._redacted(entry, reply, outcome, request.redaction)
             return Completion(reply, await self.recorder.conclude(entry, outcome), entry.fell_back, entry.native)
         finally:
             self.recorder.open -= 1
 
     async def stream(self, request: ChatRequest) -> CompletionStream:
         """A streamed answer, its first chunk already read: a refusal is raised here, before anything is committed."""
-        if self.moderation is not None:
-            await self._moderate_request(self.moderation, request, stream=True)
+        rules = None if self.moderation is None else await self.moderation.judge_request(request)
+        judge = None
+        if self.moderation is not None and rules is not None and rules.answer is not None:
+            judge = self.moderation.judge_stream(rules, request)
+            request = replace(request, chunks_only=True)
         ask = _stream if self._cached is None or request.redaction is not None else self._cached_stream
         entry, stream = await self._ask(request, ask, stream=True)
-        return CompletionStream(self.recorder, entry, stream)
+        return CompletionStream(self.recorder, entry, stream, judge)
 
-    async def _moderate_request(
-        self, moderation: ModerationPolicies, request: ChatRequest, *, stream: bool = False
-    ) -> ModerationRules | None:
-        """What a policy says of this call, once its request is through. Raises ContentFlagged, NotModerated, and
-        BadRequest for a stream of answers that are judged whole; the refused call is entered."""
+    async def _redacted(self, entry: CallEntry, reply: Reply, outcome: CallOutcome, redaction: Redaction) -> Reply:
+        """The reply as it may go out. Raises RedactionFailed, with the call entered as failed: it was paid for. Where
+        the client goes away meanwhile, it is entered too."""
         try:
-            rules, verdict = await _judge_request(moderation, request, stream=stream)
-        except asyncio.CancelledError:
-            entry = CallEntry(request, self.clock, content=False)
-            self.recorder.abandon(entry, CallOutcome(status="client_closed"))
-            raise
-        except Exception as error:
-            failure = _not_moderated("request", error)
-            self.refuse(request, failure)
-            self._enter_flagged(request, failure)
-            if failure is error:
-                raise
-            raise failure from error
-        self._enter_verdict(request, verdict)
-        return rules
-
-    async def _moderate_answer(
-        self,
-        moderation: ModerationPolicies,
-        rules: ModerationRules,
-        entry: CallEntry,
-        reply: Reply,
-        outcome: CallOutcome,
-    ) -> None:
-        """Raises ContentFlagged or NotModerated, with the call entered as failed: it was paid for. Where the client
-        goes away meanwhile, it is entered too."""
-        try:
-            texts = dict.fromkeys([reply.text, *reply.others, *answer_texts(reply.data)])
-            verdict = await moderation.check(rules, "answer", list(texts))
-            self._enter_verdict(entry.request, verdict)
+            return await offload(len(reply.data), partial(_without, redaction), reply)
         except asyncio.CancelledError:
             self.recorder.abandon(entry, outcome)
             raise
-        except Exception as error:
-            failure = _not_moderated("answer", error)
-            self.recorder.fail(entry, failure, outcome)
-            self._enter_flagged(entry.request, failure)
-            if failure is error:
-                raise
-            raise failure from error
-
-    def _enter_verdict(self, request: ChatRequest, verdict: Verdict | None) -> None:
-        if verdict is not None and verdict.failure is not None:
-            self._enter_moderation(request, "skipped", "done", part=verdict.part, failure=verdict.failure)
-        elif verdict is not None and verdict.categories:
-            self._enter_moderation(request, "noted", "done", part=verdict.part, categories=list(verdict.categories))
-
-    def _enter_flagged(self, request: ChatRequest, error: DaybookError) -> None:
-        if isinstance(error, ContentFlagged):
-            self._enter_moderation(request, "blocked", "refused", part=error.part, categories=list(error.categories))
-
-    def _enter_moderation(self, request: ChatRequest, word: str, outcome: Outcome, **details: Any) -> None:
-        """An event without a word of what was said."""
-        self._journal.append(
-            Event(
-                id=new_id(),
-                at=self.clock.now(),
-                actor=f"key:{request.caller}" if request.caller else "endpoint",
-                action=f"moderation.{word}",
-                object=str(request.body.get("model"))[:200],
-                request_id=request.request_id,
-                outcome=outcome,
-                details=details,
-            )
-        )
-
-    def _redacted(self, entry: CallEntry, reply: Reply, outcome: CallOutcome, redaction: Redaction) -> Reply:
-        """The reply as it may go out. Raises RedactionFailed, with the call entered as failed: it was paid for."""
-        try:
-            text, *others = [redaction.answer_text(said) for said in (reply.text, *reply.others)]
-            return replace(reply, data=redaction.answer(reply.data), text=text, others=tuple(others))
         except Exception as error:
             failure = withheld_answer(error)
             self.recorder.fail(entry, failure, outcome)
@@ -240,6 +175,7 @@ class Answerer:
         try:
             while True:
                 try:
+                    await entry.keep_prompt()
                     self._address(entry, route, step)
                     answer = await self._attempt(entry, route, ends, ask)
                 except asyncio.CancelledError:
@@ -271,6 +207,7 @@ class Answerer:
         """The entry about a copy that the candidate answered. Raises what it raised; it is entered all the same."""
         entry = self._entry(request, stream=False)
         entry.hash_prompt(request.body[prompt])
+        await entry.keep_prompt()
         entry.variant, entry.subject = copy.variant, self._subject(request)
         self._address(entry, Route((copy.step,)), copy.step)
         answering = ask(entry.provider, entry, partial(self._note, entry))
@@ -370,30 +307,10 @@ class Answerer:
         return self._pseudonym(person) if self._pseudonym and isinstance(person, str) else None
 
 
-async def _judge_request(
-    moderation: ModerationPolicies, request: ChatRequest, *, stream: bool
-) -> tuple[ModerationRules | None, Verdict | None]:
-    rules = moderation.rules(request.caller, request.project)
-    if rules is None:
-        return None, None
-    if stream and rules.answer is not None:
-        raise BadRequest(
-            "Under this key's policy an answer is judged before any of it is given.",
-            remedy="Ask without stream.",
-            attempts=0,
-        )
-    native = None if request.native is None else request.native.body
-    return rules, await moderation.check(rules, "request", request_texts(request.body, native))
-
-
-def _not_moderated(part: str, error: Exception) -> DaybookError:
-    """What whoever asks is told of it: of a fault its kind, and nothing of the text."""
-    if isinstance(error, DaybookError):
-        return error
-    return NotModerated(
-        f"The {part} could not be moderated ({type(error).__name__}), and goes no further.",
-        remedy="Ask again; if it stays so, whoever runs this endpoint finds the request in its log.",
-    )
+def _without(redaction: Redaction, reply: Reply) -> Reply:
+    """The reply without what a policy takes out."""
+    text, *others = [redaction.answer_text(said) for said in (reply.text, *reply.others)]
+    return replace(reply, data=redaction.answer(reply.data), text=text, others=tuple(others))
 
 
 class _DeadlinePassed(UpstreamTimeout):
@@ -458,10 +375,12 @@ def _stream(provider: Provider, entry: CallEntry, note: NoteAttempt) -> Awaitabl
 def _responder(provider: Provider, entry: CallEntry) -> Responder | None:
     """The provider, where it takes the request in the API that it came in. Raises why the request cannot be translated,
     where it would have to be."""
-    native, redaction = entry.request.native, entry.request.redaction
+    request = entry.request
+    native, redaction = request.native, request.redaction
     if native is None:
         return None
-    if _speaks_responses(provider) and (redaction is None or not redaction.redacts_answers):
+    as_chunks = request.chunks_only or (redaction is not None and redaction.redacts_answers)
+    if _speaks_responses(provider) and not as_chunks:
         entry.native = True
         return cast("Responder", provider)
     if native.untranslatable is not None:

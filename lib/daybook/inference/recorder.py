@@ -105,6 +105,7 @@ class Recorder:
         """Enter a call that was answered. Raises JournalFull. A client who goes away just now is entered too."""
         try:
             identity = await self.identities.settle(entry.looking)
+            await entry.keep_answer(outcome.answers)
         except asyncio.CancelledError:
             self.abandon(entry, outcome)
             raise

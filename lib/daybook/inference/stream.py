@@ -9,8 +9,10 @@ from msgspec import structs
 
 from daybook.errors import RedactionFailed, StreamBroken
 from daybook.inference.call.entry import CallEntry, CallOutcome
+from daybook.inference.call.offload import offload
 from daybook.inference.call.request import EventRedaction
 from daybook.inference.call.tokens import answer_tokens, estimated
+from daybook.inference.moderation import StreamModeration
 from daybook.inference.recorder import Recorder
 from daybook.providers.port import Piece, Stream
 from daybook.records import Call
@@ -24,7 +26,9 @@ class CompletionStream:
     before the end is the client going away.
     """
 
-    def __init__(self, recorder: Recorder, entry: CallEntry, stream: Stream) -> None:
+    def __init__(
+        self, recorder: Recorder, entry: CallEntry, stream: Stream, judge: StreamModeration | None = None
+    ) -> None:
         self.call: Call | None = None
         """The entry; None until the stream ended, and where it could not be entered."""
         self.limits = stream.limits
@@ -37,7 +41,10 @@ class CompletionStream:
         self._entry = entry
         self._stream = stream
         redaction = entry.request.redaction
+        self._judge = judge
         self._pieces: AsyncIterator[Piece] = stream.__aiter__()
+        if judge is not None:
+            self._pieces = judge.passed(self._pieces, self._see)
         if redaction is not None and redaction.redacts_answers:
             self._pieces = _redacted(self._pieces, redaction.events())
         self._outcome = CallOutcome(status="ok", http_status=200, attempts=stream.attempts)
@@ -62,7 +69,8 @@ class CompletionStream:
                     raise StopAsyncIteration from None
                 self.call = self._recorder.fail(self._entry, error, self._settled())
                 raise
-            self._see(piece)
+            if self._judge is None:  # else it was seen as it came
+                self._see(piece)
             if piece.last and not self._over:
                 await self._end()
             if piece.data:
@@ -113,7 +121,12 @@ class CompletionStream:
             outcome.truncated = piece.truncated
 
     async def _end(self) -> None:
-        """The upstream is through: enter the call, before anybody is told so."""
+        """The answer is through: enter the call, before anybody is told so."""
+        if self._judge is not None and (flagged := self._judge.flagged) is not None:
+            self._outcome.finish_reason = "content_filter"
+            self.call = self._recorder.fail(self._entry, flagged, self._settled())
+            self._judge.enter_flagged(flagged)
+            return
         if self._outcome.finish_reason is None and self._outcome.usage is None and self._deltas == 0:
             error = StreamBroken(
                 "The upstream ended its stream without an answer.",
@@ -136,7 +149,7 @@ async def _redacted(pieces: AsyncIterator[Piece], events: EventRedaction) -> Asy
     """The pieces as they may go out. Raises RedactionFailed instead of one that cannot be made so."""
     async for piece in pieces:
         try:
-            data = events.feed(piece.data)
+            data = await offload(len(piece.data) + events.held, events.feed, piece.data)
         except Exception as error:  # whatever it is: nothing passes
             raise withheld_answer(error) from None
         yield structs.replace(piece, data=data)

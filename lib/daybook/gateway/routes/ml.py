@@ -11,7 +11,7 @@ from daybook.gateway.auth import read_project, read_run_id, read_tags
 from daybook.gateway.components import Components
 from daybook.gateway.http.asgi import RequestState
 from daybook.gateway.http.errors import Refusal, bad_request
-from daybook.gateway.model_route import clean_body, find_redaction
+from daybook.gateway.model_route import clean_body, find_redaction, kept_tags
 from daybook.inference.call.request import ChatRequest, Redaction
 from daybook.inference.tasks.tasks import MOST_TEXTS, TASKS
 
@@ -51,7 +51,7 @@ def routes(parts: Components) -> APIRouter:
                 caller=None if key is None else key.name,
                 key_id=None if key is None else key.id,
                 project=project,
-                tags=read_tags(headers, None),
+                tags=kept_tags(redaction, read_tags(headers, None)),
                 run_id=read_run_id(headers),
                 redaction=redaction,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ import orjson
 from daybook.clock import Clock, new_id
 from daybook.inference.call.identity import PendingIdentity
 from daybook.inference.call.machine_time import MachineShare
+from daybook.inference.call.offload import LARGE
 from daybook.inference.call.request import ChatRequest, Redaction, parameters
 from daybook.providers.bodies.verbatim import Verbatim
 from daybook.providers.http.answer import well_formed
@@ -53,9 +55,9 @@ class CallEntry:
     """A call under way."""
 
     __slots__ = (
-        "_clock", "_prompt", "_redaction", "began", "body", "cache_hit", "content", "copied", "fell_back",
-        "first_token", "looking", "native", "prompt_hash", "provider", "request", "served_by", "share", "stream",
-        "subject", "target", "variant",
+        "_answer", "_clock", "_long_prompt", "_prompt", "_redaction", "began", "body", "cache_hit", "content", "copied",
+        "fell_back", "first_token", "looking", "native", "prompt_hash", "provider", "request", "served_by", "share",
+        "stream", "subject", "target", "variant",
     )  # fmt: skip
 
     provider: Provider
@@ -98,6 +100,10 @@ class CallEntry:
         """Its share of the machine's time, where that has a price."""
         self._clock = clock
         self._prompt: str | None = None
+        self._long_prompt: Any = None
+        """The prompt, where it is to be redacted in a thread."""
+        self._answer: tuple[Sequence[str], str | None] | None = None
+        """An answer, and what is kept of it."""
 
     def hash_prompt(self, prompt: Any) -> None:
         """Take the digest of the prompt, messages or texts: sha256 of it as compact JSON, keys sorted, UTF-8.
@@ -108,8 +114,25 @@ class CallEntry:
         except TypeError:  # an integer over 64 bits, or what is no JSON at all
             canonical = json.dumps(prompt, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
         self.prompt_hash = hashlib.sha256(canonical).hexdigest()
-        if self.content:
-            self._prompt = canonical.decode() if self._redaction is None else self._kept_prompt(prompt)
+        if not self.content:
+            return
+        if self._redaction is None:
+            self._prompt = canonical.decode()
+        elif len(canonical) > LARGE:
+            self._long_prompt = prompt
+        else:
+            self._prompt = self._kept_prompt(prompt)
+
+    async def keep_prompt(self) -> None:
+        """Redact a long prompt that the book is to keep. Safe to repeat."""
+        if self._long_prompt is not None:
+            self._prompt = await asyncio.to_thread(self._kept_prompt, self._long_prompt)
+            self._long_prompt = None
+
+    async def keep_answer(self, answers: Sequence[str]) -> None:
+        """The same of the answer."""
+        if self.content and self._redaction is not None and _size(answers) > LARGE:
+            self._answer = answers, await asyncio.to_thread(self._redacted_answer, answers)
 
     def _kept_prompt(self, prompt: Any) -> str | None:
         """The prompt as it may be kept; None where that cannot be made."""
@@ -121,6 +144,14 @@ class CallEntry:
             return None
 
     def _kept_answer(self, answers: Sequence[str]) -> str | None:
+        """What is kept of an answer; None for a long one that was not redacted beforehand: others would wait."""
+        if self._answer is not None and self._answer[0] is answers:
+            return self._answer[1]
+        if self._redaction is not None and _size(answers) > LARGE:
+            return None
+        return self._redacted_answer(answers)
+
+    def _redacted_answer(self, answers: Sequence[str]) -> str | None:
         try:
             clean = answers if self._redaction is None else [self._redaction.kept_answer(text) for text in answers]
             return _kept(clean)
@@ -216,6 +247,10 @@ def _verbatim(body: dict[str, Any], raw: Mapping[str, bytes] | None) -> Body:
         return body
     ours = ("model", "stream", "user", "safety_identifier")
     return Verbatim(body, {name: data for name, data in raw.items() if name not in ours})
+
+
+def _size(answers: Sequence[str]) -> int:
+    return sum(map(len, answers))
 
 
 def _kept(answers: Sequence[str]) -> str:

@@ -33,6 +33,10 @@ class NativeBody:
 class EventRedaction(Protocol):
     """What a policy takes out of one stream of chunks."""
 
+    @property
+    def held(self) -> int:
+        """Characters that wait to be redacted together."""
+
     def feed(self, data: bytes) -> bytes:
         """Whole events, as they may go on."""
 
@@ -85,6 +89,8 @@ class ChatRequest:
     project: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     run_id: str | None = None
+    chunks_only: bool = False
+    """Whether its stream is needed as chunks of a chat completion, in whatever API it was asked: it is judged."""
     redaction: Redaction | None = None
     """What is taken out of its answer and of what is kept of it; what is taken out of the request is not in it."""
 
