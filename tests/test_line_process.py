@@ -13,7 +13,7 @@ from daybook.errors import BadParameter, Unavailable, UnknownModel, UpstreamTime
 from daybook.line_process import LineProcess
 
 CHILD = """
-import sys, time
+import os, sys, time
 from daybook.errors import UnknownModel
 from daybook.line_process import serve
 
@@ -30,6 +30,9 @@ def load():
             raise MemoryError
         if question.get("do") == "die":
             sys.exit(3)
+        if question.get("do") == "wait":
+            while not os.path.exists(question["text"]):
+                time.sleep(0.01)
         if question.get("do") == "hang":
             time.sleep(600)
         return {"echo": question["text"]}
@@ -97,7 +100,7 @@ async def test_what_the_child_raises_is_raised_and_it_lives_on(child: Path, do: 
     assert "secret words" not in (child.parent / "logs" / "child.log").read_text()
 
 
-@pytest.mark.parametrize("way", ["ends", "killed", "hangs", "given up on"])
+@pytest.mark.parametrize("way", ["ends", "killed", "hangs"])
 async def test_a_question_without_an_answer_ends_the_child(child: Path, way: str) -> None:
     """It is an error at once, and the next question has a new process and its own answer."""
     owner = process(child, patience=1.0 if way == "hangs" else 30.0)
@@ -107,12 +110,6 @@ async def test_a_question_without_an_answer_ends_the_child(child: Path, way: str
     if way == "hangs":
         with pytest.raises(UpstreamTimeout, match="within 1 s"):
             await owner.ask({"do": "hang"})
-    elif way == "given up on":
-        waiting = asyncio.ensure_future(owner.ask({"do": "hang"}))
-        await asyncio.wait([waiting], timeout=0.2)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
     else:
         question = asyncio.ensure_future(owner.ask({"do": "die" if way == "ends" else "hang"}))
         await asyncio.wait([question], timeout=0.2)
@@ -124,6 +121,40 @@ async def test_a_question_without_an_answer_ends_the_child(child: Path, way: str
     assert await owner.ask({"text": "b"}) == {"echo": "b"}
     assert owner.pid not in (None, first)
     await owner.aclose()
+
+
+async def test_a_question_whose_asker_went_away_costs_nobody_the_child(child: Path) -> None:
+    """Under way it is answered and the answer dropped, the next gets its own; while waiting it is never asked."""
+    owner, gate = process(child), child.parent / "gate"
+    await owner.ask({"text": "a"})
+    first = owner.pid
+    under_way = asyncio.ensure_future(owner.ask({"do": "wait", "text": str(gate)}))
+    await asyncio.wait([under_way], timeout=0.2)
+    waiting = asyncio.ensure_future(owner.ask({"do": "die"}))
+    await asyncio.sleep(0)
+    later = asyncio.ensure_future(owner.ask({"text": "b"}))
+    await asyncio.sleep(0)
+    for question in (under_way, waiting):
+        question.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await question
+    gate.touch()
+    assert await later == {"echo": "b"}
+    assert owner.pid == first
+    await owner.aclose()
+
+
+async def test_closing_ends_a_question_that_is_under_way(child: Path) -> None:
+    """Also one that nobody waits for any more; nothing is left running."""
+    owner = process(child)
+    await owner.ask({"text": "a"})
+    questions = [asyncio.ensure_future(owner.ask({"do": "hang"})) for _ in range(2)]
+    await asyncio.wait(questions, timeout=0.2)
+    questions[0].cancel()
+    await owner.aclose()
+    assert owner.pid is None
+    with pytest.raises(Unavailable, match="was stopped"):
+        await questions[1]
 
 
 async def test_a_child_that_does_not_load_says_why(child: Path) -> None:

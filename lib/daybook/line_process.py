@@ -6,7 +6,9 @@
     serve(load)                                       in the child; `load()` returns what answers
 
 The child starts with the first question, says `{"ready": true}` once it has loaded, and ends when its stdin does, so it
-never outlives its owner. A question that was given up on ends it too: its answer would be taken for the next one's.
+never outlives its owner. One question is under way at a time, and whoever waited longest is next. A question whose
+asker went away is answered all the same, and its answer dropped; one that takes too long ends the child: its answer
+would be taken for the next one's.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ class LineProcess:
         self._patience = patience
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
+        self._asked: asyncio.Future[dict[str, Any]] | None = None
         self._closed = False
 
     @property
@@ -53,20 +56,30 @@ class LineProcess:
     async def ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """The answer. Raises what the child raised, Unavailable where it ends instead, UpstreamTimeout where it takes
         longer than its patience."""
-        async with self._turn:
-            try:
-                process = await self._started()
-                assert process.stdin is not None
-                process.stdin.write(json.dumps(question).encode() + b"\n")
-                await process.stdin.drain()
-                answer = await self._line(process, self._patience)
-            except BaseException as error:
-                await self._stop()
-                if isinstance(error, ConnectionError):
-                    raise self._ended() from None
-                raise
+        await self._turn.acquire()
+        asked = self._asked = asyncio.ensure_future(self._exchange(question))
+        asked.add_done_callback(self._answered)
+        answer = await asyncio.shield(asked)
         _raise_error(answer)
         return answer
+
+    async def _exchange(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            process = await self._started()
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(question).encode() + b"\n")
+            await process.stdin.drain()
+            return await self._line(process, self._patience)
+        except BaseException as error:
+            await self._stop()
+            if isinstance(error, ConnectionError):
+                raise self._ended() from None
+            raise
+
+    def _answered(self, asked: asyncio.Future[dict[str, Any]]) -> None:
+        self._turn.release()
+        if not asked.cancelled():
+            asked.exception()  # whoever asked may be gone: then nobody else looks at it
 
     async def aclose(self) -> None:
         """End the child. Safe to repeat."""
@@ -78,6 +91,8 @@ class LineProcess:
                 async with asyncio.timeout(_ENDING):
                     await process.wait()
         await self._stop()
+        if self._asked is not None:
+            await asyncio.wait([self._asked])
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._closed:

@@ -8,6 +8,10 @@ import httpx
 import openai
 import pytest
 
+from daybook.gateway.app import hot_routes
+from daybook.providers.catalogue import Catalogue
+from daybook.providers.registered.index import RegistryIndex
+from daybook.providers.upstream import Model, Upstream
 from tests.gateway.conftest import catalogue_over, served, settings_in
 
 POLICY = "everyone: {request: block}\nprojects: {open: {request: note}, judged: {answer: block, request: 'off'}}\n"
@@ -21,7 +25,11 @@ def running(upstream, tmp_path_factory):
     settings = settings_in(tmp_path_factory.mktemp("moderated"))
     settings.home.mkdir(parents=True, mode=0o700)
     (settings.home / "moderation.yml").write_text(POLICY)
-    with served(settings, catalogue_over(upstream.url, settings.home)) as endpoint:
+    known = catalogue_over(upstream.url, settings.home)
+    nobody = Upstream(name="ollama", kind="ollama", home=settings.home, base_url="http://127.0.0.1:9")
+    models = known.models | {"gemma": Model(name="gemma", upstream="ollama", target="gemma")}
+    both = Catalogue(known.upstreams | {"ollama": nobody}, models, registry=RegistryIndex(settings.home))
+    with served(settings, both) as endpoint:
         yield endpoint
 
 
@@ -56,6 +64,102 @@ def test_what_is_flagged_is_asked_of_nobody(running):
         running.client().chat.completions.create(
             model="good", messages=[{"role": "user", "content": HARM}], stream=True
         )
+
+
+ASKED = {"model": "good", "max_tokens": 5, "messages": [{"role": "user", "content": HARM}]}
+GUARDED = {
+    "/v1/chat/completions": ASKED,
+    "/v1/messages": ASKED,
+    "/v1/responses": {"model": "good", "input": HARM},
+    "/v1/embeddings": {"model": "good", "input": ["fine", HARM]},
+    "/ml/embed/batch": {"model": "good", "texts": [HARM]},
+    "/ml/ollama/generate": {"model": "gemma", "prompt": HARM},
+    "/ml/ollama/chat": {"model": "gemma", "messages": ASKED["messages"]},
+    "/ml/hf/sentiment": {"texts": ["fine", HARM]},
+    "/ml/hf/classify": {"texts": ["fine"], "labels": ["sport", HARM]},
+    "/ml/hf/summarize": {"text": HARM, "model": "good"},
+    "/ml/hf/embed": {"text": HARM},
+}
+"""Every route by which a text reaches a model, with a body that a policy blocks."""
+REDACTED = {
+    "/v1/moderations": {"input": HARM},
+    "/safety/moderate": {"input": HARM},
+    "/v1/messages/count_tokens": ASKED,
+}
+"""Those of which nothing is generated: redacted, and not judged."""
+UNGUARDED = {
+    "/safety/pii/detect": "its texts go to no upstream, and what is found in them is what it is asked for",
+    "/safety/pii/redact": "the same",
+    "/safety/bias": "answers that were given already, measured here",
+    "/ml/cost/estimate": "numbers and names of models",
+    "/ml/cost/recommend": "numbers",
+    "/ml/cost/optimize": "rewritten here by rules, given back to who sent it, kept nowhere",
+    "/ml/ollama/pull": "the name of a model",
+    "/ml/deploy/update-traffic": "names and weights, with an admin key",
+    "/ml/finetune/prepare": "rows for training, which its own gate looks at, with an admin key",
+    "/ml/finetune/start": "the same",
+    "/ml/finetune/cancel/{id_}": "an id",
+    "/compliance/audit": "a question to the trail, with a privacy key",
+    "/compliance/subjects/export": "whose data, with a privacy key",
+    "/compliance/subjects/erase": "the same",
+    "/compliance/subjects/consent": "the same",
+    "/compliance/subjects/restrict": "the same",
+}
+
+
+def test_every_route_that_takes_a_body_is_guarded_or_says_why_not(running):
+    """A new one fails here until somebody decided; those of the hot path are all described."""
+    described = httpx.get(f"{running.url}/openapi.json").json()["paths"]
+    takes = {path for path, methods in described.items() if methods.keys() & {"post", "put", "patch"}}
+    assert takes | set(hot_routes(running.parts)) == {*GUARDED, *REDACTED, *UNGUARDED}
+    assert set(hot_routes(running.parts)) <= takes
+
+
+@pytest.mark.parametrize("path", GUARDED)
+def test_no_route_goes_around_moderation(running, upstream, path):
+    """What is flagged is asked of nobody, entered as refused, and the answer has no word of it."""
+    asked = len(upstream.seen)
+    headers = {"authorization": f"Bearer {running.key.secret}"}
+    answer = httpx.post(running.url + path, json=GUARDED[path], headers=headers, timeout=120)
+    assert answer.status_code == 400
+    assert ("violence" in answer.text, "knife" in answer.text) == (True, False), answer.text
+    assert len(upstream.seen) == asked
+    kinds = {r["error_kind"] for r in running.book() if r["request_id"].startswith(answer.headers["x-request-id"])}
+    assert kinds == {"content_flagged"}
+
+
+@pytest.mark.parametrize("path", [*GUARDED, *REDACTED])
+def test_no_route_goes_around_redaction(running, upstream, path):
+    """Where nobody knows what is to be taken out, nothing of it is sent on."""
+    asked = len(upstream.seen)
+    policy = running.settings.home / "redaction.yml"
+    policy.write_text("everyone: {request: melt}")
+    body = json.loads(json.dumps((GUARDED | REDACTED)[path]).replace(HARM, "Write to ada@example.com"))
+    headers = {"authorization": f"Bearer {running.key.secret}"}
+    try:
+        answer = httpx.post(running.url + path, json=body, headers=headers, timeout=120)
+        assert answer.status_code == 503
+    finally:
+        policy.unlink()
+    assert len(upstream.seen) == asked
+
+
+@pytest.mark.parametrize("tokens", [[1, 2], [[1, 2], [3]]])
+def test_tokens_in_place_of_text_do_not_go_around_a_policy(running, tokens):
+    """Nobody here can read them: 400 with what to do; without a policy they are an upstream's matter."""
+    headers = {"authorization": f"Bearer {running.key.secret}"}
+    body = {"model": "good", "input": tokens}
+    answer = httpx.post(f"{running.url}/v1/embeddings", json=body, headers=headers)
+    assert (answer.status_code, "Send the text itself" in answer.text) == (400, True)
+    open_ = headers | {"x-daybook-project": "judged"}
+    assert "Send the text itself" not in httpx.post(f"{running.url}/v1/embeddings", json=body, headers=open_).text
+    policy = running.settings.home / "redaction.yml"
+    policy.write_text("everyone: {request: replace}")
+    try:
+        answer = httpx.post(f"{running.url}/v1/embeddings", json=body, headers=open_)
+        assert (answer.status_code, "Send the text itself" in answer.text) == (400, True)
+    finally:
+        policy.unlink()
 
 
 def test_what_is_only_noted_is_answered(running):

@@ -106,29 +106,38 @@ def test_a_file_that_cannot_be_meant_lets_nothing_through(stated, text):
         stated(text).rules("ada", None)
 
 
-def test_many_texts_are_judged_in_several_questions_and_too_many_by_nobody(stated):
-    """At most 100,000 bytes together, a longer text in parts that say all of it; over 200,000 characters nobody is
-    asked: refused with the numbers where the policy fails closed, let through and noted where it does not."""
+@pytest.mark.parametrize("length", [200_000, 200_001])
+def test_what_is_too_long_is_judged_by_nobody(stated, length):
+    """Over 200,000 characters together: refused with the numbers where the policy fails closed, let through and noted
+    where it does not; at the limit it is judged."""
     questions = []
 
     async def judge(texts, thresholds):
         questions.append(texts)
-        return [{"categories": {"hate": "worst" in text}} for text in texts]
+        return [{"categories": {}} for _ in texts]
 
     policies = stated("everyone: {request: block}\nprojects: {open: {request: note}}", judge)
-    texts = ["word " * 12_000, "ä" * 40_000, "🗼" * 60_000, "a", "b" * 39_999]
-    assert sum(map(len, texts)) == 200_000
-    rules = policies.rules("ada", "desk")
-    assert asyncio.run(policies.check(rules, "request", texts)) == Verdict("request", "block")
-    assert [text for question in questions for text in question] != texts
-    assert "".join(text for question in questions for text in question) == "".join(texts)
-    assert all(sum(len(text.encode()) for text in question) <= 100_000 for question in questions)
-    assert questions[0] == texts[:1]
-    with pytest.raises(ContentFlagged):
-        asyncio.run(policies.check(rules, "request", ["a " * 99_000, "the worst"]))
-    questions.clear()
+    texts = ["ä" * 100_000, "b" * (length - 100_000)]
+    closed, opened = policies.rules("ada", "desk"), policies.rules("ada", "open")
+    if length == 200_000:
+        assert asyncio.run(policies.check(closed, "request", texts)) == Verdict("request", "block")
+        assert questions == [texts]
+        return
     with pytest.raises(NotModerated, match=r"has 200,001 characters, and at most 200,000") as caught:
-        asyncio.run(policies.check(rules, "request", [*texts, "c"]))
+        asyncio.run(policies.check(closed, "request", texts))
     assert "200,000" in (caught.value.remedy or "")
-    verdict = asyncio.run(policies.check(policies.rules("ada", "open"), "request", [*texts, "c"]))
+    verdict = asyncio.run(policies.check(opened, "request", texts))
     assert (verdict.failure, questions) == ("NotModerated", [])
+
+
+def test_a_verdict_that_takes_too_long_is_none(stated, tmp_path):
+    """The policy says what happens then, as where nobody can judge."""
+
+    async def forever(texts, thresholds):
+        await asyncio.Event().wait()
+
+    stated("everyone: {request: block}\nprojects: {open: {request: note}}")
+    policies = ModerationPolicies(tmp_path / "moderation.yml", forever, patience=0)
+    with pytest.raises(NotModerated, match="was not judged within 0 s"):
+        check(policies, "secret")
+    assert check(policies, "secret", project="open").failure == "NotModerated"

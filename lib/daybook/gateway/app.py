@@ -58,8 +58,8 @@ from daybook.gateway.routes.openapi import describe
 from daybook.providers.upstream import MODERATOR
 
 
-def build_app(parts: Components) -> App:
-    """The application over `parts`."""
+def hot_routes(parts: Components) -> dict[str, App]:
+    """The routes that ask a model, by path."""
     chat = ChatRoute(answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log)
     messages = ChatRoute(
         answerer=parts.answerer,
@@ -83,7 +83,12 @@ def build_app(parts: Components) -> App:
         hot[path] = ChatRoute(
             answerer=parts.answerer, auth=parts.auth, admission=parts.admission, log=parts.log, dialect=words
         )
-    rest = _rest(parts)
+    return hot
+
+
+def build_app(parts: Components) -> App:
+    """The application over `parts`."""
+    hot, rest = hot_routes(parts), _rest(parts)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         route = hot.get(scope["path"]) if scope["type"] == "http" else None

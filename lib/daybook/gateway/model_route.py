@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daybook.access.keys import Key
-from daybook.errors import DaybookError, ProviderError, SettingsError, UsageError
+from daybook.errors import BadRequest, DaybookError, ProviderError, SettingsError, UsageError
 from daybook.gateway.admission import Admission
 from daybook.gateway.auth import Auth, read_project, read_run_id
 from daybook.gateway.http.asgi import (
@@ -27,7 +27,7 @@ from daybook.gateway.http.asgi import (
     Send,
     encode_headers,
 )
-from daybook.gateway.http.errors import Refusal
+from daybook.gateway.http.errors import Refusal, bad_request
 from daybook.gateway.http.responses import send_error
 from daybook.gateway.logs import Log
 from daybook.inference.answerer import Answerer
@@ -294,6 +294,8 @@ async def clean_body(redaction: Redaction, data: bytes) -> bytes:
     """The body without what the policy takes out. Raises a 500 Refusal where that fails: nothing is sent on then."""
     try:
         return await offload(len(data), redaction.clean_request, data)
+    except BadRequest as error:
+        raise bad_request(error.message, remedy=error.remedy or "", param="input") from None
     except Exception as error:
         raise Refusal(
             500,

@@ -12,21 +12,20 @@ nobody can judge: `refuse` (fails closed: the default where something is blocked
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from daybook.errors import ContentFlagged, DaybookError, NotModerated
 from daybook.guardrails.policy_file import PolicyFile
-from daybook.providers.moderation import CATEGORIES
+from daybook.providers.moderation import CATEGORIES, MOST_CHARACTERS
 
 FILE = "moderation.yml"
-MOST_CHARACTERS = 200_000
-"""Of one request or answer: more would take minutes."""
-MOST_AT_ONCE = 100_000
-"""Bytes that are judged together: others are judged in between."""
+PATIENCE = 30.0
+"""Seconds that a verdict may take, with waiting for those of others; then it is as if nobody could judge."""
 Action = Literal["block", "note"]
 Judge = Callable[[list[str], Mapping[str, float]], Awaitable[list[dict[str, Any]]]]
 """Texts and thresholds → verdicts in OpenAI's shape. Raises DaybookError where it cannot."""
@@ -61,8 +60,9 @@ class Verdict:
 class ModerationPolicies:
     """The policies of one home, in the file at `path`."""
 
-    def __init__(self, path: Path, judge: Judge) -> None:
+    def __init__(self, path: Path, judge: Judge, *, patience: float = PATIENCE) -> None:
         self._judge = judge
+        self._patience = patience
         self._file: PolicyFile[ModerationRules | None] = PolicyFile(path, read_scope=self._scope, rules=_rules)
 
     def rules(self, caller: str | None, project: str | None) -> ModerationRules | None:
@@ -85,9 +85,7 @@ class ModerationPolicies:
                     remedy=f"Ask for less at once: at most {MOST_CHARACTERS:,} characters, what was said before and "
                     "tools included.",
                 )
-            verdicts = []
-            for question in _questions(texts):
-                verdicts += await self._judge(question, rules.thresholds)
+            verdicts = await self._timely(part, texts, rules.thresholds)
         except DaybookError as error:
             logging.getLogger(__name__).error("The %s was not moderated: %s", part, error.message)
             if not rules.fails_closed(action):
@@ -107,6 +105,16 @@ class ModerationPolicies:
                 categories=tuple(flagged),
             )
         return Verdict(part, action, tuple(flagged))
+
+    async def _timely(self, part: str, texts: list[str], thresholds: Mapping[str, float]) -> list[dict[str, Any]]:
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._judge(texts, thresholds)
+        except TimeoutError:
+            raise NotModerated(
+                f"The {part} was not judged within {self._patience:g} s; under this policy nothing goes on without.",
+                remedy="Ask again in a moment, or for less at once.",
+            ) from None
 
     def _scope(self, name: str, content: Any) -> dict[str, Any]:
         stated = self._file.mapping(content, name, ("request", "answer", "thresholds", "unavailable"))
@@ -141,28 +149,3 @@ class ModerationPolicies:
 def _rules(parts: Mapping[str, Any]) -> ModerationRules | None:
     rules = ModerationRules(**parts)
     return rules if rules.request or rules.answer else None
-
-
-def _questions(texts: list[str]) -> Iterator[list[str]]:
-    """The texts in parts of at most `MOST_AT_ONCE` bytes; a longer one is cut, after a word where it has any."""
-    part: list[str] = []
-    size = 0
-    for text in texts:
-        for piece in _cut(text):
-            length = len(piece.encode(errors="surrogatepass"))
-            if part and size + length > MOST_AT_ONCE:
-                yield part
-                part, size = [], 0
-            part.append(piece)
-            size += length
-    if part:
-        yield part
-
-
-def _cut(text: str) -> Iterator[str]:
-    most = MOST_AT_ONCE // 4  # characters: none has more than four bytes
-    while len(text.encode(errors="surrogatepass")) > MOST_AT_ONCE:
-        end = max(text.rfind(" ", 0, most), text.rfind("\n", 0, most)) + 1 or most
-        yield text[:end]
-        text = text[end:]
-    yield text

@@ -23,8 +23,10 @@ from typing import Any
 
 import orjson
 
+from daybook.errors import BadRequest
 from daybook.guardrails.chat_events import CHOICE, HEAD, ChatEvents
 from daybook.guardrails.policy_file import PolicyFile
+from daybook.guardrails.texts import has_tokens
 from daybook.pii import KINDS, Detector
 from daybook.pii.policies import ACTIONS, Policy
 from daybook.pii.pseudonyms import Pseudonyms
@@ -55,12 +57,19 @@ class Rules:
         return self.answers is not None
 
     def clean_request(self, data: bytes) -> bytes:
-        """A request's body without what its policy takes out; one that is no object stays: nobody is sent it."""
+        """A request's body without what its policy takes out; one that is no object stays: nobody is sent it. Raises
+        BadRequest for tokens instead of texts."""
         if self.request is None:
             return data
         body = _parsed(data)
         if not isinstance(body, dict):
             return data
+        if has_tokens(body):
+            raise BadRequest(
+                "Under this key's policy personal data are taken out, and `input` has tokens in place of text.",
+                remedy="Send the text itself.",
+                attempts=0,
+            )
         bare = {name: None if name in _OURS else value for name, value in body.items()}
         metadata = body.get("metadata")
         who = metadata.get(_OUR_METADATA) if isinstance(metadata, dict) else None

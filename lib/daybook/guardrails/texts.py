@@ -48,6 +48,18 @@ def request_texts(body: Mapping[str, Any], native: Mapping[str, Any] | None = No
     return list(dict.fromkeys(strings_of(parts)))
 
 
+def has_tokens(body: Mapping[str, Any]) -> bool:
+    """Whether its input is given as numbers of tokens, which say something to their model alone."""
+    given = body.get("input")
+    if not isinstance(given, list):
+        return False
+    return any(isinstance(item, int) or (isinstance(item, list) and any(map(_is_int, item))) for item in given)
+
+
+def _is_int(item: object) -> bool:
+    return isinstance(item, int)
+
+
 def answer_texts(data: bytes) -> list[str]:
     """Those of a whole answer, each once: of all choices, or of the output of a response. Raises ValueError for what is
     no JSON object."""

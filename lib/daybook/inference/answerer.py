@@ -139,6 +139,8 @@ class Answerer:
 
     async def embed(self, request: ChatRequest) -> Completion[EmbeddingReply]:
         """Embeddings of the request's `input`. Raises as `chat`, and BadRequest where the model makes none."""
+        if self.moderation is not None:
+            await self.moderation.judge_request(request)
         entry, (reply, outcome) = await self._ask(request, _embed, stream=False, prompt="input")
         try:
             return Completion(reply, await self.recorder.conclude(entry, outcome), entry.fell_back)
@@ -146,7 +148,8 @@ class Answerer:
             self.recorder.open -= 1
 
     async def moderate(self, request: ChatRequest) -> Completion[ModerationReply]:
-        """Verdicts on the request's `input`. Raises as `chat`, and BadRequest where the model gives none."""
+        """Verdicts on the request's `input`, which no policy judges: it is there to be judged. Raises as `chat`, and
+        BadRequest where the model gives none."""
         entry, (reply, outcome) = await self._ask(request, _moderate, stream=False, prompt="input")
         try:
             return Completion(reply, await self.recorder.conclude(entry, outcome), entry.fell_back)

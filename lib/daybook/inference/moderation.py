@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from daybook.clock import Clock, new_id
-from daybook.errors import ContentFlagged, DaybookError, NotModerated
+from daybook.errors import BadRequest, ContentFlagged, DaybookError, NotModerated
 from daybook.guardrails.moderation import ModerationPolicies, ModerationRules, Verdict
 from daybook.guardrails.streamed_answer import StreamedAnswer
-from daybook.guardrails.texts import answer_texts, request_texts
+from daybook.guardrails.texts import answer_texts, has_tokens, request_texts
 from daybook.inference.call.entry import CallEntry, CallOutcome
 from daybook.inference.call.request import ChatRequest
 from daybook.inference.recorder import Recorder
@@ -34,12 +34,14 @@ class CallModeration:
         self._clock = clock
 
     async def judge_request(self, request: ChatRequest) -> ModerationRules | None:
-        """What a policy says of this call, once its request is through. Raises ContentFlagged and NotModerated; the
-        refused call is entered."""
+        """What a policy says of this call, once its request is through. Raises ContentFlagged, NotModerated, and
+        BadRequest for tokens, which nobody can judge; the refused call is entered."""
         try:
             rules = self._policies.rules(request.caller, request.project)
             if rules is None:
                 return None
+            if rules.request is not None:
+                _require_text(request)
             verdict = await self._policies.check(rules, "request", _request_texts(request))
         except asyncio.CancelledError:
             entry = CallEntry(request, self._clock, content=False)
@@ -176,6 +178,15 @@ def not_moderated(part: str, error: Exception) -> DaybookError:
         f"The {part} could not be moderated ({type(error).__name__}), and goes no further.",
         remedy="Ask again; if it stays so, whoever runs this endpoint finds the request in its log.",
     )
+
+
+def _require_text(request: ChatRequest) -> None:
+    if has_tokens(request.body):
+        raise BadRequest(
+            "Under this key's policy requests are judged, and `input` has tokens in place of text.",
+            remedy="Send the text itself.",
+            attempts=0,
+        )
 
 
 def _request_texts(request: ChatRequest) -> list[str]:

@@ -13,6 +13,8 @@ from daybook.providers.port import Body, Identity, Limits, NoteAttempt, unnoted
 from daybook.records import Usage
 
 HOSTED = "omni-moderation-latest"
+MOST_CHARACTERS = 200_000
+"""Of what is judged on this machine at once: more would take minutes."""
 """OpenAI's default."""
 CATEGORIES = (
     "hate", "hate/threatening", "harassment", "harassment/threatening", "self-harm", "self-harm/intent",

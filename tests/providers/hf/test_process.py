@@ -12,7 +12,7 @@ import pytest
 
 from daybook.errors import BadParameter, SettingsError, Unavailable, UnknownModel, UpstreamTimeout
 from daybook.providers.hf.models_file import named_models
-from daybook.providers.hf.process import TaskModels
+from daybook.providers.hf.process import TaskModels, cut
 
 
 def texts(*said: str) -> dict[str, object]:
@@ -86,6 +86,103 @@ def test_a_process_that_was_killed_is_started_again(real):
         except Unavailable:
             continue
     assert found["results"][0]["label"] == "negative"
+
+
+class Counting:
+    """Answers each text with its length, and flags what has `harm` in it; a question waits for the gate."""
+
+    pid = None
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.turn = asyncio.Lock()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def ask(self, question):
+        async with self.turn:
+            texts = question["body"]["texts"]
+            self.asked.append(texts)
+            await self.gate.wait()
+            rows = {
+                "embed": lambda text: len(text),
+                "moderate": lambda text: {
+                    "flagged": "harm" in text,
+                    "categories": {"violence": "harm" in text},
+                    "category_scores": {"violence": text.count("harm") / 10},
+                },
+                "tag": lambda text: [["person", at, at + 3, 0.9] for at in [text.find("Ada")] if at >= 0],
+            }
+            results = [rows[question["task"]](text) for text in texts]
+            return {"results": results, "model": "m", "digest": "d", "tokens": len(texts), "truncated": 0}
+
+
+@pytest.fixture
+def counting(tmp_path):
+    process = Counting()
+    return process, TaskModels(tmp_path, process=process)
+
+
+async def test_much_text_is_several_questions_each_of_a_bounded_size(counting):
+    """At most 64 texts and 250,000 characters, one text at least; the results are in the texts' order."""
+    process, models = counting
+    lengths = [100_000, 3, 100_000, 300_000, *range(1, 130)]
+    answer = await models.run("embed", {"texts": ["x" * n for n in lengths]})
+    assert answer["results"] == lengths
+    assert (answer["tokens"], answer["truncated"], answer["model"], answer["digest"]) == (133, 0, "m", "d")
+    assert all(len(texts) <= 64 for texts in process.asked)
+    assert all(sum(map(len, texts)) <= 250_000 for texts in process.asked if len(texts) > 1)
+    assert [len(texts) for texts in process.asked] == [64, 64, 4, 1]
+    assert await models.run("embed", {"texts": []}) == {"results": [], "tokens": 0, "truncated": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("x" * 8_000, []),
+        ("x" * 8_001, [8_000]),
+        ("a. " * 3_000, [7_998]),
+        ("word " * 2_000, [8_000]),
+        ("a. " * 2_000 + "\n" + "a. " * 2_000, [6_001]),
+        ("x " + "y" * 9_000, [8_000]),
+    ],
+)
+async def test_a_long_text_that_is_read_to_its_end_is_read_in_pieces(counting, text, ends):
+    """Cut after a line, else a sentence, else a word; nothing is lost."""
+    process, models = counting
+    starts = [0, *ends]
+    pieces = [text[start:end] for start, end in zip(starts, [*ends, None], strict=True)]
+    assert list(cut(text)) == list(zip(starts, pieces, strict=True))
+    await models.run("moderate", {"texts": [text], "thresholds": {}})
+    assert sorted(process.asked) == sorted([piece] for piece in pieces)
+
+
+async def test_the_pieces_of_a_text_have_one_result(counting):
+    """What is flagged in one is flagged in the text, by its highest score; spans are in the text's own positions."""
+    _, models = counting
+    long = "x" * 8_000 + "harm harm" + "y" * 8_000 + "harm"
+    answer = await models.run("moderate", {"texts": ["fine", long], "thresholds": {}})
+    assert answer["results"] == [
+        {"flagged": False, "categories": {"violence": False}, "category_scores": {"violence": 0.0}},
+        {"flagged": True, "categories": {"violence": True}, "category_scores": {"violence": 0.2}},
+    ]
+    text = "Ada " + "x" * 7_000 + "\n" + "z" * 2_000 + " Ada"
+    answer = await models.run("tag", {"texts": [text, "Ada"]})
+    assert answer["results"] == [[["person", 0, 3, 0.9], ["person", 9_006, 9_009, 0.9]], [["person", 0, 3, 0.9]]]
+
+
+async def test_others_are_answered_between_the_pieces_of_a_long_text(counting):
+    """Whoever waited longest is next."""
+    process, models = counting
+    process.gate.clear()
+    long = asyncio.ensure_future(models.run("moderate", {"texts": ["x" * 80_000], "thresholds": {}}))
+    await asyncio.sleep(0)
+    short = asyncio.ensure_future(models.run("moderate", {"texts": ["short"], "thresholds": {}}))
+    await asyncio.sleep(0)
+    process.gate.set()
+    await asyncio.gather(short, long)
+    assert process.asked.index(["short"]) == 1
+    assert len(process.asked) == 11
 
 
 async def test_an_answer_that_takes_too_long_ends_the_process(tmp_path):

@@ -14,6 +14,7 @@ from daybook.errors import BadParameter
 from daybook.inference.call.entry import CallEntry, CallOutcome
 from daybook.inference.call.identity import PendingIdentity
 from daybook.inference.call.request import ChatRequest, Redaction
+from daybook.inference.moderation import CallModeration
 from daybook.inference.recorder import Completion, Recorder
 from daybook.providers.port import Identity, Reply
 from daybook.records import Usage
@@ -35,6 +36,9 @@ class Engine(Protocol):
 class Answering(Protocol):
     @property
     def recorder(self) -> Recorder: ...
+
+    @property
+    def moderation(self) -> CallModeration | None: ...
 
     async def chat(self, request: ChatRequest, /) -> Completion[Reply]: ...
 
@@ -97,6 +101,8 @@ class Tasks:
     async def _run(self, task: str, request: ChatRequest) -> dict[str, Any]:
         recorder = self._answerer.recorder
         recorder.recover(request.request_id)
+        if self._answerer.moderation is not None:
+            await self._answerer.moderation.judge_request(request)
         entry = CallEntry(request, recorder.clock, content=False, stream=False)
         entry.served_by = PROVIDER
         entry.hash_prompt(request.body["texts"])

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, Protocol
 from daybook.errors import BadRequest, DaybookError, ModelNotFound, ProviderError, Unavailable, UsageError
 from daybook.providers.embedding import EmbeddingReply, texts_of, written
 from daybook.providers.hf.models_file import named_models
-from daybook.providers.moderation import ModerationReply, moderated_texts, verdicts
+from daybook.providers.moderation import MOST_CHARACTERS, ModerationReply, moderated_texts, verdicts
 from daybook.providers.port import Body, Identity, NoteAttempt, Reply, Stream, unnoted
 from daybook.providers.upstream import ENCODER, MODERATOR
 from daybook.records import Usage
@@ -60,8 +60,14 @@ class HuggingFace:
             raise ModelNotFound(
                 f"{self.name} does not moderate with {model[:80]!r}.", remedy=f"Ask for {MODERATOR}.", attempts=0
             )
-        asked = {"texts": moderated_texts(body, self.name), "thresholds": body.get("thresholds") or {}}
-        result = await self._run("moderate", asked)
+        texts = moderated_texts(body, self.name)
+        if (length := sum(map(len, texts))) > MOST_CHARACTERS:
+            raise BadRequest(
+                f"`input` has {length:,} characters, and {self.name} judges at most {MOST_CHARACTERS:,} at once.",
+                remedy="Send them in several requests.",
+                attempts=0,
+            )
+        result = await self._run("moderate", {"texts": texts, "thresholds": body.get("thresholds") or {}})
         identity = self._identities[model] = Identity(model=model, digest=result["digest"])
         return ModerationReply(
             data=verdicts(result["results"], model),
