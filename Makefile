@@ -59,7 +59,8 @@ lint: $(READY)
 
 lock: $(READY)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --group dev pyproject.toml \
+		--no-emit-package rfc3987-syntax --no-emit-package lark -o requirements.lock
 	sed -i -E '/^(torch==|triton|nvidia-|cuda-)/d' requirements.lock
 
 clean:

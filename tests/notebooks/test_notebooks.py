@@ -1,13 +1,16 @@
 """The notebooks as they are committed: well-shaped, and right again when they are run."""
 
 import os
+import re
 import subprocess
 import sys
+from inspect import cleandoc
 from pathlib import Path
 
 import pytest
 import yaml
 
+from daybook.cli.run import run
 from daybook.press.notebook import rules
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +54,10 @@ def test_every_notebook_has_a_flow_and_a_deployment_of_its_name():
         assert all(schedule["cron"] and schedule["timezone"] for schedule in one["schedules"])
 
 
-def test_the_readme_lists_every_notebook():
-    """notebooks/README.md names each with its question."""
+def test_the_readme_and_the_help_list_every_notebook():
+    """notebooks/README.md names each with its question, `daybook run --help` by its name."""
     text = (ROOT / "notebooks" / "README.md").read_text()
     assert [word for word in WORDS if f"| `{word}` |" not in text] == []
+    listed = re.search(r"in notebooks/:([^.]*)\.", cleandoc(run.help or ""))
+    assert listed
+    assert sorted(re.findall(r"\w+", listed[1])) == WORDS

@@ -39,7 +39,7 @@ def run(word: str, day: str | None, given: tuple[str, ...], source: str, timeout
       daybook run evaluation -p rows=8 -p 'models=["smollm2-135m-instruct"]'
 
     WORD is the name of a file in notebooks/: traffic, costs, evaluation, experiment,
-    approach, finetune, bias, evidence.
+    approach, finetune, bias, privacy, evidence.
     Parameters are those of its first code cell, with their types; a list is written as JSON.
 
     A report that exists for the same date and parameters is named rather than made again. A run that

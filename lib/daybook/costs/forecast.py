@@ -55,14 +55,14 @@ class Forecast:
 
     def over(self, days: Sequence[date]) -> Expected:
         """The total of `days`."""
-        from scipy.stats import t
+        from scipy.special import stdtrit
 
         times: dict[int, int] = {}
         for day in days:
             times[day.weekday()] = times.get(day.weekday(), 0) + 1
         value = sum(c * self.means[w] for w, c in times.items())
         spread = len(days) + sum(c**2 / self.seen[w] for w, c in times.items())
-        half = float(t.ppf(0.975, self.n - 7)) * self.noise * sqrt(spread * self.clustering)
+        half = float(stdtrit(self.n - 7, 0.975)) * self.noise * sqrt(spread * self.clustering)
         return Expected(value, max(0.0, value - half), value + half, self.n)
 
     def each(self, days: Sequence[date]) -> list[Expected]:
@@ -98,7 +98,7 @@ def _clustering(left: Sequence[float]) -> float:
 
 def _trend(days: Sequence[date], left: Sequence[float]) -> float | None:
     """The slope of what the weekdays leave over, if it is surely not 0: least squares with n - 8 degrees of freedom."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     n = len(days)
     middle = {w: mean(i for i, day in enumerate(days) if day.weekday() == w) for w in {day.weekday() for day in days}}
@@ -108,7 +108,7 @@ def _trend(days: Sequence[date], left: Sequence[float]) -> float | None:
     rest = [e - slope * u for u, e in zip(at, left, strict=True)]
     spread = sqrt(sum(e * e for e in rest) / (n - 8) / along * _clustering(rest))
     rounding = 1e-9 * max(map(abs, left))
-    return slope if abs(slope) > float(t.ppf(0.995, n - 8)) * spread + rounding else None
+    return slope if abs(slope) > float(stdtrit(n - 8, 0.995)) * spread + rounding else None
 
 
 def following(day: date, n: int) -> list[date]:

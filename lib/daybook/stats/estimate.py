@@ -67,11 +67,23 @@ def quantile_ranks(n: int, p: float, *, level: float = LEVEL) -> Estimate:
     """
     if n == 0:
         return Estimate(None, None, None, level)
-    from scipy.stats import binom
-
     tail = (1 - level) / 2
     # low fails when B < l, high when B >= u
-    low = int(binom.ppf(tail, n, p))
-    high = int(binom.isf(tail, n, p)) + 1
+    low = _binomial_quantile(tail, n, p)
+    high = _binomial_quantile(1 - tail, n, p) + 1
     rank = min(n, max(1, ceil(n * p - 1e-9)))
     return Estimate(rank, low if low >= 1 else None, high if high <= n else None, level, n)
+
+
+def _binomial_quantile(q: float, n: int, p: float) -> int:
+    """The least k with P(B <= k) >= q."""
+    # Not scipy.stats: its import takes half a second, and most reports want nothing else of it.
+    from scipy.special import bdtr, bdtrik
+
+    guess = float(bdtrik(q, n, p))
+    k = min(n, max(0, ceil(guess))) if guess == guess else 0  # it is not defined for a p of 0 or 1
+    while bdtr(k, n, p) < q:
+        k += 1
+    while k > 0 and bdtr(k - 1, n, p) >= q:
+        k -= 1
+    return k
