@@ -1,26 +1,38 @@
 """A backup comes back whole into either database, without its keys and without those who were erased since."""
 
+import base64
+import contextlib
 import json
+import multiprocessing
 import os
+import shutil
+import signal
 import stat
 import threading
 import uuid
+from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from daybook.audit import signing
+from daybook.audit import seals, signing
 from daybook.audit.chain_verification import verify_chain
 from daybook.audit.trail import Trail
+from daybook.audit.verification import verify
 from daybook.book import Book, schema
-from daybook.errors import BadData, BadParameter, GateNotMet, KeyDestroyed
-from daybook.rights import backup
+from daybook.book.journal.unfinished import RestoreUnfinished
+from daybook.clock import new_id
+from daybook.errors import BadData, BadParameter, GateNotMet, KeyMissing, SealBroken
+from daybook.records import Finding
+from daybook.rights import backup, backups
 from daybook.rights.erasure import Erasures
+from daybook.rights.restore import STEPS, rehearse, restore
 from daybook.settings import Settings
 from daybook.vault import Vault
-from tests.rights.conftest import ADA, ANSWERED, BOS, SAID, call
+from tests.rights.conftest import ADA, ANSWERED, AT, BOS, SAID, call
 
 WORDS = {"by": "dpo", "identity_check": "passport seen", "reason": "request"}
 
@@ -55,7 +67,7 @@ def test_every_row_comes_back_the_same_in_another_database(place, made, elsewher
     """From DuckDB and from Postgres, on a machine that had nothing; what was sealed opens with the keys."""
     settings, book, vault = elsewhere
     before = {table: rows_of(place.book, table) for table in ("calls", "subjects", "models", "journal_files")}
-    restored = backup.restore(settings, book, vault, made[0], keys=made[1])
+    restored = restore(settings, book, vault, made[0], keys=made[1])
     assert restored.erased_again == 0
     for table in ("calls", "subjects", "models"):
         assert rows_of(book, table) == before[table], table
@@ -75,7 +87,7 @@ def test_it_restores_into_postgres_as_well(place, made, elsewhere, postgres_serv
     settings, _, vault = elsewhere
     settings = replace(settings, book_url=postgres_server.replace("/postgres?", f"/{name}?"))
     with Book(settings.book_url, settings.home) as book:
-        assert backup.restore(settings, book, vault, made[0], keys=made[1]).rows["calls"] == 6
+        assert restore(settings, book, vault, made[0], keys=made[1]).rows["calls"] == 6
         for table in ("calls", "subjects", "models"):
             assert rows_of(book, table) == rows_of(place.book, table), table
         assert verify_chain(book).problems == []
@@ -101,9 +113,14 @@ def test_the_keys_are_not_with_the_data(place, made, tmp_path):
         backup.make(place.settings, place.book, place.vault, folder, keys=tmp_path / "new")
 
 
-def test_who_was_erased_since_does_not_come_back(place, made, tmp_path, elsewhere):
-    """The backup was out of reach when Ada was erased: on what is restored she is erased again, and her key with it."""
-    folder, keys = made
+def bytes_of(*folders):
+    return b"".join(path.read_bytes() for folder in folders for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def test_who_was_erased_since_does_not_come_back(place, made, tmp_path):
+    """The backup was out of reach when Ada was erased: on what is restored she is erased again, from the tables that
+    name her in passing as well, and from the backup, which still is one."""
+    folder, _ = made
     away = tmp_path / "tape"
     folder.rename(away)
     erasures = Erasures(place.settings, place.book, place.vault, place.clock)
@@ -113,20 +130,241 @@ def test_who_was_erased_since_does_not_come_back(place, made, tmp_path, elsewher
     settings = replace(place.settings, book_url=f"duckdb:///{place.settings.home}/restored.duckdb")
     (place.settings.home / "journal" / "book").unlink()
     with Book(settings.book_url, settings.home) as book:
-        restored = backup.restore(settings, book, place.vault, away)
-        assert restored.erased_again == 1
+        restored = restore(settings, book, place.vault, away)
+        assert (restored.erased_again, restored.still_holding) == (1, ())
         assert {row["subject"] for row in rows_of(book, "calls")} == {None, place.bo}
         assert Erasures(settings, book, place.vault).rows.left(place.ada) == [{}]
         assert Erasures(settings, book, place.vault).came_back() == {}
-    # the vault of the backup still has her key: the certificates of the home say that it must go
-    other, book, vault = elsewhere
-    papers = other.home / "rights" / "certificates"
+        assert next(row["subjects"] for row in rows_of(book, "models"))[0].startswith("s-")
+    assert place.ada.encode() not in bytes_of(away)
+    assert not [row for row in pq.read_table(away / "calls.parquet").to_pylist() if "Grete" in str(row)]
+    assert backups.check(away, signing.trusted(place.settings.home))["changed"] == {
+        "calls": {"personal": 3}, "models": {"personal": 1},
+    }  # fmt: skip
+
+
+def tombstoned(place, vault):
+    return vault.state(place.ada).state == "destroyed"
+
+
+def another_home(tmp_path, name):
+    home = tmp_path / name
+    return Settings.from_env({"DAYBOOK_HOME": str(home), "DAYBOOK_REPORTS": str(home / "r")}, cwd=tmp_path)
+
+
+def certified(place, settings):
+    """Lay the certificates of the place into another home."""
+    papers = settings.home / "rights" / "certificates"
     papers.mkdir(parents=True)
-    (papers / "er-0123456789ab.json").write_text(json.dumps(certificate))
-    assert backup.restore(other, book, vault, away, keys=keys).erased_again == 1
-    with pytest.raises(KeyDestroyed):
-        vault.seal(place.ada, b"")
-    assert {row["subject"] for row in rows_of(book, "calls")} == {None, place.bo}
+    for path in (place.settings.home / "rights" / "certificates").iterdir():
+        (papers / path.name).write_bytes(path.read_bytes())
+
+
+def test_no_restore_brings_a_destroyed_key_back(place, made, tmp_path):
+    """Whichever of backup, keys and certificate the erasure reached: on another machine Ada's key is a tombstone, Bo's
+    opens what it sealed, and nothing of Ada's is in the book."""
+    folder, keys = made
+    tapes = [shutil.copytree(folder, tmp_path / f"tape{n}") for n in range(2)]
+    safe = shutil.copytree(keys, tmp_path / "box")
+    Erasures(place.settings, place.book, place.vault, place.clock).execute(ADA, **WORDS)
+    kinds = {
+        "both were reached": (folder, keys, 0),
+        "an old copy of the backup": (tapes[0], keys, 1),
+        "an old copy of the keys": (folder, safe, 0),
+        "old copies of both, and the certificate": (tapes[1], safe, 1),
+    }
+    for n, (kind, (data, secrets, again)) in enumerate(kinds.items()):
+        settings = another_home(tmp_path, f"home{n}")
+        if "certificate" in kind:
+            certified(place, settings)
+        vault = Vault(settings.vault)
+        with Book(settings.book_url, settings.home) as book:
+            assert restore(settings, book, vault, data, keys=secrets).erased_again == again, kind
+            assert tombstoned(place, vault), kind
+            assert {row["subject"] for row in rows_of(book, "calls")} == {None, place.bo}, kind
+            assert [opened(vault, place, e) for e in rows_of(book, "events") if e["sealed"]].count('{"name":"Bo"}') == 1
+        names = {path.name for path in settings.vault.parent.iterdir()}
+        assert names <= {"subjects.sqlite", "subjects.sqlite-journal"}, kind
+
+
+def opened(vault, place, event):
+    with contextlib.suppress(SealBroken, KeyMissing):
+        return vault.open(
+            place.bo, base64.b64decode(event["sealed"]), context=b"event:" + event["id"].encode()
+        ).decode()
+    return ""
+
+
+def test_who_came_back_keeps_the_key_of_now(place, made, elsewhere, tmp_path):
+    """Erased, and here again: the key from a backup of after that stays, and so do the calls; the old one does not."""
+    _, keys = made
+    Erasures(place.settings, place.book, place.vault, place.clock).execute(ADA, **WORDS)
+    place.clock.at += timedelta(days=1)
+    place.vault.renew(place.ada)
+    place.book.append(call(place.ada, "I am back.", "Welcome.", place.clock.now()))
+    anew, secrets = tmp_path / "anew", tmp_path / "anew-keys"
+    backup.make(place.settings, place.book, place.vault, anew, keys=secrets, clock=place.clock)
+    settings, book, vault = elsewhere
+    certified(place, settings)
+    assert restore(settings, book, vault, anew, keys=secrets).erased_again == 0
+    assert (vault.state(place.ada).state, vault.state(place.ada).generation) == ("kept", 2)
+    assert book.rows("select count(*) as n from calls where subject = :s", {"s": place.ada}) == [{"n": 1}]
+    assert backups.destroy_keys(place.settings.home, place.vault) == []
+    assert Vault(keys / "subjects.sqlite").state(place.ada).state == "destroyed"
+
+
+def test_keys_that_are_away_are_named_and_reached_later(place, made):
+    """The certificate says where Ada's key still lies; once the folder is back it is destroyed there, and Bo's is
+    not."""
+    _, keys = made
+    keys.rename(keys.with_name("away"))
+    outcome = Erasures(place.settings, place.book, place.vault, place.clock).execute(ADA, **WORDS)
+    limits = json.loads(outcome.certificate.read_text())["limits"]
+    assert [limit for limit in limits if str(keys) in limit and "the person's key still lies there" in limit]
+    assert backups.destroy_keys(place.settings.home, place.vault) == [keys]
+    keys.with_name("away").rename(keys)
+    assert Vault(keys / "subjects.sqlite").state(place.ada).state == "kept"
+    assert backups.destroy_keys(place.settings.home, place.vault) == []
+    there = Vault(keys / "subjects.sqlite").states()
+    assert (there[place.ada].state, there[place.bo].state) == ("destroyed", "kept")
+
+
+def _restore_until(settings, folder, keys, step):
+    """In a child: restore, and die when the step begins."""
+
+    def tell(now):
+        if now == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with Book(settings.book_url, settings.home) as book:
+        restore(settings, book, Vault(settings.vault), folder, keys=keys, tell=tell)
+
+
+def killed(settings, folder, keys, step):
+    child = multiprocessing.get_context("fork").Process(target=_restore_until, args=(settings, folder, keys, step))
+    child.start()
+    child.join(60)
+    return child.exitcode == -signal.SIGKILL
+
+
+@pytest.fixture
+def empty(tmp_path, place, postgres_server):
+    """Another machine, with an empty book in the same kind of database as the place's."""
+    home, name = tmp_path / "third", f"third_{uuid.uuid4().hex}"
+    url = f"duckdb:///{home}/book.duckdb"
+    if on_postgres := place.book.store.dialect == "postgresql":
+        with psycopg.connect(postgres_server, autocommit=True) as connection:
+            connection.execute(f"create database {name}")
+        url = postgres_server.replace("/postgres?", f"/{name}?")
+    yield Settings.from_env(
+        {"DAYBOOK_HOME": str(home), "DAYBOOK_BOOK": url, "DAYBOOK_REPORTS": str(home / "r")}, cwd=tmp_path
+    )
+    if on_postgres:
+        with psycopg.connect(postgres_server, autocommit=True) as connection:
+            connection.execute(f"drop database {name} with (force)")
+
+
+def test_killed_in_any_step_a_restore_goes_on(place, made, empty):
+    """kill -9 as each step begins, one after the other, with somebody to erase again: nobody reads a book that is half
+    restored, calls are still taken, and the end is that of one that was not killed."""
+    folder, keys = (shutil.copytree(path, path.with_name(f"old-{path.name}")) for path in made)
+    Erasures(place.settings, place.book, place.vault, place.clock).execute(ADA, **WORDS)
+    certified(place, empty)
+    for at, step in enumerate(STEPS):
+        assert killed(empty, folder, keys, step)
+        with Book(empty.book_url, empty.home) as book:
+            book.append(call(place.bo, BOS, f"Taken while it was {step}."))
+            for read in (lambda: book.rows("select 1 as x"), book.drain):
+                with pytest.raises(RestoreUnfinished, match=f"has done {at} of its") as told:
+                    read()
+            assert f"daybook restore {folder} --keys {keys}" in told.value.remedy
+    with Book(empty.book_url, empty.home) as book:
+        vault = Vault(empty.vault)
+        assert restore(empty, book, vault, folder, keys=keys).erased_again == 1
+        assert Counter(row["subject"] for row in rows_of(book, "calls")) == {None: 3, place.bo: 3 + len(STEPS)}
+        assert tombstoned(place, vault)
+        assert [e["action"] for e in rows_of(book, "events") if e["action"] == "book.restored"] == ["book.restored"]
+        assert verify_chain(book).problems == []
+        assert Erasures(empty, book, vault).came_back() == {}
+        assert place.ada.encode() not in bytes_of(folder)
+    assert backups.check(folder, signing.trusted(empty.home))["changed"]["calls"] == {"personal": 3}
+
+
+def test_one_that_read_nothing_yet_begins_anew(place, made, empty, tmp_path):
+    """Killed before the rows: the backup may be another one."""
+    other = tmp_path / "second"
+    backup.make(place.settings, place.book, place.vault, other, keys=tmp_path / "second-keys", clock=place.clock)
+    assert killed(empty, made[0], made[1], "rows")
+    with Book(empty.book_url, empty.home) as book:
+        restored = restore(empty, book, Vault(empty.vault), other, keys=tmp_path / "second-keys")
+        assert restored.rows["calls"] == 6
+        assert len(rows_of(book, "calls")) == 6
+
+
+def test_another_backup_does_not_go_on_with_one_that_was_read(place, made, empty, tmp_path):
+    """The book has something in it; giving the first one again ends it."""
+    other = tmp_path / "second"
+    backup.make(place.settings, place.book, place.vault, other, keys=tmp_path / "second-keys", clock=place.clock)
+    assert killed(empty, made[0], made[1], "erasures")
+    with Book(empty.book_url, empty.home) as book:
+        with pytest.raises(BadParameter, match="Restore into an empty book"):
+            restore(empty, book, Vault(empty.vault), other, keys=tmp_path / "second-keys")
+        assert restore(empty, book, Vault(empty.vault), made[0]).rows["calls"] == 6
+        assert len(rows_of(book, "calls")) == 6
+
+
+def test_what_is_refused_leaves_the_home_as_it_was(place, made, empty, tmp_path):
+    """No key is copied, no restore is under way, and the book can be used."""
+    for kind in ("no backup", "changed", "a stranger's", "no keys", "a book with something in it"):
+        folder, keys = (shutil.copytree(path, tmp_path / kind / path.name) for path in made)
+        if kind == "no backup":
+            (folder / "manifest.json").unlink()
+        elif kind == "changed":
+            (folder / "calls.parquet").write_bytes(b"x")
+        elif kind == "a stranger's":
+            signing.sign(tmp_path / "stranger", {})
+            for path in (tmp_path / "stranger" / "audit").iterdir():
+                (keys / "audit" / path.name).write_bytes(path.read_bytes())
+        elif kind == "no keys":
+            (keys / "subjects.sqlite").unlink()
+        with Book(empty.book_url, empty.home) as book:
+            if kind == "a book with something in it":
+                book.append(call(place.bo, None, None))
+                book.drain()
+            with pytest.raises((BadData, BadParameter, GateNotMet)):
+                restore(empty, book, Vault(empty.vault), folder, keys=keys)
+            calls = book.rows("select count(*) as n from calls")
+            assert calls == [{"n": int(kind == "a book with something in it")}], kind
+        names = {path.name for path in empty.home.rglob("*")}
+        assert not names & {"subjects.sqlite", "pseudonyms.key", "subjects.key", "restoring.json"}, kind
+
+
+def test_words_in_a_backups_trail_stay_and_are_counted(place, tmp_path, elsewhere):
+    """What an entry says of Ada in plain words is chained: it stays as it does in the book, the certificate names it,
+    and the backup is still one that verifies when it is rehearsed and restored."""
+    trail = Trail(place.book.journal, place.settings.home, clock=place.clock)
+    trail.record("call.read", actor="eve", reason=f"because of {SAID}", details={"who": place.ada})
+    place.book.append(Finding(id=new_id(), run_id="bias-1", at=AT, name="f", value=1.0, unit="x", note=f"see {SAID}"))
+    seals.make(place.book, place.settings.reports, AT.date(), actor="x")
+    folder, keys = tmp_path / "b", tmp_path / "k"
+    backup.make(place.settings, place.book, place.vault, folder, keys=keys, clock=place.clock)
+    before = (folder / "events.parquet").read_bytes()
+    erasures = Erasures(place.settings, place.book, place.vault, place.clock)
+    document = json.loads(erasures.execute(ADA, **WORDS).certificate.read_text())
+    assert (folder / "events.parquet").read_bytes() == before
+    assert document["proof"]["kept_in_the_trail_of_backups"] == [str(folder / "events.parquet")]
+    assert any(str(folder / "events.parquet") in limit for limit in document["limits"])
+    assert erasures.came_back() == {}
+    assert erasures.execute(ADA, **WORDS).status == "nothing held"
+    assert rehearse(folder, keys=keys)["calls"] == 6
+    settings, book, vault = elsewhere
+    assert restore(settings, book, vault, folder, keys=keys).erased_again == 0
+    (entered,) = [e for e in rows_of(book, "events") if e["action"] == "book.restored"]
+    assert entered["details"]["changed_rows"] == {
+        "calls": {"personal": 3}, "findings": {"fixed": 1}, "models": {"personal": 1},
+    }  # fmt: skip
+    problems = verify(book, settings.reports).problems
+    assert [problem for problem in problems if not problem.where.startswith("report ")] == []  # they are in no backup
 
 
 def test_an_erasure_reaches_a_backup_that_is_there(place, made, elsewhere):
@@ -142,7 +380,7 @@ def test_an_erasure_reaches_a_backup_that_is_there(place, made, elsewhere):
     assert all(SAID not in str(row) and ANSWERED not in str(row) for row in table)
     assert sum(BOS in str(row["prompt"]) for row in table) == 3
     settings, book, vault = elsewhere
-    restored = backup.restore(settings, book, vault, folder, keys=keys)
+    restored = restore(settings, book, vault, folder, keys=keys)
     assert restored.erased_again == 0
     assert (
         book.rows("select sum(cost) as c from calls")[0]["c"]
@@ -181,7 +419,7 @@ def test_a_backup_is_of_one_moment_under_load(place, tmp_path):
 def test_a_rehearsal_counts_and_verifies_the_chain(place, made):
     """What comes back is what went in; nothing stays of it, and nothing changes in the home."""
     before = sorted(place.settings.home.parent.iterdir())
-    rows = backup.rehearse(made[0], keys=made[1])
+    rows = rehearse(made[0], keys=made[1])
     assert (rows["calls"], rows["events"], rows["audit_chain"]) == (6, rows["audit_chain"], rows["events"])
     assert sorted(place.settings.home.parent.iterdir()) == before
 
@@ -206,7 +444,7 @@ def test_a_backup_that_was_changed_is_not_restored(place, made, elsewhere, kind)
         (folder / "manifest.json").write_text(json.dumps(document))
     settings, book, vault = elsewhere
     with pytest.raises((GateNotMet, BadData)):
-        backup.restore(settings, book, vault, folder, keys=keys)
+        restore(settings, book, vault, folder, keys=keys)
     assert book.rows("select count(*) as n from calls")[0]["n"] == 0
 
 
@@ -219,11 +457,11 @@ def test_a_manifest_names_nothing_outside_the_seals(place, made, tmp_path, name)
     folder, _ = made
     document = json.loads((folder / "manifest.json").read_text())
     (folder / name).exists() or (folder / name).write_bytes(b"x")
-    document["seals"] = {name: backup._digest(folder / name)}
+    document["seals"] = {name: backups.digest(folder / name)}
     unsigned = {key: value for key, value in document.items() if key not in ("signer", "signature")}
     (folder / "manifest.json").write_text(json.dumps(signing.sign(place.settings.home, unsigned)))
     with pytest.raises(BadData, match="another version"):
-        backup.check(folder, signing.trusted(place.settings.home))
+        backups.check(folder, signing.trusted(place.settings.home))
 
 
 @pytest.mark.parametrize("kind", ["a table", "the manifest"])
@@ -246,16 +484,16 @@ def test_an_erasure_signs_no_backup_that_was_changed(place, made, kind):
     )
     assert SAID not in str(pq.read_table(folder / "calls.parquet").to_pylist())
     with pytest.raises(GateNotMet):
-        backup.check(folder, signing.trusted(place.settings.home))
+        backups.check(folder, signing.trusted(place.settings.home))
 
 
 def test_a_book_that_has_something_in_it_is_not_written_over(place, made):
     """Nor are keys of a home that has its own."""
     with pytest.raises(BadParameter, match="Restore into an empty book"):
-        backup.restore(place.settings, place.book, place.vault, made[0])
+        restore(place.settings, place.book, place.vault, made[0])
     before = (place.settings.home / "pseudonyms.key").read_bytes()
     (made[1] / "pseudonyms.key").write_bytes(os.urandom(32))
     with pytest.raises(BadParameter):
-        backup.restore(place.settings, place.book, place.vault, made[0], keys=made[1])
+        restore(place.settings, place.book, place.vault, made[0], keys=made[1])
     assert (place.settings.home / "pseudonyms.key").read_bytes() == before
     assert place.book.rows("select count(*) as n from calls")[0]["n"] == 6

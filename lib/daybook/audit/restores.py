@@ -24,6 +24,8 @@ from daybook.errors import SettingsError
 
 FORMAT = "daybook restore 1"
 FOLDER = "restores"
+_SAME = ("book", "kept", "kept_link", "lost_to")
+"""What two attempts at one restore say alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def declare(home: Path, store: Store, at: datetime) -> Restore | None:
     folder = keys.folder(home) / FOLDER
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        number = len(list(folder.glob("[0-9]*.json"))) + 1
+        paths = sorted(folder.glob("[0-9]*.json"))
         document = {
             "format": FORMAT,
             "book": book,
@@ -61,8 +63,12 @@ def declare(home: Path, store: Store, at: datetime) -> Restore | None:
             "lost_to": seen.seq,
             "lost_link": seen.link.hex(),
         }
+        last_one = _read(paths[-1]) if paths else None
+        if last_one is not None and all(last_one.get(name) == document[name] for name in _SAME):
+            note(home, Head(seen.seq, head.link, book), kept=head.seq)  # an earlier attempt came as far as this
+            return Restore(head.seq, seen.seq)
         data = orjson.dumps(signing.sign(home, document), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        atomic.replace(folder / f"{number:06d}.json", data, 0o400)
+        atomic.replace(folder / f"{len(paths) + 1:06d}.json", data, 0o400)
         note(home, Head(seen.seq, head.link, book), kept=head.seq)
     except OSError as error:
         raise SettingsError(

@@ -45,7 +45,8 @@ _FOREIGN = 0.5
 class Book:
     """The book at `url`, with the journal under `home`.
 
-    `patience`: seconds to wait for a book in use before BookLocked. Safe to use from several threads.
+    `patience`: seconds to wait for a book in use before BookLocked. `restoring`: whoever opens it is restoring it, and
+    uses it before it is whole. Safe to use from several threads.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class Book:
         clock: Clock | None = None,
         journal: Journal | None = None,
         patience: float = 30.0,
+        restoring: bool = False,
     ) -> None:
         self.home = Path(home)
         self.clock = clock or SystemClock()
         self.patience = patience
         self.store = factory.make(url, patience=patience)
         self._given = journal
+        self._restoring = restoring
 
     @property
     def url_shown(self) -> str:
@@ -77,7 +80,9 @@ class Book:
     def _drainer(self) -> Drainer:
         from daybook.book.journal.drain import Drainer
 
-        return Drainer(self.store, self.home / FOLDER, self.clock, patience=self.patience)
+        return Drainer(
+            self.store, self.home / FOLDER, self.clock, patience=self.patience, restoring=self._restoring
+        )  # fmt: skip
 
     def append(self, record: Record) -> None:
         """Acknowledge `record`. Raises JournalFull where there is no room for it."""

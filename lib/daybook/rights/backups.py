@@ -1,29 +1,194 @@
-"""Which backups there are, so that an erasure reaches them."""
+"""Which backups there are and where their keys went, whether one is what was backed up, and a person taken out of it.
+
+An erasure reaches a backup and its keys where they are there, brings the manifest up to date, and signs it anew. The
+manifest then says whom it was done for, and how many rows changed: whoever restores it has the trail account for them.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from daybook import atomic
+from daybook.audit import signing
+from daybook.audit.rows import SEALED
+from daybook.book import schema
+from daybook.errors import BadData, GateNotMet, VaultUnusable
+from daybook.rights.places import backup_tables
+from daybook.rights.traces import Search
+from daybook.vault import KeyState, Vault
 
+FORMAT = "daybook backup 1"
+MANIFEST = "manifest.json"
+VAULT = "subjects.sqlite"
+SINGLE = ("pseudonyms.key", "keys.json")
+SEAL = re.compile(r"seal-[0-9]+(?:--[a-z_]+)?\.[a-z]+")
+"""A seal, its time-stamp, or the rows of one of its tables: nothing else is copied into a home."""
+Changes = Mapping[str, Mapping[str, int]]
+"""Table → group of columns, or `removed` → how many rows."""
 _LIST = Path("rights") / "backups.json"
+
+
+# ── where they are ────────────────────────────────────────────────────────────────────────────────────
 
 
 def known(home: Path) -> list[Path]:
     """Where backups were made, whether or not they are there now."""
-    try:
-        return [Path(path) for path in orjson.loads((home / _LIST).read_bytes())]
-    except FileNotFoundError:
-        return []
+    return [folder for folder, _ in _list(home)]
 
 
-def remember(home: Path, folder: Path) -> None:
-    """Note where a backup is made, before it is."""
+def key_folders(home: Path) -> list[Path]:
+    """Where keys were backed up to, whether or not they are there now."""
+    return [keys for _, keys in _list(home) if keys is not None]
+
+
+def remember(home: Path, folder: Path, keys: Path) -> None:
+    """Note where a backup and its keys are made, before they are."""
     path = home / _LIST
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with atomic.alone(path.with_name(".backups.lock")):
-        paths = [str(there) for there in known(home)]
-        if str(folder) not in paths:
-            atomic.replace(path, orjson.dumps([*paths, str(folder)], option=orjson.OPT_INDENT_2))
+        rows = [*(pair for pair in _list(home) if pair[0] != folder), (folder, keys)]
+        content = [{"folder": str(folder), "keys": keys and str(keys)} for folder, keys in rows]
+        atomic.replace(path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+
+
+def _list(home: Path) -> list[tuple[Path, Path | None]]:
+    """Each backup with its keys; None of one that was noted when nobody noted where they went."""
+    try:
+        rows = orjson.loads((home / _LIST).read_bytes())
+    except FileNotFoundError:
+        return []
+    entries = [row if isinstance(row, dict) else {"folder": row} for row in rows]
+    return [(Path(entry["folder"]), Path(entry["keys"]) if entry.get("keys") else None) for entry in entries]
+
+
+# ── what is in one ────────────────────────────────────────────────────────────────────────────────────
+
+
+def check(folder: Path, trusted: frozenset[str] | None = None) -> dict[str, Any]:
+    """The manifest, its files being what it says. Raises BadData where it is none, GateNotMet where a file was changed
+    or it is signed by nobody who is trusted."""
+    try:
+        document: dict[str, Any] = orjson.loads((folder / MANIFEST).read_bytes())
+        tables = dict(document["tables"])
+        unknown = set(tables) - set(schema.metadata.tables)
+        unknown |= {name for name in document["seals"] if not SEAL.fullmatch(name)}
+        if document["format"] != FORMAT or unknown:
+            raise BadData(
+                f"{folder} was made by another version: {sorted(unknown)[:1] or document['format']}.",
+                remedy="Restore it with that one.",
+            )
+        erased(document)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadData(
+            f"{folder} is no backup ({type(error).__name__}).", remedy=f"Name a folder with a {MANIFEST} of ours."
+        ) from error
+    if trusted is not None and signing.check(document, trusted) != "good":
+        raise GateNotMet(
+            f"The manifest of {folder} is not signed by a key that this home trusts.",
+            remedy="Lay the public half of its key into audit/*.pub of the home, if you know it.",
+        )
+    named = [(f"{name}.parquet", stated["digest"]) for name, stated in tables.items()]
+    for name, stated in (*named, *document["seals"].items()):
+        path = folder / name
+        if not path.is_file() or digest(path) != stated:
+            raise GateNotMet(f"{path} is not what was backed up.", remedy="Restore another backup.")
+    return document
+
+
+def erased(document: Mapping[str, Any]) -> dict[str, datetime]:
+    """Who had been erased when the backup was made, or was erased from it since, as our papers name them → when. A
+    manifest of before that was noted says who; they were erased before it was made."""
+    entries = document["erased"]
+    stated = entries if isinstance(entries, dict) else dict.fromkeys(entries, document["made_at"])
+    return {reference: datetime.fromisoformat(at) for reference, at in stated.items()}
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# ── a person taken out of them ────────────────────────────────────────────────────────────────────────
+
+
+def intact(folders: Iterable[Path], home: Path, search: Search) -> dict[str, dict[str, dict[str, int]]]:
+    """The backups that are what was backed up, each with what is to change in its tables: those may be signed anew once
+    the person is erased from them."""
+    changes: dict[str, dict[str, dict[str, int]]] = {}
+    trusted = signing.trusted(home)
+    for folder in folders:
+        with contextlib.suppress(BadData, GateNotMet):
+            tables = check(folder, trusted)["tables"]
+            found = {name: folder / f"{name}.parquet" for name in tables}
+            counts = {name: backup_tables.without(path, search)[1] for name, path in found.items()
+                      if name not in backup_tables.CHAINED and search.in_file(path)}  # fmt: skip
+            changes[str(folder)] = {name: count for name, count in counts.items() if count}
+    return changes
+
+
+def refresh(folders: Mapping[str, Changes], home: Path, persons: Mapping[str, datetime]) -> None:
+    """Bring the manifests of what `intact` found up to date. `persons`: who was erased, as our papers name them, and
+    when. Twice is the same as once."""
+    import pyarrow.parquet as pq
+
+    for name, changes in folders.items():
+        path = Path(name) / MANIFEST
+        if not path.is_file():
+            continue
+        document = orjson.loads(path.read_bytes())
+        moments = {reference: at.isoformat() for reference, at in erased(document).items()}
+        if moments.keys() >= persons.keys() and not any(_outdated(path, document, table) for table in changes):
+            continue
+        changed = {table: Counter(groups) for table, groups in document.get("changed", {}).items()}
+        for table, groups in changes.items():
+            file = path.with_name(f"{table}.parquet")
+            document["tables"][table] = {"rows": pq.ParquetFile(file).metadata.num_rows, "digest": digest(file)}
+            if table in SEALED:  # rows of others are in no seal
+                changed.setdefault(table, Counter()).update(groups)
+        document["changed"] = {table: dict(groups) for table, groups in sorted(changed.items())}
+        document["erased"] = moments | {reference: at.isoformat() for reference, at in persons.items()}
+        document.pop("signature", None)
+        document.pop("signer", None)
+        atomic.replace(path, orjson.dumps(signing.sign(home, document), option=orjson.OPT_INDENT_2))
+
+
+def _outdated(path: Path, document: Mapping[str, Any], table: str) -> bool:
+    return bool(document["tables"][table]["digest"] != digest(path.with_name(f"{table}.parquet")))
+
+
+def destroy_keys(home: Path, vault: Vault) -> list[Path]:
+    """Destroy in every folder of backed-up keys what is destroyed in the vault; returns the folders that were not there
+    or could not be used: the keys in them are destroyed when they are there again."""
+    today = vault.states()
+    away = []
+    for folder in key_folders(home):
+        path = folder / VAULT
+        if not path.is_file():
+            away.append(folder)
+            continue
+        copy = Vault(path)
+        try:
+            there = copy.states()
+            if gone := [s for s, state in today.items() if _is_over(there.get(s), state)]:
+                copy.destroy(*gone)
+        except VaultUnusable:
+            away.append(folder)
+        finally:
+            copy.close()
+    return away
+
+
+def _is_over(there: KeyState | None, today: KeyState) -> bool:
+    """Whether the key in a copy of the vault is one that was destroyed since, or its tombstone is missing there."""
+    if there is None or there.state == "destroyed":
+        return there is None and today.state == "destroyed"
+    return today.state == "destroyed" or today.generation > there.generation

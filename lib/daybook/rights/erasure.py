@@ -39,8 +39,9 @@ from daybook.book import Book
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter, DaybookError, GateNotMet
 from daybook.records import Outcome as RecordedOutcome
-from daybook.rights import backup, backups
+from daybook.rights import backups
 from daybook.rights.people import Identity, identify
+from daybook.rights.places import backup_tables
 from daybook.rights.places.answers import Answers
 from daybook.rights.places.book_rows import BookRows
 from daybook.rights.places.files import OWN, Files
@@ -116,8 +117,8 @@ class Erasure:
     proof: Mapping[str, Any] | None = None
     failed: str | None = None
     """Why the last attempt went no further."""
-    backups: Mapping[str, list[str]] | None = None
-    """The backups that were what was backed up when this began, with their tables that had something of the person."""
+    backups: Mapping[str, backups.Changes] | None = None
+    """The backups that were what was backed up when this began, with how many rows of their tables were to change."""
     traces: str | None = None
     """What tells of the person, sealed under the person's key."""
 
@@ -240,16 +241,18 @@ class Erasures:
             count = 0
             if step == "files" and erasure.backups is None:
                 there = [path for path in self._known if path.is_dir()]
-                intact = backup.intact(there, self.settings.home, person.search)
+                intact = backups.intact(there, self.settings.home, person.search)
                 erasure = self._write(replace(erasure, backups=intact))
             if step in places:
                 count = places[step].erase(person, partial(self._announce, identity, erasure))
                 if step == "files":
-                    backup.refresh(erasure.backups or {}, self.settings.home)
+                    persons = {identity.reference: self.clock.now()}
+                    backups.refresh(erasure.backups or {}, self.settings.home, persons)
             elif step == "proof":
                 erasure = replace(erasure, proof=self._prove(person))
             elif step == "key":
                 count = self.vault.destroy(identity.subject)
+                self.destroy_backed_up_keys()
                 erasure = replace(erasure, traces=None)
             else:
                 self._certify(identity, erasure)
@@ -325,6 +328,7 @@ class Erasures:
         left = {column: n for column, n in left.items() if column not in trail}
         remains = [f"{column} of the book, {n} rows" for column, n in left.items()]
         searched: list[dict[str, Any]] = []
+        chained: list[str] = []
         book = set(self.book.store.files())
         for path in (*book, *self._everything()):
             kinds = person.search.in_file(path)
@@ -333,7 +337,9 @@ class Erasures:
             allowed: set[str] = {"name"} if path in book else set()  # in others' words
             allowed |= {"content"} if path in book and (trail or others) else set()
             allowed |= {"pseudonym"} if path in book and trail.keys() & named.keys() else set()
-            if kinds - allowed:
+            if backup_tables.is_chained(path, self._files.backups):
+                chained += [str(path)] if kinds else []
+            elif kinds - allowed:
                 remains.append(str(path))
         if remains:
             raise ErasureIncomplete(
@@ -351,6 +357,7 @@ class Erasures:
             "columns_searched": True,
             "others_wrote_the_same_words": bool(others or person.traces.common),
             "kept_in_the_trail": trail,
+            "kept_in_the_trail_of_backups": chained,
             "mentioned_by_others": mentions,
         }  # fmt: skip
 
@@ -365,9 +372,17 @@ class Erasures:
         if kept := (erasure.proof or {}).get("kept_in_the_trail"):
             where = ", ".join(f"{n:,} in {column}" for column, n in sorted(kept.items()))
             limits.append(f"Entries of the trail that tell of the person in plain words are kept as evidence: {where}.")
+        if copies := (erasure.proof or {}).get("kept_in_the_trail_of_backups"):
+            limits.append(f"The same stands in backups of the trail: {', '.join(copies)}.")
         missing = [str(path) for path in self._known if not path.is_dir()]
         limits += [f"The backup {path} was not there: it is done in it when it is restored." for path in missing]
         changed = [path for path in self._known if path.is_dir() and str(path) not in (erasure.backups or {})]
+        limits += [
+            f"The keys that were backed up to {path} could not be reached: the person's key still lies there. It is "
+            "destroyed there when the folder is in its place again and `daybook subject check` runs, and it is not "
+            "restored from there into this home."
+            for path in self.destroy_backed_up_keys()
+        ]
         limits += [f"The backup {path} is not what was backed up: its manifest stays as it is." for path in changed]
         document = {
             "format": FORMAT,
@@ -408,6 +423,10 @@ class Erasures:
 
     # ── afterwards ────────────────────────────────────────────────────────────────────────────────────
 
+    def destroy_backed_up_keys(self) -> list[Path]:
+        """Destroy the keys of everybody who was erased where keys are backed up; the folders that cannot be reached."""
+        return backups.destroy_keys(self.settings.home, self.vault)
+
     def came_back(self) -> dict[str, list[str]]:
         """Who was erased and is found again → where. Whoever has used the service again since is not looked for in
         files: what is found there may be of now."""
@@ -420,6 +439,8 @@ class Erasures:
         search = Search(dict(ChainMap(*gone)))
         if destroyed.keys() - first.keys():
             for path in self._everything():
+                if backup_tables.is_chained(path, self._files.backups):
+                    continue
                 for trace in search.traces_in_file(path):
                     found.setdefault(trace.data.decode(), []).append(str(path))
         return {reference(self.settings.home, subject): sorted(set(places)) for subject, places in found.items()}

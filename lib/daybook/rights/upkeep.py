@@ -9,8 +9,9 @@ from daybook.audit.trail import Trail
 from daybook.book import Book
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter, GateNotMet
-from daybook.rights import backup
+from daybook.rights import backup, backups
 from daybook.rights.erasure import Erasures
+from daybook.rights.restore import rehearse
 from daybook.rights.retention import Retention
 from daybook.settings import Settings
 from daybook.vault import Vault
@@ -30,6 +31,8 @@ def keep_retention(settings: Settings | None = None, clock: Clock | None = None)
         vault = Vault(settings.vault, clock=clock)
         back = Erasures(settings, book, vault, clock).came_back()
         yield f"{len(vault.destroyed()):,} persons were erased; of {len(back)} something is there again."
+        if away := backups.destroy_keys(settings.home, vault):
+            yield f"{len(away)} folders of backed-up keys are not there: {', '.join(map(str, away))}."
         vault.close()
     if back:
         raise GateNotMet(f"{len(back)} erased persons are found again.", remedy="See where: daybook subject check.")
@@ -49,5 +52,5 @@ def keep_backup(folder: str, keys: str, settings: Settings | None = None, clock:
         vault = Vault(settings.vault, clock=clock)
         yield f"Backed up: {backup.make(settings, book, vault, to, keys=keys_to, clock=clock)}."
         vault.close()
-    rows = backup.rehearse(to, keys=keys_to)
+    rows = rehearse(to, keys=keys_to)
     yield f"Rehearsed: {sum(rows.values()):,} rows came back, and the trail's chain is whole."

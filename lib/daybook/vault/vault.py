@@ -150,20 +150,20 @@ class Vault:
         if row is None:
             return KeyState(state="none")
         generation, key, made_at, destroyed_at = row
-        return KeyState(
-            state="destroyed" if key is None else "kept",
-            generation=generation,
-            made_at=datetime.fromisoformat(made_at),
-            destroyed_at=datetime.fromisoformat(destroyed_at) if destroyed_at else None,
-        )
+        return _state(generation, key is None, made_at, destroyed_at)
 
-    def destroyed(self) -> dict[str, datetime]:
-        """The subjects whose keys were destroyed, with when."""
+    def states(self) -> dict[str, KeyState]:
+        """What the vault knows of everybody whom it has, or had, a key of."""
         with self._file() as file:
             if file is None:
                 return {}
-            rows = file.execute("select subject, destroyed_at from keys where key is null order by subject").fetchall()
-        return {subject: datetime.fromisoformat(at) for subject, at in rows}
+            query = "select subject, generation, key is null, made_at, destroyed_at from keys order by subject"
+            rows = file.execute(query).fetchall()
+        return {subject: _state(*known) for subject, *known in rows}
+
+    def destroyed(self) -> dict[str, datetime]:
+        """The subjects whose keys were destroyed, with when."""
+        return {subject: state.destroyed_at for subject, state in self.states().items() if state.destroyed_at}
 
     def copy(self, path: Path) -> int:
         """A consistent copy of the vault in a new file of mode 0600; returns the keys in it. Raises FileExistsError."""
@@ -282,6 +282,15 @@ class Vault:
         except FileNotFoundError:
             return None
         return os.getpid(), stat.st_dev, stat.st_ino
+
+
+def _state(generation: int, gone: bool, made_at: str, destroyed_at: str | None) -> KeyState:
+    return KeyState(
+        state="destroyed" if gone else "kept",
+        generation=generation,
+        made_at=datetime.fromisoformat(made_at),
+        destroyed_at=datetime.fromisoformat(destroyed_at) if destroyed_at else None,
+    )
 
 
 def _count(file: sqlite3.Connection) -> int:

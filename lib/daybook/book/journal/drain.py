@@ -20,7 +20,7 @@ from pathlib import Path
 
 from daybook.book import migrations
 from daybook.book.entry import Entry
-from daybook.book.journal import files, owner
+from daybook.book.journal import files, owner, unfinished
 from daybook.book.journal.files import JournalFile, Line
 from daybook.book.schema import UPSERTED
 from daybook.book.stores.port import Aside, Batch, Store, WriteSession
@@ -56,12 +56,13 @@ class Drainer:
     """Drains the journal under one home into one store. Remembers what it saw drained, so that a drain with
     nothing to do opens no database."""
 
-    def __init__(self, store: Store, folder: Path, clock: Clock, *, patience: float) -> None:
+    def __init__(self, store: Store, folder: Path, clock: Clock, *, patience: float, restoring: bool = False) -> None:
         self._store = store
         self._folder = folder
         self._chainer = Chainer(folder.parent)
         self._clock = clock
         self._patience = patience
+        self._restoring = restoring
         self._seen: dict[str, int] = {}
         self._presence: object = None
         self._ready = False
@@ -70,8 +71,10 @@ class Drainer:
         """Move everything acknowledged before now. `adopt`: even if this journal was another book's so far.
         `foreign`: seconds to wait for a program that is none of ours and holds the book.
 
-        Raises BookLocked, BookUnreachable, BookTooNew or OtherJournal; every entry is then kept.
+        Raises BookLocked, BookUnreachable, BookTooNew, OtherJournal or RestoreUnfinished; every entry is then kept.
         """
+        if not self._restoring:
+            unfinished.refuse(self._folder, self._store.shown)
         done = Drained()
         if self._ready and self._presence != self._store.presence():  # another file in the same place
             self._ready, self._seen = False, {}

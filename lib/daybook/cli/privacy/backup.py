@@ -25,6 +25,7 @@ def backup(folder: Path, keys: Path, rehearse: bool) -> None:
     """
     from daybook.book import Book
     from daybook.rights import backup as backups
+    from daybook.rights.restore import rehearse as rehearse_backup
     from daybook.vault import Vault
 
     settings = Settings.from_env()
@@ -32,7 +33,7 @@ def backup(folder: Path, keys: Path, rehearse: bool) -> None:
         manifest = backups.make(settings, book, Vault(settings.vault), folder, keys=keys)
     click.echo(f"Backed up: {manifest}; the keys: {keys}")
     if rehearse:
-        rows = backups.rehearse(folder, keys=keys)
+        rows = rehearse_backup(folder, keys=keys)
         click.echo(f"Rehearsed: {count(sum(rows.values()), 'row')} came back, and the trail's chain is whole.")
 
 
@@ -40,18 +41,25 @@ def backup(folder: Path, keys: Path, rehearse: bool) -> None:
 @click.argument("folder", type=_PATH)
 @click.option("--keys", type=_PATH, help="The folder of the keys, for a home that has none.")
 def restore(folder: Path, keys: Path | None) -> None:
-    """Fill an empty book from the backup in FOLDER. Who was erased since is erased again.
+    """Fill an empty book from the backup in FOLDER. Who was erased since is erased again, in the backup too.
+
+    One that was interrupted goes on: give the same command again. Until it is over nobody reads the book.
 
     \b
     Examples:
       daybook restore /backups/2026-11-20 --keys /safe/2026-11-20
     """
     from daybook.book import Book
-    from daybook.rights import backup as backups
+    from daybook.rights.restore import restore as restore_backup
     from daybook.vault import Vault
 
     settings = Settings.from_env()
     with Book(settings.book_url, settings.home) as book:
-        done = backups.restore(settings, book, Vault(settings.vault), folder, keys=keys, by=user())
+        done = restore_backup(
+            settings, book, Vault(settings.vault), folder, keys=keys, by=user(),
+            tell=lambda step: click.echo(f"{step} …", err=True),
+        )  # fmt: skip
     click.echo(f"Restored {count(sum(done.rows.values()), 'row')}; {count(done.erased_again, 'person', 'persons')} "
                "who had been erased since erased again.")  # fmt: skip
+    for path in done.still_holding:
+        click.echo(f"The backup {path} cannot be written to: if some of them are in it, they still are.", err=True)

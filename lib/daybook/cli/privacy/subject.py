@@ -131,6 +131,8 @@ def erasures(as_json: bool) -> None:
 def check() -> int:
     """Look whether anything came back of those who were erased. Exit code 3 where something did.
 
+    Their keys are destroyed in folders of backed-up keys that were not there when they were erased.
+
     \b
     Examples:
       daybook subject check
@@ -138,8 +140,11 @@ def check() -> int:
     with _rights() as rights:
         back = rights.erasures.came_back()
         known = len(rights.erasures.vault.destroyed())
+        away = rights.erasures.destroy_backed_up_keys()
     for reference, places in back.items():
         click.echo(f"{reference}: {'; '.join(places)}")
+    for path in away:
+        click.echo(f"The keys that were backed up to {path} cannot be reached: some of theirs may be there.", err=True)
     click.echo(f"{count(known, 'person was', 'persons were')} erased; of {len(back)} something is there again.")
     return 3 if back else 0
 

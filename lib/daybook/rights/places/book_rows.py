@@ -88,6 +88,13 @@ class BookRows:
         """The trail's entries about the person, oldest first."""
         return self._book.rows("select * from events where subject = :ref order by time, id", {"ref": reference})
 
+    def persons(self) -> Iterator[str]:
+        """Everybody whom a call, an entry of their own or a model names."""
+        query = "select distinct subject as id from calls where subject is not null union select id from subjects"
+        yield from (str(row["id"]) for row in self._book.rows(query))
+        for row in self._book.rows("select subjects from models"):
+            yield from map(str, row["subjects"] or ())
+
     def texts(self, subject: str) -> Iterator[str]:
         """What was said in the person's calls: the messages that are nobody else's template, and the answers."""
         query = (
@@ -106,8 +113,18 @@ class BookRows:
             yield from _said(row)
 
     def erase(self, person: Person, announce: Announce) -> int:
-        """In one transaction, what it changes entered in the trail before it is committed; then the file is written
-        anew."""
+        """What `erase_rows` does; then the file is written anew."""
+        count = self.erase_rows(person, announce)
+        self.rewrite()
+        return count
+
+    def rewrite(self) -> None:
+        """Write the book anew, without the bytes of what was erased."""
+        self._book.store.rewrite()
+
+    def erase_rows(self, person: Person, announce: Announce) -> int:
+        """In one transaction, what it changes entered in the trail before it is committed. The bytes of what was erased
+        stay in the file until it is written anew."""
         self._book.drain()
         quoted = _quoted(person.subject)
         models = self._models(person.subject)
@@ -140,7 +157,6 @@ class BookRows:
                 changed.setdefault(table, Counter()).update({group_of(table, name) for name in values})
             if changed:
                 announce({CHANGED: {table: dict(groups) for table, groups in changed.items()}})
-        self._book.store.rewrite()
         return int(calls) + len(changes) + len(aside)
 
     def left(self, *words: str) -> list[dict[str, int]]:

@@ -3,18 +3,21 @@ all are searched."""
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 import orjson
 
+from daybook import atomic
 from daybook.audit.seals import digest
 from daybook.audit.verification import CHANGED_REPORTS
 from daybook.book import Book
 from daybook.book.journal.journal import FOLDER as JOURNAL
 from daybook.book.trail.keys import FOLDER as AUDIT
 from daybook.inference.response_cache import FILE as ANSWERS
+from daybook.rights.places import backup_tables
 from daybook.rights.places.formats import LINES, blank_lines, erase_from
 from daybook.rights.places.port import Announce, Holding, Person
 from daybook.settings import Settings
@@ -31,7 +34,7 @@ class Files:
     def __init__(self, settings: Settings, book: Book, *, backups: Iterable[Path] = ()) -> None:
         self._settings = settings
         self._book = book
-        self._backups = tuple(backups)
+        self.backups = tuple(backups)
 
     def holdings(self, person: Person) -> list[Holding]:
         groups: dict[str, int] = {}
@@ -41,7 +44,7 @@ class Files:
 
     def found(self, person: Person) -> list[Path]:
         """The files that have something of the person."""
-        return [path for path in self.paths() if _present(path) and person.search.in_file(path)]
+        return [path for path in self.paths() if _present(path) and self._of(path, person)]
 
     def erase(self, person: Person, announce: Announce) -> int:
         count = 0
@@ -49,9 +52,17 @@ class Files:
             if path.suffix in LINES and self._is_appended(path):
                 count += blank_lines(path, person.search)
                 continue
-            backup = any(path.is_relative_to(folder) for folder in self._backups)
-            count += erase_from(path, person.search, partial(self._changed, path, announce), backup=backup)
+            if path.suffix == ".parquet" and path.parent in self.backups:
+                data, changed = backup_tables.without(path, person.search)
+                atomic.replace(path, data, stat.S_IMODE(path.stat().st_mode))
+                count += sum(changed.values())
+                continue
+            count += erase_from(path, person.search, partial(self._changed, path, announce))
         return count
+
+    def _of(self, path: Path, person: Person) -> bool:
+        """Whether there is something of the person to erase: entries of the trail stay, in a backup too."""
+        return not backup_tables.is_chained(path, self.backups) and bool(person.search.in_file(path))
 
     def _is_appended(self, path: Path) -> bool:
         """Whether other processes may be writing to its end: caches of answers and logs, not rows of trainings."""
@@ -69,7 +80,7 @@ class Files:
         book = {path.absolute() for path in self._book.store.files()}
         own = {self._settings.vault.absolute()}
         seen: set[Path] = set()
-        for root in (self._settings.home, self._settings.reports, *self._backups):
+        for root in (self._settings.home, self._settings.reports, *self.backups):
             for path in sorted(root.rglob("*")):
                 inside = path.relative_to(root).parts
                 if root == self._settings.home and inside[0] in _OWN_PLACES:
@@ -88,7 +99,7 @@ class Files:
         return list(dict.fromkeys(Path(str(d["path"])) for d in details if d.get("path")))
 
     def _group(self, path: Path) -> str:
-        for root, name in ((self._settings.reports, "reports"), *((b, "backups") for b in self._backups)):
+        for root, name in ((self._settings.reports, "reports"), *((b, "backups") for b in self.backups)):
             if path.is_relative_to(root):
                 return name
         if path.is_relative_to(self._settings.home):

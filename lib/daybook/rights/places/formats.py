@@ -39,18 +39,16 @@ class Unchangeable(DaybookError):
     http_status = 409
 
 
-def erase_from(
-    path: Path, search: Search, announce: Callable[[bytes], object] = lambda changed: None, *, backup: bool = False
-) -> int:
+def erase_from(path: Path, search: Search, announce: Callable[[bytes], object] = lambda changed: None) -> int:
     """Take the traces out of the file; returns how many rows, lines or spans. `announce`: told what a file of text is
-    to become, before it does. `backup`: rows of calls are emptied, not dropped, as in the book.
+    to become, before it does.
 
     Raises Unchangeable for a file of another kind, OSError, and BookUnreachable for a database that others hold."""
     suffix = path.suffix.lower()
     if suffix in _DATABASES:
         return _from_database(path, search)
     if suffix == ".parquet":
-        return _from_parquet(path, search, backup=backup)
+        return _from_parquet(path, search)
     if suffix not in LINES | _DOCUMENTS | _TEXTS | _TABLES or path.stat().st_size > LARGEST:
         raise Unchangeable(
             f"{path} has the person's data, and nothing can be taken out of a file of its kind or size.",
@@ -184,7 +182,7 @@ def _csv(data: bytes, search: Search) -> tuple[bytes, int]:
     return (sink.getvalue().encode("utf-8", errors="surrogateescape"), count) if count else (data, 0)
 
 
-def _from_parquet(path: Path, search: Search, *, backup: bool) -> int:
+def _from_parquet(path: Path, search: Search) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -196,23 +194,12 @@ def _from_parquet(path: Path, search: Search, *, backup: bool) -> int:
             for row in batch.to_pylist():
                 found = {hit.trace.kind for value in row.values() for hit in search.hits(_bytes(value))}
                 count += bool(found)
-                if backup and found:
-                    kept += _as_in_the_book(row, search, own=bool(found - {"name"}))
-                elif not found - {"name"}:
+                if not found - {"name"}:
                     kept.append({k: _without(v, search) for k, v in row.items()} if found else row)
             writer.write_table(pa.Table.from_pylist(kept, schema=source.schema_arrow))
     if count:
         atomic.replace(path, sink.getvalue(), stat.S_IMODE(path.stat().st_mode))
     return count
-
-
-def _as_in_the_book(row: dict[str, Any], search: Search, *, own: bool) -> list[dict[str, Any]]:
-    """What becomes of a row in a backup: the same as of the row in the book, so that no sum changes."""
-    if own and "prompt_hash" in row:
-        row = row | dict.fromkeys(("subject", "prompt", "answer", "prompt_hash")) | {"tags": "{}"}
-    elif own and ("line" in row or any(hit.trace.kind == "pseudonym" for hit in search.hits(_bytes(row.get("id"))))):
-        return []
-    return [{key: _without(value, search) for key, value in row.items()}]
 
 
 def _bytes(value: Any) -> bytes:

@@ -1,0 +1,342 @@
+"""Getting a book back from a backup, and rehearsing that.
+
+    restore(settings, book, vault, folder, keys=elsewhere)
+    rehearse(folder, keys=elsewhere)           restored into a folder of its own, counted, its chain verified, removed
+
+    keys           those that this home has not got; who was erased gets none back
+    rows           all tables, in one transaction
+    seals          of the trail
+    lost entries   what the trail had after the backup is declared as lost, before anything is drained
+    erasures       who was erased since is erased again: in the book, and wherever else an erasure looks
+    entry          in the trail
+
+What is to be refused is refused before anything changes. After each step the state is on the disk beside the journal;
+until the last one is done nobody else reads the book or drains into it, and giving the same again goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from daybook import atomic
+from daybook.audit import restores, seals, signing
+from daybook.audit.chain_verification import verify_chain
+from daybook.audit.trail import Trail, reference
+from daybook.book import Book, migrations
+from daybook.book.checks import CHANGED
+from daybook.book.journal import unfinished
+from daybook.book.journal.journal import FOLDER as JOURNAL
+from daybook.book.stores.port import WriteSession
+from daybook.book.trail import keys as audit_keys
+from daybook.errors import BadData, BadParameter, GateNotMet
+from daybook.rights import backups
+from daybook.rights.places.answers import Answers
+from daybook.rights.places.book_rows import BookRows
+from daybook.rights.places.files import OWN, Files
+from daybook.rights.places.journal_files import JournalFiles
+from daybook.rights.places.port import Person
+from daybook.rights.traces import Traces
+from daybook.settings import Settings
+from daybook.vault import Vault
+
+STEPS = ("keys", "rows", "seals", "lost entries", "erasures", "entry")
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    rows: dict[str, int]
+    """Table → rows that were restored."""
+    erased_again: int
+    """Persons who were erased after the backup was made, and are erased from what was restored."""
+    still_holding: tuple[Path, ...] = ()
+    """Backups that still hold some of them, because they cannot be written to."""
+
+
+def restore(
+    settings: Settings,
+    book: Book,
+    vault: Vault,
+    folder: Path,
+    *,
+    keys: Path | None = None,
+    by: str = "restore",
+    tell: Callable[[str], object] = lambda step: None,
+) -> Restored:
+    """Fill an empty book from a backup; the keys too, where a folder of them is named and this home has none of its
+    own. Then erase again who was erased since. One that was interrupted goes on. `tell`: told of each step that begins.
+
+    Raises BadParameter where the book has something in it, and what `backups.check` raises; book, keys and home are
+    then as they were."""
+    return _Restore(settings, book, vault, folder.absolute(), keys and keys.absolute(), by, tell).run()
+
+
+class _Restore:
+    def __init__(
+        self,
+        settings: Settings,
+        book: Book,
+        vault: Vault,
+        folder: Path,
+        keys: Path | None,
+        by: str,
+        tell: Callable[[str], object],
+        *,
+        cleans: bool = True,
+    ) -> None:
+        self._settings = settings
+        self._home = settings.home
+        self._vault = vault
+        self._folder = folder
+        self._keys = keys
+        self._by = by
+        self._tell = tell
+        self._cleans = cleans
+        """Whether the backup itself loses who was erased since: not where it is only rehearsed."""
+        self._book = Book(
+            book.store.url, book.home, clock=book.clock, journal=book.journal, patience=book.patience, restoring=True
+        )
+        self._trail = Trail(book.journal, self._home, clock=book.clock)
+        self._journal = book.home / JOURNAL
+        self._state: dict[str, Any] = {}
+
+    def run(self) -> Restored:
+        self._begin()
+        steps: Mapping[str, Callable[[], object]] = {
+            "keys": self._restore_keys, "rows": self._load, "seals": self._restore_seals,
+            "lost entries": lambda: restores.declare(self._home, self._book.store, self._book.clock.now()),
+            "erasures": self._erase_again, "entry": self._enter,
+        }  # fmt: skip
+        for step in STEPS:
+            if step not in self._state["done"]:
+                self._tell(step)
+                steps[step]()
+                self._note(done=[*self._state["done"], step])
+        unfinished.end(self._journal)
+        again, holding = self._state.get("erased_again", 0), self._state.get("still_holding", ())
+        return Restored(self._rows, again, tuple(map(Path, holding)))
+
+    # ── what is refused ───────────────────────────────────────────────────────────────────────────────
+
+    def _begin(self) -> None:
+        """Go on with the restore of this backup that is under way, or begin it where nothing forbids it."""
+        under_way, there = unfinished.read(self._journal), self._counted()
+        if under_way.get("store") == self._book.store.shown:
+            if there and under_way["folder"] == str(self._folder):
+                # the files have been read, and may have changed since: who was erased goes from them as well
+                self._state = under_way
+                self._keys = under_way["keys"] and Path(under_way["keys"])
+                return
+            if not there:
+                unfinished.end(self._journal)  # nothing has been read from them: it begins anew
+        document = backups.check(self._folder, self._trusted())
+        if there:
+            raise BadParameter(
+                f"The book {self._book.store.shown} has {there:,} calls and events.",
+                remedy="Restore into an empty book: move this one away, or name another in DAYBOOK_BOOK.",
+            )
+        self._state = {"store": self._book.store.shown, "folder": str(self._folder), "manifest": document,
+                       "keys": self._keys and str(self._keys), "done": []}  # fmt: skip
+        self._note()
+
+    def _trusted(self) -> frozenset[str]:
+        """Whose manifests count: those that this home trusts, and where it has no key of its own yet, those that the
+        home did whose keys are restored."""
+        if self._keys is None:
+            return signing.trusted(self._home)
+        seal = f"{audit_keys.FOLDER}/{signing.SECRET}.key"
+        if not (self._keys / backups.VAULT).is_file() or not (self._keys / seal).is_file():
+            raise BadData(f"{self._keys} holds no keys.", remedy="Name the folder that the keys were backed up to.")
+        return signing.trusted(self._home if (self._home / seal).exists() else self._keys)
+
+    def _counted(self) -> int:
+        """Calls and events of the book."""
+        with self._book.store.writing() as writer:
+            return _calls_and_events(writer, self._book.store.shown)
+
+    def _note(self, **facts: Any) -> None:
+        self._state |= facts
+        unfinished.note(self._journal, self._state)
+
+    # ── the steps ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _restore_keys(self) -> None:
+        """Put keys where there are none: what this home has stays. The vault comes last and loses the keys of whoever
+        was erased before it is in its place."""
+        if self._keys is None:
+            return
+        folder = audit_keys.folder(self._home)
+        targets = [(self._keys / name, self._home / name) for name in backups.SINGLE]
+        targets += [(path, folder / path.name) for path in sorted((self._keys / audit_keys.FOLDER).glob("*"))]
+        for source, target in targets:
+            if source.is_file() and not source.is_symlink() and not target.exists():
+                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                atomic.replace(target, source.read_bytes())
+        target = self._settings.vault
+        if target.exists():
+            return
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in target.parent.glob(f".{target.name}.*"):
+            left.unlink()  # of an earlier attempt
+        beside = target.with_name(f".{target.name}.restoring")
+        atomic.replace(beside, (self._keys / backups.VAULT).read_bytes())
+        copy = Vault(beside)
+        self._destroy_erased(copy)
+        copy.close()
+        beside.replace(target)
+        for left in target.parent.glob(f".{target.name}.*"):
+            left.unlink()
+
+    def _load(self) -> None:
+        with self._book.store.writing() as writer:
+            if _calls_and_events(writer, self._book.store.shown):
+                return  # committed by an attempt that ended before it could say so: nobody else writes meanwhile
+            with writer.transaction():
+                writer.execute("delete from book_identity")
+                for name in self._rows:
+                    writer.load(name, self._folder / f"{name}.parquet")
+
+    @property
+    def _rows(self) -> dict[str, int]:
+        tables = self._state["manifest"]["tables"]
+        return {name: int(table["rows"]) for name, table in tables.items() if name != "schema_migrations"}
+
+    def _restore_seals(self) -> None:
+        audit_keys.folder(self._home)
+        for name in self._state["manifest"]["seals"]:
+            target = seals.folder(self._home) / name.removeprefix("seal-").replace("--", "/")
+            if not target.exists():
+                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                atomic.replace(target, (self._folder / name).read_bytes())
+
+    def _erase_again(self) -> None:
+        """Files first, and the book last: it is what says who was there and what they said."""
+        self._destroy_erased(self._vault)
+        rows, subjects = BookRows(self._book), self._erased_since()
+        persons = [self._person(rows, subject) for subject in subjects]
+        holding = self._erase_files(Person.together(persons)) if persons else []
+        answers, again = Answers(self._home), 0
+        for person in persons:
+            n = answers.erase(person, lambda details: None)
+            n += rows.erase_rows(person, partial(self._announce, person.subject))
+            again += bool(n)
+        if persons:
+            rows.rewrite()
+        self._note(erased_again=self._state.get("erased_again", 0) + again, still_holding=holding)
+
+    def _erase_files(self, persons: Person) -> list[str]:
+        """Erase them from files, the journal and the backups that are there, this one too; the backups that hold them
+        still, because they cannot be written to."""
+        known = {self._folder, *(path for path in backups.known(self._home) if path.is_dir())} if self._cleans else ()
+        written = [path for path in sorted(known) if os.access(path, os.W_OK)]
+        if "intact" not in self._state:
+            self._note(intact=backups.intact(written, self._home, persons.search))
+        Files(self._settings, self._book, backups=written).erase(persons, partial(self._announce, None))
+        now = self._book.clock.now()
+        names = {reference(self._home, subject): now for subject in persons.subject.split()}
+        backups.refresh(self._state["intact"], self._home, names)
+        JournalFiles(self._book).erase(persons, lambda details: None)
+        return [str(path) for path in sorted(known) if path not in written]
+
+    def _person(self, rows: BookRows, subject: str) -> Person:
+        traces = Traces(subject, None, tuple(dict.fromkeys(rows.texts(subject))))
+        return Person.of(traces.without(rows.others(subject)) if traces.texts else traces)
+
+    def _announce(self, subject: str | None, details: Mapping[str, Any]) -> None:
+        given = {**details, "erasure": "again"}
+        self._trail.record("subject.erasing", actor="restore", subject=subject, details=given)
+
+    def _enter(self) -> None:
+        manifest = self._state["manifest"]
+        details = {"made_at": manifest["made_at"], "rows": sum(self._rows.values()),
+                   "erased_again": self._state.get("erased_again", 0)}  # fmt: skip
+        if manifest.get("changed"):  # what erasures did to the backup, of which its trail does not know
+            details[CHANGED] = manifest["changed"]
+        self._trail.record("book.restored", actor=self._by, object=self._folder.name, details=details)
+
+    # ── who was erased ────────────────────────────────────────────────────────────────────────────────
+
+    def _erased_since(self) -> list[str]:
+        """Whom the book may hold and must not: whose key is destroyed, and whom papers name since the backup was
+        made."""
+        made_at = datetime.fromisoformat(self._state["manifest"]["made_at"])
+        states, papers = self._vault.states(), self._papers()
+        there = set(BookRows(self._book).persons())
+        gone = {
+            s for s, state in states.items() if state.destroyed_at and (s in there or state.destroyed_at >= made_at)
+        }
+        named = {s for s in there | states.keys() if any(at >= made_at for at in self._moments(s, papers))}
+        return sorted(gone | named)
+
+    def _destroy_erased(self, vault: Vault) -> None:
+        """Destroy the keys of those who were erased after they got them."""
+        papers = self._papers()
+        kept = {s: state.made_at for s, state in vault.states().items() if state.state == "kept" and state.made_at}
+        gone = [s for s, at in kept.items() if papers and any(moment >= at for moment in self._moments(s, papers))]
+        if gone:
+            vault.destroy(*gone)
+
+    def _papers(self) -> dict[str, datetime]:
+        """Whom the manifest and the certificates of this home name as erased → when they were, the last time."""
+        papers = backups.erased(self._state["manifest"])
+        for path in (self._home / OWN / "certificates").glob("er-*.json"):
+            certificate = orjson.loads(path.read_bytes())
+            name, moment = certificate["subject"], datetime.fromisoformat(certificate["finished_at"])
+            papers[name] = max(moment, papers.get(name, moment))
+        return papers
+
+    def _moments(self, subject: str, papers: Mapping[str, datetime]) -> Iterator[datetime]:
+        """When the papers say that the person was erased, by this home's name for them and by that of the home that
+        made the backup."""
+        homes = [self._home]
+        if self._keys is not None and audit_keys.existing(self._keys, "subjects") is not None:
+            homes.append(self._keys)
+        yield from (papers[name] for name in {reference(home, subject) for home in homes} if name in papers)
+
+
+def rehearse(folder: Path, *, keys: Path) -> dict[str, int]:
+    """Restore a backup into a folder of its own, count and verify its chain; rows by table. Nothing of it stays, and
+    the backup is as it was.
+
+    Raises GateNotMet where a count or the chain is not what it ought to be."""
+    with tempfile.TemporaryDirectory(prefix="daybook-rehearsal-") as scratch:
+        home = Path(scratch)
+        settings = Settings.from_env({"DAYBOOK_HOME": scratch}, cwd=home)
+        vault = Vault(settings.vault)
+        with Book(settings.book_url, home) as book:
+            restored = _Restore(
+                settings, book, vault, folder.absolute(), keys.absolute(), "rehearsal", lambda step: None, cleans=False
+            ).run()
+            stated = {name: table["rows"] for name, table in backups.check(folder)["tables"].items()}
+            wrong = {name: n for name, n in restored.rows.items() if n != stated[name]}
+            tables = [
+                name for name in stated if name not in ("schema_migrations", "journal_files", "audit_chain", "events")
+            ]
+            counts = ", ".join(f'(select count(*) from {name}) as "{name}"' for name in tables)  # noqa: S608 - our own names
+            counted = book.rows(f"select {counts}")[0]
+            wrong |= {name: n for name, n in counted.items() if n != stated[name]} if not restored.erased_again else {}
+            verdict = verify_chain(book)
+        vault.close()
+    if wrong:
+        raise GateNotMet(f"{len(wrong)} tables came back with other counts: {sorted(wrong)}.", remedy="Back up anew.")
+    if verdict.problems:
+        raise GateNotMet(
+            f"The chain that came back has {len(verdict.problems)} problems: {verdict.problems[0]}.",
+            remedy="Verify the book itself: daybook audit verify.",
+        )
+    return restored.rows
+
+
+def _calls_and_events(writer: WriteSession, shown: str) -> int:
+    with writer.transaction():
+        migrations.apply(writer, shown)
+        ((there,),) = writer.execute("select (select count(*) from calls) + (select count(*) from events)")
+    return int(there)
