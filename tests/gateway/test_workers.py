@@ -81,7 +81,8 @@ def burst(url, n, *, key="none", model="good"):
 
 def test_figures_and_the_book_are_those_of_all_workers(own_process):
     """60 calls at once reach both workers; whichever answers a scrape, it shows 60 of them, two workers, and what the
-    drain moved; the book has the 60; on SIGTERM the exit code is 0 and no journal is left undrained."""
+    drain moved: the calls, and an entry of each worker about its counts. The book has the 60; on SIGTERM the exit code
+    is 0 and no journal is left undrained."""
     settings, env = own_process()
     with serving(env, "--workers", "2") as (process, url, log):
         answered, refused, failed = burst(url, 60)
@@ -91,13 +92,13 @@ def test_figures_and_the_book_are_those_of_all_workers(own_process):
         total = 'daybook_calls_total{error_kind="",model="good",provider="fake",status="ok"}'
         for _ in range(6):
             wait_until(lambda: figures(url).get(total) == 60)
-        seen = wait_until(lambda: (seen := figures(url))["daybook_drained_entries"] == 60 and seen)
+        seen = wait_until(lambda: (seen := figures(url))["daybook_drained_entries"] == 62 and seen)
         assert seen["daybook_workers"] == 2
         assert seen["daybook_calls_open"] == 0
         assert seen['daybook_tokens_total{counted="reported",model="good",type="input"}'] == 60 * 12
         assert seen['daybook_requests_total{route="/v1/chat/completions",status="200"}'] == 60
         assert seen['daybook_call_seconds_count{model="good",stream="yes"}'] == 30
-        assert ready(url)[1]["checks"]["book"] == {"state": "ok", "lag_seconds": 0.0, "moved": 60}
+        assert ready(url)[1]["checks"]["book"] == {"state": "ok", "lag_seconds": 0.0, "moved": 62}
         process.terminate()
         assert process.wait(20) == 0
         assert log_of(log, "worker_ended") == []
@@ -180,14 +181,14 @@ def test_workers_end_with_the_process_that_started_them(own_process):
 
 @pytest.mark.parametrize("options", [(), ("--workers", "2")])
 def test_a_drain_that_dies_is_started_again(own_process, options):
-    """Its kill -9 is in the log; what is entered after it comes into the book all the same."""
+    """Its kill -9 is in the log; what is entered after it, a call and that calls are counted, comes into the book."""
     _, env = own_process()
     with serving(env, *options) as (process, url, log):
         first = drain(process)
         os.kill(first, signal.SIGKILL)
         wait_until(lambda: log_of(log, "drain"))
         client(url).chat.completions.create(model="good", messages=HELLO)
-        wait_until(lambda: ready(url)[1]["checks"]["book"] == {"state": "ok", "lag_seconds": 0.0, "moved": 1})
+        wait_until(lambda: ready(url)[1]["checks"]["book"] == {"state": "ok", "lag_seconds": 0.0, "moved": 2})
         assert [(line["pid"], line["exit"]) for line in log_of(log, "drain") if line["state"] == "failed"] == [
             (first, -9)
         ]

@@ -1,72 +1,25 @@
 """Whether what the endpoint entered is in the book: its own counts beside the journal's and the book's rows.
 
-    <home>/audit/counts/<id>.json     one a process: {"since": …, "saved": …, "ended": …, "days": {day: {key: entries}}}
-
-The chain says nothing of what was never entered, nor of calls, which are no events. So each process of the endpoint
-counts what it appended to its journal, per UTC day and key, and writes that down apart from journal and database. What
-is fewer in the book than was counted is missing: lines taken out of a journal before it was drained, or rows out of the
-book. A process that was killed may have entered more than it had written down; then the book may have more.
+Each process of the endpoint counts what it entered (daybook.audit.entry_counts), in every home that shares the book.
+What is fewer in the book than was counted is missing: lines taken out of a journal before it was drained, or rows out
+of the book. So is a file of the journal of which the book took fewer bytes than were written. What is more was entered
+by somebody else, except on days of which a process may not have written all counts down: it runs still, or was killed.
 """
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
-
-from daybook import atomic
+from daybook.audit import entry_counts
+from daybook.audit.entry_counts import COUNTED, NO_KEY
 from daybook.audit.ports import TrailBook
-from daybook.book.trail import keys
-from daybook.clock import Clock, new_id
-from daybook.errors import SettingsError
-from daybook.records import Call
 
-FOLDER = "counts"
-NO_KEY = "-"
-"""Stands for calls without a key."""
-
-
-class EntryCounts:
-    """Counts what this process enters. Told of each call from its event loop; saved from any thread."""
-
-    def __init__(self, home: Path, *, clock: Clock) -> None:
-        self._clock = clock
-        self._path = home / keys.FOLDER / FOLDER / f"{new_id()}.json"
-        self._home = home
-        self._since = clock.now()
-        self._days: dict[str, Counter[str]] = {}
-        self._dirty = False
-        self._lock = threading.Lock()
-
-    def add(self, call: Call) -> None:
-        day = call.at.astimezone(UTC).date().isoformat()
-        with self._lock:
-            self._days.setdefault(day, Counter())[call.key_id or NO_KEY] += 1
-            self._dirty = True
-
-    def save(self, *, ended: bool = False) -> None:
-        """Write the counts down where there are new ones. What can't be written is tried again with the next."""
-        with self._lock:
-            if not self._dirty and not (ended and self._days):
-                return
-            now = self._clock.now().isoformat()
-            content = {"since": self._since.isoformat(), "saved": now, "ended": ended, "days": self._days}
-            data = orjson.dumps(content)
-            self._dirty = False
-        try:
-            keys.folder(self._home)
-            self._path.parent.mkdir(mode=0o700, exist_ok=True)
-            atomic.replace(self._path, data)
-        except OSError:
-            with self._lock:
-                self._dirty = True
+_UNDER_WAY = timedelta(hours=1)
+"""How long before it was counted a call may have begun: its day is that of its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +30,10 @@ class CountDifference:
     key: str
     counted: int
     rows: int
-    killed: bool
-    """Whether a process that counted then was killed: it may have entered more than it wrote down."""
-    own: bool = True
-    """Whether an endpoint of this home counted this key at all; else another home that shares the book may have."""
+    uncounted: bool
+    """Whether a process may have entered more on that day than it wrote down."""
+    known: bool = True
+    """Whether any process counted this key at all; else one that does not count may serve it."""
 
     @property
     def missing(self) -> int:
@@ -88,58 +41,117 @@ class CountDifference:
 
     @property
     def unexplained(self) -> int:
-        """Rows of the endpoint's that nobody counted, though nobody was killed."""
-        return 0 if self.killed or not self.own else max(0, self.rows - self.counted)
+        """Rows of the endpoint's that nobody counted, though every process wrote down what it entered."""
+        return 0 if self.uncounted or not self.known else max(0, self.rows - self.counted)
 
     def __str__(self) -> str:
         return f"{self.day}, key {self.key}: the endpoint counted {self.counted}, the book has {self.rows}"
 
 
-def compare(book: TrailBook) -> list[CountDifference]:
-    """Where counts and rows differ, since the first count. Of processes that still run the counts may lag behind.
+@dataclass(frozen=True, slots=True)
+class FileDifference:
+    """A file of the journal of which the book took fewer bytes than the endpoint wrote."""
+
+    file: str
+    written: int
+    drained: int
+
+    def __str__(self) -> str:
+        return f"{self.file}: the endpoint wrote {self.written:,} bytes, the book took {self.drained:,}"
+
+
+@dataclass(slots=True)
+class _Process:
+    """What one process counted, put together from its file and its entries in the trail."""
+
+    since: datetime
+    saved: datetime
+    ended: bool = False
+    days: dict[str, Mapping[str, int]] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
+
+    def add(self, content: Mapping[str, Any]) -> None:
+        self.since = min(self.since, datetime.fromisoformat(content["since"]))
+        self.saved = max(self.saved, datetime.fromisoformat(content["saved"]))
+        self.ended |= bool(content["ended"])
+        for day, counts in content["days"].items():
+            if counts or day not in self.days:  # a restore empties the days of a file, not those of the trail
+                self.days[str(day)] = {str(key): int(n) for key, n in counts.items()}
+        for name, size in content.get("files", {}).items():
+            self.files[name] = max(int(size), self.files.get(name, 0))
+
+    @property
+    def uncounted(self) -> set[str]:
+        """Days on which it may have entered more than it wrote down."""
+        if self.ended:
+            return set()
+        first, last = (moment.astimezone(UTC).date().isoformat() for moment in (self.saved - _UNDER_WAY, self.saved))
+        return {first, last} | {day for day in self.days if day >= first}
+
+
+def compare(book: TrailBook) -> tuple[list[CountDifference], list[FileDifference]]:
+    """Where counts and rows differ, since the first count, and which bytes of the journal are missing.
 
     Raises SettingsError for a file that holds no counts, and what reading the book raises."""
+    in_files = list(entry_counts.files(book.home))  # before the drain: what they count is then in the book
+    newer = {text.partition(":")[0] for text in book.drain().newer}
+    processes = _processes(book, in_files)
+    if not processes:
+        return [], []
     counted: Counter[tuple[str, str]] = Counter()
-    killed: set[str] = set()
-    since: datetime | None = None
-    for path, content in _files(book.home):
-        try:
-            began = datetime.fromisoformat(content["since"])
-            since = began if since is None else min(since, began)
-            for day, by_key in content["days"].items():
-                counted.update({(day, key): int(n) for key, n in by_key.items()})
-                killed |= set() if content["ended"] else {day}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _unreadable(path, error) from error
-    if since is None:
-        return []
-    book.drain()
+    for process in processes.values():
+        counted.update({(day, key): n for day, counts in process.days.items() for key, n in counts.items()})
+    uncounted = {day for process in processes.values() for day in process.uncounted}
+    rows = _rows(book, min(process.since for process in processes.values()))
+    known = {key for _, key in counted}
+    differences = [
+        CountDifference(day, key, counted[day, key], rows[day, key], day in uncounted, key in known)
+        for day, key in sorted(counted.keys() | rows.keys())
+        if counted[day, key] != rows[day, key]
+    ]
+    written = {name: n for process in processes.values() for name, n in process.files.items() if name not in newer}
+    return differences, _shorter(book, written)
+
+
+def _processes(book: TrailBook, in_files: list[tuple[Any, dict[str, Any]]]) -> dict[str, _Process]:
+    processes: dict[str, _Process] = {}
+
+    def add(name: str, content: Mapping[str, Any]) -> None:
+        if name not in processes:
+            since, saved = (datetime.fromisoformat(content[field]) for field in ("since", "saved"))
+            processes[name] = _Process(since, saved)
+        processes[name].add(content)
+
+    for row in book.rows(
+        "select e.object, e.details from events e join audit_chain c on c.event = e.id where e.action = :action "
+        "order by c.seq",
+        {"action": COUNTED},
+    ):
+        add(row["object"], row["details"])
+    identity = book.rows("select id from book_identity")[0]["id"]
+    for path, content in in_files:
+        if content.get("book") in (None, identity):
+            try:
+                add(path.stem, content)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise entry_counts.unreadable(path, error) from error
+    return processes
+
+
+def _rows(book: TrailBook, since: datetime) -> Counter[tuple[str, str]]:
     moment = "make_timestamp(epoch_us(time))" if book.store.dialect == "duckdb" else "(time at time zone 'UTC')"
     rows = book.rows(
         f"select cast(cast({moment} as date) as text) as day, coalesce(key_id, :none) as key, count(*) as n from calls "  # noqa: S608 - one of two constants
         "where time >= :since and endpoint not in ('library', 'import') group by 1, 2",
         {"since": since, "none": NO_KEY},
     )
-    there = Counter({(row["day"], row["key"]): int(row["n"]) for row in rows})
-    own = {key for _, key in counted}
+    return Counter({(row["day"], row["key"]): int(row["n"]) for row in rows})
+
+
+def _shorter(book: TrailBook, written: Mapping[str, int]) -> list[FileDifference]:
+    drained = {row["file"]: int(row["drained"]) for row in book.rows("select file, drained from journal_files")}
     return [
-        CountDifference(day, key, counted[day, key], there[day, key], day in killed, key in own)
-        for day, key in sorted(counted.keys() | there.keys())
-        if counted[day, key] != there[day, key]
+        FileDifference(name, size, drained.get(name, 0))
+        for name, size in sorted(written.items())
+        if drained.get(name, 0) < size
     ]
-
-
-def _files(home: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    for path in sorted((home / keys.FOLDER / FOLDER).glob("[!.]*.json")):
-        with contextlib.suppress(FileNotFoundError):
-            try:
-                yield path, orjson.loads(path.read_bytes())
-            except orjson.JSONDecodeError as error:
-                raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> SettingsError:
-    return SettingsError(
-        f"{path} holds no counts of the endpoint ({type(error).__name__}).",
-        remedy="Restore it from a backup; without it what was entered by that process cannot be compared.",
-    )

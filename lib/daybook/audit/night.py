@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from daybook.audit import anchors, seals
+from daybook.audit import anchors, entry_counts, seals
 from daybook.audit.mail import Auditor
 from daybook.audit.trail import Trail
 from daybook.audit.verification import verify
@@ -26,6 +26,7 @@ def seal_and_verify(day: date, settings: Settings | None = None) -> str:
 
     settings = settings or Settings.from_env()
     with Book(settings.book_url, settings.home) as book:
+        entry_counts.enter_dead(settings.home, book.journal, clock=book.clock)
         seal = seals.make(book, settings.reports, day, actor=user())
         fix(book, settings, actor=user())
         verdict = record_verification(book, settings, actor=user())

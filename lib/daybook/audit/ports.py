@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from daybook.book.stores.port import Store
 from daybook.clock import Clock
 from daybook.ports import DurableLedger
+
+if TYPE_CHECKING:
+    from daybook.book.journal.drain import Drained
 
 
 class TrailBook(Protocol):
@@ -19,7 +22,7 @@ class TrailBook(Protocol):
     @property
     def journal(self) -> DurableLedger: ...
 
-    def drain(self) -> object: ...
+    def drain(self) -> Drained: ...
 
     def rows(self, query: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]: ...
 

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from daybook import atomic
-from daybook.audit import signing
+from daybook.audit import entry_counts, signing
 from daybook.book.stores.port import Store
 from daybook.book.trail import keys
 from daybook.book.trail.chain import GENESIS, Head, note, witnessed
@@ -47,6 +47,7 @@ def declare(home: Path, store: Store, at: datetime) -> Restore | None:
         (book,) = session.fetch("select id from book_identity", {}).table.to_pydict()["id"]
         last = session.fetch("select seq, link from audit_chain order by seq desc limit 1", {}).table.to_pylist()
     head = Head(last[0]["seq"], bytes.fromhex(last[0]["link"]), book) if last else Head(0, GENESIS, book)
+    entry_counts.forget(home)
     seen = witnessed(home, book)
     if seen is None or seen.seq <= head.seq:
         return None

@@ -59,7 +59,8 @@ def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = N
         _verify_rows(book, table, spans.get(table), good, {seal.number for seal in lost}, accounts[table], verdict)
     verdict.problems.extend(_verify_reports(reports, good, _changed_reports(book)))
     verdict.problems.extend(_count(book, sum(counts["removed"] for counts in accounts.values())))
-    differences = completeness.compare(book)
+    differences, shorter = completeness.compare(book)
+    verdict.problems.extend(Problem("removed", "journal", str(difference)) for difference in shorter)
     missing = sum(difference.missing for difference in differences)
     for difference in differences:
         if difference.missing and missing > accounts["calls"]["removed"]:

@@ -13,7 +13,7 @@ from daybook.access.allowance import Allowance, usage_ledger
 from daybook.access.keys import Keys
 from daybook.access.limits import LimitsFile
 from daybook.access.spending import Spending
-from daybook.audit.completeness import EntryCounts
+from daybook.audit.entry_counts import EntryCounts
 from daybook.clock import Clock, SystemClock
 from daybook.errors import UnknownModel
 from daybook.gateway.admission import Admission
@@ -165,8 +165,8 @@ class Components:
             self.answerer.cache.close()
         if self.traces is not None:
             await asyncio.to_thread(self.traces.close)
-        self.journal.close()
         await asyncio.to_thread(self.counts.save, ended=True)
+        self.journal.close()
         self.log.flush()
         await asyncio.to_thread(self.drainer.stop)
 
@@ -209,7 +209,7 @@ def build(
 
         return Book(settings.book_url, settings.home, clock=clock, journal=journal, patience=patience)
 
-    counts = EntryCounts(settings.home, clock=clock)
+    counts = EntryCounts(settings.home, journal, clock=clock)
     observers = Observers(metrics, CountEntries(counts))
     traces = _traces(env or {}, clock)
     if traces is not None:

@@ -72,7 +72,9 @@ class Journal:
         """No file, no thread, fresh locks: how a journal starts, and starts again after a fork."""
         self._fd: int | None = None
         self._path: Path | None = None
+        self._name = ""
         self._size = 0
+        self._sizes: dict[str, int] = {}
         self._written = 0
         self._synced = 0
         self._retired: list[int] = []
@@ -98,6 +100,7 @@ class Journal:
             fd = self._fd if self._fd is not None else self._open()
             self._write(fd, line)
             self._size += len(line)
+            self._sizes[self._name] = self._size
             self._entries += 1
             self._written += 1
             self._failed = None
@@ -152,7 +155,7 @@ class Journal:
                 with contextlib.suppress(OSError):
                     hidden.unlink()
             raise self._failure(error, 0) from error
-        self._fd, self._path, self._size, self._new_names = fd, self.folder / name, 0, True
+        self._fd, self._path, self._name, self._size, self._new_names = fd, self.folder / name, name, 0, True
         return fd
 
     def _retire(self) -> None:
@@ -198,6 +201,11 @@ class Journal:
         with self._lock:
             unsynced = self._written - self._synced
             return JournalState(self._path, self._entries, self._size, unsynced, self._failed)
+
+    def sizes(self) -> dict[str, int]:
+        """File → bytes that this process wrote to it, of every file that it began."""
+        with self._lock:
+            return dict(self._sizes)
 
     def close(self) -> None:
         """Sync, and give the file up to whoever drains next. Safe to repeat; a later append begins a new file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daybook.audit.completeness import EntryCounts
+from daybook.audit.entry_counts import EntryCounts
 from daybook.inference.ports import Observer
 from daybook.records import Call
 
