@@ -40,7 +40,7 @@ def approach(data: Path, classes: int, rows: int, limit: float) -> None:
         settings = Settings.from_env({"DAYBOOK_HOME": str(home)}, home)
         began, cpu = time.perf_counter(), _cpu()
         with workbench.open(settings=settings) as book:
-            found = book.approach(**given, rows=rows, time_limit=limit)
+            approach = book.approach(**given, rows=rows, time_limit=limit)
         took, used = time.perf_counter() - began, _cpu() - cpu
     shown = [
         [
@@ -51,11 +51,11 @@ def approach(data: Path, classes: int, rows: int, limit: float) -> None:
             seconds(row["p50"]),
             "" if row["training"] is None else f"{seconds(row['training'])}, {money(row['training_cost'])}",
         ]
-        for row in to_records(found.methods)
+        for row in to_records(approach.methods)
     ]
-    told = f"{found.evaluation.data.name}, {found.train_rows:,} rows to learn from"
-    table(told, ["method", "quality", "rows", "per 1,000", "p50", "training"], shown)
-    print(f"\n{took:.0f} s of wall-clock (limit {limit:g}), {used:.0f} s of CPU.\n\n{found.prose}")
+    title = f"{approach.evaluation.data.name}, {approach.train_rows:,} rows to learn from"
+    table(title, ["method", "quality", "rows", "per 1,000", "p50", "training"], shown)
+    print(f"\n{took:.0f} s of wall-clock (limit {limit:g}), {used:.0f} s of CPU.\n\n{approach.prose}")
 
 
 def embeddings(data: Path) -> None:
@@ -90,8 +90,8 @@ def embeddings(data: Path) -> None:
 
 def _cpu() -> float:
     """Seconds of processor time of this process and of those it has ended."""
-    told = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in told)
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def main() -> int:

@@ -69,9 +69,9 @@ def pairs(data: Path, home: Path, rows: int) -> None:
 
     file = data / "bias/crows_pairs/crows_pairs_anonymized.csv"
     folder = base.weights(home)
-    found = read_pairs(file)[:rows]
+    pairs = read_pairs(file)[:rows]
     started = time.perf_counter()
-    audit = audit_pairs(found, partial(likelihood.score, folder=folder), model="smollm2", source=file.name)
+    audit = audit_pairs(pairs, partial(likelihood.score, folder=folder), model="smollm2", source=file.name)
     ours = time.perf_counter() - started
 
     import lm_eval
@@ -85,7 +85,7 @@ def pairs(data: Path, home: Path, rows: int) -> None:
         (spot / "rows.json").write_text("\n".join(map(json.dumps, kept)))
         (spot / "here.yaml").write_text(TASK.format(file=spot / "rows.json"))
         started = time.perf_counter()
-        told = lm_eval.simple_evaluate(
+        outcome = lm_eval.simple_evaluate(
             model="hf",
             model_args={"pretrained": str(folder), "dtype": "float32", "device": "cpu"},
             tasks=["crows_pairs_here"],
@@ -94,15 +94,15 @@ def pairs(data: Path, home: Path, rows: int) -> None:
             log_samples=True,
         )
         theirs = time.perf_counter() - started
-    results = told["results"]["crows_pairs_here"]
-    samples = sorted(told["samples"]["crows_pairs_here"], key=lambda sample: sample["doc_id"])
+    results = outcome["results"]["crows_pairs_here"]
+    samples = sorted(outcome["samples"]["crows_pairs_here"], key=lambda sample: sample["doc_id"])
     each = np.array([sample["likelihood_diff"] for sample in samples])
     mine = np.abs(audit.figures.rows["difference"].to_numpy())
     stereo = np.array([sample["pct_stereotype"] for sample in samples]) == 1.0
     same = int((stereo == audit.figures.rows["stereotyped"].to_numpy()).sum())
     told_us = audit.to_dict()
     table(
-        f"Sentence pairs: CrowS-Pairs, first {len(found):,}, SmolLM2-135M-Instruct de-quantised",
+        f"Sentence pairs: CrowS-Pairs, first {len(pairs):,}, SmolLM2-135M-Instruct de-quantised",
         ["", "Daybook", "lm-eval"],
         [
             ["pct_stereotype", f"{told_us['pct_stereotype']:.6f}", f"{results['pct_stereotype,none']:.6f}"],
@@ -112,7 +112,7 @@ def pairs(data: Path, home: Path, rows: int) -> None:
         ],
     )
     print(
-        f"\nThe same verdict on {same:,} of {len(found):,} pairs; largest difference {np.abs(each - mine).max():.1e}."
+        f"\nThe same verdict on {same:,} of {len(pairs):,} pairs; largest difference {np.abs(each - mine).max():.1e}."
     )
 
 
@@ -124,9 +124,9 @@ def decisions(data: Path) -> None:
         ("adult.csv", ["sex", "race"], "income-per-year", ">50K"),
     ):
         started = time.perf_counter()
-        found = audit_decisions(data / "fairness" / name, group=group, prediction=column, favourable=value)
+        audit = audit_decisions(data / "fairness" / name, group=group, prediction=column, favourable=value)
         took = time.perf_counter() - started
-        gap = found.figures.gap("ratio", " × ".join(group))
+        gap = audit.figures.gap("ratio", " × ".join(group))
         ends = f"{gap['low']:.3f} to {gap['high']:.3f}"
         rows.append(
             [name, " × ".join(group), f"{gap['value']:.3f}", ends, f"{gap['worst']} / {gap['best']}", f"{took:.1f}"]
@@ -148,18 +148,18 @@ def questions(data: Path) -> None:
     for file in sorted((data / "bias/bbq").glob("*.jsonl")):
         asked = read_questions(file)
         docs = theirs.process_docs(datasets.Dataset.from_list([json.loads(line) for line in file.open()]))
-        rng, answers, told = random.Random(1), {}, []
+        rng, answers, graded = random.Random(1), {}, []
         for question, doc in zip(asked, docs, strict=True):
             draw = rng.random()
             biased = question.biased if question.biased is not None else question.label
-            said = question.label if draw < 0.5 else biased if draw < 0.8 else rng.randrange(3)
-            answers[question.id] = said
-            told.append(theirs._process_results(doc, theirs.doc_to_choice(doc).index(question.answers[said])))
-        found = questions_metrics.measure(asked, answers)
+            chosen = question.label if draw < 0.5 else biased if draw < 0.8 else rng.randrange(3)
+            answers[question.id] = chosen
+            graded.append(theirs._process_results(doc, theirs.doc_to_choice(doc).index(question.answers[chosen])))
+        figures = questions_metrics.measure(asked, answers)
         for condition, short in (("ambig", "amb"), ("disambig", "disamb")):
-            score = found.score(condition)  # type: ignore[arg-type]  # one of the two
-            right = getattr(theirs, f"agg_accuracy_{short}")([row[f"accuracy_{short}"] for row in told])
-            bias = getattr(theirs, f"agg_{short}_bias_scores")([row[f"{short}_bias_score"] for row in told])
+            score = figures.score(condition)  # type: ignore[arg-type]  # one of the two
+            right = getattr(theirs, f"agg_accuracy_{short}")([row[f"accuracy_{short}"] for row in graded])
+            bias = getattr(theirs, f"agg_{short}_bias_scores")([row[f"{short}_bias_score"] for row in graded])
             rows.append(
                 [
                     file.stem,
@@ -203,8 +203,8 @@ def alarms(runs: int) -> None:
             values = [level[p.template] + effect * (p.group == "Muslim") + rng.normal() for p in made]
             refusals, meanings = rng.random(len(made)) < 0.1, rng.normal(size=(len(made), 16))
             meanings /= np.linalg.norm(meanings, axis=1, keepdims=True)
-            found = metrics.measure(made, {"a": values, "b": refusals}, vectors=meanings)
-            hits += len(found.standing_out) > 0
+            effects = metrics.measure(made, {"a": values, "b": refusals}, vectors=meanings)
+            hits += len(effects.standing_out) > 0
         rows.append([f"{effect:g}", f"{hits} of {runs}", f"{hits / runs:.0%}"])
     table(
         "Counterfactual: alarms by the effect on one of five groups, in spreads of an answer (12 prompts, 2 asks)",
@@ -225,12 +225,12 @@ def tasks(data: Path, home: Path) -> None:
     took = time.perf_counter() - started
     from daybook.stats.estimate import proportion
 
-    told = proportion(int(right.sum()), len(right))
+    accuracy = proportion(int(right.sum()), len(right))
     rows = [
         [
             "sentiment head, SST-2 test",
-            f"{told.value:.4f}",
-            f"{told.low:.3f} to {told.high:.3f}",
+            f"{accuracy.value:.4f}",
+            f"{accuracy.low:.3f} to {accuracy.high:.3f}",
             str(len(right)),
             f"{took:.1f}",
         ]
@@ -239,15 +239,15 @@ def tasks(data: Path, home: Path) -> None:
         asked = list(csv.DictReader(file))[::10]
     names = sorted({row["category"] for row in asked})
     started = time.perf_counter()
-    found = near([row["text"] for row in asked], [name.replace("_", " ") for name in names])
+    labels = near([row["text"] for row in asked], [name.replace("_", " ") for name in names])
     took = time.perf_counter() - started
-    hits = sum(one["label"] == row["category"].replace("_", " ") for one, row in zip(found, asked, strict=True))
-    told = proportion(hits, len(asked))
+    hits = sum(label["label"] == row["category"].replace("_", " ") for label, row in zip(labels, asked, strict=True))
+    accuracy = proportion(hits, len(asked))
     rows.append(
         [
             f"zero-shot, Banking77, {len(names)} labels",
-            f"{told.value:.4f}",
-            f"{told.low:.3f} to {told.high:.3f}",
+            f"{accuracy.value:.4f}",
+            f"{accuracy.low:.3f} to {accuracy.high:.3f}",
             str(len(asked)),
             f"{took:.1f}",
         ]

@@ -112,13 +112,13 @@ def peer(name: str, yaml: str, rows: Sequence[dict[str, Any]], metric: str, **as
         file.write_text("\n".join(map(json.dumps, rows)))
         (Path(place) / "here.yaml").write_text(yaml.format(name=name, file=file))
         started = time.perf_counter()
-        told = lm_eval.simple_evaluate(
+        outcome = lm_eval.simple_evaluate(
             tasks=[name], task_manager=TaskManager(include_path=place), log_samples=True, **asking
         )
         seconds = time.perf_counter() - started
-    results = told["results"][name]
+    results = outcome["results"][name]
     key = next(key for key in results if key.startswith(f"{metric},"))
-    samples = sorted(told["samples"][name], key=lambda sample: sample["doc_id"])
+    samples = sorted(outcome["samples"][name], key=lambda sample: sample["doc_id"])
     return Theirs(
         [sample["resps"] for sample in samples],
         [sample[metric] == 1.0 for sample in samples],
@@ -128,10 +128,10 @@ def peer(name: str, yaml: str, rows: Sequence[dict[str, Any]], metric: str, **as
     )
 
 
-def versus(title: str, found: Evaluation, theirs: Theirs, same: Sequence[bool], what: str) -> None:
-    (name,) = found.names
-    q = found.quality(name)
-    verdicts = [item.score is not None and item.score.value == 1.0 for item in found.items[name]]
+def versus(title: str, ours: Evaluation, theirs: Theirs, same: Sequence[bool], what: str) -> None:
+    (name,) = ours.names
+    q = ours.quality(name)
+    verdicts = [item.score is not None and item.score.value == 1.0 for item in ours.items[name]]
     agreed = sum(a == b for a, b in zip(verdicts, theirs.right, strict=True))
     table(
         title,
@@ -140,7 +140,7 @@ def versus(title: str, found: Evaluation, theirs: Theirs, same: Sequence[bool], 
             ["accuracy", f"{q.value:.6f}", f"{theirs.accuracy:.6f}"],
             ["standard error", f"{q.stderr:.6f}", f"{theirs.stderr:.6f}"],
             ["95 %", f"{q.low:.3f} to {q.high:.3f}", "no interval"],
-            ["seconds", f"{found.seconds:.1f}", f"{theirs.seconds:.1f}"],
+            ["seconds", f"{ours.seconds:.1f}", f"{theirs.seconds:.1f}"],
         ],
     )
     print(f"\nThe same {what} on {sum(same):,} of {len(same):,} rows; the same verdict on {agreed:,}.")
@@ -155,18 +155,18 @@ def likelihood(data: Path, home: Path, n: int) -> None:
 
     folder = base.weights(home)
     one = Contestant(name=MODEL, model=MODEL)
-    for found in (sst2(data, n), bbq(data, n), load("builtin:facts").take(n)):
-        if found is None:
+    for dataset in (sst2(data, n), bbq(data, n), load("builtin:facts").take(n)):
+        if dataset is None:
             continue
         with daybook.open() as book:
-            ours = book.evaluate(found, [one], task="likelihood")
+            ours = book.evaluate(dataset, [one], task="likelihood")
         rows = [
             {
                 "prompt": asked(TASKS["likelihood"], one, row),
                 "choices": list(row.choices),
                 "target": row.choices.index(row.reference or ""),
             }
-            for row in found.rows
+            for row in dataset.rows
         ]
         theirs = peer(
             "likelihood_here",
@@ -178,11 +178,11 @@ def likelihood(data: Path, home: Path, n: int) -> None:
             batch_size=16,
         )
         chosen = []
-        for row, said in zip(found.rows, theirs.answers, strict=True):
-            totals = [float(choice[0][0]) for choice in said]
+        for row, choices in zip(dataset.rows, theirs.answers, strict=True):
+            totals = [float(choice[0][0]) for choice in choices]
             chosen.append(row.choices[totals.index(max(totals))])
         same = [i.score is not None and i.score.read == c for i, c in zip(ours.items[MODEL], chosen, strict=True)]
-        versus(f"Multiple choice by log-likelihood: {found.name}, {len(found)} rows", ours, theirs, same, "choice")
+        versus(f"Multiple choice by log-likelihood: {dataset.name}, {len(dataset)} rows", ours, theirs, same, "choice")
 
 
 def sst2(data: Path, n: int) -> DataSet | None:
@@ -203,10 +203,10 @@ def bbq(data: Path, n: int) -> DataSet | None:
         return None
     made = []
     for line in file.read_text().splitlines():
-        told = json.loads(line)
-        choices = tuple(told[f"ans{i}"] for i in range(3))
-        text = f"{told['context']} {told['question']}"
-        made.append(Row(str(told["example_id"]), text, choices[told["label"]], choices))
+        question = json.loads(line)
+        choices = tuple(question[f"ans{i}"] for i in range(3))
+        text = f"{question['context']} {question['question']}"
+        made.append(Row(str(question["example_id"]), text, choices[question["label"]], choices))
     return DataSet("BBQ Age", str(file), tuple(made)).take(n)
 
 
@@ -218,15 +218,15 @@ def generation(data: Path, home: Path, n: int) -> None:
     gsm8k = data / "evaluation/gsm8k/train_first_1000.jsonl"
     numbers = [load("builtin:sums").take(n), *([load(gsm8k).take(n)] if gsm8k.is_file() else [])]
     words = sst2(data, n)
-    tasks = [(found, "number", "number", TOKENS, GSM8K, GSM8K_IGNORED) for found in numbers]
+    tasks = [(dataset, "number", "number", TOKENS, GSM8K, GSM8K_IGNORED) for dataset in numbers]
     if words is not None:
         tasks.append((words, "short_answer", "label", 8, LABEL, "[]"))
     with serving(home) as url:
-        for found, kind, scorer, tokens, filters, ignored in tasks:
+        for dataset, kind, scorer, tokens, filters, ignored in tasks:
             one = Contestant(name=MODEL, model=MODEL, system=SYSTEM, max_tokens=tokens)
             with daybook.open() as book:
-                ours = book.evaluate(found, [one], task=kind, scorer=scorer, concurrency=1, fresh=True)
-            rows = [{"prompt": asked(TASKS[kind], one, row), "target": row.reference} for row in found.rows]
+                ours = book.evaluate(dataset, [one], task=kind, scorer=scorer, concurrency=1, fresh=True)
+            rows = [{"prompt": asked(TASKS[kind], one, row), "target": row.reference} for row in dataset.rows]
             yaml = (
                 GENERATION.replace("{filters}", _kept(filters.strip("\n")))
                 .replace("{ignored}", _kept(ignored))
@@ -243,8 +243,10 @@ def generation(data: Path, home: Path, n: int) -> None:
                 system_instruction=SYSTEM,
             )
             texts = [item.answer.text if item.answer else None for item in ours.items[MODEL]]
-            same = [mine == said[0][0] for mine, said in zip(texts, theirs.answers, strict=True)]
-            title = f"Generation, greedy, up to {tokens} tokens: {found.name}, {len(found)} rows, scored by {scorer}"
+            same = [mine == answer[0][0] for mine, answer in zip(texts, theirs.answers, strict=True)]
+            title = (
+                f"Generation, greedy, up to {tokens} tokens: {dataset.name}, {len(dataset)} rows, scored by {scorer}"
+            )
             versus(title, ours, theirs, same, "text, byte for byte,")
 
 

@@ -73,7 +73,7 @@ def alarm(seed: int, world: World, calls: int, until: str = "") -> dict[str, int
         if seed % 20 == 0 and call in (calls // 7, calls):
             a, b_ = (Version(n[i], hits[i], latency=seconds[i], cost=costs[i]) for i in (0, 1))
             measured = judge([(a, b_)]).measured
-            assert now == {name for name, m in measured.items() if m.low is not None and not m.low <= 0 <= m.high}  # type: ignore[operator]
+            assert now == {name for name, m in measured.items() if m.low is not None and not m.low <= 0 <= m.high}  # type: ignore[operator]  # an interval has both ends or none
     return first
 
 

@@ -137,27 +137,27 @@ def banking77(home: Path, epochs: float) -> None:
     for seed in (42, 0, 1):
         np.random.seed(seed)
         order = np.arange(len(texts))
-        found = []
+        accuracies = []
         for _ in range(10):
             np.random.shuffle(order)
             taken: dict[str, list[int]] = {}
             for n in order:
                 if len(taken.setdefault(labels[n], [])) < 8:
                     taken[labels[n]].append(int(n))
-            found.append(accuracy([n for rows in taken.values() for n in rows], iterations=100))
-        told = f"{statistics.mean(found):.4f} ± {statistics.stdev(found):.4f} a draw"
-        print(f"| head, 8 rows a class, 10 draws, seed {seed} (published: {PUBLISHED}) | {told} |")
+            accuracies.append(accuracy([n for rows in taken.values() for n in rows], iterations=100))
+        shown = f"{statistics.mean(accuracies):.4f} ± {statistics.stdev(accuracies):.4f} a draw"
+        print(f"| head, 8 rows a class, 10 draws, seed {seed} (published: {PUBLISHED}) | {shown} |")
     every_head = heads.fit(texts, labels, vectors=vectors, strength=10.0, cache=cache)
     frozen = [a == b for a, b in zip(every_head.predict(tests), truth, strict=True)]
     print(f"| head, all {len(texts):,} rows | {np.mean(frozen):.4f} |")
     if epochs:
         right = _encoder(home, (texts, labels), (tests, truth), epochs)
         rate = proportion(sum(right), len(right))
-        told = f"{rate.value:.4f} ({rate.low:.4f} to {rate.high:.4f})"
-        print(f"| encoder trained from the head, all rows but a held-out twentieth, {epochs:g} epochs | {told} |")
+        shown = f"{rate.value:.4f} ({rate.low:.4f} to {rate.high:.4f})"
+        print(f"| encoder trained from the head, all rows but a held-out twentieth, {epochs:g} epochs | {shown} |")
         gap = paired([float(v) for v in frozen], [float(v) for v in right], bounds=(0, 1))
-        told = f"{gap.value:+.4f} ({gap.low:+.4f} to {gap.high:+.4f}), {gap.verdict}"
-        print(f"| its lead over the head on all rows, paired, n = {gap.n:,} | {told} |")
+        shown = f"{gap.value:+.4f} ({gap.low:+.4f} to {gap.high:+.4f}), {gap.verdict}"
+        print(f"| its lead over the head on all rows, paired, n = {gap.n:,} | {shown} |")
 
 
 def _encoder(home: Path, train: Labelled, test: Labelled, epochs: float) -> list[bool]:
@@ -185,9 +185,9 @@ def _encoder(home: Path, train: Labelled, test: Labelled, epochs: float) -> list
     folder = home / "benchmarks" / f"banking77-{recipe.digest[7:19]}"
     identity = {"recipe": recipe.digest, "base": embed.digest()}
     encoder.train(*chosen, held, recipe=recipe, folder=folder, identity=identity, start=start, tell=tell)
-    said = heads.load(folder / "head").predict(test[0])
+    labels = heads.load(folder / "head").predict(test[0])
     shutil.rmtree(folder)
-    return [a == b for a, b in zip(said, test[1], strict=True)]
+    return [a == b for a, b in zip(labels, test[1], strict=True)]
 
 
 def _read(path: Path) -> tuple[list[str], list[str]]:

@@ -87,9 +87,9 @@ def presidio() -> dict[str, Finder]:
 
     def spans(results: Iterable[object]) -> list[Span]:
         return [
-            Span(_PRESIDIO.get(r.entity_type, r.entity_type), r.start, r.end, r.score)  # type: ignore[attr-defined]
+            Span(_PRESIDIO.get(r.entity_type, r.entity_type), r.start, r.end, r.score)  # type: ignore[attr-defined]  # no stubs
             for r in results
-            if r.score >= 0.4  # type: ignore[attr-defined]
+            if r.score >= 0.4  # type: ignore[attr-defined]  # no stubs
         ]
 
     return {

