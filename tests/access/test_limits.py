@@ -87,8 +87,8 @@ def test_without_a_file_nothing_is_limited_and_a_new_one_counts_at_once(limits, 
         ("keys: {a: {budget: {day: 1e5}}}", "is no amount"),
         ("keys: {a: {budget: {day: 1000000}}}", "is no amount"),
         ("keys: {a: {budget: {day: 1}, unpriced: perhaps}}", "neither refuse nor allow"),
-        ("keys: {a: {parallel: 1}, a: {parallel: 2}}", "'a' stands there twice"),
-        ("keys: {a: {budget: {day: 1, day: 2}}}", "'day' stands there twice"),
+        ("keys: {a: {parallel: 1}, a: {parallel: 2}}", "'a' is stated twice in one place, again in line 1"),
+        ("keys: {a: {budget: {day: 1, day: 2}}}", "'day' is stated twice in one place, again in line 1"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(limits, text, what):

@@ -10,7 +10,7 @@ from re import _parser as parser  # type: ignore[attr-defined]  # the only way t
 
 import pytest
 
-from daybook.pii import KINDS, Detector, detect, detectors, stream
+from daybook.pii import KINDS, Detector, detect, detectors, windows
 from daybook.pii.shapes import Pattern
 
 MODULES = [
@@ -36,11 +36,11 @@ def test_a_pattern_has_a_longest_match(name, pattern):
     pattern = pattern if isinstance(pattern, re.Pattern) else pattern.pattern
     if name == "terms._WORD":  # a run of one class, with nothing behind it that could fail
         return
-    assert widest(pattern) <= stream.LONGEST_WORD
+    assert widest(pattern) <= windows.LONGEST_WORD
     if name.startswith(("phones.", "payment.", "dates.", "people.")):
-        assert widest(pattern) <= stream.REACH + 32
+        assert widest(pattern) <= windows.REACH + 32
     if name in ("addresses.STREET", "addresses.BOX", "addresses.CORNER"):
-        assert widest(pattern) <= stream.ADDRESS_REACH
+        assert widest(pattern) <= windows.ADDRESS_REACH
 
 
 class Counted(str):

@@ -22,12 +22,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from daybook import atomic
-from daybook.errors import SettingsError
+from daybook.scopes_file import Scopes, ScopesFile
 
 WINDOWS = ("day", "week", "month")
 _COUNTS = {"requests_per_minute": 1_000_000, "tokens_per_minute": 10**12, "parallel": 100_000}
-_KNOWN = frozenset((*_COUNTS, "budget", "unpriced"))
+_KNOWN = (*sorted((*_COUNTS, "budget")), "unpriced")
 _AMOUNT = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 
 
@@ -55,56 +54,68 @@ class Scope:
 _UTC = ZoneInfo("UTC")
 
 
-@dataclass(frozen=True, slots=True)
-class _Stated:
-    zone: ZoneInfo = _UTC
-    everyone: Scope | None = None
-    keys: Mapping[str, Scope] = field(default_factory=dict)
-    projects: Mapping[str, Scope] = field(default_factory=dict)
-    budgets: bool = False
-
-
 class LimitsFile:
     """The limits of one home, in the file at `path`. Raises SettingsError where it cannot be meant."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._seen: tuple[int, ...] | None = ()
-        self._stated = _Stated()
-
-    @property
-    def budgets(self) -> bool:
+        self._file: ScopesFile[Scope] = ScopesFile(path, self._scope, members={"timezone": self._zone})
+        self._stated: Scopes[Scope] = Scopes()
+        self.budgets = False
         """Whether anybody had a budget when the file was last read."""
-        return self._stated.budgets
+        self.path = path
 
     @property
     def zone(self) -> ZoneInfo:
-        return self._stated.zone
+        zone: ZoneInfo = self._stated.members.get("timezone", _UTC)
+        return zone
 
     def scopes(self, caller: str | None, project: str | None) -> Sequence[Scope]:
         """What limits a call of `caller` that is booked on `project`. One `stat` where the file is the same."""
-        self._refresh()
-        stated = self._stated
-        scopes = (stated.keys.get(caller or ""), stated.projects.get(project or ""), stated.everyone)
-        return [scope for scope in scopes if scope is not None]
+        return [scope for scope in self._read().of(caller, project) if scope is not None]
 
     def all(self) -> Sequence[Scope]:
         """Every scope that has limits."""
-        self._refresh()
-        stated = self._stated
-        every = [*stated.keys.values(), *stated.projects.values()]
-        return [*every, stated.everyone] if stated.everyone is not None else every
+        return self._read().all()
 
-    def _refresh(self) -> None:
+    def _read(self) -> Scopes[Scope]:
+        stated = self._file.read()
+        if stated is not self._stated:
+            self._stated = stated
+            self.budgets = any(scope.limits.budget for scope in stated.all())
+        return stated
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _zone(self, content: Any) -> ZoneInfo:
         try:
-            seen = atomic.identity(self.path)
-        except OSError as error:
-            raise SettingsError(
-                f"{self.path} cannot be read ({type(error).__name__}).", remedy="Make it readable."
-            ) from error
-        if seen != self._seen:
-            self._stated = _Stated() if seen is None else _read(self.path)
-            self._seen = seen
+            return ZoneInfo(content)
+        except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+            raise self._file.refused(f"timezone {content!r:.40} is none", "Write one such as Europe/Berlin.") from None
+
+    def _scope(self, name: str, content: Any) -> Scope:
+        fields = self._file.mapping(content, name, _KNOWN)
+        counts: dict[str, Any] = {
+            what: self._count(name, what, fields[what], most) for what, most in _COUNTS.items() if what in fields
+        }
+        budget = self._file.mapping(fields.get("budget", {}), f"the budget of {name}", WINDOWS)
+        for window, amount in budget.items():
+            if not isinstance(amount, str) or not _AMOUNT.fullmatch(amount):
+                raise self._file.refused(
+                    f"the {window}'s budget of {name} is no amount up to 999,999.999999", "Write 5 or 0.50."
+                )
+        unpriced = fields.get("unpriced", "refuse")
+        if unpriced not in ("refuse", "allow"):
+            raise self._file.refused(f"unpriced of {name} is neither refuse nor allow", "Write one of them.")
+        if not counts and not budget:
+            limits = ", ".join(sorted({*_KNOWN} - {"unpriced"}))
+            raise self._file.refused(f"{name} has no limit", f"Write one of {limits}.")
+        amounts = {window: Decimal(amount) for window, amount in budget.items()}
+        return Scope(name, ScopeLimits(**counts, budget=amounts, unpriced=unpriced == "allow"))
+
+    def _count(self, name: str, what: str, value: Any, most: int) -> int:
+        if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,15}", value) or not 1 <= int(value) <= most:
+            raise self._file.refused(f"{what} of {name} is no whole number from 1 to {most:,}", "Correct it.")
+        return int(value)
 
 
 def window_start(window: str, at: datetime, zone: ZoneInfo) -> datetime:
@@ -123,90 +134,3 @@ def window_end(window: str, at: datetime, zone: ZoneInfo) -> datetime:
     if window == "month":
         return (start + timedelta(days=32)).replace(day=1)
     return start + timedelta(days=7 if window == "week" else 1)
-
-
-# ── reading ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _read(path: Path) -> _Stated:
-    import yaml
-
-    try:
-        text = path.read_text(encoding="utf-8")
-        twice = _twice(yaml.compose(text, Loader=yaml.BaseLoader))
-        content = yaml.load(text, Loader=yaml.BaseLoader) or {}  # noqa: S506 - makes texts of all scalars: no digit is lost
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = "" if mark is None else f", line {mark.line + 1}"
-        raise SettingsError(
-            f"{path}{where}: it cannot be read ({type(error).__name__}).", remedy="Correct it."
-        ) from error
-    if twice is not None:
-        raise _refused(path, f"{twice[:40]!r} stands there twice", "Leave one of them out.")
-    parts = _mapping(path, content, "the file", frozenset(("timezone", "everyone", "keys", "projects")))
-    zone = parts.get("timezone", "UTC")
-    try:
-        zone = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-        raise _refused(path, f"timezone {zone!r:.40} is none", "Write one such as Europe/Berlin.") from None
-    everyone = _scope(path, "everyone", parts["everyone"]) if "everyone" in parts else None
-    keys, projects = _scopes(path, "key", parts.get("keys", {})), _scopes(path, "project", parts.get("projects", {}))
-    every = (*keys.values(), *projects.values(), *(() if everyone is None else (everyone,)))
-    return _Stated(zone, everyone, keys, projects, any(scope.limits.budget for scope in every))
-
-
-def _twice(node: Any) -> str | None:
-    """A key that stands twice in one mapping: YAML would take the later one without a word."""
-    import yaml
-
-    if isinstance(node, yaml.SequenceNode):
-        return next(filter(None, map(_twice, node.value)), None)
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-    again = next((key for key in keys if keys.count(key) > 1), None)
-    return again or next(filter(None, (_twice(value) for _, value in node.value)), None)
-
-
-def _scopes(path: Path, kind: str, content: Any) -> dict[str, Scope]:
-    named = _mapping(path, content, f"{kind}s", None)
-    return {name: _scope(path, f"{kind} {name}", limits) for name, limits in named.items()}
-
-
-def _scope(path: Path, name: str, content: Any) -> Scope:
-    fields = _mapping(path, content, name, _KNOWN)
-    counts: dict[str, Any] = {
-        what: _count(path, name, what, fields[what], most) for what, most in _COUNTS.items() if what in fields
-    }
-    budget = _mapping(path, fields.get("budget", {}), f"the budget of {name}", frozenset(WINDOWS))
-    for window, amount in budget.items():
-        if not isinstance(amount, str) or not _AMOUNT.fullmatch(amount):
-            raise _refused(
-                path, f"the {window}'s budget of {name} is no amount up to 999,999.999999", "Write 5 or 0.50."
-            )
-    unpriced = fields.get("unpriced", "refuse")
-    if unpriced not in ("refuse", "allow"):
-        raise _refused(path, f"unpriced of {name} is neither refuse nor allow", "Write one of them.")
-    if not counts and not budget:
-        raise _refused(path, f"{name} has no limit", f"Write one of {', '.join(sorted(_KNOWN - {'unpriced'}))}.")
-    return Scope(
-        name, ScopeLimits(**counts, budget={w: Decimal(a) for w, a in budget.items()}, unpriced=unpriced == "allow")
-    )
-
-
-def _count(path: Path, name: str, what: str, value: Any, most: int) -> int:
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,15}", value) or not 1 <= int(value) <= most:
-        raise _refused(path, f"{what} of {name} is no whole number from 1 to {most:,}", "Correct it.")
-    return int(value)
-
-
-def _mapping(path: Path, content: Any, what: str, known: frozenset[str] | None) -> dict[str, Any]:
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise _refused(path, f"{what} is not a mapping", "Write name: {…} on each line.")
-    if known is not None and (strange := sorted(set(content) - known)):
-        raise _refused(path, f"{strange[0][:40]!r} is not known in {what}", f"Known there: {', '.join(sorted(known))}.")
-    return content
-
-
-def _refused(path: Path, what: str, remedy: str) -> SettingsError:
-    return SettingsError(f"{path}: {what}.", remedy=remedy)

@@ -19,6 +19,7 @@ from daybook.pii.detect import Detector
 from daybook.pii.policies import Policy, Replacer
 from daybook.pii.pseudonyms import Pseudonyms
 from daybook.pii.spans import Span
+from daybook.pii.windows import spans_of
 
 
 class Redacted(NamedTuple):
@@ -39,13 +40,14 @@ class Redactor:
 
     def text(self, text: str, further: Iterable[Span] = ()) -> Redacted:
         """The text, and what was found in it. `further`: what is known of this text already."""
-        spans = self.detector.spans(text, further)
+        further = list(further)
+        spans = self.detector.spans(text, further) if further else spans_of(self.detector, text)
         clean = self.apply(text, spans)
         return Redacted(self.again(clean) if spans else clean, spans)
 
     def again(self, clean: str) -> str:
         """A second look at what was redacted: a number that was part of another's surroundings now stands alone."""
-        return self.apply(clean, self.detector.spans(clean))
+        return self.apply(clean, spans_of(self.detector, clean))
 
     def apply(self, text: str, spans: list[Span], start: int = 0, end: int | None = None) -> str:
         """The text, or its part from start to end, with what stands for each of the spans."""
@@ -135,7 +137,7 @@ class Redactor:
         before = f"{label}: " if labels else ""
         spans = [
             Span(span.kind, max(0, span.start - len(before)), span.end - len(before), span.score)
-            for span in self.detector.spans(before + text)
+            for span in spans_of(self.detector, before + text)
             if span.end > len(before)
         ]
         counts.update(span.kind for span in spans)

@@ -82,7 +82,7 @@ def detect(
             batch=_BATCH if names else 1,
         )
         return
-    from daybook.pii.stream import StreamDetector
+    from daybook.pii.windows import StreamDetector
 
     stream = StreamDetector(detector)
     spans = [span for piece in pieces_of(file, title="pii") for span in stream.feed(piece)]

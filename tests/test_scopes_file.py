@@ -1,0 +1,92 @@
+"""What a file states of everyone, keys and projects: read strictly, as texts, and again once it is another file."""
+
+from __future__ import annotations
+
+import pytest
+
+from daybook.errors import SettingsError
+from daybook.scopes_file import Scopes, ScopesFile
+
+
+@pytest.fixture
+def file(tmp_path):
+    def make(text, **members):
+        (tmp_path / "a.yml").write_text(text)
+        return ScopesFile(tmp_path / "a.yml", lambda name, content: (name, content), members=members)
+
+    return make
+
+
+def test_each_scope_is_read_under_its_name_with_the_texts_that_stand_there(file):
+    """No digit is lost and no word means something else; members beside the scopes are read by their own readers."""
+    text = "zone: off\neveryone: {a: 1.50}\nkeys: {no: [yes, 0x1F], '': ~}\nprojects: {no: {b: {c: 2026-01-01}}}"
+    read = file(text, zone=str.upper, other=str).read()
+    assert read == Scopes(
+        everyone=("everyone", {"a": "1.50"}),
+        keys={"no": ("key no", ["yes", "0x1F"]), "": ("key ", "~")},
+        projects={"no": ("project no", {"b": {"c": "2026-01-01"}})},
+        members={"zone": "OFF"},
+    )
+    assert read.of("no", "no") == (("key no", ["yes", "0x1F"]), read.projects["no"], read.everyone)
+    assert read.of(None, "x") == (("key ", "~"), None, read.everyone)
+    assert read.all() == [*read.keys.values(), *read.projects.values(), read.everyone]
+    assert file("keys: {a: 1}").read().all() == [("key a", "1")]
+
+
+def test_it_is_read_again_once_it_is_another_file(file, tmp_path):
+    """The same object until then; none where there is none, and a broken one stays refused until it is mended."""
+    one = file("everyone: a")
+    first = one.read()
+    assert one.read() is first
+    (tmp_path / "b.yml").write_text("everyone: b")
+    (tmp_path / "b.yml").replace(tmp_path / "a.yml")
+    assert one.read().everyone == ("everyone", "b")
+    (tmp_path / "a.yml").write_text("nobody: b, and longer than before")
+    for _ in range(2):
+        with pytest.raises(SettingsError):
+            one.read()
+    (tmp_path / "a.yml").unlink()
+    assert one.read() == Scopes()
+    assert file("").read() == Scopes()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("everyone: [", "a.yml, line 1: it cannot be read (ParserError)"),
+        ("a: 1\n b: 2\n", "a.yml, line 2: it cannot be read (ScannerError)"),
+        ("everyone: " + "[" * 3000, "it cannot be read"),
+        ("- a", "a.yml: the file is not a mapping"),
+        ("keys: a", "keys is not a mapping"),
+        ("projects: [a]", "projects is not a mapping"),
+        ("everybody: a", "'everybody' is not known in the file"),
+        ("keys: {a: 1, b: {c: 1, c: 2}}", "'c' is stated twice in one place, again in line 1"),
+        ("everyone: a\nkeys: {}\neveryone: b", "'everyone' is stated twice in one place, again in line 3"),
+        ("keys: [{a: 1, a: 2}]", "'a' is stated twice"),
+        ("keys:\n  ? [a]\n  : b", "a key in line 2 is no word"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(file, text, says):
+    """With the file, the line where it is known, and a remedy."""
+    with pytest.raises(SettingsError) as caught:
+        file(text).read()
+    assert says in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_bytes_that_are_no_text_and_a_barred_way_are_refused(tmp_path):
+    """Nothing goes by what is not there to be read."""
+    (tmp_path / "a.yml").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(SettingsError, match=r"a\.yml: it cannot be read \(UnicodeDecodeError\)"):
+        ScopesFile(tmp_path / "a.yml", lambda name, content: content).read()
+    with pytest.raises(SettingsError, match="cannot be read"):
+        ScopesFile(tmp_path / "a.yml" / "b.yml", lambda name, content: content).read()
+
+
+def test_a_mapping_has_only_the_names_that_are_known(file):
+    """Any, where none are given."""
+    one = file("")
+    assert one.mapping({"x": 1}, "it") == {"x": 1}
+    assert one.mapping({"a": 1}, "it", ("a", "b")) == {"a": 1}
+    with pytest.raises(SettingsError, match=r"a\.yml: 'c' is not known in it\. Known there: a, b\."):
+        one.mapping({"a": 1, "d": 2, "c": 3}, "it", ("a", "b"))
