@@ -17,7 +17,8 @@ from daybook.book import Book
 from daybook.clock import new_id
 from daybook.errors import BadParameter, KeyDestroyed, VaultUnusable
 from daybook.records import DeploymentRevision, Finding, ModelAlias, ModelVersion, Run
-from daybook.rights.erasure import STEPS, ErasureIncomplete, Erasures
+from daybook.rights.erasure import STEPS, ErasureIncomplete, Erasures, limits_of
+from daybook.rights.traces import MOST_TEXTS
 from daybook.vault import Vault
 from tests.rights.conftest import ADA, ANSWERED, AT, BOS, SAID, call, paths_of_exports
 
@@ -53,6 +54,24 @@ def test_a_plan_says_what_is_where_and_changes_nothing(place):
     assert place.book.rows("select * from calls order by id") == rows
     assert place.ada not in json.dumps(plan.to_dict())
     assert plan.to_dict()["status"] == "can be erased"
+
+
+def test_a_plan_is_in_the_trail_before_it_is_handed_out(place):
+    """By whom, about whom and what it said, for somebody of whom nothing is held as well."""
+    for who, status in ((ADA, "can be erased"), ("nobody@example.com", "nothing held")):
+        plan = erasures(place).plan(who, by="dpo")
+        (event,) = place.book.rows(
+            "select actor, details from events where action = 'subject.planned' and subject = :s", {"s": plan.reference}
+        )
+        assert event == {"actor": "dpo", "details": {"holdings": len(plan.holdings), "status": status}}
+
+
+def test_what_was_not_looked_for_is_said():
+    """Texts beyond the most that are, with both numbers; none at the limit, and none of what is not there."""
+    assert limits_of({"texts": MOST_TEXTS, "copies_away": [], "kept_in_the_trail": {}}) == []
+    assert limits_of({"texts": MOST_TEXTS + 1}) == [
+        "Of 20,001 texts that were said, the first 20,000 were looked for in files."
+    ]
 
 
 def gone(place):

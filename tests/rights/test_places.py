@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import json
 import multiprocessing
 import os
@@ -10,16 +11,20 @@ import stat
 
 import pytest
 
+from daybook.audit.trail import reference
 from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.errors import DaybookError
+from daybook.rights import backups
+from daybook.rights.access import Access
 from daybook.rights.erasure import Erasures
+from daybook.rights.places import copies
 from daybook.rights.places.formats import LARGEST, MARK, Unchangeable, blanked, erase_from
 from daybook.rights.traces import Search, Traces
 from daybook.training import hosted
 from tests.fakes.contracts import Contract
 from tests.fakes.finetune_server import FakeTuning
-from tests.rights.conftest import ADA, AT, BOS, SAID, call
+from tests.rights.conftest import ADA, ANSWERED, AT, BO, BOS, SAID, call
 
 SUBJECT = "u-" + "a" * 32
 WORDS = {"by": "dpo", "identity_check": "passport seen", "reason": "request"}
@@ -197,10 +202,70 @@ def _erasures(place, **more):
     return Erasures(place.settings, place.book, place.vault, place.clock, **more)
 
 
+def test_copies_that_were_written_for_a_person_go_with_them(place, tmp_path):
+    """The files of the folder are removed, one that somebody else laid there is not; Bo's copy stays."""
+    access = Access(place.settings, place.book, place.vault, place.clock)
+    folders = [tmp_path / name for name in ("ada's", "bo's", "ada's second")]
+    for who, folder in zip((ADA, BO, ADA), folders, strict=True):
+        access.write(who, folder, **WORDS)
+    (folders[0] / "letter.txt").write_text("kept")
+    held = {(h.place, h.what): h.count for h in _erasures(place).plan(ADA).holdings}
+    assert held["copies", "files that were written for the person"] == 4
+    outcome = _erasures(place).execute(ADA, **WORDS)
+    assert outcome.erasure.steps["copies"]["count"] == 4
+    assert [path.name for path in folders[0].iterdir()] == ["letter.txt"]
+    assert sorted(path.name for path in folders[1].iterdir()) == ["access-0001.html", "access.json"]
+    assert not folders[2].exists()
+    assert [copy.folder for copy in copies.read(place.settings.home)] == [folders[1]]
+    assert _erasures(place).execute(ADA, **WORDS).status == "nothing held"
+
+
+def test_a_copy_that_was_moved_is_named_and_found_when_it_is_back(place, tmp_path):
+    """By where it was and what its files' digests are; one whose writing was cut off goes as well."""
+    Access(place.settings, place.book, place.vault, place.clock).write(ADA, tmp_path / "copy", **WORDS)
+    digests = copies.read(place.settings.home)[0].files
+    assert digests == {name: backups.digest(tmp_path / "copy" / name) for name in ("access.json", "access-0001.html")}
+    half = tmp_path / "half"
+    half.mkdir()
+    (half / "access.json").write_text(place.ada)
+    whose = reference(place.settings.home, place.ada)
+    with contextlib.suppress(OSError), copies.noted(place.settings.home, whose, half, place.clock.now()):
+        raise OSError
+    (tmp_path / "copy").rename(tmp_path / "away")
+    assert _erasures(place).plan(ADA).to_dict()["copies_away"] == [str(tmp_path / "copy")]
+    outcome = _erasures(place).execute(ADA, **WORDS)
+    assert not half.exists()
+    (limit,) = [x for x in json.loads(outcome.certificate.read_text())["limits"] if "whoever has it" in x]
+    assert str(tmp_path / "copy") in limit
+    assert all(digest in limit for digest in digests.values())
+    assert _erasures(place).came_back() == {}
+    (tmp_path / "away").rename(tmp_path / "copy")
+    (paths,) = _erasures(place).came_back().values()
+    assert paths == sorted(str(tmp_path / "copy" / name) for name in digests)
+
+
+def test_vectors_of_what_was_said_go(place):
+    """Of the person's texts, under each model; another's stay, and the file has not got the bytes any more."""
+    path = place.settings.home / "embeddings.sqlite"
+    vectors = {SAID + " (0)": b"\x01" * 64, ANSWERED: b"\x02" * 64, BOS: b"\x03" * 64, SAID[:40]: b"\x04" * 64}
+    table = "create table embeddings (model text, text text, vector blob, primary key (model, text)) without rowid"
+    with contextlib.closing(sqlite3.connect(path)) as file, file:
+        file.execute(table)
+        for model in ("a", "b"):
+            rows = [(model, hashlib.sha256(text.encode()).hexdigest(), vector) for text, vector in vectors.items()]
+            file.executemany("insert into embeddings values (?, ?, ?)", rows)
+    held = {(h.place, h.what): h.count for h in _erasures(place).plan(ADA).holdings}
+    assert held["vectors", "vectors of what was said"] == 4
+    outcome = _erasures(place).execute(ADA, **WORDS)
+    assert outcome.erasure.steps["vectors"]["count"] == 4
+    data = path.read_bytes()
+    assert [vector in data for vector in vectors.values()] == [False, False, True, True]
+    limits = json.loads(outcome.certificate.read_text())["limits"]
+    assert any("Vectors of whole texts were removed" in limit for limit in limits)
+
+
 def test_fifty_megabytes_said_by_one_person_are_erased(place):
     """A prompt of 50 MB is erased like any other, and what others said stays."""
-    if place.book.store.dialect != "duckdb":
-        pytest.skip("what is large here is searched in files")
     place.book.append(call(place.ada, SAID + os.urandom(25_000_000).hex(), "Yes."))
     assert _erasures(place).execute(ADA, **WORDS).status == "erased"
     rows = place.book.rows("select count(*) as n from calls where prompt is not null")

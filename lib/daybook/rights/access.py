@@ -27,7 +27,8 @@ from daybook.book import Book
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter, VaultError
 from daybook.rights import backups, page
-from daybook.rights.people import Identity, identify
+from daybook.rights.people import SubjectIdentity, identify
+from daybook.rights.places import copies
 from daybook.rights.places.answers import Answers
 from daybook.rights.places.book_rows import LEDGER, BookRows
 from daybook.rights.places.files import Files
@@ -102,8 +103,8 @@ class Access:
             yield document
 
     def write(self, who: str, folder: Path, **asked: Any) -> list[Path]:
-        """All pages in a new folder of mode 0700: `access.json` and `access-0001.html` …. Raises BadParameter for a
-        folder that has something in it."""
+        """All pages in a new folder of mode 0700: `access.json` and `access-0001.html` …. Where they are is noted,
+        so that an erasure finds them. Raises BadParameter for a folder that has something in it."""
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             full = next(folder.iterdir(), None) is not None
@@ -114,7 +115,8 @@ class Access:
         if full:
             raise BadParameter(f"{folder} has something in it.", remedy="Name a new folder.")
         paths = [folder / "access.json"]
-        with _new(paths[0]) as file:
+        whose = identify(self._settings.home, who).reference
+        with copies.noted(self._settings.home, whose, folder, self._clock.now()), _new(paths[0]) as file:
             for number, document in enumerate(self.pages(who, **asked), start=1):
                 # one document: the first page's facts, then the calls of all pages
                 rows = [orjson.dumps(call) for call in document["calls"]]
@@ -130,7 +132,7 @@ class Access:
             file.write(b"\n]}\n")
         return paths
 
-    def _first(self, identity: Identity) -> dict[str, Any]:
+    def _first(self, identity: SubjectIdentity) -> dict[str, Any]:
         person = Person.of(Traces(identity.subject, identity.name, tuple(self._rows.texts(identity.subject))))
         places = (self._rows, JournalFiles(self._book), self._answers, self._files)
         holdings = [holding for place in places for holding in place.holdings(person)]
@@ -147,7 +149,7 @@ class Access:
             "files": [self._quoted(path, person) for path in self._files.found(person)],
         }
 
-    def _event(self, identity: Identity, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _event(self, identity: SubjectIdentity, row: Mapping[str, Any]) -> dict[str, Any]:
         """An entry of the trail with its personal fields opened."""
         event = _plain(row)
         sealed = event.pop("sealed", None)

@@ -87,7 +87,9 @@ FILES = {
     "keys/subjects.sqlite": "a key for each person; when it is destroyed, the pseudonym and the day stay",
     "journal/": "entries on their way into the book, then emptied: as the book's columns",
     "answers.sqlite": "answers that are given again, under a digest of the request, while DAYBOOK_CACHE says so",
-    "embeddings.sqlite": "vectors of texts under a digest of the text: they say something about it",
+    "embeddings.sqlite": "vectors of texts under a digest of the text: they say something about it; those of whole "
+    "texts go when somebody is erased",
+    "rights/": "erasures and their certificates, by keyed reference; where copies were written for a person",
     "finetune/": "rows that models were trained on, with the persons they are about",
     "exports, reports/": "what was written out of the book: searched when somebody is erased",
     "backups": "the book as it was: who was erased since is erased again when one is restored",

@@ -6,7 +6,9 @@
 
     hosted    files that were uploaded to a provider: deleted there, first, because that can fail
     files     training sets, caches of texts, reports, exports and backups: all files are searched
+    copies    what was written for the person when they asked what is held
     cache     the endpoint's answers
+    vectors   of what was said
     book      one transaction, then the file is written anew
     journal   lines that are in the book already
     proof     everything is searched again, for the pseudonym, the name and every piece of what was said
@@ -40,21 +42,23 @@ from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter, DaybookError, GateNotMet
 from daybook.records import Outcome as RecordedOutcome
 from daybook.rights import backups
-from daybook.rights.people import Identity, identify
+from daybook.rights.people import SubjectIdentity, identify
 from daybook.rights.places import backup_tables
 from daybook.rights.places.answers import Answers
 from daybook.rights.places.book_rows import BookRows
+from daybook.rights.places.copies import Copies, Copy
 from daybook.rights.places.files import OWN, Files
 from daybook.rights.places.formats import blanked
 from daybook.rights.places.hosted import HostedFiles
 from daybook.rights.places.journal_files import JournalFiles
 from daybook.rights.places.port import Holding, Person, Place
+from daybook.rights.places.vectors import Vectors
 from daybook.rights.standing import Standing
-from daybook.rights.traces import LEAST_NAME, Search, Traces
+from daybook.rights.traces import LEAST_NAME, MOST_TEXTS, Search, Traces
 from daybook.settings import Settings
 from daybook.vault import Vault
 
-STEPS = ("hosted", "files", "cache", "book", "journal", "proof", "key", "paper")
+STEPS = ("hosted", "files", "copies", "cache", "vectors", "book", "journal", "proof", "key", "paper")
 FORMAT = "daybook erasure 1"
 _KEPT_TEXT = 32 << 20
 """Bytes of what was said that are kept, sealed, between two attempts."""
@@ -77,7 +81,7 @@ class ErasureIncomplete(DaybookError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ErasurePlan:
     """What is held on a person, and what would become of it."""
 
     reference: str
@@ -86,6 +90,8 @@ class Plan:
     """The legal hold that forbids it."""
     unreachable: tuple[str, ...] = ()
     """Backups that are not there now: the erasure is done in them when one of them is restored."""
+    copies_away: tuple[str, ...] = ()
+    """Copies written for the person that are not in their place: whoever moved them must remove them."""
 
     @property
     def empty(self) -> bool:
@@ -98,6 +104,7 @@ class Plan:
             "holdings": [holding.to_dict() for holding in self.holdings],
             "legal_hold": self.hold,
             "unreachable_backups": list(self.unreachable),
+            "copies_away": list(self.copies_away),
         }
 
 
@@ -162,13 +169,19 @@ class Erasures:
         self._known = backups.known(settings.home)
         self._files = Files(settings, book, backups=[path for path in self._known if path.is_dir()])
         self._answers = Answers(settings.home)
+        self._copies = Copies(settings.home)
+        self._vectors = Vectors(settings.home)
         self._hosted = HostedFiles(settings.home, client)
         self.trail = trail or Trail(book.journal, settings.home, clock=self.clock, sealer=vault)
 
-    def plan(self, who: str) -> Plan:
-        """What is held on the person, everywhere. Nothing changes."""
+    def plan(self, who: str, *, by: str = "library") -> ErasurePlan:
+        """What is held on the person, everywhere. Nothing changes but the trail, which has it before it is handed
+        out."""
         identity = identify(self.settings.home, who)
-        return self._plan(identity, self._person(identity))
+        plan = self._plan(identity, self._person(identity))
+        details = {"holdings": len(plan.holdings), "status": plan.to_dict()["status"]}
+        self.trail.record("subject.planned", actor=by, subject=identity.subject, details=details)
+        return plan
 
     def execute(self, who: str, *, by: str, identity_check: str, reason: str) -> Outcome:
         """Erase the person, or go on with an erasure that was begun. `identity_check`: how it was made sure that the
@@ -229,10 +242,10 @@ class Erasures:
 
     # ── the steps ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _go_on(self, identity: Identity, person: Person, erasure: Erasure) -> Outcome:
+    def _go_on(self, identity: SubjectIdentity, person: Person, erasure: Erasure) -> Outcome:
         places: dict[str, Place] = {
-            "hosted": self._hosted, "files": self._files, "cache": self._answers, "book": self.rows,
-            "journal": self._journal,
+            "hosted": self._hosted, "files": self._files, "copies": self._copies, "cache": self._answers,
+            "vectors": self._vectors, "book": self.rows, "journal": self._journal,
         }  # fmt: skip
         for step in STEPS:
             if step in erasure.steps:
@@ -260,11 +273,11 @@ class Erasures:
             erasure = self._write(replace(erasure, steps={**erasure.steps, step: done}, failed=None))
         return Outcome("erased", self.certificate(erasure.id), erasure)
 
-    def _announce(self, identity: Identity, erasure: Erasure, details: Mapping[str, Any]) -> None:
+    def _announce(self, identity: SubjectIdentity, erasure: Erasure, details: Mapping[str, Any]) -> None:
         self._record("subject.erasing", identity, erasure.by, erasure.reason, {**details, "erasure": erasure.id})
 
     def _begin(
-        self, identity: Identity, person: Person, plan: Plan, *, by: str, identity_check: str, reason: str
+        self, identity: SubjectIdentity, person: Person, plan: ErasurePlan, *, by: str, identity_check: str, reason: str
     ) -> Erasure:
         texts = person.traces.texts if sum(map(len, person.traces.texts)) <= _KEPT_TEXT else ()
         kept = {"name": identity.name, "texts": texts, "common": [piece.hex() for piece in person.traces.common]}
@@ -287,7 +300,7 @@ class Erasures:
         atomic.replace(self.folder / f"{erasure.id}.json", orjson.dumps(asdict(erasure), option=orjson.OPT_INDENT_2))
         return erasure
 
-    def _person(self, identity: Identity, begun: Erasure | None = None) -> Person:
+    def _person(self, identity: SubjectIdentity, begun: Erasure | None = None) -> Person:
         """What tells of the person: from the book, and from what was kept when the erasure was begun."""
         name, texts, common = identity.name, list(dict.fromkeys(self.rows.texts(identity.subject))), frozenset[bytes]()
         # after the proof nothing is searched any more, and the key may be gone before the state says so
@@ -300,16 +313,19 @@ class Erasures:
         traces = Traces(identity.subject, name, tuple(texts), common)
         return Person.of(traces.without(self.rows.others(identity.subject)) if texts else traces)
 
-    def _plan(self, identity: Identity, person: Person) -> Plan:
-        places: tuple[Place, ...] = (self.rows, self._journal, self._answers, self._files, self._hosted)
+    def _plan(self, identity: SubjectIdentity, person: Person) -> ErasurePlan:
+        places: tuple[Place, ...] = (
+            self.rows, self._journal, self._answers, self._vectors, self._files, self._copies, self._hosted
+        )  # fmt: skip
         holdings = [holding for place in places for holding in place.holdings(person)]
         if self.vault.state(identity.subject).state == "kept":
             holdings.append(Holding(place="vault", what="the person's key", count=1))
-        return Plan(
+        return ErasurePlan(
             reference=identity.reference,
             holdings=tuple(holdings),
             hold=Standing.of(self.book, identity.subject).hold,
             unreachable=tuple(str(path) for path in self._known if not path.is_dir()),
+            copies_away=tuple(str(copy.folder) for copy in self._copies.of(person) if copy.away),
         )
 
     # ── the proof ─────────────────────────────────────────────────────────────────────────────────────
@@ -330,7 +346,7 @@ class Erasures:
         searched: list[dict[str, Any]] = []
         chained: list[str] = []
         book = set(self.book.store.files())
-        for path in (*book, *self._everything()):
+        for path in (*book, *self._everything(person)):
             kinds = person.search.in_file(path)
             size = path.stat().st_size if path.exists() else 0  # what is staged for a drain may be gone by now
             searched.append({"file": str(path), "bytes": size, "found": sorted(kinds)})
@@ -351,6 +367,8 @@ class Erasures:
         return {
             "searched_for": traces | {"name_too_short": person.traces.name is not None and not
                                       person.traces.searches_name, "least_name": LEAST_NAME},
+            "texts": len(person.traces.texts),
+            "texts_searched_for": min(len(person.traces.texts), MOST_TEXTS),
             "files": len(searched),
             "bytes": sum(row["bytes"] for row in searched),
             "digest": "sha256:" + _digest(searched),
@@ -358,22 +376,33 @@ class Erasures:
             "others_wrote_the_same_words": bool(others or person.traces.common),
             "kept_in_the_trail": trail,
             "kept_in_the_trail_of_backups": chained,
+            "copies_away": [self._described(copy, person) for copy in self._copies.of(person) if copy.away],
             "mentioned_by_others": mentions,
         }  # fmt: skip
 
-    def _everything(self) -> Iterator[Path]:
+    def _described(self, copy: Copy, person: Person) -> str:
+        """A copy that is away: where it was, without the person's name, and how to tell it."""
+        folder, _ = blanked(str(copy.folder).encode(errors="replace"), person.search)
+        digests = ", ".join(f"{name} {stated}" for name, stated in copy.files.items()) or "it was never finished"
+        return f"{folder.decode(errors='replace')}, written {copy.at[:10]} ({digests})"
+
+    def _everything(self, person: Person | None = None) -> Iterator[Path]:
+        """Every file that is searched: with the copies that were written for a person, where it is about one."""
+        for copy in self._copies.of(person) if person else ():
+            yield from copy.paths()
         cache = [self._answers.path.with_name(self._answers.path.name + end) for end in ("", "-wal", "-journal")]
         for path in (*self._files.paths(), *self._journal.paths(), *cache):
             if path.is_file():
                 yield path
 
-    def _certify(self, identity: Identity, erasure: Erasure) -> None:
+    def _certify(self, identity: SubjectIdentity, erasure: Erasure) -> None:
         limits = [*_ALWAYS, *([_POSTGRES] if self.book.store.dialect == "postgresql" else [])]
-        if kept := (erasure.proof or {}).get("kept_in_the_trail"):
-            where = ", ".join(f"{n:,} in {column}" for column, n in sorted(kept.items()))
-            limits.append(f"Entries of the trail that tell of the person in plain words are kept as evidence: {where}.")
-        if copies := (erasure.proof or {}).get("kept_in_the_trail_of_backups"):
-            limits.append(f"The same stands in backups of the trail: {', '.join(copies)}.")
+        limits += limits_of(erasure.proof or {})
+        if self._vectors.path.exists():
+            limits.append(
+                "Vectors of whole texts were removed; one of a part of a text is kept under a digest of that part, and "
+                "cannot be found."
+            )
         missing = [str(path) for path in self._known if not path.is_dir()]
         limits += [f"The backup {path} was not there: it is done in it when it is restored." for path in missing]
         changed = [path for path in self._known if path.is_dir() and str(path) not in (erasure.backups or {})]
@@ -411,7 +440,7 @@ class Erasures:
     def _record(
         self,
         action: str,
-        identity: Identity,
+        identity: SubjectIdentity,
         by: str,
         reason: str,
         details: Mapping[str, Any],
@@ -443,7 +472,26 @@ class Erasures:
                     continue
                 for trace in search.traces_in_file(path):
                     found.setdefault(trace.data.decode(), []).append(str(path))
+        for subject, paths in self._copies.back(destroyed).items():
+            found.setdefault(subject, []).extend(paths)
         return {reference(self.settings.home, subject): sorted(set(places)) for subject, places in found.items()}
+
+
+def limits_of(proof: Mapping[str, Any]) -> list[str]:
+    """What a proof says was not erased, or not looked for, in sentences."""
+    limits = []
+    if kept := proof.get("kept_in_the_trail"):
+        where = ", ".join(f"{n:,} in {column}" for column, n in sorted(kept.items()))
+        limits.append(f"Entries of the trail that tell of the person in plain words are kept as evidence: {where}.")
+    if entries := proof.get("kept_in_the_trail_of_backups"):
+        limits.append(f"The same stands in backups of the trail: {', '.join(entries)}.")
+    limits += [
+        f"A copy that was written for the person is not in its place, and whoever has it must remove it: {copy}."
+        for copy in proof.get("copies_away", ())
+    ]
+    if (n := proof.get("texts", 0)) > MOST_TEXTS:
+        limits.append(f"Of {n:,} texts that were said, the first {MOST_TEXTS:,} were looked for in files.")
+    return limits
 
 
 def _sha256(data: bytes) -> str:

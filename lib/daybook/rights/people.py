@@ -13,7 +13,7 @@ _LONGEST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class SubjectIdentity:
     subject: str
     """The pseudonym."""
     reference: str
@@ -22,7 +22,7 @@ class Identity:
     """As it was given, where it was: never written down."""
 
 
-def identify(home: Path, who: str) -> Identity:
+def identify(home: Path, who: str) -> SubjectIdentity:
     """Raises BadParameter for what can be nobody's name."""
     if not who.strip() or len(who) > _LONGEST:
         raise BadParameter(
@@ -30,4 +30,4 @@ def identify(home: Path, who: str) -> Identity:
             remedy=f"Give it as requests do in `user`, 1 to {_LONGEST:,} characters, or as a pseudonym u-….",
         )
     subject = Pseudonyms(home / "pseudonyms.key").resolve(who)
-    return Identity(subject, reference(home, subject), None if who == subject else who)
+    return SubjectIdentity(subject, reference(home, subject), None if who == subject else who)

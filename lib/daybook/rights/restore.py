@@ -41,9 +41,11 @@ from daybook.errors import BadData, BadParameter, GateNotMet
 from daybook.rights import backups
 from daybook.rights.places.answers import Answers
 from daybook.rights.places.book_rows import BookRows
+from daybook.rights.places.copies import Copies
 from daybook.rights.places.files import OWN, Files
 from daybook.rights.places.journal_files import JournalFiles
 from daybook.rights.places.port import Person
+from daybook.rights.places.vectors import Vectors
 from daybook.rights.traces import Traces
 from daybook.settings import Settings
 from daybook.vault import Vault
@@ -223,9 +225,9 @@ class _Restore:
         rows, subjects = BookRows(self._book), self._erased_since()
         persons = [self._person(rows, subject) for subject in subjects]
         holding = self._erase_files(Person.together(persons)) if persons else []
-        answers, again = Answers(self._home), 0
+        places, again = (Copies(self._home), Answers(self._home), Vectors(self._home)), 0
         for person in persons:
-            n = answers.erase(person, lambda details: None)
+            n = sum(place.erase(person, lambda details: None) for place in places)
             n += rows.erase_rows(person, partial(self._announce, person.subject))
             again += bool(n)
         if persons:

@@ -39,7 +39,7 @@ def test_a_request_is_answered_from_export_to_certificate(home, tmp_path, capsys
     assert "Nothing was erased." in out
     assert main(["subject", "erase", ADA, "--execute", *WORDS]) == 0
     captured = capsys.readouterr()
-    assert captured.err.split(" …\n")[:3] == ["hosted", "files", "cache"]
+    assert captured.err.split(" …\n")[:3] == ["hosted", "files", "copies"]
     path = Path(captured.out.removeprefix("Erased. The certificate is ").strip())
     document = json.loads(path.read_text())
     assert document["identity_check"] == "passport"

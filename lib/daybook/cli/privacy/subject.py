@@ -18,7 +18,7 @@ from daybook.settings import Settings, user
 
 if TYPE_CHECKING:
     from daybook.rights.access import Access
-    from daybook.rights.erasure import Erasures, Plan
+    from daybook.rights.erasure import ErasurePlan, Erasures
     from daybook.rights.standing import Standing, Standings
 
 
@@ -86,7 +86,7 @@ def erase(person: str, execute: bool, verified: str | None, reason: str | None, 
     """
     with _rights() as rights:
         if not execute:
-            plan = rights.erasures.plan(person)
+            plan = rights.erasures.plan(person, by=f"cli:{user()}")
             click.echo(orjson.dumps(plan.to_dict(), option=orjson.OPT_INDENT_2) if as_json else _plan(plan))
             return
         outcome = rights.erasures.execute(
@@ -262,7 +262,7 @@ def _tell(step: str) -> None:
     click.echo(f"{step} …", err=True)
 
 
-def _plan(plan: Plan) -> str:
+def _plan(plan: ErasurePlan) -> str:
     if plan.empty:
         return "Nothing is held on this person."
     words = {"erase": "erased", "keep": "kept", "mark": "marked"}
@@ -270,6 +270,7 @@ def _plan(plan: Plan) -> str:
         f"{h.count:>8,}  {h.place}: {h.what}  [{words[h.action]}{': ' + h.why if h.why else ''}]" for h in plan.holdings
     ]
     lines += [f"          backup not there now, done when it is restored: {path}" for path in plan.unreachable]
+    lines += [f"          copy written for them, moved since, not erased: {path}" for path in plan.copies_away]
     if plan.hold:
         lines.append(f"Legal hold since {plan.hold['since'][:10]}: {plan.hold['reason']}. It cannot be erased.")
     else:

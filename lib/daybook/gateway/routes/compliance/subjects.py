@@ -100,7 +100,7 @@ def routes(parts: Components) -> APIRouter:
 
         def do(rights: _Rights, by: str) -> dict[str, Any]:
             if body.dry_run:
-                return rights.erasures.plan(body.subject).to_dict()
+                return rights.erasures.plan(body.subject, by=by).to_dict()
             outcome = rights.erasures.execute(
                 body.subject, by=by, identity_check=body.identity_check, reason=body.reason
             )
