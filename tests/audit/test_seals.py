@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -353,10 +356,24 @@ def test_rows_of_a_seal_that_were_edited_with_their_row_are_found(sealed: Sealed
     """The forger edits a cost and makes the seal's line again with the home's key: the seal has the file's digest."""
     _, second = seals.load(sealed.book.home)
     sealed.edit("update calls set cost = 9 where id = 'c017'")
-    span = rows.spans(sealed.book, second.until)[0]
-    lines = [digests.line(id_) for id_, digests in rows.digests(sealed.book, span) if id_ > "c010"]
+    span = rows.spans(sealed.book, second.until)["calls"]
+    digests = [(id_, digests.text()) for id_, digests in rows.digests(sealed.book, span) if id_ > "c010"]
+    lines = [rows.line(orjson.dumps(id_), text) for id_, text in digests]
     second.rows_path("calls").write_bytes(b"".join(lines))
     assert sealed.found() == [("changed", "calls of seal 2")]
+
+
+@pytest.mark.parametrize("page", [1, 3, 7, 19, 20, 21])
+def test_rows_that_are_read_in_pages_are_those_that_are_read_at_once(sealed: Sealed, page: int) -> None:
+    """Each once, whatever the number of rows at once, also where several have one moment."""
+    sealed.edit("update calls set time = (select max(time) from calls where id < 'c006') where id < 'c006'")
+    span = rows.spans(sealed.book, NIGHT)["calls"]
+    assert (span.rows, span.until) == (20, NIGHT)
+    whole = sorted(rows.digests(sealed.book, span))
+    assert sorted(rows.digests(sealed.book, span, page=page)) == whole
+    moments = list(rows.moments(sealed.book, span, page=page))
+    assert sorted(id_ for id_, _ in moments) == [id_ for id_, _ in whole]
+    assert rows.moment_of(dict(moments)["c006"]) == datetime(2026, 11, 20, 12, 6, tzinfo=UTC)
 
 
 def test_a_tail_that_was_cut_with_its_note_is_missed_by_the_seal(sealed: Sealed) -> None:
@@ -369,6 +386,34 @@ def test_a_tail_that_was_cut_with_its_note_is_missed_by_the_seal(sealed: Sealed)
         "delete from audit_chain where seq > 1",
     )
     assert sealed.found() == [("cut off", "entry 3"), ("removed", "the book")]
+
+
+def at_once(*work: Callable[[], object]) -> list[object]:
+    """Begin all of it at one moment, each in a thread of its own."""
+    barrier = threading.Barrier(len(work))
+
+    def begin(one: Callable[[], object]) -> object:
+        barrier.wait(30)
+        return one()
+
+    with ThreadPoolExecutor(len(work)) as pool:
+        return [begun.result(60) for begun in [pool.submit(begin, one) for one in work]]
+
+
+def test_sealers_that_race_make_one_seal(sealed: Sealed) -> None:
+    """Four at once, each with the book opened for itself: one seal, one entry about it, and everything proven."""
+    third = date(2026, 11, 22)
+    sealed.clock.at = NIGHT + timedelta(days=1)
+    sealed.book.append(call(40, third))
+    books = [Book(sealed.book.store.url, sealed.book.home, clock=sealed.clock) for _ in range(4)]
+    made = at_once(*(partial(seals.make, book, sealed.reports, third, actor=f"s{n}") for n, book in enumerate(books)))
+    for book in books:
+        book.close()
+    assert len({seal.digest for seal in made}) == 1  # type: ignore[attr-defined]  # they are seals
+    assert [seal.number for seal in seals.load(sealed.book.home)] == [1, 2, 3]
+    entered = [row["object"] for row in seals.entered(sealed.book)]
+    assert len(entered) == len(set(entered)) == 3
+    assert (sealed.verify().state, sealed.verify().rows["calls"]) == ("proven", 21)
 
 
 def test_a_day_is_sealed_once_and_not_before_it_begins(sealed: Sealed) -> None:

@@ -19,7 +19,8 @@ from daybook.book.trail import canonical, keys
 from daybook.book.trail.chain import GENESIS, SECRET, digest_of, link_of, made_anew, witnessed
 
 Kind = Literal["changed", "removed", "inserted", "reordered", "forged", "cut off", "rewritten"]
-PAGE = 200_000
+PAGE = 50_000
+"""Entries that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def verify_chain(
     for entry in entries(book):
         reading.entry(*entry)
     reading.end()
-    reading.verdict.problems.extend(_unchained(book))
+    reading.verdict.problems.extend(_repeated_or_unchained(book))
     return reading.verdict
 
 
@@ -121,7 +122,6 @@ class _Reading:
         self._seq = 0
         self._link: bytes | None = GENESIS
         """None: what stood there is no link, or is missing."""
-        self._seen: set[str] = set()
 
     def entry(
         self, number: int, event: str, digest_text: str, link_text: str, key: str, row: tuple[Any, ...] | None
@@ -155,7 +155,7 @@ class _Reading:
         self.verdict.entries += 1
 
     def _place(self, number: int, event: str) -> None:
-        """Whether the number is the next one, and the event a new one."""
+        """Whether the number is the next one."""
         if number != self._seq + 1:
             if number <= self._seq:
                 words = f"this number is there twice, {event} is one of them"
@@ -164,9 +164,6 @@ class _Reading:
                 missing = _span(self._seq + 1, number - 1)
                 self._found("removed", missing, f"after it comes entry {number} ({event})")
                 self._link = None
-        if event in self._seen:
-            self._found("inserted", f"event {event}", f"it is in the chain more than once, as entry {number} too")
-        self._seen.add(event)
 
     def _compare(self, number: int, digest: bytes) -> None:
         """What the next seal says of the entries up to this one."""
@@ -234,13 +231,23 @@ def entries(book: TrailBook) -> Iterator[tuple[int, str, str, str, str, tuple[An
             yield *row[:5], (None if row[5] is None else row[5:])
 
 
-def _unchained(book: TrailBook) -> list[Problem]:
-    """Events that never entered through a journal: they are in no chain."""
+def _repeated_or_unchained(book: TrailBook) -> list[Problem]:
+    """Events that never entered through a journal, and so are in no chain, and those that are in it more than once."""
+    twice = tuples(
+        book,
+        "select event, seq from (select event, seq, row_number() over (partition by event order by seq) as n "
+        "from audit_chain) numbered where n > :first order by seq limit 100",
+        {"first": 1},
+    )
+    repeated = [
+        Problem("inserted", f"event {event}", f"it is in the chain more than once, as entry {seq} too")
+        for event, seq in twice
+    ]
     rows = book.rows(
         "select e.id, e.action from events e where not exists (select 1 from audit_chain c where c.event = e.id) "
         "order by e.id limit 100"
     )
-    return [
+    return repeated + [
         Problem("inserted", f"event {row['id']}", f"{row['action']} is in the book and not in the chain")
         for row in rows
     ]

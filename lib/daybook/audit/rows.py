@@ -12,13 +12,11 @@ Events are in the chain and not here; subjects change with every call about them
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
-from pathlib import Path
+from itertools import pairwise
 from typing import Any, NamedTuple
-
-import orjson
 
 from daybook.audit.ports import TrailBook, tuples
 from daybook.book.checks import CHANGED
@@ -36,9 +34,10 @@ PERSONAL_COLUMNS: Mapping[str, frozenset[str]] = {
     "runs": frozenset({"parameters", "error"}),
     "models": frozenset({"template", "parameters", "data_source", "tags", "subjects"}),
 }
-PAGE = 100_000
-"""Rows that are read at once; more are read day by day."""
+PAGE = 20_000
+"""Rows that are read at once: some tens of megabytes."""
 _SIZE = 8
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class RowDigests(NamedTuple):
@@ -48,60 +47,74 @@ class RowDigests(NamedTuple):
     money: bytes
     personal: bytes
 
-    def line(self, id_: str) -> bytes:
-        return b"%b %b %b %b\n" % (orjson.dumps(id_), *(digest.hex().encode() for digest in self))
+    def text(self) -> bytes:
+        return b"%b %b %b" % tuple(digest.hex().encode() for digest in self)
+
+    @classmethod
+    def of(cls, text: bytes) -> RowDigests:
+        """From its text. Raises ValueError for one that is none."""
+        fixed, money, personal = text.decode("ascii").split(" ")
+        return cls(bytes.fromhex(fixed), bytes.fromhex(money), bytes.fromhex(personal))
 
 
 class RowSpan(NamedTuple):
-    """The rows of a table before a moment, and since another one where that is given. `rows`: how many are meant."""
+    """The rows of a table from the moment `first` to `last` that are before `until`. `rows`: how many are meant; where
+    there are none, `first` and `last` are `until`."""
 
     table: str
     rows: int
     first: datetime
     last: datetime
     until: datetime
-    since: datetime | None
-
-    def slices(self) -> Iterator[tuple[datetime, datetime]]:
-        """In times that are read at once: all of it where it is little, else day by day."""
-        if self.rows <= PAGE:
-            yield self.first, self.last + timedelta(microseconds=1)
-            return
-        start = self.first
-        while start <= self.last:
-            stop = start.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-            yield start, stop
-            start = stop
 
 
-def spans(book: TrailBook, until: datetime, since: datetime | None = None) -> list[RowSpan]:
-    """What there is to seal in each table that has any."""
+def spans(book: TrailBook, until: datetime) -> dict[str, RowSpan]:
+    """What there is to seal in each table."""
     parts = (
         f"select '{table}' as name, count(*) as n, min({_moment(table)}) as first, max({_moment(table)}) as last "  # noqa: S608 - our own names
         f"from {table} {_bounds(table)}"
         for table in SEALED
     )
-    found = book.rows(" union all ".join(parts), _values(until, since))
-    by_name = {row["name"]: RowSpan(row["name"], row["n"], row["first"], row["last"], until, since) for row in found}
-    return [by_name[table] for table in SEALED if by_name[table].rows]
+    by_name = {row["name"]: row for row in book.rows(" union all ".join(parts), {"until": until})}
+    return {
+        table: RowSpan(table, row["n"], row["first"] or until, row["last"] or until, until)
+        for table in SEALED
+        for row in [by_name[table]]
+    }
 
 
-def unsealed(book: TrailBook, table: str, until: datetime, known: Set[str]) -> RowSpan | None:
-    """The span of those rows of a table before `until` that are not among the `known`; None where all are. Only ids
-    and moments are read: the rows themselves are read for this span alone."""
+def moments(book: TrailBook, span: RowSpan, *, page: int = PAGE) -> Iterator[tuple[str, int]]:
+    """Id and moment, in microseconds since 1970, of every row of the span."""
     query = (
-        f"select id, {canonical.MICROSECONDS[book.store.dialect].format(_moment(table))} from {table} {_bounds(table)}"  # noqa: S608 - our own names
+        f"select id, {_microseconds(book, span.table)} from {span.table} {_bounds(span.table)} "  # noqa: S608 - our own names
+        f"and {_moment(span.table)} >= :start and {_moment(span.table)} < :stop"
     )
-    moments = [moment for id_, moment in tuples(book, query, _values(until, None)) if id_ not in known]
-    if not moments:
-        return None
-    first, last = (
-        datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(m)) for m in (min(moments), max(moments))
-    )
-    return RowSpan(table, len(moments), first, last, until, None)
+    for within in _pages(book, span, page):
+        for id_, moment in tuples(book, query, within):
+            yield id_, int(moment)
 
 
-def digests(book: TrailBook, span: RowSpan) -> Iterator[tuple[str, RowDigests]]:
+def moment_of(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _pages(book: TrailBook, span: RowSpan, page: int) -> Iterator[dict[str, Any]]:
+    """The parameters that read the span in times of as many rows as are read at once."""
+    values, last = {"until": span.until}, span.last + timedelta(microseconds=1)
+    starts = [span.first]
+    if span.rows > page:
+        query = (
+            f"select moment from (select {_microseconds(book, span.table)} as moment, "  # noqa: S608 - our own names
+            f"row_number() over (order by {_moment(span.table)}) as n from {span.table} {_bounds(span.table)}) c "
+            "where (n - 1) % :page = 0 and n > 1 order by moment"
+        )
+        later = (moment_of(int(moment)) for (moment,) in tuples(book, query, values | {"page": page}))
+        starts += [moment for moment in dict.fromkeys(later) if span.first < moment < last]
+    for start, stop in pairwise([*starts, last]):
+        yield values | {"start": start, "stop": stop}
+
+
+def digests(book: TrailBook, span: RowSpan, *, page: int = PAGE) -> Iterator[tuple[str, RowDigests]]:
     """Id and digests of every row of the span. Of the runs only those that have ended: the others are still to
     change."""
     table, moment = span.table, _moment(span.table)
@@ -111,13 +124,17 @@ def digests(book: TrailBook, span: RowSpan) -> Iterator[tuple[str, RowDigests]]:
     selected = f"select {_columns(table, book.store.dialect)} from {table} {_bounds(table)}"  # noqa: S608 - our own names
     query = f"{selected} and {moment} >= :start and {moment} < :stop"
     key = keys.secret(book.home, SECRET, protects=("seals/[0-9]*.json",))
-    for start, stop in span.slices():
-        for found in tuples(book, query, _values(span.until, span.since) | {"start": start, "stop": stop}):
+    for within in _pages(book, span, page):
+        for found in tuples(book, query, within):
             row = list(found)
             for i in mappings:
                 row[i] = canonical.mapping(row[i])
             parts = ([f"{table} {group}", row[0], *(row[i] for i in places)] for group, places in groups)
             yield row[0], RowDigests(*(_digest(key, part) for part in parts))
+
+
+def _microseconds(book: TrailBook, table: str) -> str:
+    return canonical.MICROSECONDS[book.store.dialect].format(_moment(table))
 
 
 def _moment(table: str) -> str:
@@ -126,11 +143,7 @@ def _moment(table: str) -> str:
 
 def _bounds(table: str) -> str:
     ended = "and state <> 'running'" if table == "runs" else ""
-    return f"where {_moment(table)} < :until and (:open or {_moment(table)} >= :since) {ended}"
-
-
-def _values(until: datetime, since: datetime | None) -> dict[str, Any]:
-    return {"until": until, "since": since or until, "open": since is None}
+    return f"where {_moment(table)} < :until {ended}"
 
 
 TABLES_BY_NAME = {str(table.name): table for table in TABLES.values()}
@@ -156,12 +169,16 @@ def _digest(key: bytes, values: list[Any]) -> bytes:
     return blake2b(canonical.plain(values), key=key, digest_size=_SIZE).digest()
 
 
-def read(path: Path) -> Iterator[tuple[str, RowDigests]]:
-    """Id and digests of every row in a seal's file. Raises OSError, or ValueError for a line that is none."""
-    with path.open("rb") as file:
-        for line in file:
-            id_, fixed, money, personal = line.rstrip(b"\n").rsplit(b" ", 3)
-            yield orjson.loads(id_), RowDigests(*(bytes.fromhex(text.decode()) for text in (fixed, money, personal)))
+def line(key: bytes, text: bytes) -> bytes:
+    """A line of a seal's file: the id as JSON, and the text of its digests."""
+    return b"%b %b\n" % (key, text)
+
+
+def read(file: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """The id as JSON, and the text of the digests, of every line of a seal's file."""
+    for row in file:
+        key, fixed, money, personal = row.rstrip(b"\n").rsplit(b" ", 3)
+        yield key, b"%b %b %b" % (fixed, money, personal)
 
 
 def accounted(book: TrailBook) -> dict[str, Counter[str]]:

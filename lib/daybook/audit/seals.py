@@ -10,7 +10,6 @@ made is entered in the trail, so that the last ones are missed, too.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ import orjson
 
 from daybook import atomic
 from daybook.audit import restores, rows, signing
+from daybook.audit.partitions import Partitions, parts_for
 from daybook.audit.ports import TrailBook, identity, tuples
 from daybook.book.trail import keys
 from daybook.book.trail.chain import GENESIS
@@ -34,6 +34,8 @@ from daybook.records import Event
 FORMAT = "daybook seal 1"
 FOLDER = "seals"
 SEALED = "trail.sealed"
+_PAGE = 50_000
+"""Entries of the chain that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def make(book: TrailBook, reports: Path, day: date, *, actor: str) -> Seal:
             seal = next(seal for seal in before if seal.until >= until)
         else:
             seal = _make(book, reports, day, until, now, before)
-    _enter(book, seal, actor)
+        _enter(book, seal, actor)  # before another sealer looks whether it is entered
     return seal
 
 
@@ -115,8 +117,8 @@ def _make(book: TrailBook, reports: Path, day: date, until: datetime, now: datet
     try:
         path.with_suffix("").mkdir(mode=0o700, exist_ok=True)
         tables = {
-            table: _seal_rows(path.with_suffix("") / f"{table}.rows", _new_rows(book, table, until, before))
-            for table in rows.SEALED
+            table: _seal_rows(path.with_suffix("") / f"{table}.rows", _new_rows(book, span, before))
+            for table, span in rows.spans(book, until).items()
         }
         document = {
             "format": FORMAT,
@@ -156,11 +158,12 @@ def _chain(book: TrailBook, last: int) -> dict[str, Any]:
     """The entries after `last`: how many, the newest link, and one digest over all of theirs."""
     hasher, head, entries, first = hashlib.sha256(), last, 0, None
     link = None
-    query = "select seq, digest, link from audit_chain where seq > :last order by seq"
-    for seq, entry, link_text in tuples(book, query, {"last": last}):
-        hasher.update(bytes.fromhex(entry))
-        head, link, entries = seq, link_text, entries + 1
-        first = seq if first is None else first
+    query = "select seq, digest, link from audit_chain where seq > :last order by seq limit :page"
+    while page := list(tuples(book, query, {"last": head, "page": _PAGE})):
+        for seq, entry, link_text in page:
+            hasher.update(bytes.fromhex(entry))
+            head, link, entries = seq, link_text, entries + 1
+            first = seq if first is None else first
     if link is None:
         there = book.rows("select link from audit_chain where seq = :last", {"last": last})
         link = there[0]["link"] if there else GENESIS.hex()
@@ -173,26 +176,51 @@ def _gaps(book: TrailBook, book_id: str) -> list[dict[str, int]]:
     return [{"kept": restore.kept, "lost_to": restore.lost_to} for restore in restored]
 
 
-def _new_rows(
-    book: TrailBook, table: str, until: datetime, before: list[Seal]
-) -> Iterator[tuple[str, rows.RowDigests]]:
+def _new_rows(book: TrailBook, span: rows.RowSpan, before: list[Seal]) -> Iterator[tuple[bytes, bytes]]:
     """The rows that no seal has yet: the new ones, and those that came late, however old they are."""
-    known: set[str] = set()
-    for seal in before:
-        with contextlib.suppress(FileNotFoundError):  # verifying names it; its rows are sealed again
-            known.update(id_ for id_, _ in rows.read(seal.rows_path(table)))
-    span = rows.unsealed(book, table, until, known)
-    for id_, digests in rows.digests(book, span) if span is not None else ():
-        if id_ not in known:
-            yield id_, digests
+    if span.rows == 0:
+        return
+    parts = parts_for(span.rows)
+    with Partitions(keys.folder(book.home), parts) as known:
+        for seal in before:
+            path = seal.rows_path(span.table)
+            if path.exists():  # verifying names one that is gone; its rows are sealed again
+                with path.open("rb") as file:
+                    for key, _ in rows.read(file):
+                        known.add(key, b"")
+        unsealed = _unsealed(book, span, known)
+        if unsealed is None:
+            return
+        with Partitions(keys.folder(book.home), parts) as present:
+            for id_, digests in rows.digests(book, unsealed):
+                present.add(orjson.dumps(id_), digests.text())
+            for part in range(parts):
+                sealed = {key for key, _ in known.part(part)}
+                yield from ((key, text) for key, text in present.part(part) if key not in sealed)
 
 
-def _seal_rows(path: Path, sealed: Iterator[tuple[str, rows.RowDigests]]) -> dict[str, Any]:
+def _unsealed(book: TrailBook, span: rows.RowSpan, known: Partitions) -> rows.RowSpan | None:
+    """The part of the span that holds those of its rows that are not among the `known`; None where all are. Only ids
+    and moments are read: the rows themselves are read for this part alone."""
+    first, last, count = span.last, span.first, 0
+    with Partitions(keys.folder(book.home), known.parts) as present:
+        for id_, microseconds in rows.moments(book, span):
+            present.add(orjson.dumps(id_), b"%d" % microseconds)
+        for part in range(known.parts):
+            sealed = {key for key, _ in known.part(part)}
+            for key, text in present.part(part):
+                if key not in sealed:
+                    moment = rows.moment_of(int(text))
+                    first, last, count = min(first, moment), max(last, moment), count + 1
+    return span._replace(rows=count, first=first, last=last) if count else None
+
+
+def _seal_rows(path: Path, sealed: Iterator[tuple[bytes, bytes]]) -> dict[str, Any]:
     hasher, count = hashlib.sha256(), 0
     beside = path.with_name(f".{path.name}")
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        for id_, digests in sealed:
-            line = digests.line(id_)
+        for key, text in sealed:
+            line = rows.line(key, text)
             hasher.update(line)
             file.write(line)
             count += 1

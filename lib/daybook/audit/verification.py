@@ -8,16 +8,22 @@ counted.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
+
+import orjson
 
 from daybook.audit import anchors, completeness, restores, rows, seals, signing
 from daybook.audit.chain_verification import Kind, Problem, SealMark, TrailVerdict, verify_chain
+from daybook.audit.partitions import Partitions, parts_for
 from daybook.audit.ports import TrailBook, identity
 from daybook.audit.seals import Seal
 from daybook.book.checks import ONCE
+from daybook.book.trail import keys
 
 SLACK = timedelta(minutes=5)
 """By how much the authority's clock and this one may differ."""
@@ -54,9 +60,8 @@ def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = N
     good = list(_good(sealed, verdict, trusted))
     _find_missing(book, sealed, last, verdict)
     accounts = rows.accounted(book)
-    spans = {span.table: span for span in rows.spans(book, good[-1].until)} if good else {}
-    for table in rows.SEALED:
-        _verify_rows(book, table, spans.get(table), good, {seal.number for seal in lost}, accounts[table], verdict)
+    for table, span in rows.spans(book, good[-1].until).items() if good else ():
+        _verify_rows(book, span, good, {seal.number for seal in lost}, accounts[table], verdict)
     verdict.problems.extend(_verify_reports(reports, good, _changed_reports(book)))
     verdict.problems.extend(_count(book, sum(counts["removed"] for counts in accounts.values())))
     differences, shorter = completeness.compare(book)
@@ -127,55 +132,106 @@ def _find_missing(book: TrailBook, sealed: list[Seal], last: int, verdict: Trail
 
 
 def _verify_rows(
-    book: TrailBook,
-    table: str,
-    span: rows.RowSpan | None,
-    good: list[Seal],
-    lost: set[int],
-    accounts: Counter[str],
-    verdict: TrailVerdict,
+    book: TrailBook, span: rows.RowSpan, good: list[Seal], lost: set[int], accounts: Counter[str], verdict: TrailVerdict
 ) -> None:
-    sealed: dict[str, rows.RowDigests] = {}
-    numbers: dict[str, int] = {}
-    for seal in good:
-        path = seal.rows_path(table)
-        stated = seal.document["tables"].get(table)
-        if stated is None:
-            continue
-        if path.is_file() and seals.digest(path.read_bytes()) == stated["digest"]:
-            for id_, digests in rows.read(path):
-                sealed[id_] = digests
-                numbers[id_] = seal.number
-        else:
-            where = f"{table} of seal {seal.number}"
+    """Every row that a seal has beside the row of now, in parts that fit in memory."""
+    table = span.table
+    sealed_rows = sum(seal.document["tables"][table]["rows"] for seal in good if table in seal.document["tables"])
+    parts, folder = parts_for(max(sealed_rows, span.rows)), keys.folder(book.home)
+    differing = {name: _Differing() for name in _WORDS}
+    with Partitions(folder, parts) as sealed, Partitions(folder, parts) as present:
+        others = {seal.number for seal in good if not _read_rows(seal, table, sealed)}
+        for number in sorted(others):
+            path = next(seal for seal in good if seal.number == number).rows_path(table)
+            where = f"{table} of seal {number}"
             verdict.problems.append(Problem("changed", where, f"its file {path.name} is not the one that was sealed"))
-    differing: dict[str, list[str]] = {name: [] for name in _WORDS}
-    unseen = set(sealed)
-    for id_, digests in rows.digests(book, span) if span is not None else ():
-        if id_ in unseen:
-            unseen.discard(id_)
-            for group, now, then in zip(rows.GROUPS, digests, sealed[id_], strict=True):
-                if now != then:
-                    differing[group].append(id_)
-        elif id_ not in sealed:
-            verdict.late[table] += 1
-    differing["removed"] = sorted(id_ for id_ in unseen if numbers[id_] not in lost)
-    verdict.lost[table] += len(unseen) - len(differing["removed"])
-    verdict.rows[table] += len(sealed)
-    for group, ids in differing.items():
-        if not ids:
+        for id_, digests in rows.digests(book, span):
+            present.add(orjson.dumps(id_), digests.text())
+        for part in range(parts):
+            _compare_part(sealed.part(part), present.part(part), others, lost, differing, verdict, table)
+    for group, found in differing.items():
+        if not found.count:
             continue
-        if len(ids) <= accounts[group]:
-            verdict.accounted[f"{table} {group}"] += len(ids)
+        if found.count <= accounts[group]:
+            verdict.accounted[f"{table} {group}"] += found.count
             continue
         kind: Kind = "removed" if group == "removed" else "changed"
-        stated = f" (the trail accounts for {accounts[group]} of {len(ids)})" if accounts[group] else ""
+        stated = f" (the trail accounts for {accounts[group]} of {found.count})" if accounts[group] else ""
         verdict.problems.extend(
-            Problem(kind, f"{table} {id_}, sealed by seal {numbers[id_]}", _WORDS[group] + stated)
-            for id_ in ids[:LISTED]
+            Problem(kind, f"{table} {id_}, sealed by seal {number}", _WORDS[group] + stated)
+            for id_, number in found.first
         )
-        if len(ids) > LISTED:
-            verdict.problems.append(Problem(kind, f"{len(ids) - LISTED} more rows of {table}", _WORDS[group]))
+        if found.count > LISTED:
+            verdict.problems.append(Problem(kind, f"{found.count - LISTED} more rows of {table}", _WORDS[group]))
+
+
+def _read_rows(seal: Seal, table: str, sealed: Partitions) -> bool:
+    """Add the rows of a seal's file to the sealed ones; whether it is the file that was sealed."""
+    stated = seal.document["tables"].get(table)
+    if stated is None:
+        return True
+    hasher, number = hashlib.sha256(), b"%d " % seal.number
+
+    def lines(file: BinaryIO) -> Iterator[bytes]:
+        for line in file:
+            hasher.update(line)
+            yield line
+
+    try:
+        with seal.rows_path(table).open("rb") as file:
+            for key, text in rows.read(lines(file)):
+                sealed.add(key, number + text)
+    except (OSError, ValueError):
+        return False
+    return bool(stated["digest"] == "sha256:" + hasher.hexdigest())
+
+
+class _Differing:
+    """Rows that are not what was sealed: how many, and the first of them by id, with their seals."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._rows: list[tuple[str, int]] = []
+
+    def add(self, id_: str, number: int) -> None:
+        self.count += 1
+        self._rows.append((id_, number))
+        if len(self._rows) > 100 * LISTED:
+            self._rows = self.first
+
+    @property
+    def first(self) -> list[tuple[str, int]]:
+        return sorted(self._rows)[:LISTED]
+
+
+def _compare_part(
+    sealed: Iterable[tuple[bytes, bytes]],
+    present: Iterable[tuple[bytes, bytes]],
+    others: set[int],
+    lost: set[int],
+    differing: Mapping[str, _Differing],
+    verdict: TrailVerdict,
+    table: str,
+) -> None:
+    """`others`: seals whose files are not what was sealed; `lost`: seals of entries that a restore lost."""
+    known = {key: text for key, text in sealed if not others or int(text.partition(b" ")[0]) not in others}
+    verdict.rows[table] += len(known)
+    for key, now in present:
+        stated = known.pop(key, None)
+        if stated is None:
+            verdict.late[table] += 1
+            continue
+        number, _, then = stated.partition(b" ")
+        if then != now:
+            pair = zip(rows.GROUPS, rows.RowDigests.of(then), rows.RowDigests.of(now), strict=True)
+            for group in (group for group, before, after in pair if before != after):
+                differing[group].add(orjson.loads(key), int(number))
+    for key, text in known.items():
+        seal = int(text.partition(b" ")[0])
+        if seal in lost:
+            verdict.lost[table] += 1
+        else:
+            differing["removed"].add(orjson.loads(key), seal)
 
 
 def _changed_reports(book: TrailBook) -> dict[str, set[str]]:

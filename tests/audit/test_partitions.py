@@ -1,0 +1,32 @@
+"""Lists that are joined in parts: nothing is lost, and what belongs together is in one part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from daybook.audit.partitions import Partitions, parts_for
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7])
+def test_each_entry_is_in_one_part_with_those_of_its_key(tmp_path: Path, parts: int) -> None:
+    """Thousands of them, in the order in which they were added; keys may hold blanks, and the rest may be empty.
+    No file has a name in the folder, and read again it is the same."""
+    entries = [(b'"id %d"' % (number % 500), b"%d" % number if number % 3 else b"") for number in range(30_000)]
+    with Partitions(tmp_path, parts) as partitions:
+        for key, rest in entries:
+            partitions.add(key, rest)
+        read = [list(partitions.part(part)) for part in range(parts)]
+        assert read == [list(partitions.part(part)) for part in range(parts)]
+        assert list(tmp_path.iterdir()) == []
+    assert sorted(entry for part in read for entry in part) == sorted(entries)
+    for part in read:
+        keys = {key for key, _ in part}
+        assert keys
+        assert part == [entry for entry in entries if entry[0] in keys]
+
+
+def test_a_part_has_about_as_many_rows_whatever_there_is() -> None:
+    """Never one part, and one more for each hundred thousand rows."""
+    assert [parts_for(rows) for rows in (0, 99_999, 100_000, 1_000_000)] == [3, 3, 4, 13]
