@@ -1,30 +1,35 @@
 """What the canary's judge promises: false alarms of versions that are the same, and how soon a worse one is found.
 
-    python benchmarks/experiment.py                  both tables; about fifteen minutes on two cores
+    python benchmarks/experiment.py                  the tables; about twenty minutes on two cores
     python benchmarks/experiment.py same --runs 200 --calls 1000
+    python benchmarks/experiment.py steps --runs 100
 
-Every run is looked at after every call. The judge's own bounds are asked; a look at all of its intervals is made
-beside that in every twentieth run, and must agree.
+Every run of the first two is looked at after every call. The judge's own bounds are asked; a look at all of its
+intervals is made beside that in every twentieth run, and must agree. A trial by steps is looked at after every 200
+calls by the judge itself, as the endpoint does it: all calls at half the level, the present step's alone at the rest.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from math import log
 from random import Random
-from statistics import quantiles
+from statistics import median, quantiles
 
+import numpy
 from parts.made import machine, table
 
+from daybook.experiment.judge import STEP_CALLS
 from daybook.stats.canary import MEASURES, Version, judge
 from daybook.stats.estimate import ALPHA, proportion
 from daybook.stats.sequential import EXACT, Moments, Share, log_evidence, mean_difference
 
-SAME, WORSE = 2_000, 200
+SAME, WORSE, STEPPED = 2_000, 200, 100
 
 
 @dataclass(frozen=True)
@@ -156,10 +161,98 @@ def worse(pool: ProcessPoolExecutor, runs: int) -> None:
     )
 
 
+@dataclass(frozen=True)
+class Trial:
+    """How a canary ended."""
+
+    outcome: str
+    """`live`, `rolled back`, or `open` where the calls ran out."""
+    calls: int
+    step: int
+    """The share of the calls that the candidate had, in percent."""
+
+
+def trial(seed: int, worlds: Sequence[World], steps: Sequence[int], calls: int, every: int = 200) -> Trial:
+    """One canary, from its first step to its last one; `worlds`: how calls are made up at each step."""
+    rng = numpy.random.default_rng(seed)
+    periods: list[tuple[Version, Version]] = []
+    n = 0
+    for share, world in zip(steps, worlds, strict=True):
+        if share == 100:
+            return Trial("live", n, share)
+        now = (Version(0), Version(0))
+        while True:
+            if n >= calls:
+                return Trial("open", n, share)
+            candidate = int(rng.binomial(every, share / 100))
+            now = (_more(rng, now[0], every - candidate, world, 1, 1, 1),
+                   _more(rng, now[1], candidate, world, world.more_errors, world.slower, world.dearer))  # fmt: skip
+            n += every
+            whole = judge([*periods, now], alpha=ALPHA / 2, look_ahead=False).action
+            alone = judge([now], alpha=ALPHA / 2 / len(steps), look_ahead=False).action
+            if "roll back" in (whole, alone):
+                return Trial("rolled back", n, share)
+            if whole == "promote" and now[1].calls >= STEP_CALLS:
+                break
+        periods.append(now)
+    raise AssertionError("the last step is 100 %")
+
+
+def _more(
+    rng: numpy.random.Generator, version: Version, n: int, world: World, errors: float, slower: float, dearer: float
+) -> Version:
+    """With `n` calls more."""
+    failed = int(rng.binomial(n, min(1.0, world.errors * errors)))
+    took = rng.normal(log(slower), world.spread, n - failed)
+    cost = 1e-3 * rng.lognormal(log(dearer), world.spread, n - failed)
+    return Version(
+        version.calls + n,
+        version.failed + failed,
+        version.latency + _moments(took),
+        None if version.cost is None else version.cost + _moments(cost),
+    )
+
+
+def _moments(values: numpy.ndarray) -> Moments:
+    return Moments(len(values), float(values.sum()), float((values * values).sum()))
+
+
+def by_steps(pool: ProcessPoolExecutor, runs: int) -> None:
+    steps, most = (10, 50, 100), 40_000
+    rows = []
+    for name, worlds in (
+        ("the same", [World()] * 3),
+        ("the same, 10 % fail", [World(errors=0.1)] * 3),
+        ("latency 20 % longer", [World(slower=1.2)] * 3),
+        ("errors 4 % instead of 2 %", [World(more_errors=2)] * 3),
+        ("latency 20 % longer at the second step alone", [World(), World(slower=1.2), World()]),
+        ("every second call fails at the second step alone", [World(), World(more_errors=25), World()]),
+    ):
+        ended = list(pool.map(partial(trial, worlds=worlds, steps=steps, calls=most), range(runs), chunksize=4))
+        back = proportion(sum(t.outcome == "rolled back" for t in ended), runs)
+        middle = {outcome: [t.calls for t in ended if t.outcome == outcome] for outcome in ("live", "rolled back")}
+        rows.append(
+            [
+                name,
+                *(str(sum(t.outcome == outcome for t in ended)) for outcome in ("live", "rolled back", "open")),
+                f"{back.low:.1%} to {back.high:.1%}",
+                *(f"{median(calls):,.0f}" if calls else "–" for calls in middle.values()),
+            ]
+        )
+    table(
+        f"Canaries of 10, 50 and 100 %, {runs} each, looked at after every 200 calls, {most:,} calls at most "
+        "(stated: the same is rolled back in 5 % at most)",
+        ["", "live", "rolled back", "open", "rolled back, 95 %", "calls until live", "calls until rolled back"],
+        rows,
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=[[], "same", "worse"])
-    parser.add_argument("--runs", type=int, default=None, help=f"{SAME:,} of the same, {WORSE} of a worse one")
+    parser.add_argument("what", nargs="*", choices=[[], "same", "worse", "steps"])
+    parser.add_argument(
+        "--runs", type=int, default=None, help=f"{SAME:,} of the same, {WORSE} of a worse one, {STEPPED} by steps"
+    )
     parser.add_argument("--calls", type=int, default=2_000, help="of a run of the same")
     given = parser.parse_args()
     print(f"# Experiments\n\n{machine()}")
@@ -168,6 +261,8 @@ def main() -> int:
             same(pool, given.runs or SAME, given.calls)
         if not given.what or "worse" in given.what:
             worse(pool, given.runs or WORSE)
+        if not given.what or "steps" in given.what:
+            by_steps(pool, given.runs or STEPPED)
     return 0
 
 

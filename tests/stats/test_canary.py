@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from math import log
 from random import Random
 
@@ -103,6 +104,16 @@ def test_better_is_said_where_one_measure_is_and_none_is_worse():
     found = judge([(SAME, version(20_000, 400, seconds=0.8))])
     assert (found.action, found.verdict) == ("promote", "better")
     assert [m.name for m in found.those("better")] == ["latency"]
+
+
+def test_without_looking_ahead_the_same_is_decided():
+    """Action, intervals and states; how many calls more is left out, of the whole and of each measure."""
+    seen = [(version(1_000, 20), version(1_000, 20))]
+    ahead, plain = judge(seen), judge(seen, look_ahead=False)
+    assert ahead.more
+    assert plain == replace(
+        ahead, more=None, measured={name: replace(m, more=None) for name, m in ahead.measured.items()}
+    )
 
 
 def test_too_few_calls_are_waited_for_and_how_many_more_is_said():

@@ -159,15 +159,17 @@ def judge(
     ratio: SampleRatio | None = None,
     tolerance: Tolerance | None = None,
     alpha: float = ALPHA,
+    look_ahead: bool = True,
 ) -> Decision:
     """What is to be done with the second version. `seen`: the first and the second in each period of one split, or the
-    same requests answered by both. Raises BadParameter where there is no period."""
+    same requests answered by both. `look_ahead`: whether to say, too, how many calls more would decide, which takes ten
+    times as long. Raises BadParameter where there is no period."""
     if not isinstance(seen, Paired) and not seen:
         raise BadParameter("No period was given.", remedy="Give both versions' calls, of 0 where there were none.")
     tolerance, each = tolerance or Tolerance(), alpha / len(MEASURES)
     calls = int(seen.requests if isinstance(seen, Paired) else sum(a.calls + b.calls for a, b in seen))
     measured = {name: _measure(name, seen, tolerance, each) for name in MEASURES}
-    if calls:
+    if calls and look_ahead:
         measured = {name: _look_ahead(measure, seen, tolerance, each, calls) for name, measure in measured.items()}
     action = _act(measured, ratio)
     more = None
