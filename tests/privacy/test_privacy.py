@@ -139,7 +139,7 @@ def test_findings_are_shares_with_their_intervals(book, annotated):
     assert findings["every_kind_false_alarms"]["value"] == 0.5
     assert "recall_ip" not in findings
     empty = {row["name"]: row for row in read(book, date(2026, 1, 1)).findings()}
-    assert empty["content_personal"]["value"] is None
+    assert [empty[name]["value"] for name in ("content_personal", "data_found", "data_redacted")] == [None] * 3
 
 
 def test_it_says_when_nothing_was_called(book):

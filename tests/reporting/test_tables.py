@@ -60,6 +60,7 @@ def test_a_table_without_rows_is_one_line():
     """The caption says that there are none: no headings, no cells, no frame."""
     html = present(FRAME.iloc[:0], "t", "Gaps", COLUMNS).to_html()
     assert "<caption>Gaps: none</caption>" in html
+    assert "white-space: nowrap" in re.sub(r"\s+", " ", html)
     assert "<th>" not in html
     assert "<th " not in html
     assert "<td" not in html

@@ -101,7 +101,10 @@ def present(frame: pd.DataFrame, name: str, caption: str, columns: Sequence[Colu
 
     shown = texts(frame, columns)
     if not len(frame):
-        return Styler(pd.DataFrame(shown), uuid=name, cell_ids=False, caption=f"{caption}: none").hide().hide(axis=1)
+        empty = Styler(pd.DataFrame(shown), uuid=name, cell_ids=False, caption=f"{caption}: none").hide().hide(axis=1)
+        # A table without cells is as wide as its caption's longest word, and would write one word a line.
+        props = "text-align:left;white-space:nowrap;padding:0.3em 0"
+        return empty.set_table_styles([{"selector": "caption", "props": props}])
     words = {column.heading for column in columns if column.kind in ("text", "time")}
     cells = ", ".join(f"{cell}.col{i}" for i in range(len(shown)) for cell in ("th", "td"))
     right = [i for i, heading in enumerate(shown) if heading not in words]
