@@ -116,6 +116,16 @@ class PrivacyFigures:
         """Of the calls that were looked at, those whose content holds something personal."""
         return proportion(self.holding, self.searched)
 
+    @property
+    def data_found(self) -> int | None:
+        """None: no content was looked at."""
+        return sum(n for n, _ in self.found.values()) if self.searched else None
+
+    @property
+    def data_redacted(self) -> int | None:
+        """Data in whose place something else stands; None: no content was looked at."""
+        return sum(self.redacted.values()) if self.searched else None
+
     def whole(self, name: str) -> Quality:
         """A finder's quality over all kinds that are marked."""
         by_kind = self.measured[name]

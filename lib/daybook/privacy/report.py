@@ -54,8 +54,8 @@ class Privacy(PrivacyFigures, Result):
             finding("calls", self.calls, "calls", n=self.calls),
             finding("content_kept", self.kept, "calls", n=self.calls),
             finding("content_personal", holding.value, "share", holding.low, holding.high, n=holding.n),
-            finding("data_found", sum(n for n, _ in self.found.values()) if self.searched else None, "data", n=self.searched),
-            finding("data_redacted", sum(self.redacted.values()) if self.searched else None, "data", n=self.searched),
+            finding("data_found", self.data_found, "data", n=self.searched),
+            finding("data_redacted", self.data_redacted, "data", n=self.searched),
         ]
         for name, alarm in self.alarms.items():
             q, word = self.whole(name), name.replace(" ", "_")
