@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -62,6 +63,10 @@ class Ledger:
         self.records.append(record)
 
 
+async def nothing(scope: str, start: datetime) -> Decimal:
+    return Decimal(0)
+
+
 @pytest.fixture
 def admission(tmp_path):
     (tmp_path / "limits.yml").write_text("everyone: {budget: {day: 100000}, tokens_per_minute: 1000000}\n")
@@ -75,7 +80,7 @@ def admission(tmp_path):
         machine_rate=lambda upstream: Decimal("0.60") if upstream == "box" else None,
         journal=Ledger(),
         clock=clock,
-        spent_since=lambda scope, start: Decimal(0),
+        spent_since=nothing,
         trouble=lambda what, error: faults.append((what, error)),
     )
     yield admission
@@ -122,10 +127,10 @@ IN = Decimal(SIZE) / 1_000_000
         ({"seed": 10**30, "tools": [10**30]}, IN - 4 * Decimal("0.000001") + Decimal("0.000033") + Decimal("0.010")),
     ],
 )
-def test_the_most_that_a_call_may_cost_is_reserved(admission, body, most):
+async def test_the_most_that_a_call_may_cost_is_reserved(admission, body, most):
     """A token a byte, the answer's length as asked or 32,768, each choice, the dearest model of the route, ten minutes
     of a machine; a picture that is only named is 25,000 tokens."""
-    admission.admit(request(**body))
+    await admission.admit(request(**body))
     if "seed" in body:  # written by another writer, with a space after each comma and colon
         assert IN < held(admission) < IN + Decimal("0.0102")
     else:
@@ -133,10 +138,10 @@ def test_the_most_that_a_call_may_cost_is_reserved(admission, body, most):
 
 
 @pytest.mark.parametrize("model", ["unknown", "odd"])
-def test_a_route_with_a_model_without_a_price_is_refused(admission, model):
+async def test_a_route_with_a_model_without_a_price_is_refused(admission, model):
     """It may be the one that answers."""
     with pytest.raises(Refusal, match="cannot hold for up/unknown: no price of it is known") as caught:
-        admission.admit(request(model=model))
+        await admission.admit(request(model=model))
     assert caught.value.code == "insufficient_quota"
     assert caught.value.headers == [(b"x-should-retry", b"false")]
 
@@ -153,9 +158,9 @@ def test_a_route_with_a_model_without_a_price_is_refused(admission, model):
         ({"messages": ..., "max_tokens": ..., "texts": ["1234", "5678"], "model": "one"}, 2),
     ],
 )
-def test_tokens_that_are_expected_are_taken_from_the_minutes(admission, body, tokens):
+async def test_tokens_that_are_expected_are_taken_from_the_minutes(admission, body, tokens):
     """An estimate of the prompt, and what is asked for at most."""
-    headers = dict(admission.admit(request(**body)))
+    headers = dict(await admission.admit(request(**body)))
     assert headers[b"x-ratelimit-remaining-tokens"] == b"%d" % (1_000_000 - tokens)
     assert headers[b"x-ratelimit-limit-tokens"] == b"1000000"
 
@@ -165,9 +170,9 @@ def row(status: str = "ok", **more: Any) -> Call:
     return Call(**facts | {"provider": "up"} | more)
 
 
-def test_attempts_are_added_up_and_settled_with_the_last_row(admission):
+async def test_attempts_are_added_up_and_settled_with_the_last_row(admission):
     """What a retried attempt cost is kept until the request has its final row; then nothing is held."""
-    admission.admit(request())
+    await admission.admit(request())
     admission.entered(row("retried", cost=Decimal("0.001"), input_tokens=5))
     assert (spent(admission), held(admission)) == (0, IN + Decimal("0.010"))
     admission.entered(row(cost=Decimal("0.002"), input_tokens=5, output_tokens=1))
@@ -189,62 +194,87 @@ def test_attempts_are_added_up_and_settled_with_the_last_row(admission):
         ([row(price_note="no rate known")], "0"),
     ],
 )
-def test_what_may_be_billed_counts_at_its_most(admission, rows, cost):
+async def test_what_may_be_billed_counts_at_its_most(admission, rows, cost):
     """A call that was given up, or left by its client without a count; not one that was refused or never sent."""
-    admission.admit(request())
+    await admission.admit(request())
     for each in rows:
         admission.entered(each)
     assert (spent(admission), held(admission)) == (IN + Decimal("0.010") if cost == "most" else Decimal(cost), 0)
 
 
-def test_an_answer_that_was_withheld_was_paid_for(admission):
+async def test_an_answer_that_was_withheld_was_paid_for(admission):
     """It waits to be entered; its cost counts now, and once. Who is turned away for the full journal pays nothing."""
     error = JournalFull("Full.", remedy="")
-    admission.admit(request())
+    await admission.admit(request())
     admission.withheld(error, row(cost=Decimal("0.004")))
     assert (spent(admission), held(admission)) == (Decimal("0.004"), 0)
     admission.entered(row(cost=Decimal("0.004")))
-    admission.admit(request("r2"))
+    await admission.admit(request("r2"))
     admission.withheld(error)
     admission.release("r2")
     admission.release("r2")
     assert (spent(admission), held(admission)) == (Decimal("0.004"), 0)
 
 
-def test_a_rate_says_when_to_come_back(admission):
+async def test_a_rate_says_when_to_come_back(admission):
     """Whole seconds, rounded up; a client may try again then."""
-    admission.admit(request(max_tokens=999_992))
+    await admission.admit(request(max_tokens=999_992))
     with pytest.raises(Refusal) as caught:
-        admission.admit(request("r2", max_tokens=25_000))
+        await admission.admit(request("r2", max_tokens=25_000))
     assert (caught.value.status, caught.value.code) == (429, "rate_limit_exceeded")
     assert caught.value.headers == [(b"retry-after", b"2")]
     with pytest.raises(Refusal) as caught:
-        admission.admit(request("r3", max_tokens=1_000_000))
+        await admission.admit(request("r3", max_tokens=1_000_000))
     assert caught.value.headers == [(b"x-should-retry", b"false")]
 
 
 async def test_a_window_begins_with_the_book_before_it_is_asked_for(admission):
-    """Once, for the window's first moment; a book that cannot be read is left for `admit` to say."""
+    """Once, for the window's first moment, however many come at once."""
     asked = []
 
-    def spent_since(scope, start):
+    async def spent_since(scope, start):
         asked.append((scope, start))
+        await asyncio.sleep(0)
         return Decimal("99999.99")
 
     object.__setattr__(admission, "spent_since", spent_since)
-    for _ in range(3):
-        await admission.prepare(request())
+    outcomes = await asyncio.gather(*(admission.admit(request(f"r{n}", n=2)) for n in range(3)), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {Refusal}
     assert asked == [("everyone", datetime(2026, 11, 27, tzinfo=UTC))]
     assert spent(admission) == Decimal("99999.99")
     with pytest.raises(Refusal, match=r"99999\.990000 are spent"):
-        admission.admit(request(n=2))
+        await admission.admit(request(n=2))
 
 
-def test_a_request_of_several_calls_is_settled_when_it_is_over(admission):
+async def test_a_request_of_several_calls_is_settled_when_it_is_over(admission):
     """Each of its calls is spent, not the first alone."""
-    admission.admit(request(), calls=True)
+    await admission.admit(request(), calls=True)
     for _ in range(3):
         admission.entered(row(cost=Decimal("0.001")))
     assert (spent(admission), held(admission)) == (0, IN + Decimal("0.010"))
     admission.release("r1")
     assert (spent(admission), held(admission)) == (Decimal("0.003"), 0)
+
+
+async def test_requests_of_one_moment_share_a_transaction_and_none_takes_what_another_has(admission, tmp_path):
+    """A budget for three: of eight at once three are let in, to the cent; what is settled meanwhile makes room."""
+    (tmp_path / "limits.yml").write_text("everyone: {budget: {day: 0.0305}}")
+    outcomes = await asyncio.gather(*(admission.admit(request(f"r{n}")) for n in range(8)), return_exceptions=True)
+    assert [isinstance(outcome, Refusal) for outcome in outcomes] == [False] * 3 + [True] * 5
+    assert held(admission) == 3 * (IN + Decimal("0.010"))
+    admission.entered(row(request_id="r0", cost=Decimal("0.001")))
+    await admission.admit(request("r9", max_tokens=5))
+    assert (spent(admission), held(admission)) == (Decimal("0.001"), 3 * IN + Decimal("0.025"))
+
+
+async def test_a_client_that_leaves_while_it_is_admitted_holds_nothing(admission):
+    """Whether its turn had come or not."""
+    for turns in range(4):
+        asking = asyncio.ensure_future(admission.admit(request(f"r{turns}")))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        admission.release(f"r{turns}")
+        await asyncio.sleep(0)
+    assert (spent(admission), held(admission)) == (0, 0)

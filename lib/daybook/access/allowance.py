@@ -24,6 +24,7 @@ from daybook.access.file_ledger import FileLedger
 from daybook.access.ledger import Transaction, UsageLedger, WindowKey
 from daybook.access.limits import Scope, window_end, window_start
 from daybook.access.redis_ledger import RedisLedger
+from daybook.access.transaction_group import Step, TransactionGroup
 from daybook.errors import UsageError
 from daybook.settings import Settings
 
@@ -97,6 +98,7 @@ class Allowance:
 
     def __init__(self, ledger: UsageLedger, *, spent_since: SpentSince) -> None:
         self._ledger = ledger
+        self._group = TransactionGroup(ledger)
         self._spent_since = spent_since
         self._counted: set[WindowKey] = set()
 
@@ -106,6 +108,17 @@ class Allowance:
         """Take a call's claim from every scope, or from none. Returns the tightest rates that are left.
 
         Raises LimitReached, with the figures, where one has not enough."""
+        return self._group.now(self._reserving(request, scopes, claim, at=at, zone=zone))
+
+    async def reserve_soon(
+        self, request: str, scopes: Sequence[Scope], claim: Claim, *, at: datetime, zone: ZoneInfo
+    ) -> list[Remaining]:
+        """The same, in one transaction with others of this turn of the event loop."""
+        return await self._group.soon(self._reserving(request, scopes, claim, at=at, zone=zone))
+
+    def _reserving(
+        self, request: str, scopes: Sequence[Scope], claim: Claim, *, at: datetime, zone: ZoneInfo
+    ) -> Step[list[Remaining]]:
         now = int(at.timestamp() * 1_000_000) * 1000
 
         def work(ledger: Transaction) -> list[Remaining]:
@@ -118,7 +131,7 @@ class Allowance:
                     raise
             return self._take(ledger, request, scopes, claim, at=at, now=now, zone=zone)
 
-        return self._transact(scopes, at, zone, work)
+        return _step(scopes, at, zone, work)
 
     def uncounted(self, scopes: Sequence[Scope], *, at: datetime, zone: ZoneInfo) -> list[tuple[Scope, str]]:
         """The scopes and windows of budgets that nobody has counted yet."""
@@ -143,7 +156,25 @@ class Allowance:
         self, request: str, scopes: Sequence[Scope], *, cost: Decimal, tokens: int, at: datetime, zone: ZoneInfo
     ) -> list[Reached]:
         """Replace a call's reservation by what it used. Returns the shares of budgets that were reached by it."""
+        return self._group.now(self._settling(request, scopes, cost=cost, tokens=tokens, at=at, zone=zone))
 
+    def settle_soon(
+        self,
+        request: str,
+        scopes: Sequence[Scope],
+        *,
+        cost: Decimal,
+        tokens: int,
+        at: datetime,
+        zone: ZoneInfo,
+        tell: Callable[[list[Reached] | Exception], None],
+    ) -> None:
+        """The same, in one transaction with others of this turn of the event loop; `tell`: what came of it."""
+        self._group.add(self._settling(request, scopes, cost=cost, tokens=tokens, at=at, zone=zone), tell)
+
+    def _settling(
+        self, request: str, scopes: Sequence[Scope], *, cost: Decimal, tokens: int, at: datetime, zone: ZoneInfo
+    ) -> Step[list[Reached]]:
         def work(ledger: Transaction) -> list[Reached]:
             reached: list[Reached] = []
             for scope in scopes:
@@ -158,7 +189,7 @@ class Allowance:
                 reached += self._spend(ledger, scope, _pico(cost), at, zone)
             return reached
 
-        return self._transact(scopes, at, zone, work)
+        return _step(scopes, at, zone, work)
 
     def spent(self, scope: Scope, window: str, *, at: datetime, zone: ZoneInfo) -> tuple[Decimal, Decimal]:
         """(spent, reserved) of a budget in the window that holds `at`, in US dollars."""
@@ -170,11 +201,12 @@ class Allowance:
         return self._transact([scope], at, zone, work)
 
     def close(self) -> None:
+        """Do what waits, and close the ledger."""
+        self._group.run()
         self._ledger.close()
 
     def _transact(self, scopes: Sequence[Scope], at: datetime, zone: ZoneInfo, work: Callable[[Transaction], T]) -> T:
-        keys = [key for scope in scopes for key in _keys(scope, at, zone)]
-        return self._ledger.transact(keys, [scope.name for scope in scopes], work)
+        return self._group.now(_step(scopes, at, zone, work))
 
     # ── taking ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -288,6 +320,11 @@ class Allowance:
         for name, amount in abandoned:
             list(self._spend(ledger, named[name], amount, at, zone))
         return bool(abandoned)
+
+
+def _step(scopes: Sequence[Scope], at: datetime, zone: ZoneInfo, work: Callable[[Transaction], T]) -> Step[T]:
+    keys = [key for scope in scopes for key in _keys(scope, at, zone)]
+    return Step(keys, [scope.name for scope in scopes], work)
 
 
 def _key(scope: Scope, window: str, at: datetime, zone: ZoneInfo) -> WindowKey:

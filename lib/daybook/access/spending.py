@@ -7,7 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from daybook.errors import BookUnreachable, ProviderError
+from daybook.line_process import LineProcess
 from daybook.ports import Rows
+from daybook.settings import Settings
 
 
 class OpenRows(Rows, Protocol):
@@ -46,3 +49,23 @@ class Spending:
             return row["spent"] or Decimal(0)
         finally:
             book.close()
+
+
+class SpendingProcess:
+    """Asks in a process of its own, which ends with its answer: whoever serves never loads a database. `patience`:
+    seconds to wait for a book in use."""
+
+    def __init__(self, settings: Settings, *, patience: float) -> None:
+        self._log = settings.home / "logs" / "spending.log"
+        self._question = {"home": str(settings.home), "book_url": settings.book_url, "patience": patience}
+
+    async def since(self, scope: str, start: datetime) -> Decimal:
+        """See `Spending.since`."""
+        process = LineProcess(["-m", "daybook.access.spending_child"], name="The sum of what was spent", log=self._log)
+        try:
+            answer = await process.ask({**self._question, "scope": scope, "start": start.isoformat()})
+        except ProviderError as error:
+            raise BookUnreachable(error.message, remedy=error.remedy) from error
+        finally:
+            await process.aclose()
+        return Decimal(answer["spent"])

@@ -8,17 +8,17 @@ fails in a way that its upstream may bill counts at that bound. So a budget is k
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
 
-from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining, SpentSince
+from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining
 from daybook.access.limits import LimitsFile, Scope, ScopeLimits, window_start
 from daybook.clock import Clock, new_id
 from daybook.errors import BookError, JournalError, SettingsError, UnknownModel
@@ -70,31 +70,26 @@ class Admission(Observer):
     machine_rate: Callable[[str], Decimal | None]
     journal: Ledger
     clock: Clock
-    spent_since: SpentSince
-    """What the book has; asked in a thread, so that it may wait for a book in use."""
+    spent_since: Callable[[str, datetime], Awaitable[Decimal]]
+    """What the book has; it may wait for a book in use."""
     trouble: Callable[[str, Exception], None]
     """Told of what could not be settled: the reservation then stays, and counts as spent once the process has ended."""
     _open: dict[str, _Open] = field(default_factory=dict)
+    _counting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def prepare(self, request: ChatRequest) -> None:
-        """Let the windows of budgets that nobody counted yet begin with what the book has: in a thread, because the
-        book may be in use. What cannot be known now is for `admit` to say."""
-        with contextlib.suppress(SettingsError, BookError):
-            scopes = [scope for scope in self.file.scopes(request.caller, request.project) if scope.limits.budget]
-            at, zone = request.at, self.file.zone
-            for scope, window in self.allowance.uncounted(scopes, at=at, zone=zone) if scopes else ():
-                spent = await asyncio.to_thread(self.spent_since, scope.name, window_start(window, at, zone))
-                self.allowance.begin_window(scope, window, spent, at=at, zone=zone)
-
-    def admit(self, request: ChatRequest, *, calls: bool = False) -> Headers:
+    async def admit(self, request: ChatRequest, *, calls: bool = False) -> Headers:
         """Headers that say what is left. `calls`: the request may be several calls, and is settled when it is released.
         Raises a 429 Refusal with the figures, 503 where it cannot be known."""
+        at = request.at
         try:
             scopes = self.file.scopes(request.caller, request.project)
             if not scopes:
                 return []
+            zone = self.file.zone
+            if self.file.budgets:
+                await self.begin_windows(scopes, at, zone)
             claim = self._claim(request, scopes)
-            left = self.allowance.reserve(request.request_id, scopes, claim, at=request.at, zone=self.file.zone)
+            left = await self.allowance.reserve_soon(request.request_id, scopes, claim, at=at, zone=zone)
         except LimitReached as error:
             raise _refusal(error) from None
         except (SettingsError, BookError) as error:
@@ -104,8 +99,24 @@ class Admission(Observer):
                 "Whether this is within its limits cannot be known now.",
                 remedy="Whoever runs this endpoint finds why in its log.",
             ) from error
+        except asyncio.CancelledError:
+            self._settle(request.request_id, _Open(scopes, Claim(amount=None)))  # it may have been reserved
+            raise
         self._open[request.request_id] = _Open(scopes, claim, calls=calls)
         return _headers(left)
+
+    async def begin_windows(self, scopes: Sequence[Scope], at: datetime, zone: ZoneInfo) -> None:
+        """Let the windows of budgets that nobody counted yet begin with what the book has: the book may be in use, and
+        others are served meanwhile."""
+        if not self.allowance.uncounted(scopes, at=at, zone=zone):
+            return
+        async with self._counting:  # the first one counts, for all that wait
+            await self._count(scopes, at, zone)
+
+    async def _count(self, scopes: Sequence[Scope], at: datetime, zone: ZoneInfo) -> None:
+        for scope, window in self.allowance.uncounted(scopes, at=at, zone=zone):
+            spent = await self.spent_since(scope.name, window_start(window, at, zone))
+            self.allowance.begin_window(scope, window, spent, at=at, zone=zone)
 
     def release(self, request_id: str) -> None:
         """The request is over. Whatever it had reserved and was not settled is free again."""
@@ -134,14 +145,17 @@ class Admission(Observer):
     def _settle(self, request_id: str, entry: _Open) -> None:
         cost = max(entry.cost, entry.claim.amount or entry.cost) if entry.uncertain else entry.cost
         tokens = max(entry.tokens, entry.claim.tokens) if entry.uncertain else entry.tokens
-        try:
-            reached = self.allowance.settle(
-                request_id, entry.scopes, cost=cost, tokens=tokens, at=self.clock.now(), zone=self.file.zone
-            )
-            for share in reached:
+
+        def tell(outcome: list[Reached] | Exception) -> None:
+            if isinstance(outcome, Exception):
+                self.trouble("limits", outcome)
+                return
+            for share in outcome:
                 self._tell(share, request_id)
-        except BookError as error:
-            self.trouble("limits", error)
+
+        self.allowance.settle_soon(
+            request_id, entry.scopes, cost=cost, tokens=tokens, at=self.clock.now(), zone=self.file.zone, tell=tell
+        )
 
     def _tell(self, reached: Reached, request_id: str) -> None:
         """Enter that a share of a budget was reached: whoever delivers alerts reads it there."""
@@ -165,14 +179,16 @@ class Admission(Observer):
 
     # ── the copies to a shadow ────────────────────────────────────────────────────────────────────────
 
-    def reserve(self, request: ChatRequest, copy: Copy) -> bool:
+    async def reserve(self, request: ChatRequest, copy: Copy) -> bool:
         """Whether a copy is within its deployment's budget of the UTC day: one without a known price is not."""
         most, unpriced = self._most_of(request, (copy.step,))
         if unpriced is not None:
             return False
+        scopes = (_of(copy),)
         try:
-            self.allowance.reserve(
-                f"{SHADOW} {request.request_id}", (_of(copy),), Claim(amount=most), at=request.at, zone=_UTC
+            await self.begin_windows(scopes, request.at, _UTC)
+            await self.allowance.reserve_soon(
+                f"{SHADOW} {request.request_id}", scopes, Claim(amount=most), at=request.at, zone=_UTC
             )
         except LimitReached:
             return False
@@ -251,8 +267,9 @@ def _named(messages: Any) -> int:
     """Tokens that are taken for what is only named."""
     if not isinstance(messages, list):
         return 0
-    parts = [part for m in messages if isinstance(m, dict) for part in m.get("content") or () if isinstance(part, dict)]
-    kinds = (part.get("type") for part in parts)
+    contents = (message.get("content") for message in messages if isinstance(message, dict))
+    parts = (part for content in contents if isinstance(content, list) for part in content)
+    kinds = (part.get("type") for part in parts if isinstance(part, dict))
     return sum(LONGEST_PROMPT if kind == UNBOUNDED else PICTURE for kind in kinds if kind != "text")
 
 

@@ -12,7 +12,7 @@ from daybook import providers
 from daybook.access.allowance import Allowance, usage_ledger
 from daybook.access.keys import Keys
 from daybook.access.limits import LimitsFile
-from daybook.access.spending import Spending
+from daybook.access.spending import Spending, SpendingProcess
 from daybook.audit.entry_counts import EntryCounts
 from daybook.clock import Clock, SystemClock
 from daybook.errors import UnknownModel
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 
 _LONG_PATIENCE = 30.0
-"""Seconds that a thread of its own waits for a book in use."""
+"""Seconds that a process of its own waits for a book in use."""
 _KEEP_EVERY = 1.0
 """Seconds between two looks at whether the drain still runs, and for which the figures of the other processes of this
 endpoint may be old."""
@@ -235,7 +235,7 @@ def build(
         machine_rate=answerer.machines.rate,
         journal=journal,
         clock=clock,
-        spent_since=Spending(lambda: open_book(_LONG_PATIENCE)).since,
+        spent_since=SpendingProcess(settings, patience=_LONG_PATIENCE).since,
         trouble=metrics.fault,
     )
     observers.add(admission)

@@ -112,9 +112,7 @@ class ModelRoute:
             if request is None:
                 visit.outcome = "client_closed"
                 return
-            if self._admission.file.budgets:  # a file that is new with this request: `admit` begins its windows
-                await self._admission.prepare(request)
-            visit.headers = self._admit(request)
+            visit.headers = await self._admit(request)
             try:
                 await self._answer(request, scope["hangup"], send, visit)
             finally:
@@ -127,9 +125,9 @@ class ModelRoute:
                 self._log.line("upstream_failed", level="warning", request_id=visit.request_id, kind=error.kind, **more)
             await self._send_error(send, error, visit.request_id)
 
-    def _admit(self, request: ChatRequest) -> Headers:
+    async def _admit(self, request: ChatRequest) -> Headers:
         try:
-            return self._admission.admit(request)
+            return await self._admission.admit(request)
         except Refusal as refusal:
             self._answerer.refuse(request, refusal)
             if refusal.__cause__ is not None:

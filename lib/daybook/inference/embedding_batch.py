@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 
 from daybook.inference.answerer import Answerer
 from daybook.inference.call.request import ChatRequest
@@ -19,7 +19,7 @@ async def embed_each(
     requests: Sequence[ChatRequest],
     *,
     concurrency: int,
-    admitted: Callable[[ChatRequest], AbstractContextManager[object]],
+    admitted: Callable[[ChatRequest], AbstractAsyncContextManager[object]],
 ) -> list[Outcome]:
     """What came of each request, in their order. `admitted`: held around each; what it raises is that one's failure.
     As soon as one is over the next begins: nobody waits for the slowest. Cancelling cancels all that are under way."""
@@ -29,7 +29,7 @@ async def embed_each(
     async def work() -> None:
         for at, request in waiting:
             try:
-                with admitted(request):
+                async with admitted(request):
                     outcomes[at] = await answerer.embed(request)
             except Exception as error:  # whatever befell one, the others' vectors are paid for and handed over
                 outcomes[at] = error

@@ -31,7 +31,7 @@ CopyOutcome = Literal["answered", "failed", "dropped", "over_budget"]
 class ShadowBudget(Protocol):
     """What the copies of a deployment may cost a day."""
 
-    def reserve(self, request: ChatRequest, copy: Copy) -> bool:
+    async def reserve(self, request: ChatRequest, copy: Copy) -> bool:
         """Whether there is room for one more; it is then held until it is settled."""
 
     def settle(self, request: ChatRequest, copy: Copy, call: Call | None, *, billable: bool) -> None:
@@ -98,7 +98,7 @@ class Shadow:
             project=None,
         )
         budget = None if copy.budget is None else self.budget
-        if copy.budget is not None and (budget is None or not budget.reserve(request, copy)):
+        if copy.budget is not None and (budget is None or not await budget.reserve(request, copy)):
             return "over_budget"
         call: Call | None = None
         billable = True

@@ -102,14 +102,13 @@ class DashboardState:
     async def _budgets(self, key: Key | None) -> list[dict[str, Any]] | None:
         """Each budget that the viewer has, with what is spent and held of it; None where it cannot be known now."""
         admission = self._parts.admission
-        allowance, at, zone = admission.allowance, self._parts.clock.now(), admission.file.zone
+        allowance, at = admission.allowance, self._parts.clock.now()
         own = None if key is None else (f"key {key.name}", f"project {key.project}")
         shown = []
         try:
             scopes = [scope for scope in admission.file.all() if own is None or scope.name in own]
-            for scope, window in allowance.uncounted(scopes, at=at, zone=zone):
-                spent = await asyncio.to_thread(admission.spent_since, scope.name, window_start(window, at, zone))
-                allowance.begin_window(scope, window, spent, at=at, zone=zone)
+            zone = admission.file.zone
+            await admission.begin_windows(scopes, at, zone)
             for scope in scopes:
                 for window, budget in scope.limits.budget.items():
                     spent, held = allowance.spent(scope, window, at=at, zone=zone)

@@ -6,8 +6,8 @@ is the batch's with its place behind it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -37,14 +37,14 @@ _KNOWN = ("model", "texts", "concurrency", "dimensions")
 def batch_route(*, answerer: Answerer, auth: Auth, admission: Admission, log: Log) -> ModelRoute:
     """The route, as an ASGI application."""
 
-    @contextmanager
-    def admitted(request: ChatRequest) -> Iterator[None]:
+    @asynccontextmanager
+    async def admitted(request: ChatRequest) -> AsyncIterator[None]:
         if not isinstance(text := request.body["input"], str) or not text:
             refusal = bad_request("The text is empty or no string.", remedy="Send a text.", param="texts")
             answerer.refuse(request, refusal)
             raise refusal
         try:
-            admission.admit(request)
+            await admission.admit(request)
         except Refusal as refusal:
             answerer.refuse(request, refusal)
             raise

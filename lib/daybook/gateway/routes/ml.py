@@ -55,8 +55,7 @@ def routes(parts: Components) -> APIRouter:
                 run_id=read_run_id(headers),
                 redaction=redaction,
             )
-            await parts.admission.prepare(asked)
-            visit.headers = parts.admission.admit(asked, calls=True)
+            visit.headers = await parts.admission.admit(asked, calls=True)
             try:
                 result = await parts.tasks.run(task, asked)
             finally:
