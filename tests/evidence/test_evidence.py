@@ -123,8 +123,25 @@ def test_a_control_is_what_its_lines_are_together(book: Book) -> None:
     assert frame.loc["EU AI Act Art. 50", "lines"] == "none"
     assert frame.loc["GDPR Art. 17", "applies_from"] == "2018-05-25"
     to_check = figures.to_check.set_index("control")
-    assert all(source.startswith("https://") for source in to_check["source"])
+    assert list(to_check.index) == [c.id for c in figures.controls if c.not_shown or c.check]
     assert to_check.loc["EU AI Act Art. 50", "not_shown"].startswith("All of it. ")
+    for control in figures.controls:
+        (line,) = [line for line in figures.limits_prose.splitlines() if control.id in line]
+        assert line.endswith(f": <{control.source}>")
+
+
+def test_what_would_show_more_is_said_of_each_line_that_is_not_proven(book: Book) -> None:
+    """The worst first, with the remedy and the controls that rest on the line; none of a line that is proven or under
+    which nothing happened."""
+    figures = read(book)
+    rows = figures.to_do.to_dict("records")
+    assert [(row["line"], row["state"]) for row in rows] == [
+        ("gates", "not proven"),
+        *((name, "partly") for name in ("erasures", "access", "consent", "deployments", "versions")),
+        ("gaps", "cannot tell"),
+    ]
+    assert rows[0]["controls"] == "SOC 2 CC8.1, ISO/IEC 42001 A.6.2.4"
+    assert rows[0]["remedy"] == "Run the reports evaluation and bias, and promote once both are met."
 
 
 def test_a_log_without_a_gap_is_proven(home: Any) -> None:
@@ -188,7 +205,7 @@ def test_a_trail_that_was_not_proven_is_the_verdict(book: Book) -> None:
 )
 def test_the_state_of_a_line(ok: list[bool | None], empty: Any, state: str) -> None:
     """Of every mixture of rows that are ok, are not, or cannot be told."""
-    line = ControlLine(name="x", question="?", query="q", empty=empty, not_shown="")
+    line = ControlLine(name="x", question="?", query="q", empty=empty, not_shown="", remedy="")
     assert LineEvidence(line, "select 1", [{"ok": value} for value in ok]).state == state
 
 
@@ -211,9 +228,8 @@ def test_the_state_of_a_line(ok: list[bool | None], empty: Any, state: str) -> N
 def test_the_state_of_a_control(states: list[Any], expected: str) -> None:
     """Of every mixture of lines."""
     rows = {"proven": [True], "partly": [True, False], "not proven": [False], "cannot tell": [None], "nothing": []}
-    lines = [
-        ControlLine(name=f"l{i}", question="?", query="q", empty="nothing", not_shown="") for i in range(len(states))
-    ]
+    unnamed: dict[str, Any] = {"question": "?", "query": "q", "empty": "nothing", "not_shown": "", "remedy": ""}
+    lines = [ControlLine(name=f"l{i}", **unnamed) for i in range(len(states))]
     shown = {
         line.name: LineEvidence(line, "", [{"ok": ok} for ok in rows[state]])
         for line, state in zip(lines, states, strict=True)

@@ -169,3 +169,15 @@ print("matplotlib.pyplot" in sys.modules, [matplotlib.rcParams[name] for name in
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+@pytest.mark.parametrize("counts", [[3, 5, 7, 4], [1, 0], [2], [1, 130]])
+def test_counts_are_marked_in_whole_numbers(counts):
+    """Nobody has one and a half controls; amounts have whatever marks fit them."""
+    bars = [ranked.Bar(f"b{i}", n, str(n)) for i, n in enumerate(counts)]
+    (axis,) = ranked.ranked("Controls", [ranked.RankedPanel("", bars)], unit="controls").axes
+    ticks = list(axis.get_xticks())
+    assert ticks[0] == 0
+    assert all(tick == int(tick) for tick in ticks)
+    (axis,) = ranked.ranked("Money", [ranked.RankedPanel("", bars[:1])], unit="USD", money=True).axes
+    assert max(axis.get_xticks()) >= counts[0]

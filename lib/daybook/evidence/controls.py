@@ -25,6 +25,8 @@ class ControlLine:
     empty: Empty
     """What it means that there is no row."""
     not_shown: str
+    remedy: str
+    """What would show more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,23 +118,37 @@ class EvidenceFigures:
         rows = (
             (
                 control.id,
-                control.title,
                 self.state(control),
-                control.applies_from.isoformat(),
+                control.title,
                 ", ".join(f"{line.name}: {self.lines[line.name].state}" for line in control.lines) or "none",
+                control.applies_from.isoformat(),
             )
             for control in self.controls
         )
-        return tables.table(("control", "title", "state", "applies_from", "lines"), rows)
+        return tables.table(("control", "state", "title", "lines", "applies_from"), rows)
+
+    @cached_property
+    def to_do(self) -> pd.DataFrame:
+        """The lines of which not all is proven, the worst first, with what would show more and the controls that rest
+        on them."""
+        order: Sequence[State] = ("not proven", "partly", "cannot tell")
+        rows = (
+            (name, shown.state, shown.line.remedy, ", ".join(c.id for c in self.controls if shown.line in c.lines))
+            for state in order
+            for name, shown in self.lines.items()
+            if shown.state == state
+        )
+        return tables.table(("line", "state", "remedy", "controls"), rows)
 
     @cached_property
     def to_check(self) -> pd.DataFrame:
-        """What the lines of a control do not show, what to look up about its date, and where."""
+        """What the lines of a control do not show, and what to look up about its date: the controls with either."""
         rows = (
-            (control.id, " ".join(filter(None, (control.not_shown, control.check))) or None, control.source)
+            (control.id, " ".join(filter(None, (control.not_shown, control.check))))
             for control in self.controls
+            if control.not_shown or control.check
         )
-        return tables.table(("control", "not_shown", "source"), rows)
+        return tables.table(("control", "not_shown"), rows)
 
     @cached_property
     def by_line(self) -> pd.DataFrame:

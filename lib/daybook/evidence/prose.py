@@ -17,7 +17,7 @@ def summary(evidence: EvidenceFigures) -> str:
     """How many controls are proven, partly or not."""
     parts = ", ".join(f"{evidence.counts[state]} {state}" for state in STATES)
     return (
-        f"Of {count(len(evidence.controls), 'control')}: {parts} ({evidence.window}). This is evidence from the book, "
+        f"Of {count(len(evidence.controls), 'control')}, {evidence.window}: {parts}. This is evidence from the book, "
         "by the queries below; it is no legal opinion, and a control that is not listed was not looked at."
     )
 
@@ -32,6 +32,20 @@ def seal(evidence: EvidenceFigures) -> str:
     return (
         f"**Seal of {last['day']:%Y-%m-%d}** (signer and number `{last['seal']}`): `{last['digest']}`. Whoever keeps "
         "this page has what a trail that is made up later would have to match."
+    )
+
+
+def limits(evidence: EvidenceFigures) -> str:
+    """What no line shows, and where each control is from."""
+    by_source: dict[str, list[str]] = {}
+    for control in evidence.controls:
+        by_source.setdefault(control.source, []).append(control.id)
+    sources = "\n".join(f"- {', '.join(ids)}: <{source}>" for source, ids in by_source.items())
+    return (
+        "No line shows who read a published report, a copy or the database itself past Daybook, nor anything that "
+        "nobody entered. The endpoint's own counts, which `daybook audit verify` compares, show calls that are "
+        "missing.\n\n"
+        f"Where the controls are from, to be checked by whoever relies on them:\n\n{sources}"
     )
 
 

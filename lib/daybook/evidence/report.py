@@ -33,6 +33,7 @@ class Evidence(EvidenceFigures, Result):
 
     summary_prose = Prose(prose.summary)
     seal_prose = Prose(prose.seal)
+    limits_prose = Prose(prose.limits)
 
     @property
     def lines_prose(self) -> str:

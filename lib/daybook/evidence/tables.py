@@ -10,10 +10,10 @@ TABLES = {
         "Controls, and what is shown of them",
         (
             Column("control", "control"),
-            Column("title", "what it asks"),
             Column("state", "state"),
-            Column("applies_from", "applies from"),
+            Column("title", "what it asks"),
             Column("lines", "rests on"),
+            Column("applies_from", "applies from"),
         ),
     ),
     "to_check": Table(
@@ -21,7 +21,15 @@ TABLES = {
         (
             Column("control", "control"),
             Column("not_shown", "not shown, and to be checked"),
-            Column("source", "source"),
+        ),
+    ),
+    "to_do": Table(
+        "What would show more",
+        (
+            Column("line", "line"),
+            Column("state", "state"),
+            Column("remedy", "what to do"),
+            Column("controls", "controls that rest on it"),
         ),
     ),
     "by_line": Table(

@@ -52,10 +52,11 @@ def ranked(
         subtitle=subtitle,
     )
     reach = max(bar.value if bar.high is None else max(bar.high, bar.value) for panel in panels for bar in panel.bars)
+    whole = not money and all(float(bar.value).is_integer() for panel in panels for bar in panel.bars)
     for axis, panel, n in zip(axes, panels, rows, strict=True):
         _draw(axis, panel.bars, n)
         axis.set_xlim(0, (reach or 1.0) * 1.28)
-        axis.xaxis.set_major_locator(MaxNLocator(6))
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=whole))
         axis.xaxis.set_major_formatter(FuncFormatter(dollars if money else _number))
         if panel.name:
             axis.set_title(panel.name, loc="left", fontsize=9.5, color=SOFT, pad=6)
