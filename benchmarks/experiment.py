@@ -24,7 +24,7 @@ from statistics import median, quantiles
 import numpy
 from parts.made import machine, table
 
-from daybook.experiment.judge import STEP_CALLS
+from daybook.routing.deployments import CALLS_PER_STEP
 from daybook.stats.canary import MEASURES, Version, judge
 from daybook.stats.estimate import ALPHA, proportion
 from daybook.stats.sequential import EXACT, Moments, Share, log_evidence, mean_difference
@@ -172,8 +172,9 @@ class Trial:
     """The share of the calls that the candidate had, in percent."""
 
 
-def trial(seed: int, worlds: Sequence[World], steps: Sequence[int], calls: int, every: int = 200) -> Trial:
-    """One canary, from its first step to its last one; `worlds`: how calls are made up at each step."""
+def trial(seed: int, worlds: Sequence[World], steps: Sequence[int], calls: int, length: int, every: int = 200) -> Trial:
+    """One canary, from its first step to its last one; `worlds`: how calls are made up at each step;
+    `length`: the candidate's calls at a step."""
     rng = numpy.random.default_rng(seed)
     periods: list[tuple[Version, Version]] = []
     n = 0
@@ -192,7 +193,7 @@ def trial(seed: int, worlds: Sequence[World], steps: Sequence[int], calls: int, 
             alone = judge([now], alpha=ALPHA / 2 / len(steps), look_ahead=False).action
             if "roll back" in (whole, alone):
                 return Trial("rolled back", n, share)
-            if whole == "promote" and now[1].calls >= STEP_CALLS:
+            if whole == "promote" and now[1].calls >= length:
                 break
         periods.append(now)
     raise AssertionError("the last step is 100 %")
@@ -220,15 +221,20 @@ def _moments(values: numpy.ndarray) -> Moments:
 def by_steps(pool: ProcessPoolExecutor, runs: int) -> None:
     steps, most = (10, 50, 100), 40_000
     rows = []
-    for name, worlds in (
-        ("the same", [World()] * 3),
-        ("the same, 10 % fail", [World(errors=0.1)] * 3),
-        ("latency 20 % longer", [World(slower=1.2)] * 3),
-        ("errors 4 % instead of 2 %", [World(more_errors=2)] * 3),
-        ("latency 20 % longer at the second step alone", [World(), World(slower=1.2), World()]),
-        ("every second call fails at the second step alone", [World(), World(more_errors=25), World()]),
+    same, late = [World()] * 3, [World(), World(slower=1.2), World()]
+    broken = [World(), World(more_errors=25), World()]
+    for name, worlds, length in (
+        ("the same", same, CALLS_PER_STEP),
+        ("the same, 10 % fail", [World(errors=0.1)] * 3, CALLS_PER_STEP),
+        ("latency 20 % longer", [World(slower=1.2)] * 3, CALLS_PER_STEP),
+        ("errors 4 % instead of 2 %", [World(more_errors=2)] * 3, CALLS_PER_STEP),
+        ("every second call fails at the second step alone", broken, CALLS_PER_STEP),
+        ("latency 20 % longer at the second step alone", late, CALLS_PER_STEP),
+        ("that, with 2,000 calls a step", late, 2_000),
+        ("the same, with 2,000 calls a step", same, 2_000),
     ):
-        ended = list(pool.map(partial(trial, worlds=worlds, steps=steps, calls=most), range(runs), chunksize=4))
+        one = partial(trial, worlds=worlds, steps=steps, calls=most, length=length)
+        ended = list(pool.map(one, range(runs), chunksize=4))
         back = proportion(sum(t.outcome == "rolled back" for t in ended), runs)
         middle = {outcome: [t.calls for t in ended if t.outcome == outcome] for outcome in ("live", "rolled back")}
         rows.append(

@@ -336,6 +336,8 @@ class DeploymentRevision:
     """Whether the endpoint promotes the candidate and rolls it back by itself; None: entered before it could."""
     tolerance: Mapping[str, float] | None = None
     """Measure → the loss that is put up with, where it is not the usual one."""
+    calls_per_step: int | None = None
+    """Calls that a canary's candidate has at a step before it goes to the next, where it is not the usual number."""
     figures: Mapping[str, Any] | None = None
     """What the change was decided by, where figures decided."""
     actor: str

@@ -11,12 +11,12 @@ import pytest
 from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.errors import BadParameter, Superseded
-from daybook.experiment.judge import ACTOR, STEP_CALLS, assess, figures, judge, judge_all
+from daybook.experiment.judge import ACTOR, assess, figures, judge, judge_all
 from daybook.experiment.report import Experiment
 from daybook.records import Call, Event
 from daybook.reporting.tables import to_records
 from daybook.reporting.text import plain
-from daybook.routing.deployments import Deployments
+from daybook.routing.deployments import CALLS_PER_STEP, Deployments, to_dict
 from daybook.stats.sequential import Share, share_difference
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -104,6 +104,20 @@ def test_one_that_fails_is_rolled_back_with_the_figures_that_decided_it(day):
     assert kept == figures(judgement)
 
 
+def test_a_step_takes_as_many_calls_as_the_deployment_says(day):
+    """Of the candidate: one less waits and says how many there were; the number is kept and shown."""
+    day.create(calls_per_step=2_000)
+    day.calls(18_000, 1_999)
+    day.later()
+    waiting = day.judge()
+    assert (waiting.action, day.share) == ("wait", 1000)
+    assert waiting.sentence == "v2 is no worse than v1, after 19,999 calls; the step has had 1,999 of its 2,000 calls."
+    day.calls(0, 1)
+    day.later()
+    assert (day.judge().action, day.share) == ("promote", 5000)
+    assert to_dict(day.deployments.get("chat"))["calls_per_step"] == 2_000
+
+
 @pytest.mark.parametrize(
     ("second", "criterion"),
     [({"slower": 1.5}, "latency"), ({"cost": Decimal("0.002")}, "cost")],
@@ -122,7 +136,7 @@ def test_a_good_one_goes_up_step_by_step_until_it_is_live(day):
     """10, 50 and then all: each step waits for its own calls, and the evidence of the steps before counts on."""
     day.create()
     steps = []
-    for v1, v2 in ((18_000, 2_000), (60, STEP_CALLS - 1), (0, 1)):
+    for v1, v2 in ((18_000, 2_000), (60, CALLS_PER_STEP - 1), (0, 1)):
         day.later()
         day.calls(v1, v2)
         day.later()
@@ -130,7 +144,7 @@ def test_a_good_one_goes_up_step_by_step_until_it_is_live(day):
     assert steps == [("promote", 5000), ("wait", 5000), ("promote", 10_000)]
     now = day.deployments.get("chat")
     assert (now.live, now.candidate) == ("v2", None)
-    assert (now.figures["calls"], now.figures["step_calls"]) == (20_160, STEP_CALLS)
+    assert (now.figures["calls"], now.figures["step_calls"]) == (20_160, CALLS_PER_STEP)
     assert now.figures["criteria"] == ["errors", "latency", "cost"]
     assert now.reason == "v2 is no worse than v1, after 20,160 calls."
     with pytest.raises(BadParameter, match="chat has no candidate on trial"):
@@ -354,6 +368,8 @@ def test_calls_after_a_change_are_of_the_new_step(day):
         ({"tolerance": {"cost": float("nan")}}, "cost is nan"),
         ({"tolerance": {"cost": True}}, "cost is True"),
         ({"strategy": "shadow", "automatic": True, "steps": ()}, "A shadow is not judged by itself"),
+        ({"strategy": "shadow", "calls_per_step": 500, "steps": ()}, "A shadow is not judged by itself"),
+        ({"calls_per_step": CALLS_PER_STEP - 1}, "A step of 99 calls of the candidate is too short to judge it"),
         ({"strategy": "ab", "weights": {"v1": 1, "v2": 99}, "tolerance": {"cost": 0.1}}, "An ab is not judged"),
     ],
 )  # fmt: skip

@@ -74,7 +74,8 @@ def test_every_fact_of_a_deployment_comes_back(deployments):
         "name": "chat", "revision": 1, "at": "2026-11-27T12:00:00+00:00", "action": "created", "actor": "ada",
         "reason": "try it", "strategy": "shadow", "versions": {"v1": "a", "v2": "b", "v10": "c"},
         "percent": {"v1": "0", "v2": "100", "v10": "0"}, "live": "v2", "candidate": "v1", "sticky": "user",
-        "steps": [], "budget": "2.5", "restores": None, "automatic": None, "tolerance": None, "figures": None,
+        "steps": [], "budget": "2.5", "restores": None, "automatic": None, "tolerance": None, "calls_per_step": None,
+        "figures": None,
     }  # fmt: skip
     assert list(to_dict(made)["versions"]) == ["v1", "v2", "v10"]
     assert (made.id, made.at) == ("chat:r1", NOON)

@@ -155,6 +155,7 @@ MIGRATIONS = (
             key text not null);
         """,
     ),
+    Migration("0012_how_long_a_step_is", "alter table deployments add column calls_per_step bigint;"),
 )
 
 _RECORD = "create table if not exists schema_migrations (name text not null primary key, applied_at timestamptz)"

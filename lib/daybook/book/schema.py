@@ -225,6 +225,7 @@ deployments = _table(
     restores=COUNT,
     automatic=FLAG,
     tolerance=MAPPING,
+    calls_per_step=COUNT,
     figures=MAPPING,
     actor=TEXT,
     reason=TEXT,

@@ -5,8 +5,8 @@
 
 The evidence is every call since the candidate got its first ones, step by step; its intervals hold at whatever moment
 one looks, so one may look after every drain. What only a larger share breaks shows at that share alone: a step takes
-`STEP_CALLS` calls of the candidate, however sure one is by then, and its calls are also judged alone, whether they are
-worse. Half of the 5 % is for the whole trial, half for its steps.
+so many calls of the candidate (the deployment's `calls_per_step`), however sure one is by then, and its calls are also
+judged alone, whether they are worse. Half of the 5 % is for the whole trial, half for its steps.
 
 Whatever changed the deployment in the meantime holds, and what was decided without knowing of it is not done: of two
 judges one acts, and a person goes before both.
@@ -33,14 +33,11 @@ from daybook.experiment.evidence import (
 )
 from daybook.ports import NamedRows
 from daybook.records import DeploymentRevision
-from daybook.routing.deployments import Deployments, find_trial
+from daybook.routing.deployments import CALLS_PER_STEP, Deployments, find_trial
 from daybook.routing.split import percent
 from daybook.stats.canary import Decision, State, Tolerance
 from daybook.stats.estimate import ALPHA
-from daybook.stats.sequential import LEAST
 
-STEP_CALLS = LEAST
-"""Calls that a candidate has at a step before it goes to the next."""
 ACTOR = "daybook"
 _END = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -80,9 +77,14 @@ class Judgement:
         return self.decision.action
 
     @property
+    def step_length(self) -> int:
+        """Calls of the candidate that the step takes."""
+        return self.revision.calls_per_step or CALLS_PER_STEP
+
+    @property
     def waits_for_step(self) -> bool:
         """Whether it would be promoted, were the step not too young."""
-        return self.decision is not None and self.decision.action == "promote" and self.step_calls < STEP_CALLS
+        return self.decision is not None and self.decision.action == "promote" and self.step_calls < self.step_length
 
     @property
     def sentence(self) -> str:
@@ -97,8 +99,8 @@ class Judgement:
         if decision.action == "promote":
             better = decision.verdict == "better"
             word = f"better than {live} in {_names(decision, 'better')}" if better else f"no worse than {live}"
-            step = f"; the step has had {self.step_calls} of its {STEP_CALLS} calls" if self.waits_for_step else ""
-            return f"{candidate} is {word}, {after}{step}."
+            had = f"; the step has had {self.step_calls:,} of its {self.step_length:,} calls"
+            return f"{candidate} is {word}, {after}{had if self.waits_for_step else ''}."
         return f"Cannot tell yet, {after}: {self._open(decision)}."
 
     def _open(self, decision: Decision) -> str:

@@ -67,7 +67,8 @@ PLAIN = {
     "book_identity": "id",
     "calls": "id request_id endpoint requested_model provider served_model model_version weights_digest variant "
     "parameters service_tier price_source price_rate price_note status error_kind fallback_from finish_reason run_id",
-    "deployments": "id claim name action strategy versions weights live candidate sticky steps tolerance figures",
+    "deployments": "id claim name action strategy versions weights live candidate sticky steps tolerance "
+    "calls_per_step figures",
     "entry_stamps": "kind id",
     "events": "id action request_id run_id outcome",
     "findings": "id run_id name unit",

@@ -34,9 +34,12 @@ from daybook.records import DeploymentRevision, Event
 from daybook.routing.deployment_index import STICKY, publish
 from daybook.routing.split import WHOLE, in_order, percent, read_weights
 from daybook.stats.canary import MEASURES
+from daybook.stats.sequential import LEAST
 
 STRATEGIES = ("ab", "canary", "blue_green", "shadow")
 STEPS = (1, 5, 25, 50, 100)
+CALLS_PER_STEP = LEAST
+"""Of a canary's candidate, before it goes to the next step, where nothing else is said."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _CHANGING = threading.Lock()
 
@@ -116,12 +119,14 @@ class Deployments:
         budget: Decimal | None = None,
         automatic: bool | None = None,
         tolerance: Mapping[str, float] | None = None,
+        calls_per_step: int | None = None,
         reason: str | None = None,
         anew: bool = False,
     ) -> DeploymentRevision:
         """Make a deployment of `versions`, each with its model; `anew`: or put this in the place of the one of that
         name. `live`: default the oldest version; `candidate`: the newest of the others. `automatic`: whether a canary
-        is judged by the endpoint, which it is by default; `tolerance`: the loss that is put up with, by measure.
+        is judged by the endpoint, which it is by default; `tolerance`: the loss that is put up with, by measure;
+        `calls_per_step`: of the candidate, before it goes to the next step.
 
         Raises BadParameter for what cannot be meant, and what `check` raises."""
         versions = {version: versions[version] for version in in_order(versions)}
@@ -137,12 +142,12 @@ class Deployments:
         new = DeploymentRevision(
             id="", claim="", at=self._clock.now(), name=name, revision=0, action="replaced" if there else "created",
             strategy=strategy, versions=versions, weights={}, sticky=sticky, actor=actor, reason=reason, budget=budget,
-            tolerance=_check_tolerance(tolerance),
+            tolerance=_check_tolerance(tolerance), calls_per_step=_check_calls(calls_per_step),
         )  # fmt: skip
-        if strategy != "canary" and (automatic or tolerance):
+        if strategy != "canary" and (automatic or tolerance or calls_per_step):
             raise BadParameter(
                 f"{'An' if strategy == 'ab' else 'A'} {strategy} is not judged by itself.",
-                remedy="Leave automatic and the tolerance out, or say strategy canary.",
+                remedy="Leave automatic, the tolerance and the calls of a step out, or say strategy canary.",
             )
         if strategy == "ab":
             if live or candidate:
@@ -347,6 +352,7 @@ def to_dict(revision: DeploymentRevision) -> dict[str, Any]:
         "restores": revision.restores,
         "automatic": revision.automatic,
         "tolerance": revision.tolerance,
+        "calls_per_step": revision.calls_per_step,
         "figures": revision.figures,
     }
 
@@ -450,6 +456,15 @@ def _check_tolerance(tolerance: Mapping[str, float] | None) -> Mapping[str, floa
                 remedy="Say a share above 0 and up to 1: errors 0.01 is a point, latency 0.1 a tenth of it.",
             )
     return dict(tolerance) if tolerance else None
+
+
+def _check_calls(calls: int | None) -> int | None:
+    if calls is not None and calls < CALLS_PER_STEP:
+        raise BadParameter(
+            f"A step of {calls:,} calls of the candidate is too short to judge it.",
+            remedy=f"Say {CALLS_PER_STEP} or more; the fewer, the less of what only a larger share breaks is seen.",
+        )
+    return calls
 
 
 def _shares(live: str, candidate: str, share: int, versions: Mapping[str, str]) -> dict[str, int]:

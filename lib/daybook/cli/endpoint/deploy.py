@@ -14,6 +14,7 @@ import orjson
 from daybook import workbench
 from daybook.cli import CommandGroup
 from daybook.reporting.text import aligned
+from daybook.routing.deployments import CALLS_PER_STEP
 from daybook.settings import user
 
 if TYPE_CHECKING:
@@ -69,6 +70,11 @@ def deploy() -> None:
     "--tolerate",
     help="The loss that is put up with in a canary, as shares: errors=0.01,latency=0.1,cost=0.1,score=0.05 (defaults).",
 )
+@click.option(
+    "--calls-per-step",
+    type=click.IntRange(min=CALLS_PER_STEP),
+    help=f"Calls of a canary's candidate before it goes to the next step.  [default: {CALLS_PER_STEP}]",
+)
 @click.option("--anew", is_flag=True, help="Put this in the place of the deployment of that name.")
 @_WHY
 @_JSON
@@ -84,6 +90,7 @@ def create(
     budget: str | None,
     manual: bool,
     tolerate: str | None,
+    calls_per_step: int | None,
     anew: bool,
     reason: str | None,
     as_json: bool,
@@ -95,7 +102,7 @@ def create(
     \b
     Examples:
       daybook deploy create summarizer v1=gpt-4o-mini v2=house --strategy ab --weights v1=90,v2=10
-      daybook deploy create triage v1=triage:v1 v2=triage:v2 --strategy canary --steps 5,50,100
+      daybook deploy create triage v1=triage:v1 v2=triage:v2 --strategy canary --steps 5,50,100 --calls-per-step 2000
       daybook deploy create chat blue=gpt-4o green=claude-sonnet-4-5 --strategy blue_green --live blue
       daybook deploy create search v1=house v2=lab/new --strategy shadow --budget 2.50
     """
@@ -112,6 +119,7 @@ def create(
             budget=_dollars(budget),
             automatic=False if manual else None,
             tolerance=None if tolerate is None else _shares(_pairs(tolerate.split(","), "MEASURE=SHARE")),
+            calls_per_step=calls_per_step,
             anew=anew,
             actor=f"cli:{user()}",
             reason=reason,

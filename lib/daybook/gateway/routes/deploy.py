@@ -77,6 +77,7 @@ _STATUS: dict[str, Any] = {
     "restores": None,
     "automatic": None,
     "tolerance": None,
+    "calls_per_step": None,
     "figures": None,
 }
 T = TypeVar("T")
