@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,7 +34,27 @@ class Rows(Protocol):
         """Rows of a read-only query; `:name` parameters bound. Raises BookError."""
 
 
-class PersonalRows(Rows, Protocol):
+@dataclass(frozen=True, slots=True)
+class OpenedContent:
+    """Rows of calls with what was said in them in plain text."""
+
+    rows: list[dict[str, Any]]
+    erased: frozenset[str] = frozenset()
+    """The calls of which nothing can be read, because the person's key was destroyed."""
+    missing: frozenset[str] = frozenset()
+    """The calls of which something cannot be read, because the vault of this home has not got the key it was sealed
+    under, or it was changed since."""
+
+
+class Content(Protocol):
+    """Where what was said in calls can be read."""
+
+    def content(self, rows: Sequence[Mapping[str, Any]]) -> OpenedContent:
+        """Rows of calls with `id` and `subject`, and `prompt` or `answer` as they stand in the book: with both opened,
+        and None for what cannot be read. Raises VaultUnusable."""
+
+
+class PersonalRows(Rows, Content, Protocol):
     """Rows of persons, which nobody reads without its being entered."""
 
     def record(self, action: str, object_: str | None, details: Mapping[str, Any], actor: str) -> None:
@@ -54,7 +75,24 @@ class Reader(Rows, Protocol):
         """The rows of the named query of `book/queries`. Raises BookError."""
 
 
+class ContentReader(Reader, Content, Protocol):
+    """A reader that opens what was said, too."""
+
+
+class Sealing(Protocol):
+    """A vault that seals a person's data under the person's own key."""
+
+    def seal(self, subject: str, data: bytes, *, context: bytes = b"") -> bytes:
+        """Raises KeyDestroyed where the person was erased."""
+
+    def open(self, subject: str, sealed: bytes, *, context: bytes = b"") -> bytes:
+        """Raises VaultError."""
+
+
 class Books(Ledger, PersonalRows, Protocol):
-    """A book that is written and read, and the home that it stands in."""
+    """A book that is written and read, the home that it stands in, and the vault whose keys seal what is of persons."""
 
     home: Path
+
+    @property
+    def vault(self) -> Sealing: ...

@@ -184,13 +184,18 @@ class Daybook:
         return self.book.sql(query, params)
 
     def calls(self, days: int = 7, *, limit: int = 10_000) -> pd.DataFrame:
-        """The calls of the last `days` days, newest first, at most `limit`."""
+        """The calls of the last `days` days, newest first, at most `limit`, with what was said where it can be read."""
         if days < 1:
             raise BadParameter(f"days is {days}.", remedy="Ask for at least 1 day.")
         since = self.clock.now() - timedelta(days=days)
         query = "select * from calls where time >= :since order by time desc limit :n"
         self._record_query(query)
-        return self.book.sql(query, {"since": since, "n": limit})
+        calls = self.book.sql(query, {"since": since, "n": limit})
+        said = zip(calls["id"], calls["subject"], calls["prompt"], calls["answer"], strict=True)
+        opened = self.book.content(
+            [dict(zip(("id", "subject", "prompt", "answer"), row, strict=True)) for row in said]
+        ).rows
+        return calls.assign(**{name: [row[name] for row in opened] for name in ("prompt", "answer")})
 
     def _record_query(self, query: str) -> None:
         """Enter a read of persons' data; the sample has none."""
@@ -398,7 +403,7 @@ def open(
 def _project_book(settings: Settings, clock: Clock) -> Book:
     from daybook.book import Book
 
-    return Book(settings.book_url, settings.home, clock=clock)
+    return Book(settings.book_url, settings.home, vault=settings.vault, clock=clock)
 
 
 def _sample(settings: Settings, clock: Clock) -> Daybook:

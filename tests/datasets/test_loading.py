@@ -11,6 +11,7 @@ import pytest
 
 from daybook.datasets import builtin, load
 from daybook.errors import BadData, BadParameter, DaybookError
+from daybook.ports import OpenedContent
 from daybook.settings import user
 
 ROWS = [{"id": str(i), "question": f"How many are {i} and 1?", "answer": str(i + 1)} for i in range(6)]
@@ -172,6 +173,11 @@ def test_calls_of_the_book_become_rows() -> None:
                 return []
             return [{"n": 7}] if "count(*)" in query else list(self.found)
 
+        def content(self, rows: Any) -> OpenedContent:
+            sealed = [row for row in rows if row["answer"] == "sealed"]
+            opened = [row | {"prompt": None, "answer": None} if row in sealed else row for row in rows]
+            return OpenedContent(opened, missing=frozenset(row["id"] for row in sealed))
+
         def record(self, action: str, object_: str | None, details: Any, actor: str) -> None:
             entered.append((action, object_, details, actor))
 
@@ -182,6 +188,10 @@ def test_calls_of_the_book_become_rows() -> None:
     assert (row.id, row.input, row.reference, row.group) == ("c1", "Why?", "Because.", "p1")
     with pytest.raises(BadData, match="7 calls"):
         load("book:caller=ada", book=Book())
+    assert [row.id for row in load("book:", book=Book(call, call | {"id": "c2", "answer": "sealed"})).rows] == ["c1"]
+    with pytest.raises(BadData, match="in 1 calls is sealed under keys that this home has not got"):
+        load("book:", book=Book(call | {"answer": "sealed"}))
+    del entered[2:]
     assert entered == [
         ("content.read", "calls", {"days": "30", "model": "m", "one_caller": False}, f"dataset:{user()}"),
         ("content.read", "calls", {"one_caller": True}, f"dataset:{user()}"),

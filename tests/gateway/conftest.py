@@ -211,10 +211,10 @@ class Endpoint:
         return [json.loads(line) for line in self.lines]
 
     def book(self) -> list[dict[str, Any]]:
-        """The calls in the book, oldest first; drained by a reader of its own."""
-        book = Book(self.settings.book_url, self.settings.home)
+        """The calls in the book, oldest first, as they were said; drained by a reader of its own."""
+        book = Book(self.settings.book_url, self.settings.home, vault=self.settings.vault)
         try:
-            return book.rows("select * from calls order by time, id")
+            return book.content(book.rows("select * from calls order by time, id")).rows
         finally:
             book.close()
 

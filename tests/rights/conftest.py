@@ -32,6 +32,10 @@ class Place:
     ada: str
     bo: str
 
+    def calls(self) -> list[dict]:
+        """The rows of calls, as they were said."""
+        return self.book.content(self.book.rows("select * from calls order by time, id")).rows
+
     def bytes_of(self, *leave: str) -> bytes:
         """Every byte of every file below the home and the reports."""
         roots = (self.settings.home, self.settings.reports)

@@ -12,6 +12,7 @@ from daybook.book.journal.journal import Journal
 from daybook.errors import BadParameter, JournalFull
 from daybook.rights import page
 from daybook.rights.access import Access
+from daybook.rights.places.book_rows import ERASED_CONTENT, MISSING_CONTENT
 from tests.rights.conftest import ADA, ANSWERED, AT, BOS, SAID, call
 
 WORDS = {"by": "dpo", "identity_check": "passport seen", "reason": "request of 3 March"}
@@ -137,3 +138,21 @@ def test_text_on_the_page_can_do_nothing():
     assert "a" * 20_000 in html
     assert "a" * 20_001 not in html
     assert "not JSON" in html
+
+
+def test_what_cannot_be_read_is_said(place):
+    """A call whose key is destroyed, and one that was sealed in another home: each says why."""
+    place.book.drain()
+    elsewhere = Book(place.book.store.url, place.settings.home, vault=place.settings.home / "keys" / "other.sqlite")
+    access = Access(place.settings, elsewhere, place.vault, place.clock)
+    asked = {"by": "dpo", "identity_check": "passport", "reason": "request"}
+    document = access.page(ADA, **asked)
+    assert {call["content"] for call in document["calls"]} == {MISSING_CONTENT}
+    held = {h["what"]: h["count"] for h in document["held"]}
+    assert held["of them with what was said, sealed under a key that is not here"] == 3
+    assert page.render(document, number=1, following=None).count(MISSING_CONTENT) == 3
+    place.vault.destroy(place.ada)
+    document = Access(place.settings, place.book, place.vault, place.clock).page(ADA, **asked)
+    assert {call["content"] for call in document["calls"]} == {ERASED_CONTENT}
+    assert not [call for call in document["calls"] if "prompt" in call or "answer" in call]
+    assert page.render(document, number=1, following=None).count(ERASED_CONTENT) == 3

@@ -329,7 +329,7 @@ def test_what_is_refused_leaves_the_home_as_it_was(place, made, empty, tmp_path)
             (keys / "subjects.sqlite").unlink()
         with Book(empty.book_url, empty.home) as book:
             if kind == "a book with something in it":
-                book.append(call(place.bo, None, None))
+                book.append(replace(call(place.bo, "", ""), prompt=None, answer=None))
                 book.drain()
             with pytest.raises((BadData, BadParameter, GateNotMet)):
                 restore(empty, book, Vault(empty.vault), folder, keys=keys)
@@ -378,7 +378,7 @@ def test_an_erasure_reaches_a_backup_that_is_there(place, made, elsewhere):
     assert len(table) == 6
     assert next(row for row in table if row["subject"] is None)["prompt"] is None
     assert all(SAID not in str(row) and ANSWERED not in str(row) for row in table)
-    assert sum(BOS in str(row["prompt"]) for row in table) == 3
+    assert sum(BOS in str(row["prompt"]) for row in place.book.content(table).rows) == 3
     settings, book, vault = elsewhere
     restored = restore(settings, book, vault, folder, keys=keys)
     assert restored.erased_again == 0

@@ -14,6 +14,7 @@ from daybook.audit import seals
 from daybook.audit.trail import Trail
 from daybook.audit.verification import verify
 from daybook.book import Book
+from daybook.book.content import is_sealed
 from daybook.clock import new_id
 from daybook.errors import BadParameter, KeyDestroyed, VaultUnusable
 from daybook.records import DeploymentRevision, Finding, ModelAlias, ModelVersion, Run
@@ -48,6 +49,7 @@ def test_a_plan_says_what_is_where_and_changes_nothing(place):
         ("files", "files in finetune"): (2, "erase"),
         ("files", "reports"): (2, "erase"),
         ("files", "exports"): (2, "erase"),
+        ("vault", "the person's key"): (1, "erase"),
     }
     assert all(h.why for h in plan.holdings if h.action != "erase")
     assert place.bytes_of("book.duckdb", "journal", "audit") == before
@@ -80,7 +82,7 @@ def gone(place):
     for word in (place.ada, ADA, "Grete", "Linden Row", "bakery"):
         assert word.encode() not in data, word
     assert pq.read_table(paths_of_exports(place)[1]).num_rows == 3
-    rows = place.book.rows("select subject, prompt, answer, prompt_hash, tags, cost, input_tokens from calls")
+    rows = place.calls()
     emptied = [row for row in rows if row["subject"] is None]
     assert len(emptied) == 3
     assert all((row["prompt"], row["answer"], row["prompt_hash"]) == (None, None, None) for row in emptied)
@@ -109,7 +111,7 @@ def test_an_erasure_leaves_no_byte_and_touches_nobody_else(place):
     assert place.bo in model["subjects"]
     with pytest.raises(KeyDestroyed):
         place.vault.seal(place.ada, b"")
-    assert place.vault.state(place.bo).state == "none"
+    assert place.vault.state(place.bo).state == "kept"
 
 
 def test_the_certificate_says_what_was_done_and_names_nobody(place):
@@ -290,8 +292,7 @@ def test_what_the_team_wrote_loses_the_persons_words(place):
     assert (run["parameters"], run["error"]) == ({"seen": ["[erased]"], "days": 3}, "ValueError: [erased]")
     (model,) = place.book.rows("select tags from models where id = 'q:v1'")
     assert model["tags"] == {"about": "[erased]", "job": "7"}
-    (other,) = place.book.rows("select tags from calls where answer = 'Yes.'")
-    assert other["tags"] == {"with": "[erased]"}
+    assert [row["tags"] for row in place.calls() if row["answer"] == "Yes."] == [{"with": "[erased]"}]
     assert verify(place.book, place.settings.reports).problems == []
     proof = json.loads(outcome.certificate.read_text())["proof"]
     assert (proof["others_wrote_the_same_words"], proof["kept_in_the_trail"]) == (False, {})
@@ -321,6 +322,21 @@ def test_words_that_nothing_can_be_taken_from_are_said_or_stop_it(place):
     assert place.book.rows("select note from findings") == [{"note": "[erased]"}]
     assert ADA not in json.dumps(document)
     assert verify(place.book, place.settings.reports).problems == []
+
+
+def test_what_others_said_of_a_person_is_looked_through_although_it_is_sealed(place):
+    """The pseudonym goes from their words, which are sealed again; the name stays and is counted, column by column."""
+    place.book.append(call(place.bo, f"Who is {place.ada}?", f"Ask {ADA}."))
+    place.book.append(call(None, f"Write to {ADA}.", f"{place.ada} or {ADA}?"))
+    document = json.loads(erasures(place).execute(ADA, **WORDS).certificate.read_text())
+    assert document["proof"]["mentioned_by_others"] == {"calls.prompt": 1, "calls.answer": 2}
+    rows = [row for row in place.calls() if row["answer"] and ADA in row["answer"]]
+    assert [(row["subject"], row["answer"]) for row in rows] == [
+        (place.bo, f"Ask {ADA}."), (None, f"[erased] or {ADA}?"),
+    ]  # fmt: skip
+    assert "Who is [erased]?" in rows[0]["prompt"]
+    stored = place.book.rows("select prompt, answer from calls where prompt is not null or answer is not null")
+    assert all(is_sealed(row["prompt"]) and is_sealed(row["answer"]) for row in stored)
 
 
 def test_a_reason_that_names_the_person_is_kept_without_the_name(place):

@@ -44,8 +44,7 @@ def test_only_what_is_older_goes_and_only_of_its_class(place):
     assert [(d.name, d.count, d.held) for d in due] == [("content", 2, 0), ("identity", 1, 0)]
     assert place.book.rows("select count(*) as n from calls where prompt is not null")[0]["n"] == 9
     assert retention(place).apply(by="flow") == due
-    rows = place.book.rows("select answer, subject, prompt_hash, tags, time from calls where time < :t order by time",
-                           {"t": AT - timedelta(days=1)})  # fmt: skip
+    rows = [row for row in place.calls() if row["time"] < AT - timedelta(days=1)]
     assert [(r["answer"], r["subject"], r["prompt_hash"] is None, r["tags"]) for r in rows] == [
         (None, None, True, {}), (None, place.bo, False, {"desk": "3"}), ("90 0", place.bo, False, {"desk": "3"}),
     ]  # fmt: skip
@@ -53,6 +52,18 @@ def test_only_what_is_older_goes_and_only_of_its_class(place):
     events = place.book.rows("select actor, object, details from events where action = 'retention.applied' order by id")
     assert [(e["actor"], e["object"], e["details"]["changed_rows"]) for e in events] == [
         ("flow", "content", {"calls": {"personal": 2}}), ("flow", "identity", {"calls": {"personal": 1}}),
+    ]  # fmt: skip
+
+
+def test_content_that_nobody_could_name_the_key_of_goes_with_the_identity(place):
+    """What was said in a person's call is sealed under the person's key; what was said in nobody's stays."""
+    place.book.append(call(None, BOS, "Nobody's.", AT - timedelta(days=40)))
+    place.book.append(call(place.bo, BOS, "Bo's.", AT - timedelta(days=40)))
+    write(place, "identity: 30\n")
+    assert [d.count for d in retention(place).apply(by="flow")] == [2]
+    old = [row for row in place.calls() if row["time"] < AT - timedelta(days=1)]
+    assert sorted(((row["subject"], row["prompt"] is None, row["answer"]) for row in old), key=str) == [
+        (None, False, "Nobody's."), (None, True, None),
     ]  # fmt: skip
 
 

@@ -25,7 +25,7 @@ def seal_and_verify(day: date, settings: Settings | None = None) -> str:
     from daybook.book import Book
 
     settings = settings or Settings.from_env()
-    with Book(settings.book_url, settings.home) as book:
+    with Book(settings.book_url, settings.home, vault=settings.vault) as book:
         entry_counts.enter_dead(settings.home, book.journal, clock=book.clock)
         seal = seals.make(book, settings.reports, day, actor=user())
         fix(book, settings, actor=user())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from importlib.resources import files
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from daybook.book.checks import Check
     from daybook.book.info import Info
     from daybook.book.journal.drain import Drained, Drainer
+    from daybook.ports import OpenedContent
+    from daybook.vault import Vault
 
 _UTC = re.compile(r"\butc\(([\w.]+)\)")
 # DuckDB looks a zone's rules up for each row, UTC's too: 2.9 s for a day of 10 million times, 0.4 s this way.
@@ -45,6 +47,7 @@ _FOREIGN = 0.5
 class Book:
     """The book at `url`, with the journal under `home`.
 
+    `vault`: the file of the keys that seal what was said, by default `keys/subjects.sqlite` of the home.
     `patience`: seconds to wait for a book in use before BookLocked. `restoring`: whoever opens it is restoring it, and
     uses it before it is whole. Safe to use from several threads.
     """
@@ -58,6 +61,7 @@ class Book:
         journal: Journal | None = None,
         patience: float = 30.0,
         restoring: bool = False,
+        vault: Path | None = None,
     ) -> None:
         self.home = Path(home)
         self.clock = clock or SystemClock()
@@ -65,6 +69,7 @@ class Book:
         self.store = factory.make(url, patience=patience)
         self._given = journal
         self._restoring = restoring
+        self._vault_path = vault or self.home / "keys" / "subjects.sqlite"
 
     @property
     def url_shown(self) -> str:
@@ -81,8 +86,20 @@ class Book:
         from daybook.book.journal.drain import Drainer
 
         return Drainer(
-            self.store, self.home / FOLDER, self.clock, patience=self.patience, restoring=self._restoring
-        )  # fmt: skip
+            self.store,
+            self.home / FOLDER,
+            self.vault,
+            self.clock,
+            patience=self.patience,
+            restoring=self._restoring,
+        )
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The keys under which what was said stands in the book."""
+        from daybook.vault import Vault
+
+        return Vault(self._vault_path, clock=self.clock)
 
     def append(self, record: Record) -> None:
         """Acknowledge `record`. Raises JournalFull where there is no room for it."""
@@ -110,6 +127,13 @@ class Book:
         from daybook.book import frames
 
         return frames.rows(self._fetch(query, params))
+
+    def content(self, rows: Sequence[Mapping[str, Any]]) -> OpenedContent:
+        """Rows of calls with `id` and `subject`, and `prompt` or `answer` as they stand in the book: with both opened,
+        and None for what cannot be read. Raises VaultUnusable."""
+        from daybook.book.content import open_rows
+
+        return open_rows(self.vault, rows)
 
     def query(self, name: str, **params: Any) -> pd.DataFrame:
         """The rows of the named query `queries/<name>.sql`. Raises BadParameter for one there is none of."""
@@ -217,6 +241,8 @@ class Book:
         """Let go of the journal, unless it was handed in. Nothing else is held."""
         if self._given is None and "journal" in self.__dict__:
             self.journal.close()
+        if "vault" in self.__dict__:
+            self.vault.close()
 
     def __enter__(self) -> Book:
         return self

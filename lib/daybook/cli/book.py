@@ -46,7 +46,7 @@ def _with_book(command: Callable[..., Any]) -> Callable[..., Any]:
         from daybook.book import Book
 
         settings = Settings.from_env()
-        with Book(settings.book_url, settings.home) as opened:
+        with Book(settings.book_url, settings.home, vault=settings.vault) as opened:
             return command(opened, **given)
 
     return run

@@ -46,7 +46,13 @@ def read(source: str, book: PersonalRows | None, limit: int | None = None) -> li
     )
     details = {name: value for name, value in asked.items() if name != "caller"} | {"one_caller": "caller" in asked}
     book.record("content.read", "calls", details, f"dataset:{user()}")
-    calls = book.rows(query, bound)
+    opened = book.content(book.rows(query, bound))
+    calls = [row for row in opened.rows if row["prompt"] is not None and row["answer"] is not None]
+    if not calls and opened.missing:
+        raise BadData(
+            f"{source}: what was said in {len(opened.missing)} calls is sealed under keys that this home has not got.",
+            remedy="Read it where the calls were made, or put the backup of this home's keys in its place.",
+        )
     if not calls:
         counted = f"select count(*) as n from calls where {chosen}"  # noqa: S608 - only names from above are put in
         n = book.rows(counted, {name: value for name, value in bound.items() if name != "most"})[0]["n"]

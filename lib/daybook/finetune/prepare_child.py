@@ -36,7 +36,7 @@ def _prepared(asked: dict[str, Any]) -> dict[str, Any]:
     from daybook.training.recipe import Recipe
 
     home = Path(asked["home"])
-    with Book(asked["book_url"], home) as book:
+    with Book(asked["book_url"], home, vault=Path(asked["vault"])) as book:
         plan = prepare(
             home,
             asked["data"],

@@ -207,7 +207,9 @@ def build(
     def open_book(patience: float = _READ_PATIENCE) -> Book:
         from daybook.book import Book
 
-        return Book(settings.book_url, settings.home, clock=clock, journal=journal, patience=patience)
+        return Book(
+            settings.book_url, settings.home, vault=settings.vault, clock=clock, journal=journal, patience=patience
+        )
 
     counts = EntryCounts(settings.home, journal, clock=clock)
     observers = Observers(metrics, CountEntries(counts))

@@ -6,17 +6,22 @@ person agreed that a model is trained on it. The latest word about a call counts
 
 from __future__ import annotations
 
+import base64
+import contextlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
+from daybook.audit.trail import reference
+from daybook.book.content import owner_of, utc_day
 from daybook.clock import Clock, new_id
 from daybook.datasets import DataSet, Row
 from daybook.datasets.excluded import excluded
-from daybook.errors import BadData, BadParameter
+from daybook.errors import BadData, BadParameter, VaultError
 from daybook.ports import Books
 from daybook.records import Event
 
@@ -33,11 +38,22 @@ def give(
     actor: str,
     clock: Clock,
 ) -> None:
-    """Enter what `actor` says about a call. Raises BadParameter for a call that the book has not."""
-    if not book.rows("select id from calls where id = :id", {"id": call_id}):
+    """Enter what `actor` says about a call; a better answer is sealed as what was said in the call is. Raises
+    BadParameter for a call that the book has not, KeyDestroyed for a correction where the person was erased."""
+    calls = book.rows("select id, subject, time from calls where id = :id", {"id": call_id})
+    if not calls:
         raise BadParameter(f"The book has no call {call_id[:40]!r}.", remedy="Give the id of a call: book.calls().")
-    details = {"good": good, "correction": correction, "consent": consent}
-    book.append(Event(id=new_id(), at=clock.now(), actor=actor, action=ACTION, object=call_id, details=details))
+    details = {"good": good, "corrected": correction is not None, "consent": consent}
+    id_, subject, sealed = new_id(), calls[0]["subject"], None
+    if correction is not None:
+        words = orjson.dumps({"correction": correction})
+        sealed = base64.b64encode(book.vault.seal(_owner(calls[0]), words, context=_context(id_))).decode()
+    about = None if subject is None else reference(book.home, subject)
+    event = Event(
+        id=id_, at=clock.now(), actor=actor, action=ACTION, object=call_id, subject=about, details=details,
+        sealed=sealed,
+    )  # fmt: skip
+    book.append(event)
 
 
 @dataclass(frozen=True)
@@ -55,21 +71,23 @@ def liked(book: Books, *, days: int = 30, now: datetime | None = None) -> Liked:
     Raises BadData, with what was left out and why, where none is left."""
     since = (now or datetime.now(UTC)) - timedelta(days=days)
     events = book.rows(
-        "select object, time, details from events where action = :action order by time, id", {"action": ACTION}
+        "select id, object, details, sealed from events where action = :action order by time, id", {"action": ACTION}
     )
-    by_object = {row["object"]: row["details"] or {} for row in events}
+    by_object = {row["object"]: row for row in events}
     calls = book.rows(
-        "select id, prompt, answer, subject from calls where time >= :since and status = 'ok' order by time, id",
+        "select id, prompt, answer, subject, time from calls where time >= :since and status = 'ok' order by time, id",
         {"since": since},
     )
+    opened = book.content(calls)
     barred = excluded(book, "training")
     left_out: Counter[str] = Counter()
     rows: list[Row] = []
     subjects: set[str] = set()
-    for call in calls:
-        word = by_object.get(call["id"])
+    for call in opened.rows:
+        word = _word(book, call, by_object.get(call["id"]))
         barring = "of a person who withdrew consent or restricted use" if call["subject"] in barred else ""
-        reason = _unfit(call, word) or barring
+        sealed = "sealed under a key that this home has not got" if call["id"] in opened.missing else ""
+        reason = sealed or _unfit(call, word) or barring
         if word is None or reason:
             left_out[reason] += 1
             continue
@@ -89,6 +107,26 @@ def liked(book: Books, *, days: int = 30, now: datetime | None = None) -> Liked:
     return Liked(
         DataSet("feedback", f"book:feedback,days={days}", tuple(rows)), tuple(sorted(subjects)), dict(left_out)
     )
+
+
+def _word(book: Books, call: Mapping[str, Any], event: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What was said about a call, with the better answer in plain text; without it where its key is gone."""
+    if event is None:
+        return None
+    word = dict(event["details"] or {})
+    if event["sealed"]:
+        with contextlib.suppress(VaultError, ValueError):
+            data = book.vault.open(_owner(call), base64.b64decode(event["sealed"]), context=_context(event["id"]))
+            word |= orjson.loads(data)
+    return word
+
+
+def _owner(call: Mapping[str, Any]) -> str:
+    return owner_of(call["subject"], utc_day(call["time"]))
+
+
+def _context(event: str) -> bytes:
+    return f"event:{event}".encode()
 
 
 def _unfit(call: dict[str, Any], word: dict[str, Any] | None) -> str:

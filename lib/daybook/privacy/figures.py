@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from daybook.pii import KINDS, Detector
 from daybook.pii import SHAPES as KINDS_OF_SHAPES
 from daybook.pii.policies import TAGGED
-from daybook.ports import Reader
+from daybook.ports import ContentReader
 from daybook.privacy.annotated import Annotated, embedded, read
 from daybook.privacy.quality import Cover, Finder, Quality, cover, measure, together
-from daybook.reporting.tables import TableRow, table, to_records
+from daybook.reporting.tables import table, to_records
 from daybook.stats.estimate import Proportion, proportion
 from daybook.window import Window
 
@@ -77,7 +77,7 @@ class PrivacyFigures:
     @classmethod
     def read(
         cls,
-        book: Reader,
+        book: ContentReader,
         *,
         logical_date: date | str,
         days: int = 7,
@@ -91,7 +91,7 @@ class PrivacyFigures:
         window = Window.of(logical_date, days)
         bounds = {"start": window.start, "end": window.end}
         calls = int(to_records(book.query("privacy_calls", **bounds))[0]["calls"])
-        content = to_records(book.query("privacy_content", **bounds, most=MOST))
+        content = book.content(to_records(book.query("privacy_content", **bounds, most=MOST))).rows
         rows = embedded() if annotated == "builtin" else read(Path(annotated))
         ways = finders(threshold) if ways is None else ways
         found, redacted, holding = _look(content, ways[EVERY])
@@ -160,7 +160,7 @@ class PrivacyFigures:
         return table(("kind", "found", "calls", "redacted"), rows)
 
 
-def _look(content: Sequence[TableRow], find: Finder) -> tuple[dict[str, tuple[int, int]], Counter[str], int]:
+def _look(content: Sequence[Mapping[str, Any]], find: Finder) -> tuple[dict[str, tuple[int, int]], Counter[str], int]:
     """What is in the content of calls: found by kind, taken out by kind, and how many calls hold something."""
     data: Counter[str] = Counter()
     calls: Counter[str] = Counter()
@@ -168,7 +168,7 @@ def _look(content: Sequence[TableRow], find: Finder) -> tuple[dict[str, tuple[in
     holding = 0
     for row in content:
         kinds: list[str] = []
-        for text in (row["prompt"], row["answer"]):
+        for text in filter(None, (row["prompt"], row["answer"])):
             kinds += [span.kind for span in find(text)]
             redacted.update(match[1] for match in _WRITTEN.finditer(text))
         data.update(kinds)

@@ -28,7 +28,8 @@ CLASSES = {
     "digest": DataClass("a digest of what was said", "`identity` of retention.yml", "removed"),
     "caller": DataClass("which key asked, for which project", "`logs` of retention.yml", "stays"),
     "content": DataClass(
-        "what was said, redacted; kept only where DAYBOOK_CONTENT says so", "`content` of retention.yml", "removed"
+        "what was said, redacted and sealed under the person's key or the day's; kept where DAYBOOK_CONTENT says so",
+        "`content` of retention.yml", "removed, and unreadable in every copy: the key is destroyed",
     ),
     "tags": DataClass("what the caller added, perhaps of a person", "`identity` of retention.yml", "removed"),
     "trail": DataClass(
@@ -85,8 +86,9 @@ PLAIN = {
 
 FILES = {
     "pseudonyms.key": "the key that turns a name into its pseudonym: with it, a name can be looked for",
-    "keys/subjects.sqlite": "a key for each person; when it is destroyed, the pseudonym and the day stay",
-    "journal/": "entries on their way into the book, then emptied: as the book's columns",
+    "keys/subjects.sqlite": "a key for each person, and one a day for calls about nobody; when a key is destroyed, "
+    "the pseudonym and the day stay",
+    "journal/": "entries on their way into the book, then emptied: as the book's columns, and not yet sealed",
     "answers.sqlite": "answers that are given again, under a digest of the request, while DAYBOOK_CACHE says so",
     "embeddings.sqlite": "vectors of texts under a digest of the text: they say something about it; those of whole "
     "texts go when somebody is erased",

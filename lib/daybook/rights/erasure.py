@@ -38,6 +38,7 @@ from daybook import atomic
 from daybook.audit import signing
 from daybook.audit.trail import Trail, reference
 from daybook.book import Book
+from daybook.book.content import COLUMNS
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter, DaybookError, GateNotMet
 from daybook.records import Outcome as RecordedOutcome
@@ -62,6 +63,7 @@ STEPS = ("hosted", "files", "copies", "cache", "vectors", "book", "journal", "pr
 FORMAT = "daybook erasure 1"
 _KEPT_TEXT = 32 << 20
 """Bytes of what was said that are kept, sealed, between two attempts."""
+_SEALED_COLUMNS = {f"calls.{column}" for column in COLUMNS}
 _ID = re.compile(r"er-[0-9a-f]{12}")
 _ALWAYS = (
     "A disk keeps blocks that files gave back until it uses them again.",
@@ -336,7 +338,12 @@ class Erasures:
         words = [person.subject, *([str(person.traces.name)] if person.traces.searches_name else [])]
         named, *rest = self.rows.left(*words)
         mentions = rest[0] if rest else {}
-        said = self.rows.content(person)
+        kinds = self.rows.content(person)
+        said = {column: count["content"] for column, count in kinds.items() if count["content"]}
+        for column, count in kinds.items():
+            if column in _SEALED_COLUMNS:  # a query cannot look into them
+                named |= {column: count["pseudonym"]} if count["pseudonym"] else {}
+                mentions |= {column: count["name"]} if count["name"] else {}
         # Entries of the trail are evidence and cannot be changed: what stands there in plain words is counted.
         trail = {c: max(named.get(c, 0), said.get(c, 0)) for c in {*named, *said} if c.startswith("events.")}
         others = {column: n for column, n in said.items() if column.startswith("calls.")}
@@ -347,15 +354,15 @@ class Erasures:
         chained: list[str] = []
         book = set(self.book.store.files())
         for path in (*book, *self._everything(person)):
-            kinds = person.search.in_file(path)
+            found = person.search.in_file(path)
             size = path.stat().st_size if path.exists() else 0  # what is staged for a drain may be gone by now
-            searched.append({"file": str(path), "bytes": size, "found": sorted(kinds)})
+            searched.append({"file": str(path), "bytes": size, "found": sorted(found)})
             allowed: set[str] = {"name"} if path in book else set()  # in others' words
             allowed |= {"content"} if path in book and (trail or others) else set()
             allowed |= {"pseudonym"} if path in book and trail.keys() & named.keys() else set()
             if backup_tables.is_chained(path, self._files.backups):
-                chained += [str(path)] if kinds else []
-            elif kinds - allowed:
+                chained += [str(path)] if found else []
+            elif found - allowed:
                 remains.append(str(path))
         if remains:
             raise ErasureIncomplete(

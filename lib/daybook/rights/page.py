@@ -113,6 +113,9 @@ def _lines(file: Mapping[str, Any]) -> str:
     return "".join(f"<pre>{_text(line[:LONGEST])}</pre>" for line in lines[:_LINES]) + rest
 
 
+_NOT_KEPT = "What was said was not kept."
+
+
 def _calls(document: Mapping[str, Any]) -> Iterable[str]:
     yield f"<h2>Your requests ({len(document['calls']):,} on this page)</h2>"
     for call in document["calls"]:
@@ -122,8 +125,9 @@ def _calls(document: Mapping[str, Any]) -> Iterable[str]:
             call.get("status"),
         ]
         said = [*_messages(call.get("prompt")), _block("The model", call.get("answer"))]
+        unsaid = f"<p>{_text(call.get('content') or _NOT_KEPT)}</p>"
         line = " · ".join(_text(fact) for fact in facts if fact)
-        yield f"<div class=call><p>{line}</p>{''.join(said) or '<p>What was said was not kept.</p>'}</div>"
+        yield f"<div class=call><p>{line}</p>{''.join(said) or unsaid}</div>"
 
 
 def _messages(prompt: Any) -> Iterable[str]:

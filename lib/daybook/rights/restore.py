@@ -104,7 +104,13 @@ class _Restore:
         self._cleans = cleans
         """Whether the backup itself loses who was erased since: not where it is only rehearsed."""
         self._book = Book(
-            book.store.url, book.home, clock=book.clock, journal=book.journal, patience=book.patience, restoring=True
+            book.store.url,
+            book.home,
+            vault=settings.vault,
+            clock=book.clock,
+            journal=book.journal,
+            patience=book.patience,
+            restoring=True,
         )
         self._trail = Trail(book.journal, self._home, clock=book.clock)
         self._journal = book.home / JOURNAL
@@ -313,7 +319,7 @@ def rehearse(folder: Path, *, keys: Path) -> dict[str, int]:
         home = Path(scratch)
         settings = Settings.from_env({"DAYBOOK_HOME": scratch}, cwd=home)
         vault = Vault(settings.vault)
-        with Book(settings.book_url, home) as book:
+        with Book(settings.book_url, home, vault=settings.vault) as book:
             restored = _Restore(
                 settings, book, vault, folder.absolute(), keys.absolute(), "rehearsal", lambda step: None, cleans=False
             ).run()

@@ -26,6 +26,7 @@ import yaml
 from daybook.audit.trail import Trail
 from daybook.book import Book
 from daybook.book.checks import CHANGED
+from daybook.book.content import PREFIX
 from daybook.clock import Clock, SystemClock
 from daybook.errors import SettingsError
 from daybook.training.jobs import OVER
@@ -37,7 +38,12 @@ LEAST_LOGS = 183
 LONGEST = 36_500
 _SETS = {
     "content": "prompt = null, answer = null",
-    "identity": "subject = null, tags = '{}', prompt_hash = null",
+    # what was said stands sealed under the person's key, which nobody could name any more
+    "identity": "subject = null, tags = '{}', prompt_hash = null, "
+    + ", ".join(
+        f"{column} = case when subject is not null and {column} like '{PREFIX}%' then null else {column} end"
+        for column in ("prompt", "answer")
+    ),
 }
 _WHERE = {
     "content": "(prompt is not null or answer is not null)",

@@ -21,7 +21,7 @@ def keep_retention(settings: Settings | None = None, clock: Clock | None = None)
     """Apply retention, then look for who was erased; what was done, in sentences. Raises GateNotMet where somebody came
     back."""
     settings, clock = settings or Settings.from_env(), clock or SystemClock()
-    with Book(settings.book_url, settings.home, clock=clock) as book:
+    with Book(settings.book_url, settings.home, vault=settings.vault, clock=clock) as book:
         kept = Retention(settings.home, book, Trail(book.journal, settings.home, clock=clock), clock)
         due = kept.apply(by="flow:retention")
         for item in due:
@@ -48,7 +48,7 @@ def keep_backup(folder: str, keys: str, settings: Settings | None = None, clock:
     settings, clock = settings or Settings.from_env(), clock or SystemClock()
     name = f"{clock.now():%Y-%m-%dT%H%M%SZ}"
     to, keys_to = Path(folder) / name, Path(keys) / name
-    with Book(settings.book_url, settings.home, clock=clock) as book:
+    with Book(settings.book_url, settings.home, vault=settings.vault, clock=clock) as book:
         vault = Vault(settings.vault, clock=clock)
         yield f"Backed up: {backup.make(settings, book, vault, to, keys=keys_to, clock=clock)}."
         vault.close()

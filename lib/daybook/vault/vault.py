@@ -6,7 +6,8 @@
     vault.destroy(subject)            # from now on `open` raises KeyDestroyed, and so does `seal`
 
 The keys are 256 random bits each, in one SQLite file of mode 0600, which is never a part of the book or of its backup.
-No process keeps a key in memory between two uses, so that one destroyed by any process is gone for all of them at once.
+No process keeps a key in memory between two uses, so that one destroyed by any process is gone for all of them at once:
+what is sealed or opened together (`seal_all`, `open_all`) is one use.
 A destroyed key leaves a tombstone: nobody gets a new key by accident, only by `renew`, and that one opens nothing old.
 
 What is promised ends at the file: it is written anew without the key, and SQLite's rollback journal, which has the
@@ -25,20 +26,24 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from daybook.clock import Clock, SystemClock
-from daybook.errors import BadParameter, KeyDestroyed, KeyMissing, SealBroken, VaultUnusable
+from daybook.errors import BadParameter, KeyDestroyed, KeyMissing, SealBroken, VaultError, VaultUnusable
 
 _VERSION = 1
 _HEAD = 9
 _NONCE = 12
 _TAG = 16
 _KEY = 32
+_MANY = 500
+"""Subjects that are asked for in one query."""
+_Row = tuple[int, bytes | None, str, str | None]
+"""Which of the subject's keys, the key, when it was made, when it was destroyed."""
 LONGEST_SUBJECT = 200
 LARGEST = 64 << 20
 """Bytes that are sealed at once."""
@@ -77,44 +82,49 @@ class Vault:
     def seal(self, subject: str, data: bytes, *, context: bytes = b"") -> bytes:
         """The bytes as only this subject's key opens them, with the same `context`. The key is on the disk first.
         Raises KeyDestroyed where the subject was erased."""
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
         _require_subject(subject)
         if len(data) > LARGEST:
             raise BadParameter(
                 f"{len(data):,} bytes are to be sealed, more than {LARGEST:,}.", remedy="Seal them in parts."
             )
-        generation, key = self._key(subject) or self._make(subject)
-        nonce = secrets.token_bytes(_NONCE)
-        head = bytes([_VERSION]) + generation.to_bytes(4, "big") + _fingerprint(key)
-        return head + nonce + AESGCM(key).encrypt(nonce, data, _bound(head, subject, context))
+        return _encrypted(*(self._key(subject) or self._make(subject)), subject, data, context)
+
+    def seal_all(self, items: Sequence[tuple[str, bytes, bytes]]) -> list[bytes | None]:
+        """The same for many at once, each a subject, the data and its context; None for a subject who was erased."""
+        for subject in (subjects := {subject for subject, _, _ in items}):
+            _require_subject(subject)
+        keys = self._keys(subjects)
+        if missing := subjects - keys.keys():
+            now = self._clock.now().astimezone(UTC).isoformat()
+            with self._file(make=True) as file:
+                assert file is not None
+                file.executemany(
+                    "insert into keys values (?, 1, ?, ?, null) on conflict (subject) do nothing",
+                    [(subject, secrets.token_bytes(_KEY), now) for subject in sorted(missing)],
+                )
+            keys |= self._keys(missing)
+        sealed: list[bytes | None] = []
+        for subject, data, context in items:
+            generation, key, _, _ = keys[subject]
+            sealed.append(None if key is None else _encrypted(generation, key, subject, data, context))
+        return sealed
+
+    def open_all(self, items: Sequence[tuple[str, bytes, bytes]]) -> list[bytes | VaultError]:
+        """What `open` returns or raises for each subject, sealed bytes and their context. Raises VaultUnusable."""
+        rows = self._keys({subject for subject, _, _ in items})
+        opened: list[bytes | VaultError] = []
+        for subject, sealed, context in items:
+            try:
+                opened.append(self._decrypted(rows.get(subject), subject, sealed, context))
+            except VaultError as error:
+                opened.append(error)
+        return opened
 
     def open(self, subject: str, sealed: bytes, *, context: bytes = b"") -> bytes:
         """The bytes that were sealed. Raises KeyDestroyed where the key is gone for good, KeyMissing where this vault
         never had it, SealBroken for bytes that were changed, or sealed for another subject or context."""
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
         _require_subject(subject)
-        if len(sealed) < _HEAD + _NONCE + _TAG or sealed[0] != _VERSION:
-            raise SealBroken(
-                f"{len(sealed):,} bytes are not what this vault seals.", remedy="Pass them as `seal` returned them."
-            )
-        head, nonce, rest = sealed[:_HEAD], sealed[_HEAD : _HEAD + _NONCE], sealed[_HEAD + _NONCE :]
-        generation = int.from_bytes(head[1:5], "big")
-        _, key = self._key(subject, generation) or (0, b"")
-        if _fingerprint(key) != head[5:]:
-            raise KeyMissing(
-                f"The vault {self.path} does not have the key number {generation} of {subject} that was used.",
-                remedy="Restore the vault's own backup, made after these bytes were sealed.",
-            )
-        try:
-            return AESGCM(key).decrypt(nonce, rest, _bound(head, subject, context))
-        except InvalidTag:
-            raise SealBroken(
-                f"Bytes sealed for {subject} were changed, or were sealed for another subject or place.",
-                remedy="Take them from a backup.",
-            ) from None
+        return self._decrypted(self._row(subject), subject, sealed, context)
 
     def destroy(self, *subjects: str) -> int:
         """Destroy the subjects' keys for good, and leave tombstones even where there were none. Returns how many keys
@@ -184,32 +194,55 @@ class Vault:
             if connection is not None and self._identity is not None and self._identity[0] == os.getpid():
                 connection.close()
 
-    def _key(self, subject: str, generation: int | None = None) -> tuple[int, bytes] | None:
-        """Number and key of a subject; None where it has none, or that number was never there. Raises KeyDestroyed."""
+    def _key(self, subject: str) -> tuple[int, bytes] | None:
+        """Number and key of a subject; None where it has none. Raises KeyDestroyed."""
         row = self._row(subject)
-        if row is None:
-            return None
-        newest, key, _, destroyed_at = row
-        if key is None:
-            raise KeyDestroyed(
-                f"The key of {subject} was destroyed on {destroyed_at[:10]}.",
-                remedy="What was sealed under it is erased for good; nothing more is kept of them, unless they ask for "
-                "it and the key is renewed.",
-            )
-        if generation is not None and 0 < generation < newest:
-            raise KeyDestroyed(
-                f"The key number {generation} of {subject} was destroyed before they came back.",
-                remedy="What was sealed under it is erased for good.",
-            )
-        return None if generation is not None and generation != newest else (newest, key)
+        return None if row is None else _key_of(row, subject)
 
-    def _row(self, subject: str) -> tuple[int, bytes | None, str, str] | None:
+    def _decrypted(self, row: _Row | None, subject: str, sealed: bytes, context: bytes) -> bytes:
+        """What was sealed for the subject whose row in the vault this is."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        if len(sealed) < _HEAD + _NONCE + _TAG or sealed[0] != _VERSION:
+            raise SealBroken(
+                f"{len(sealed):,} bytes are not what this vault seals.", remedy="Pass them as `seal` returned them."
+            )
+        head, nonce, rest = sealed[:_HEAD], sealed[_HEAD : _HEAD + _NONCE], sealed[_HEAD + _NONCE :]
+        generation = int.from_bytes(head[1:5], "big")
+        _, key = (None if row is None else _key_of(row, subject, generation)) or (0, b"")
+        if _fingerprint(key) != head[5:]:
+            raise KeyMissing(
+                f"The vault {self.path} does not have the key number {generation} of {subject} that was used.",
+                remedy="Restore the vault's own backup, made after these bytes were sealed.",
+            )
+        try:
+            return AESGCM(key).decrypt(nonce, rest, _bound(head, subject, context))
+        except InvalidTag:
+            raise SealBroken(
+                f"Bytes sealed for {subject} were changed, or were sealed for another subject or place.",
+                remedy="Take them from a backup.",
+            ) from None
+
+    def _keys(self, subjects: Iterable[str]) -> dict[str, _Row]:
+        """What the vault has of the subjects; nothing of one that it never knew."""
+        names = sorted(subjects)
+        rows: dict[str, _Row] = {}
+        with self._file() as file:
+            for start in range(0, len(names) if file is not None else 0, _MANY):
+                assert file is not None
+                part = names[start : start + _MANY]
+                query = f"select * from keys where subject in ({','.join('?' * len(part))})"  # noqa: S608 - only marks
+                rows |= {subject: tuple(row) for subject, *row in file.execute(query, part)}
+        return rows
+
+    def _row(self, subject: str) -> _Row | None:
         _require_subject(subject)
         with self._file() as file:
             if file is None:
                 return None
             query = "select generation, key, made_at, destroyed_at from keys where subject = ?"
-            row: tuple[int, bytes | None, str, str] | None = file.execute(query, (subject,)).fetchone()
+            row: _Row | None = file.execute(query, (subject,)).fetchone()
             return row
 
     def _make(self, subject: str) -> tuple[int, bytes]:
@@ -296,6 +329,31 @@ def _state(generation: int, gone: bool, made_at: str, destroyed_at: str | None) 
 def _count(file: sqlite3.Connection) -> int:
     (keys,) = file.execute("select count(*) from keys where key is not null").fetchone()
     return int(keys)
+
+
+def _key_of(row: _Row, subject: str, generation: int | None = None) -> tuple[int, bytes] | None:
+    """Number and key of a subject whose row this is; None for a number that was never there. Raises KeyDestroyed."""
+    newest, key, _, destroyed_at = row
+    if key is None:
+        raise KeyDestroyed(
+            f"The key of {subject} was destroyed on {str(destroyed_at)[:10]}.",
+            remedy="What was sealed under it is erased for good; nothing more is kept of them, unless they ask for "
+            "it and the key is renewed.",
+        )
+    if generation is not None and 0 < generation < newest:
+        raise KeyDestroyed(
+            f"The key number {generation} of {subject} was destroyed before they came back.",
+            remedy="What was sealed under it is erased for good.",
+        )
+    return None if generation is not None and generation != newest else (newest, key)
+
+
+def _encrypted(generation: int, key: bytes, subject: str, data: bytes, context: bytes) -> bytes:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    nonce = secrets.token_bytes(_NONCE)
+    head = bytes([_VERSION]) + generation.to_bytes(4, "big") + _fingerprint(key)
+    return head + nonce + AESGCM(key).encrypt(nonce, data, _bound(head, subject, context))
 
 
 def _fingerprint(key: bytes) -> bytes:

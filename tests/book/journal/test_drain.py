@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from daybook.book import Book
+from daybook.book.content import is_sealed
 from daybook.book.entry import encode
 from daybook.book.journal.journal import Journal
 from daybook.book.journal.owner import OtherJournal
@@ -79,7 +80,7 @@ def test_a_text_that_no_database_keeps_costs_its_record_nothing_else(
     call = make.call(**more | {field: text}, tags={"team": "ops"}, status="client_closed", http_status=499, attempts=3)
     book.append(call)
     assert book.drain().entries == 1
-    (row,) = book.rows("select * from calls")
+    (row,) = book.content(book.rows("select * from calls")).rows
     expected = {"time" if name == "at" else name: getattr(call, name) for name in call.__slots__}
     assert row == expected | {field: kept}
 
@@ -246,7 +247,9 @@ def test_awkward_text_arrives_as_it_was(book: Book, make: Any) -> None:
     calls = [make.call(prompt=text, parameters={"stop": [text, None], text: 2**63 - 1}, latency=0.1) for text in texts]
     for call in calls:
         book.append(call)
-    rows = book.rows("select id, prompt, parameters, latency from calls order by id")
+    stored = book.rows("select id, subject, prompt, parameters, latency from calls order by id")
+    assert all(is_sealed(row["prompt"]) for row in stored)
+    rows = book.content(stored).rows
     assert [(row["id"], row["prompt"], row["parameters"], row["latency"]) for row in rows] == [
         (call.id, call.prompt, call.parameters, 0.1) for call in sorted(calls, key=lambda call: call.id)
     ]

@@ -4,7 +4,7 @@ For each journal file the book itself records how many bytes of it are in. Entri
 written in one transaction, so a drain that is killed has moved all of a batch or nothing of it. Ids are
 looked at as well, so that a file that comes back from a backup adds nothing. The file of a dead writer is
 removed once all of it is committed. Events get their number and their link in the trail's chain in the same
-transaction.
+transaction. What was said in calls is sealed on the way: the path of a request does not pay for it.
 
 A line that is no entry is set aside: its bytes go into the book's `journal_set_aside`, named by file and
 position, and what follows it is drained. So is an entry that is whole but fits no row.
@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
-from daybook.book import migrations
+from daybook.book import content, migrations
 from daybook.book.entry import Entry
 from daybook.book.journal import files, owner, unfinished
 from daybook.book.journal.files import JournalFile, Line
@@ -26,6 +26,7 @@ from daybook.book.schema import UPSERTED
 from daybook.book.stores.port import Aside, Batch, Store, WriteSession
 from daybook.book.trail.chain import Chainer
 from daybook.clock import Clock
+from daybook.vault import Vault
 
 BATCH = 10_000
 """Lines in one transaction, at most."""
@@ -48,6 +49,8 @@ class Drained:
     """Lines that are no entries; they are kept in the book's `journal_set_aside`."""
     torn: int = 0
     """Unfinished last lines of writers that died; none of them was ever acknowledged."""
+    unkept: int = 0
+    """Calls of which nothing that was said is kept, because the person was erased and the key is gone."""
     newer: list[str] = field(default_factory=list)
     """Files that a later version of Daybook wrote; they wait for it."""
 
@@ -56,10 +59,13 @@ class Drainer:
     """Drains the journal under one home into one store. Remembers what it saw drained, so that a drain with
     nothing to do opens no database."""
 
-    def __init__(self, store: Store, folder: Path, clock: Clock, *, patience: float, restoring: bool = False) -> None:
+    def __init__(
+        self, store: Store, folder: Path, vault: Vault, clock: Clock, *, patience: float, restoring: bool = False
+    ) -> None:
         self._store = store
         self._folder = folder
         self._chainer = Chainer(folder.parent)
+        self._vault = vault
         self._clock = clock
         self._patience = patience
         self._restoring = restoring
@@ -71,7 +77,8 @@ class Drainer:
         """Move everything acknowledged before now. `adopt`: even if this journal was another book's so far.
         `foreign`: seconds to wait for a program that is none of ours and holds the book.
 
-        Raises BookLocked, BookUnreachable, BookTooNew, OtherJournal or RestoreUnfinished; every entry is then kept.
+        Raises BookLocked, BookUnreachable, BookTooNew, OtherJournal, RestoreUnfinished, or VaultUnusable where there is
+        something to seal; every entry is then kept.
         """
         if not self._restoring:
             unfinished.refuse(self._folder, self._store.shown)
@@ -117,9 +124,17 @@ class Drainer:
             done.removed += 1
             self._seen.pop(file.name)
 
+    def _sealed(self, batch: Batch) -> tuple[Batch, int]:
+        """The batch with what was said in calls sealed, and in how many of them it is not kept. The keys are asked for
+        anew for each batch, so that one that was destroyed is not used."""
+        if not (calls := batch.entries.get("call")):
+            return batch, 0
+        sealed, unkept = content.seal_calls(self._vault, calls)
+        return replace(batch, entries={**batch.entries, "call": sealed}), unkept
+
     def _move(self, writer: WriteSession, name: str, start: int, lines: list[Line], done: Drained) -> int:
         """Move consecutive lines in one transaction, or, where something among them fits no row, in halves."""
-        batch = _batch(name, start, lines)
+        batch, unkept = self._sealed(_batch(name, start, lines))
         try:
             with writer.transaction():
                 new = writer.move(batch)
@@ -136,6 +151,7 @@ class Drainer:
             return self._move(writer, name, start, [_aside(line, reason)], done)
         if head is not None:
             self._chainer.witness(head)
+        done.unkept += unkept
         done.by_kind.update(new)
         done.entries += sum(new.values())
         done.duplicates += batch.read - sum(new.values())

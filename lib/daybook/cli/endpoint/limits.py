@@ -43,7 +43,7 @@ def limits(as_json: bool) -> None:
 
     settings = Settings.from_env()
     file, at = LimitsFile(settings.home / "limits.yml"), SystemClock().now()
-    spending = Spending(lambda: Book(settings.book_url, settings.home))
+    spending = Spending(lambda: Book(settings.book_url, settings.home, vault=settings.vault))
     rows: list[dict[str, Any]] = []
     with contextlib.closing(Allowance(usage_ledger(settings), spent_since=spending.since)) as allowance:
         for scope in file.all():

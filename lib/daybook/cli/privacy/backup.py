@@ -29,7 +29,7 @@ def backup(folder: Path, keys: Path, rehearse: bool) -> None:
     from daybook.vault import Vault
 
     settings = Settings.from_env()
-    with Book(settings.book_url, settings.home) as book:
+    with Book(settings.book_url, settings.home, vault=settings.vault) as book:
         manifest = backups.make(settings, book, Vault(settings.vault), folder, keys=keys)
     click.echo(f"Backed up: {manifest}; the keys: {keys}")
     if rehearse:
@@ -54,7 +54,7 @@ def restore(folder: Path, keys: Path | None) -> None:
     from daybook.vault import Vault
 
     settings = Settings.from_env()
-    with Book(settings.book_url, settings.home) as book:
+    with Book(settings.book_url, settings.home, vault=settings.vault) as book:
         done = restore_backup(
             settings, book, Vault(settings.vault), folder, keys=keys, by=user(),
             tell=lambda step: click.echo(f"{step} …", err=True),

@@ -165,7 +165,7 @@ def reveal(file: BinaryIO, reason: str, key: Path | None) -> None:
     if not path.is_file():
         raise BadParameter(f"There is no key in {path}.", remedy="Name the file of the key that made the pseudonyms.")
     text = file.read().decode("utf-8", "surrogateescape")
-    with Book(settings.book_url, settings.home) as book:
+    with Book(settings.book_url, settings.home, vault=settings.vault) as book:
         Trail(book.journal, book.home, clock=book.clock).record(
             "pii.revealed", actor=f"cli:{user()}", object=str(getattr(file, "name", "-")), reason=reason,
             details={"pseudonyms": len(policies.MARKER.findall(text))},

@@ -69,7 +69,7 @@ def analytics(k: int) -> None:
     from daybook.rights.analytics import anonymised, to_dict
 
     settings = Settings.from_env()
-    with Book(settings.book_url, settings.home) as book:
+    with Book(settings.book_url, settings.home, vault=settings.vault) as book:
         click.echo(orjson.dumps(to_dict(anonymised(book, k=k)), option=orjson.OPT_INDENT_2))
 
 
@@ -80,7 +80,7 @@ def _retention() -> Iterator[Retention]:
     from daybook.rights.retention import Retention
 
     settings = Settings.from_env()
-    with Book(settings.book_url, settings.home) as book:
+    with Book(settings.book_url, settings.home, vault=settings.vault) as book:
         yield Retention(settings.home, book, Trail(book.journal, settings.home))
 
 

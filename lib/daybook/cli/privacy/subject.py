@@ -244,7 +244,7 @@ def _rights() -> Iterator[_Rights]:
 
     settings = Settings.from_env()
     vault = Vault(settings.vault)
-    with Book(settings.book_url, settings.home) as book:
+    with Book(settings.book_url, settings.home, vault=settings.vault) as book:
         erasures = Erasures(
             settings, book, vault, client=_client if os.environ.get("OPENAI_API_KEY") else None, tell=_tell
         )

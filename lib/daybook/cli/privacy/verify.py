@@ -34,7 +34,7 @@ def verify(reports: tuple[Path, ...], signers: tuple[str, ...], *, as_json: bool
 
     settings = Settings.from_env()
     trusted = frozenset(key.lower() for key in signers) or None
-    with Book(settings.book_url, settings.home) as book:
+    with Book(settings.book_url, settings.home, vault=settings.vault) as book:
         done = [verify_report(path, settings=settings, book=book, trusted=trusted) for path in reports]
     if as_json:
         plain = [asdict(verification) | {"state": verification.state} for verification in done]

@@ -105,7 +105,12 @@ def routes(parts: Components) -> APIRouter:
 
         settings = parts.settings
         with Book(
-            settings.book_url, settings.home, clock=parts.clock, journal=parts.journal, patience=PATIENCE
+            settings.book_url,
+            settings.home,
+            vault=settings.vault,
+            clock=parts.clock,
+            journal=parts.journal,
+            patience=PATIENCE,
         ) as book:
             return work(Deployments(book, parts.clock, check=parts.catalogue.resolve))
 

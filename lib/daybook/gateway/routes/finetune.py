@@ -72,7 +72,12 @@ def routes(settings: Settings, auth: Auth, clock: Clock) -> APIRouter:
         """Put data through every gate and say what training on it would take. `id` is null where a gate blocks."""
         key = admin(request)
         asked = _asked(await _body(request), settings.home / DATA)
-        message = {"home": str(settings.home), "book_url": settings.book_url, "actor": f"key:{key.name}"} | asked
+        message = {
+            "home": str(settings.home),
+            "book_url": settings.book_url,
+            "vault": str(settings.vault),
+            "actor": f"key:{key.name}",
+        } | asked
         async with alone:
             return _json(200, await _child(message))
 

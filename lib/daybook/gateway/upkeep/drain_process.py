@@ -72,6 +72,7 @@ class DrainProcess(DrainWatch):
         self._asked = {
             "home": str(settings.home),
             "book_url": settings.book_url,
+            "vault": str(settings.vault),
             "folder": str(folder),
             "interval": interval,
         }
@@ -135,7 +136,9 @@ def main() -> None:
     journal = Journal(home, clock=clock)
 
     def open_book() -> Book:
-        return Book(asked["book_url"], home, clock=clock, journal=journal, patience=PATIENCE)
+        return Book(
+            asked["book_url"], home, vault=Path(asked["vault"]), clock=clock, journal=journal, patience=PATIENCE
+        )  # fmt: skip
 
     timer = DrainTimer(
         open_book,

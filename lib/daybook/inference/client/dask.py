@@ -94,5 +94,5 @@ def _models(settings: Settings) -> tuple[Client, AnswerCache]:
     from daybook.book import Book
 
     clock = SystemClock()
-    book = Book(settings.book_url, settings.home, clock=clock)
+    book = Book(settings.book_url, settings.home, vault=settings.vault, clock=clock)
     return Client(settings, book.journal, clock=clock), AnswerCache.of(settings)

@@ -85,7 +85,7 @@ def notebook_flow(*, own: Collection[str] = ()) -> Callable[[Callable[..., None]
             day, timeout = values.pop("date"), values.pop("timeout")
             parameters = {name: value for name, value in values.items() if name not in own}
             settings = Settings.from_env()
-            with Book(settings.book_url, settings.home) as book:
+            with Book(settings.book_url, settings.home, vault=settings.vault) as book:
                 return report(word, settings=settings, book=book, day=day, parameters=parameters, timeout=timeout)
 
         return flow(name=word, flow_run_name=run_name, log_prints=True)(publish)

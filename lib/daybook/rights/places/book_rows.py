@@ -17,16 +17,19 @@ from daybook.audit.rows import group_of
 from daybook.audit.trail import reference
 from daybook.book import Book
 from daybook.book.checks import CHANGED
+from daybook.book.content import COLUMNS, PREFIX, seal_texts
 from daybook.book.schema import MAPPING, TABLES, TEXT, metadata
 from daybook.rights import data_map
 from daybook.rights.places.formats import cleaned
 from daybook.rights.places.port import Announce, Holding, Person
-from daybook.rights.traces import Search, Traces
+from daybook.rights.traces import Kind, Search, Traces
 
 ERASED = "erased_subjects"
 """The tag of a model: how many of the persons whose data it was trained on have been erased."""
 _CALLS = "subject = null, prompt = null, answer = null, prompt_hash = null, tags = '{}'"
 _MODELS = "strpos(cast(subjects as text), :subject) > 0"
+ERASED_CONTENT = "what was said is erased: its key was destroyed"
+MISSING_CONTENT = "what was said cannot be read here: it is sealed under a key that this home has not got"
 _PAGE = 5_000
 """Rows that are searched at once."""
 _OTHERS = 2_000
@@ -47,6 +50,12 @@ class BookRows:
         holdings = [
             Holding(place="book", what="calls that name the person", count=n["calls"]),
             Holding(place="book", what="of them with what was said", count=n["content"]),
+            Holding(
+                place="book",
+                what="of them with what was said, sealed under a key that is not here",
+                count=self._unread(person.subject),
+                why="it goes, and files are not searched for it",
+            ),
             Holding(place="book", what="rows of calls", count=n["calls"], action="keep", why=LEDGER),
             Holding(place="book", what="the person's own entry", count=n["entry"]),
             Holding(place="book", what="journal lines set aside", count=len(self._aside(person))),
@@ -77,7 +86,11 @@ class BookRows:
     def calls(self, subject: str, *, after: str = "", limit: int = 500) -> list[dict[str, Any]]:
         """The calls about the person, by id, a page at a time."""
         query = "select * from calls where subject = :subject and id > :after order by id limit :limit"
-        return self._book.rows(query, {"subject": subject, "after": after, "limit": limit})
+        opened = self._book.content(self._book.rows(query, {"subject": subject, "after": after, "limit": limit}))
+        for row in opened.rows:
+            if row["id"] in opened.erased | opened.missing:
+                row["content"] = ERASED_CONTENT if row["id"] in opened.erased else MISSING_CONTENT
+        return opened.rows
 
     def models(self, subject: str) -> list[dict[str, Any]]:
         """The models that were trained on the person's data."""
@@ -98,18 +111,27 @@ class BookRows:
     def texts(self, subject: str) -> Iterator[str]:
         """What was said in the person's calls: the messages that are nobody else's template, and the answers."""
         query = (
-            "select prompt, answer from calls where subject = :subject and (prompt is not null or answer is not null)"
+            "select id, subject, prompt, answer from calls "
+            "where subject = :subject and (prompt is not null or answer is not null)"
         )
-        for row in self._book.rows(query, {"subject": subject}):
+        for row in self._book.content(self._book.rows(query, {"subject": subject})).rows:
             yield from _said(row)
+
+    def _unread(self, subject: str) -> int:
+        """Of how many of the person's calls what was said cannot be read, because it was sealed in another home."""
+        query = (
+            "select id, subject, prompt, answer from calls "
+            "where subject = :subject and (prompt is not null or answer is not null)"
+        )
+        return len(self._book.content(self._book.rows(query, {"subject": subject})).missing)
 
     def others(self, subject: str) -> Iterator[str]:
         """What others said lately."""
         query = (
-            "select prompt, answer from calls where (subject is null or subject <> :subject) "
+            "select id, subject, prompt, answer from calls where (subject is null or subject <> :subject) "
             "and (prompt is not null or answer is not null) order by time desc limit :most"
         )
-        for row in self._book.rows(query, {"subject": subject, "most": _OTHERS}):
+        for row in self._book.content(self._book.rows(query, {"subject": subject, "most": _OTHERS})).rows:
             yield from _said(row)
 
     def erase(self, person: Person, announce: Announce) -> int:
@@ -178,16 +200,17 @@ class BookRows:
                 found[int(i)][column] = int(n)
         return found
 
-    def content(self, person: Person) -> dict[str, int]:
-        """Table and column → in how many rows the person's words stand, of all columns that can tell of a person. In
-        calls these are what others said, and in events what the trail keeps."""
-        found: Counter[str] = Counter()
+    def content(self, person: Person) -> Mapping[str, Counter[Kind]]:
+        """Table and column → in how many rows the person's words, name or pseudonym stand, of all columns that can tell
+        of a person, what is sealed being opened. In calls these are what others said, and in events what the trail
+        keeps."""
+        found: dict[str, Counter[Kind]] = {}
         for table, columns in data_map.columns("content", "tags", "free", "entry").items():
             for row in self._pages(table, columns):
                 for column in columns:
-                    if "content" in person.search.kinds(_bytes(row[column])):
-                        found[f"{table}.{column}"] += 1
-        return dict(found)
+                    if kinds := person.search.kinds(_bytes(row[column])):
+                        found.setdefault(f"{table}.{column}", Counter()).update(kinds)
+        return found
 
     def _changes(self, person: Person) -> dict[tuple[str, str], dict[str, Any]]:
         """Table and id of a row → what its columns are to become: texts of the team's own lose every trace; what others
@@ -196,24 +219,29 @@ class BookRows:
         own = [(table, columns, person.search, "") for table, columns in data_map.columns("free").items()]
         quoted = data_map.columns("content", "tags")["calls"]
         named = " or ".join(f"strpos(cast({column} as text), :s) > 0" for column in quoted)
+        named += "".join(f" or {column} like '{PREFIX}%'" for column in COLUMNS)
         named = f"(subject is null or subject <> :s) and ({named})"
         others = ("calls", quoted, Search(Traces(person.subject).all()), named)
         for table, columns, search, where in (*own, others):
             for row in self._pages(table, columns, where, {"s": person.subject} if where else {}):
                 values = {column: cleaned(row[column], search) for column in columns}
                 if new := {column: value for column, (value, n) in values.items() if n}:
-                    changes[table, row["id"]] = new
+                    said = [column for column in new if table == "calls" and column in COLUMNS]
+                    sealed = seal_texts(self._book.vault, [(row, column, new[column]) for column in said])
+                    changes[table, row["id"]] = new | dict(zip(said, sealed, strict=True))
         return changes
 
     def _pages(
         self, table: str, columns: list[str], where: str = "", params: Mapping[str, Any] | None = None
     ) -> Iterator[dict[str, Any]]:
-        """The rows in which one of the columns has something."""
+        """The rows in which one of the columns has something; those of calls as they were said, with whose they are."""
         where = where or f"({' or '.join(f'{column} is not null' for column in columns)})"
-        query = f"select id, {', '.join(columns)} from {table} where id > :after and {where} order by id limit {_PAGE}"  # noqa: S608 - our own names
+        more = "subject, time, " if table == "calls" else ""
+        what = f"select id, {more}{', '.join(columns)} from {table}"  # noqa: S608 - our own names
+        query = f"{what} where id > :after and {where} order by id limit {_PAGE}"
         after = ""
         while rows := self._book.rows(query, {**(params or {}), "after": after}):
-            yield from rows
+            yield from self._book.content(rows).rows if table == "calls" else rows
             after = rows[-1]["id"]
 
     def _models(self, subject: str) -> list[dict[str, Any]]:
