@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from daybook.errors import SettingsError
@@ -48,6 +50,23 @@ def test_it_is_read_again_once_it_is_another_file(file, tmp_path):
     (tmp_path / "a.yml").unlink()
     assert one.read() == Scopes()
     assert file("").read() == Scopes()
+
+
+async def test_requests_of_one_turn_look_once(file, tmp_path):
+    """The next turn looks again; what could not be read is looked at each time."""
+    one = file("everyone: a")
+    assert one.read().everyone == ("everyone", "a")
+    (tmp_path / "a.yml").write_text("everyone: longer")
+    assert one.read().everyone == ("everyone", "a")
+    await asyncio.sleep(0)
+    assert one.read().everyone == ("everyone", "longer")
+    await asyncio.sleep(0)
+    (tmp_path / "a.yml").write_text("nobody: a")
+    for _ in range(2):
+        with pytest.raises(SettingsError):
+            one.read()
+    (tmp_path / "a.yml").unlink()
+    assert one.read() == Scopes()
 
 
 @pytest.mark.parametrize(

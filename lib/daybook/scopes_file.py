@@ -4,13 +4,16 @@
     keys: {support-desk: {…}}
     projects: {helpdesk: {…}}
 
-Whoever uses it looks with every request; that is one `stat` where the file is the same. All scalars are read as the
+Whoever uses it looks with every request; that is one `stat` where the file is the same, and one for all requests that
+are served in the same turn of the event loop. All scalars are read as the
 texts that stand there, so that no digit is lost and `off` is a word. A file that cannot be meant raises SettingsError
 until it is mended: nothing goes by what was there before.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,10 +61,23 @@ class ScopesFile(Generic[S]):
         self._read_scope = read_scope
         self._members = members or {}
         self._seen: tuple[int, ...] | None = ()
+        self._looked = False
+        """Whether it was looked at in this turn of the event loop, and could be read."""
         self._stated: Scopes[S] = Scopes()
 
     def read(self) -> Scopes[S]:
         """What it states now: the same object as long as the file is the same. Raises SettingsError."""
+        if not self._looked:
+            self._look()
+            with contextlib.suppress(RuntimeError):  # no loop runs: it is looked at each time
+                asyncio.get_running_loop().call_soon(self._forget)
+                self._looked = True
+        return self._stated
+
+    def _forget(self) -> None:
+        self._looked = False
+
+    def _look(self) -> None:
         try:
             seen = atomic.identity(self._path)
         except OSError as error:
@@ -71,7 +87,6 @@ class ScopesFile(Generic[S]):
         if seen != self._seen:
             self._stated = Scopes() if seen is None else self._read()
             self._seen = seen
-        return self._stated
 
     def mapping(self, content: Any, what: str, known: Collection[str] | None = None) -> dict[str, Any]:
         """The content as a mapping of names, all of them `known`."""

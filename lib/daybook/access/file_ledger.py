@@ -36,7 +36,10 @@ class FileLedger:
 
     def transact(self, windows: Sequence[WindowKey], scopes: Sequence[str], work: Callable[[Transaction], T]) -> T:
         with self._alone() as connection:
-            return work(_FileTransaction(connection, self._me))
+            transaction = _FileTransaction(connection, self._me)
+            done = work(transaction)
+            transaction.write()
+            return done
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -72,24 +75,46 @@ class FileLedger:
 
 
 class _FileTransaction:
+    """Nobody else is in the file meanwhile: what was read once is known, and sums are written when all is done."""
+
     def __init__(self, connection: sqlite3.Connection, me: tuple[int, float | None]) -> None:
         self._connection = connection
         self._me = me
+        self._holds: dict[str, tuple[int, int]] = {}
+        """By scope: calls under way, and the most that they cost."""
+        self._full: dict[tuple[str, str], int | None] = {}
+        self._spent: dict[WindowKey, int | None] = {}
+        self._filled: set[tuple[str, str]] = set()
+        self._paid: set[WindowKey] = set()
+        """What was set, and waits to be written."""
 
     def calls(self, scope: str) -> int:
-        return self._number("select count(*) from reserved where scope = ?", scope)
+        return self._held(scope)[0]
 
     def held(self, scope: str) -> int:
-        return self._number("select coalesce(sum(amount), 0) from reserved where scope = ?", scope)
+        return self._held(scope)[1]
+
+    def _held(self, scope: str) -> tuple[int, int]:
+        if scope not in self._holds:
+            query = "select count(*), coalesce(sum(amount), 0) from reserved where scope = ?"
+            self._holds[scope] = self._connection.execute(query, (scope,)).fetchone()
+        return self._holds[scope]
 
     def hold(self, request: str, scope: str, amount: int, tokens: int) -> None:
+        calls, held = self._held(scope)
         row = (request, scope, *self._me, amount, tokens)
         self._connection.execute("insert into reserved values (?, ?, ?, ?, ?, ?)", row)
+        self._holds[scope] = calls + 1, held + amount
 
     def release(self, request: str, scope: str) -> int | None:
-        query = "delete from reserved where request = ? and scope = ? returning tokens"
+        query = "delete from reserved where request = ? and scope = ? returning tokens, amount"
         row = self._connection.execute(query, (request, scope)).fetchone()
-        return None if row is None else int(row[0])
+        if row is None:
+            return None
+        if scope in self._holds:
+            calls, held = self._holds[scope]
+            self._holds[scope] = calls - 1, held - row[1]
+        return int(row[0])
 
     def abandon(self, scopes: Sequence[str]) -> list[tuple[str, int]]:
         held = []
@@ -101,26 +126,37 @@ class _FileTransaction:
                 rows = self._connection.execute(query, (process, born, scope)).fetchall()
                 if rows:
                     held.append((scope, sum(amount for (amount,) in rows)))
+                    self._holds.pop(scope, None)
         return held
 
     def full(self, scope: str, kind: str) -> int | None:
-        return self._value("select full from buckets where scope = ? and kind = ?", scope, kind)
+        if (scope, kind) not in self._full:
+            query = "select full from buckets where scope = ? and kind = ?"
+            self._full[scope, kind] = self._value(query, scope, kind)
+        return self._full[scope, kind]
 
     def set_full(self, scope: str, kind: str, full: int) -> None:
-        self._connection.execute("insert or replace into buckets values (?, ?, ?)", (scope, kind, full))
+        self._full[scope, kind] = full
+        self._filled.add((scope, kind))
 
     def spent(self, key: WindowKey) -> int | None:
-        return self._value("select amount from spent where scope = ? and span = ? and start = ?", *key)
+        if key not in self._spent:
+            self._spent[key] = self._value("select amount from spent where scope = ? and span = ? and start = ?", *key)
+        return self._spent[key]
 
     def set_spent(self, key: WindowKey, amount: int) -> None:
-        self._connection.execute("insert or replace into spent values (?, ?, ?, ?)", (*key, amount))
+        self._spent[key] = amount
+        self._paid.add(key)
+
+    def write(self) -> None:
+        for bucket in self._filled:
+            self._connection.execute("insert or replace into buckets values (?, ?, ?)", (*bucket, self._full[bucket]))
+        for key in self._paid:
+            self._connection.execute("insert or replace into spent values (?, ?, ?, ?)", (*key, self._spent[key]))
 
     def _value(self, query: str, *values: str) -> int | None:
         row = self._connection.execute(query, values).fetchone()
         return None if row is None else int(row[0])
-
-    def _number(self, query: str, *values: str) -> int:
-        return self._value(query, *values) or 0
 
 
 def _born(process: int) -> float | None:
