@@ -11,12 +11,12 @@ and theirs overlap, the stronger stays.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 
 from daybook.pii.detectors import internet, payment, phones, secrets, social_security
 from daybook.pii.detectors.terms import Terms
-from daybook.pii.normal import normalise
+from daybook.pii.normal import Normal, normalise, unescaped
 from daybook.pii.plausible import owned, plausible
 from daybook.pii.shapes import Gate, Gated, Recognizer
 from daybook.pii.spans import Span, resolve
@@ -66,6 +66,8 @@ def _further() -> tuple[Gated, ...]:
     )
 
 
+_WHOLE = frozenset(("url", "secret"))
+"""Kinds that are written in escapes themselves: read without them they would end too soon."""
 THRESHOLD = 0.4
 """The least score of a span that is kept, where nothing else is asked for."""
 
@@ -90,9 +92,10 @@ class Detector:
         if own.longest:
             patterns.append(own)
             self.kinds |= {"term"}
-        self._gates: dict[Gate, list[Gated]] = {}
-        for pattern in patterns:
-            self._gates.setdefault(pattern.gate, []).append(pattern)
+        whole = [pattern for pattern in patterns if _WHOLE.issuperset(pattern.kinds)]
+        self._gates = _by_gate(patterns)
+        self._whole = _by_gate(whole)
+        self._others = _by_gate(pattern for pattern in patterns if pattern not in whole)
         self._recognizers = list(recognizers)
 
     @property
@@ -102,20 +105,35 @@ class Detector:
 
     def spans(self, text: str, further: Iterable[Span] = ()) -> list[Span]:
         """What is found in the text, in order, nothing overlapping. Recognizers are given the text as it is, patterns
-        as it is read (`normalise`); positions are the text's own. `further`: what is known of this text already."""
-        read = normalise(text)
-        found: list[Span] = []
-        for gate, patterns in self._gates.items():
-            if gate(read.text):
-                for pattern in patterns:
-                    found += pattern.find(read.text)
-        if read.positions is not None:
-            found = [Span(span.kind, *read.original(span.start, span.end), span.score) for span in found]
+        as it is read (`normalise`, `unescaped`); positions are the text's own. `further`: what is known of this text
+        already."""
+        meant = unescaped(text)
+        if meant is None:
+            found = _search(normalise(text), self._gates)
+        else:
+            written = unescaped(text, breaks_only=True) or normalise(text)
+            found = [*_search(written, self._whole), *_search(meant, self._others)]
         said = [span for recognizer in self._recognizers for span in recognizer.find(text)]
         said = [span for span in (*said, *further) if plausible(text, span)]
         found += owned(said, found)
         kinds = self.kinds.union(*(recognizer.kinds for recognizer in self._recognizers))
         return resolve(span for span in found if span.score >= self.threshold and span.kind in kinds)
+
+
+def _by_gate(patterns: Iterable[Gated]) -> dict[Gate, list[Gated]]:
+    gates: dict[Gate, list[Gated]] = {}
+    for pattern in patterns:
+        gates.setdefault(pattern.gate, []).append(pattern)
+    return gates
+
+
+def _search(read: Normal, gates: Mapping[Gate, Sequence[Gated]]) -> list[Span]:
+    found = [
+        span for gate, patterns in gates.items() if gate(read.text) for p in patterns for span in p.find(read.text)
+    ]
+    if read.positions is None:
+        return found
+    return [Span(span.kind, *read.original(span.start, span.end), span.score) for span in found]
 
 
 @cache

@@ -5,6 +5,9 @@
 Patterns are matched against this text, and what they find is given in positions of the original. Marks on a digit
 (`4\\u20e3`) show nothing of their own. One character becomes one character or none, so the way back is a list of
 positions, or nothing where no character went.
+
+A log, a JSON text, an address or a page that is pasted as text has characters written in others: `mail\\nanna@x.org`,
+`%40`, `\\u0040`, `&#64;`, and `=40` in an e-mail's source. `unescaped` reads what is meant by them.
 """
 
 from __future__ import annotations
@@ -25,12 +28,14 @@ class Normal(NamedTuple):
     text: str
     positions: list[int] | None
     """Where each character stood in the original; None: just there."""
+    ends: list[int] | None = None
+    """Where each one ended, where some were written in several; None: one behind its position."""
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """The part of the original that `text[start:end]` is; what shows nothing at its two ends is not of it."""
         if self.positions is None:
             return start, end
-        return self.positions[start], self.positions[end - 1] + 1
+        return self.positions[start], self.positions[end - 1] + 1 if self.ends is None else self.ends[end - 1]
 
 
 class _Table(dict[int, str]):
@@ -79,6 +84,64 @@ def normalise(text: str) -> Normal:
 
 _MARKS = re.compile("(?<=[0-9])[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 """Combining marks behind a digit."""
+
+
+_BREAK = r"\\{1,4}[nrt/\"]"
+_QUOTED_AT = (
+    r"=40(?<=\w=40)(?=(?:[A-Za-z0-9-]{1,63}\.){1,4}(?:com|org|net|edu|gov|info|biz|io|eu|de|uk|fr|nl|it|es|ch|at|be|ca|au|jp|in"
+    r"|br|us)\b)"
+)
+_BREAKS = re.compile(_BREAK)
+_ESCAPES = re.compile(
+    rf"{_BREAK}|\\{{1,4}}u(?P<u>00[2-9a-fA-F]|0[1-9a-fA-F][0-9a-fA-F]|[1-9a-cA-CfF][0-9a-fA-F]{{2}})(?P<low>[0-9a-fA-F])"
+    r"|\\{1,4}x(?P<x>[2-7][0-9a-fA-F])|%(?:25)?(?P<percent>2[0-9a-fA-F]|3[a-fA-F]|40)"
+    r"|&#0{0,4}(?P<decimal>[3-9][0-9]|1[0-6][0-9]);|&#[xX]0{0,4}(?P<hexadecimal>[2-7aA][0-9a-fA-F]);"
+    rf"|&(?P<name>nbsp|commat|period|plus|lowbar|hyphen|amp|lt|gt|quot|apos|colon|sol);|{_QUOTED_AT}"
+)
+_BROKEN = {"n": "\n", "r": "\r", "t": "\t", "/": "/", '"': '"'}
+_NAMED = {
+    "nbsp": " ", "commat": "@", "period": ".", "plus": "+", "lowbar": "_", "hyphen": "-", "amp": "&", "lt": "<",
+    "gt": ">", "quot": '"', "apos": "'", "colon": ":", "sol": "/",
+}  # fmt: skip
+
+
+def unescaped(text: str, *, breaks_only: bool = False) -> Normal | None:
+    """What is meant where characters are written in others; None where none is. `breaks_only`: the ends of lines, tabs,
+    quotes and slashes of a JSON text alone. What is percent-encoded is read where an encoder would write it: signs, and
+    never letters and digits."""
+    if not any(sign in text for sign in (("\\",) if breaks_only else ("\\", "%", "&", "=40"))):
+        return None
+    parts: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    at = 0
+    for escape in (_BREAKS if breaks_only else _ESCAPES).finditer(text):
+        start, end = escape.span()
+        parts += [text[at:start], _meant(escape)]
+        starts += [*range(at, start), start]
+        ends += [*range(at + 1, start + 1), end]
+        at = end
+    if not parts:
+        return None
+    parts.append(text[at:])
+    starts += range(at, len(text))
+    ends += range(at + 1, len(text) + 1)
+    read = normalise("".join(parts))
+    if read.positions is not None:
+        starts, ends = [starts[i] for i in read.positions], [ends[i] for i in read.positions]
+    return Normal(read.text, starts, ends)
+
+
+def _meant(escape: re.Match[str]) -> str:
+    """The one character that an escape stands for."""
+    kind = escape.lastgroup
+    if kind is None:
+        return "@" if escape[0].startswith("=") else _BROKEN[escape[0][-1]]
+    if kind == "low":
+        return chr(int(escape["u"] + escape["low"], 16))
+    if kind == "name":
+        return _NAMED[escape["name"]]
+    return chr(int(escape[kind], 10 if kind == "decimal" else 16))
 
 
 def written_forms(text: str) -> set[str]:

@@ -13,7 +13,7 @@ import re
 from typing import NamedTuple
 
 from daybook.pii.detect import Detector
-from daybook.pii.normal import Normal, normalise
+from daybook.pii.normal import Normal, normalise, unescaped
 from daybook.pii.shapes import LETTERS
 from daybook.pii.spans import Span
 
@@ -102,7 +102,7 @@ class StreamDetector:
 
     def _cut(self, spans: list[Span]) -> int:
         """The last position before which all is settled."""
-        read = normalise(self._text)
+        read = unescaped(self._text) or normalise(self._text)
         cut = _original(read, max(0, len(read.text) - self._hold))
         word_limit = _original(read, max(0, len(read.text) - LONGEST_WORD))
         while True:
@@ -117,7 +117,7 @@ class StreamDetector:
 
     def _kept_from(self, cut: int, spans: list[Span]) -> int:
         """From where what was given on is kept: a label, and the datum that may begin before the cut."""
-        read = normalise(self._text[:cut])
+        read = unescaped(self._text[:cut]) or normalise(self._text[:cut])
         keep = _original(read, max(0, len(read.text) - self._reach - BEFORE))
         return next((span.start for span in spans if span.start < keep < span.end), keep)
 

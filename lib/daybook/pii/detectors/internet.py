@@ -8,7 +8,6 @@ import re
 from daybook.pii.shapes import LETTERS, Pattern, always, contains, word_before
 
 _W = LETTERS + "0-9"
-_AT = ("@", "%40", "&#64;", "&#x40;", "&commat;", r"\u0040")
 _LOCAL = rf"(?<![{_W}_.%+-])[{_W}_.%+-](?:['’]?[{_W}_.%+-]){{0,63}}"
 _UNSPACED = r"[\u0e00-\u0eff\u1000-\u10ff\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]"
 """Letters of scripts that part no words: they are a name alone, because beside another it is the next word."""
@@ -17,11 +16,11 @@ _TOP = rf"(?:(?:xn--[A-Za-z0-9-]{{1,59}}|[{LETTERS}]{{2,24}})(?![{_W}_])|{_UNSPA
 EMAIL = Pattern(
     "email",
     re.compile(
-        rf"(?:{_LOCAL}|(?<!{_UNSPACED}){_UNSPACED}{{1,16}})(?:{'|'.join(map(re.escape, _AT))})"
+        rf"(?:{_LOCAL}|(?<!{_UNSPACED}){_UNSPACED}{{1,16}})@"
         rf"{_PART}(?:\.(?:[{_W}-]{{1,63}}|{_UNSPACED}{{1,16}})){{0,8}}\.{_TOP}"
     ),
     always(1.0),
-    contains(*_AT),
+    contains("@"),
 )
 _NOBODYS = 0.3
 """Below the usual threshold: what every machine calls itself, every network's mask, and the resolvers of everybody."""

@@ -67,7 +67,7 @@ _VALUE = re.compile(r"[:=>]?[ \t]{0,3}(?P<quote>[\"'`]?)(?P<value>[^\s\"'`,;<>{}
 _BEARER = re.compile(r"[Bb](?:earer|asic|EARER|ASIC)[ \t]{1,3}(?P<value>[A-Za-z0-9._~+/=-]{16,4000})")
 _URL_PASSWORD = re.compile(r"(?<=://)[^\s:/@'\"<>\\]{0,100}:(?P<value>[^\s@'\"<>\\/]{3,200})@")
 _CODE = re.compile(
-    r"^\[[a-z_]{2,20}(?:\]|[:#])|[$%]|\*{3}|x{4}|\.{3}"
+    r"^\[[a-z_]{2,20}(?:\]|[:#])|[$%]|\*{3}|x{4}|\.{3}|…|\\u2026"
     r"|^(?:os|env|self|config|settings|process|request|none|null|true|false|str|string)\b",
     re.IGNORECASE,
 )
