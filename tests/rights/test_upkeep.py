@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from daybook.errors import BadParameter, GateNotMet
-from daybook.rights.erasure import Erasures
+from daybook.rights.erasure import Erasures, sentence
 from daybook.rights.upkeep import keep_backup, keep_retention
 from tests.rights.conftest import ADA, AT, BOS, call
 
@@ -18,7 +18,7 @@ def test_the_retention_flow_lets_go_and_looks_back(place):
     place.book.append(call(place.bo, BOS, "Old.", AT - timedelta(days=40)))
     assert list(keep_retention(place.settings, place.clock)) == [
         "content: 1 gone, older than 2026-01-30; 0 on legal hold.",
-        "0 persons were erased; of 0 something is there again.",
+        "Nobody has been erased so far.",
     ]
     Erasures(place.settings, place.book, place.vault, place.clock).execute(ADA, **WORDS)
     place.book.append(call(place.ada, "back", "again", AT - timedelta(days=1)))
@@ -26,6 +26,11 @@ def test_the_retention_flow_lets_go_and_looks_back(place):
     lines = []
     with pytest.raises(GateNotMet, match="1 erased persons"):
         lines.extend(keep_retention(place.settings, place.clock))
+    assert [sentence(n, back) for n, back in ((0, 0), (1, 0), (1_200, 1_000))] == [
+        "Nobody has been erased so far.",
+        "1 person was erased, and nothing of them is there again.",
+        "1,200 persons were erased, and something of 1,000 of them is there again.",
+    ]
 
 
 def test_the_backup_flow_rehearses_what_it_made(place, tmp_path):

@@ -42,6 +42,7 @@ from daybook.book.content import COLUMNS
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter, DaybookError, GateNotMet
 from daybook.records import Outcome as RecordedOutcome
+from daybook.reporting.text import count
 from daybook.rights import backups
 from daybook.rights.people import SubjectIdentity, identify
 from daybook.rights.places import backup_tables
@@ -339,11 +340,11 @@ class Erasures:
         named, *rest = self.rows.left(*words)
         mentions = rest[0] if rest else {}
         kinds = self.rows.content(person)
-        said = {column: count["content"] for column, count in kinds.items() if count["content"]}
-        for column, count in kinds.items():
+        said = {column: n["content"] for column, n in kinds.items() if n["content"]}
+        for column, n in kinds.items():
             if column in _SEALED_COLUMNS:  # a query cannot look into them
-                named |= {column: count["pseudonym"]} if count["pseudonym"] else {}
-                mentions |= {column: count["name"]} if count["name"] else {}
+                named |= {column: n["pseudonym"]} if n["pseudonym"] else {}
+                mentions |= {column: n["name"]} if n["name"] else {}
         # Entries of the trail are evidence and cannot be changed: what stands there in plain words is counted.
         trail = {c: max(named.get(c, 0), said.get(c, 0)) for c in {*named, *said} if c.startswith("events.")}
         others = {column: n for column, n in said.items() if column.startswith("calls.")}
@@ -482,6 +483,14 @@ class Erasures:
         for subject, paths in self._copies.back(destroyed).items():
             found.setdefault(subject, []).extend(paths)
         return {reference(self.settings.home, subject): sorted(set(places)) for subject, places in found.items()}
+
+
+def sentence(erased: int, back: int) -> str:
+    """What a look back at those who were erased found."""
+    if not erased:
+        return "Nobody has been erased so far."
+    again = f"something of {back:,} of them is there again" if back else "nothing of them is there again"
+    return f"{count(erased, 'person was', 'persons were')} erased, and {again}."
 
 
 def limits_of(proof: Mapping[str, Any]) -> list[str]:

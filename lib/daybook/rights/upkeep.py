@@ -10,7 +10,7 @@ from daybook.book import Book
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter, GateNotMet
 from daybook.rights import backup, backups
-from daybook.rights.erasure import Erasures
+from daybook.rights.erasure import Erasures, sentence
 from daybook.rights.restore import rehearse
 from daybook.rights.retention import Retention
 from daybook.settings import Settings
@@ -30,9 +30,10 @@ def keep_retention(settings: Settings | None = None, clock: Clock | None = None)
             yield "No class of data has a limit."
         vault = Vault(settings.vault, clock=clock)
         back = Erasures(settings, book, vault, clock).came_back()
-        yield f"{len(vault.destroyed()):,} persons were erased; of {len(back)} something is there again."
+        yield sentence(len(vault.destroyed()), len(back))
         if away := backups.destroy_keys(settings.home, vault):
-            yield f"{len(away)} folders of backed-up keys are not there: {', '.join(map(str, away))}."
+            folders = ", ".join(map(str, away))
+            yield f"Keys of persons who were erased may lie in backups of keys that are not in their place: {folders}."
         vault.close()
     if back:
         raise GateNotMet(f"{len(back)} erased persons are found again.", remedy="See where: daybook subject check.")

@@ -50,7 +50,7 @@ def test_a_request_is_answered_from_export_to_certificate(home, tmp_path, capsys
         actors = book.rows("select distinct actor from events where action like 'subject.%'")
     assert actors == [{"actor": f"cli:{user()}"}]
     assert main(["subject", "check"]) == 0
-    assert capsys.readouterr().out == "1 person was erased; of 0 something is there again.\n"
+    assert capsys.readouterr().out == "1 person was erased, and nothing of them is there again.\n"
     assert main(["subject", "erase", ADA, "--execute", *WORDS, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"status": "nothing held", "certificate": None}
 

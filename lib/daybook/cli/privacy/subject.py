@@ -137,6 +137,8 @@ def check() -> int:
     Examples:
       daybook subject check
     """
+    from daybook.rights.erasure import sentence
+
     with _rights() as rights:
         back = rights.erasures.came_back()
         known = len(rights.erasures.vault.destroyed())
@@ -145,7 +147,7 @@ def check() -> int:
         click.echo(f"{reference}: {'; '.join(places)}")
     for path in away:
         click.echo(f"The keys that were backed up to {path} cannot be reached: some of theirs may be there.", err=True)
-    click.echo(f"{count(known, 'person was', 'persons were')} erased; of {len(back)} something is there again.")
+    click.echo(sentence(known, len(back)))
     return 3 if back else 0
 
 
