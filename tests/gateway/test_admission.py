@@ -278,3 +278,45 @@ async def test_a_client_that_leaves_while_it_is_admitted_holds_nothing(admission
         admission.release(f"r{turns}")
         await asyncio.sleep(0)
     assert (spent(admission), held(admission)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("limit", "fits", "too_large", "says"),
+    [
+        (
+            "messages_per_request: 2",
+            {"messages": MESSAGES * 2},
+            {"messages": MESSAGES * 3},
+            "everyone may send 2 messages in one request, and this one has 3.",
+        ),
+        ("messages_per_request: 2", {"input": ["a", "b"]}, {"input": ["a", "b", "c"]}, "this one has 3."),
+        ("messages_per_request: 1", {"input": "abc"}, {"texts": ["a", "b"]}, "this one has 2."),
+        (
+            "tokens_per_request: 18",
+            {"messages": MESSAGES, "max_tokens": 10},
+            {"messages": MESSAGES, "max_tokens": 11},
+            "may use 18 tokens in one request, and this one needs up to 19: about 8 of its texts, and 11 that it asks",
+        ),
+        (
+            "tokens_per_request: 2",
+            {"input": "12345678"},
+            {"input": "123456789"},
+            "up to 3: about 3 of its texts, and 0",
+        ),
+    ],
+)
+async def test_a_request_that_is_too_large_is_refused_with_the_figures(
+    admission, tmp_path, limit, fits, too_large, says
+):
+    """Messages or texts, and tokens; at the limit it is let in, one over it has used nothing."""
+    (tmp_path / "limits.yml").write_text(f"everyone: {{{limit}}}")
+
+    def asking(request_id, body):
+        return request(request_id, **({"messages": ..., "max_tokens": ...} | body))
+
+    await admission.admit(asking("r1", fits))
+    await asyncio.sleep(0)
+    with pytest.raises(Refusal) as caught:
+        await admission.admit(asking("r2", too_large))
+    assert (caught.value.status, says in caught.value.message, bool(caught.value.remedy)) == (413, True, True)
+    assert caught.value.code in ("too_many_messages", "too_many_tokens")

@@ -24,6 +24,7 @@ models:
   other: {{upstream: openai, target: gpt-4o}}
   own: {{upstream: local, target: echo}}
   broken: {{upstream: openai, target: broken}}
+  raw: {{upstream: openai, target: raw}}
 """
 
 
@@ -189,3 +190,34 @@ def test_answers_hold_their_kept_form_across_processes(keeping, upstream):
     with sqlite3.connect(endpoint.settings.home / "answers.sqlite") as file:
         ((answer,),) = file.execute("select answer from answers").fetchall()
     assert sorted(json.loads(answer)) == ["finish_reason", "served_model", "text"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("control", "became", "then"),
+    [
+        ("no-cache", None, "new"),
+        ("max-age=0, No-Cache", None, "new"),
+        ("no-store", None, "old"),
+        ("no-store, no-cache", None, "old"),
+        ("max-age=0", "hit", "old"),
+        ("no-cached", "hit", "old"),
+    ],
+)
+def test_a_request_may_ask_for_a_fresh_answer(keeping, upstream, stream, control, became, then):
+    """It then takes the kept one's place, unless it is not to be stored."""
+
+    def answering(word):
+        choice = {"index": 0, "finish_reason": "stop"}
+        choice |= {"delta": {"content": word}} if stream else {"message": {"role": "assistant", "content": word}}
+        data = json.dumps({"id": "c", "object": "chat.completion", "model": "m", "choices": [choice]}).encode()
+        upstream.raw = b"data: " + data + b"\n\ndata: [DONE]\n\n" if stream else data
+
+    with keeping() as endpoint:
+        answering("old")
+        ask(endpoint, model="raw", stream=stream)
+        answering("new")
+        data, hit = ask(endpoint, model="raw", stream=stream, extra_headers={"cache-control": control})
+        assert (hit, b"new" in data) == (became, became is None)
+        data, hit = ask(endpoint, model="raw", stream=stream)
+        assert (hit, then.encode() in data) == ("hit", True)

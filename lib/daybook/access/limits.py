@@ -3,7 +3,7 @@
     timezone: Europe/Berlin             # where a day, a week and a month begin; UTC unless stated
     everyone: {parallel: 64}
     keys:
-      support-desk: {requests_per_minute: 60, tokens_per_minute: 100000, parallel: 8}
+      support-desk: {requests_per_minute: 60, tokens_per_minute: 100000, parallel: 8, tokens_per_request: 20000}
     projects:
       helpdesk: {budget: {day: 5, month: 100.00}, unpriced: refuse}
 
@@ -25,7 +25,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from daybook.scopes_file import Scopes, ScopesFile
 
 WINDOWS = ("day", "week", "month")
-_COUNTS = {"requests_per_minute": 1_000_000, "tokens_per_minute": 10**12, "parallel": 100_000}
+_COUNTS = {
+    "requests_per_minute": 1_000_000,
+    "tokens_per_minute": 10**12,
+    "parallel": 100_000,
+    "messages_per_request": 1_000_000,
+    "tokens_per_request": 10**12,
+}
 _KNOWN = (*sorted((*_COUNTS, "budget")), "unpriced")
 _AMOUNT = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 
@@ -37,6 +43,10 @@ class ScopeLimits:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     parallel: int | None = None
+    messages_per_request: int | None = None
+    """Messages, or texts of one request."""
+    tokens_per_request: int | None = None
+    """Of its texts, by an estimate, with those that it asks for at most."""
     budget: Mapping[str, Decimal] = field(default_factory=dict)
     """US dollars by window: day, week, month."""
     unpriced: bool = False

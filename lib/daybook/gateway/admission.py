@@ -79,13 +79,14 @@ class Admission(Observer):
 
     async def admit(self, request: ChatRequest, *, calls: bool = False) -> Headers:
         """Headers that say what is left. `calls`: the request may be several calls, and is settled when it is released.
-        Raises a 429 Refusal with the figures, 503 where it cannot be known."""
+        Raises a 429 or 413 Refusal with the figures, 503 where it cannot be known."""
         at = request.at
         try:
             scopes = self.file.scopes(request.caller, request.project)
             if not scopes:
                 return []
             zone = self.file.zone
+            _check_size(request.body, scopes)
             if self.file.budgets:
                 await self.begin_windows(scopes, at, zone)
             claim = self._claim(request, scopes)
@@ -282,16 +283,46 @@ def _most_output(body: Mapping[str, Any]) -> int:
     return (max(stated) if stated else LONGEST_ANSWER) * (choices if isinstance(choices, int) and choices > 0 else 1)
 
 
+def _check_size(body: Mapping[str, Any], scopes: Iterable[Scope]) -> None:
+    """Raise a 413 Refusal, with the figures, for a request that is larger than one of the scopes may send."""
+    for scope in scopes:
+        most = scope.limits.messages_per_request
+        count = len(prompt) if isinstance(prompt := _prompt(body), list) else 1
+        if most is not None and count > most:
+            raise Refusal(
+                413,
+                "too_many_messages",
+                f"{scope.name} may send {most:,} messages in one request, and this one has {count:,}.",
+                remedy="Leave out or summarise the oldest, or send less at once.",
+            )
+        most = scope.limits.tokens_per_request
+        if most is not None and (total := _expected_tokens(body)) > most:
+            into, asked = _expected_input(body), _asked(body)
+            raise Refusal(
+                413,
+                "too_many_tokens",
+                f"{scope.name} may use {most:,} tokens in one request, and this one needs up to {total:,}: about "
+                f"{into:,} of its texts, and {asked:,} that it asks for.",
+                remedy="Send less at once, or lower max_tokens.",
+            )
+
+
 def _expected_tokens(body: Mapping[str, Any]) -> int:
     """Tokens that are taken from a minute's until the call has counted its own: the prompt's, and those asked for."""
+    return _expected_input(body) + _asked(body)
+
+
+def _asked(body: Mapping[str, Any]) -> int:
+    asked = [body.get(name) for name in ("max_completion_tokens", "max_tokens")]
+    return max((n for n in asked if isinstance(n, int) and n > 0), default=0)
+
+
+def _expected_input(body: Mapping[str, Any]) -> int:
     prompt = _prompt(body)
     if "messages" in body:
-        into = prompt_tokens(prompt) or 0
-    else:
-        texts = [prompt] if isinstance(prompt, str) else prompt if isinstance(prompt, list) else []
-        into = sum(text_tokens(text) if isinstance(text, str) else 1 for text in texts)
-    asked = [body.get(name) for name in ("max_completion_tokens", "max_tokens")]
-    return into + max((n for n in asked if isinstance(n, int) and n > 0), default=0)
+        return prompt_tokens(prompt) or 0
+    texts = [prompt] if isinstance(prompt, str) else prompt if isinstance(prompt, list) else []
+    return sum(text_tokens(text) if isinstance(text, str) else 1 for text in texts)
 
 
 # ── what is said ──────────────────────────────────────────────────────────────────────────────────────────

@@ -143,6 +143,14 @@ def read_run_id(headers: Mapping[bytes, bytes]) -> str | None:
     return value
 
 
+def read_cache_control(headers: Mapping[bytes, bytes]) -> frozenset[str]:
+    """Which of `no-cache` and `no-store` the request's `cache-control` states; other directives mean nothing here."""
+    if b"cache-control" not in headers:
+        return frozenset()
+    stated = headers[b"cache-control"].decode("latin-1").lower().split(",")
+    return frozenset(part.strip() for part in stated) & {"no-cache", "no-store"}
+
+
 def read_tags(headers: Mapping[bytes, bytes], metadata: object) -> dict[str, str]:
     """A call's tags: `x-daybook-tags: name=value,name=value` and the body's `metadata`, which wins.
 

@@ -16,7 +16,7 @@ from typing import Any
 from daybook.access.keys import Key
 from daybook.errors import BadRequest, DaybookError, ProviderError, SettingsError, UsageError
 from daybook.gateway.admission import Admission
-from daybook.gateway.auth import Auth, read_project, read_run_id
+from daybook.gateway.auth import Auth, read_cache_control, read_project, read_run_id
 from daybook.gateway.http.asgi import (
     CLIENT_GONE,
     Disconnect,
@@ -158,6 +158,7 @@ class ModelRoute:
             self._read_body(headers, data, asked)
         except Refusal as error:
             refused = error
+        cache = read_cache_control(headers)
         request = ChatRequest(
             body=asked.body,
             raw=asked.raw,
@@ -172,6 +173,8 @@ class ModelRoute:
             project=project if project is not None or key is None else key.project,
             tags=kept_tags(redaction, asked.tags),
             run_id=run,
+            no_cache="no-cache" in cache,
+            no_store="no-store" in cache,
             redaction=redaction,
         )
         if refused is not None:

@@ -81,10 +81,11 @@ def is_deterministic(entry: CallEntry) -> bool:
 
 
 def key_of(entry: CallEntry, identity: Identity | None) -> str | None:
-    """Under what the answer is kept; None where it is not to be: not deterministic, or its weights are not known."""
-    if identity is None or not is_deterministic(entry):
-        return None
+    """Under what the answer is kept; None where it is not to be: not deterministic, not wanted, or its weights are not
+    known."""
     request = entry.request
+    if identity is None or request.no_store or not is_deterministic(entry):
+        return None
     scope = (request.key_id, request.caller, request.project)
     model = (entry.served_by, entry.target, identity.version, identity.digest, entry.variant)
     return hashlib.sha256(orjson.dumps([*scope, *model, entry.stream]) + b"\n" + dump(entry.body)).hexdigest()
@@ -209,6 +210,8 @@ class CachedAsking:
         return _PassingStream(await ask(), lambda *answer: self._keep(entry, key, *answer))
 
     def _find(self, entry: CallEntry, key: str) -> KeptAnswer | None:
+        if entry.request.no_cache:
+            return None
         try:
             kept = self._cache.find(key)
         except BookUnreachable as error:

@@ -26,7 +26,7 @@ def limits(as_json: bool) -> None:
       timezone: Europe/Berlin
       everyone: {parallel: 64}
       keys:
-        support-desk: {requests_per_minute: 60, tokens_per_minute: 100000}
+        support-desk: {requests_per_minute: 60, tokens_per_minute: 100000, tokens_per_request: 20000}
       projects:
         helpdesk: {budget: {day: 5, month: 100}}
 
@@ -52,6 +52,8 @@ def limits(as_json: bool) -> None:
                 ("requests a minute", stated.requests_per_minute),
                 ("tokens a minute", stated.tokens_per_minute),
                 ("calls at a time", stated.parallel),
+                ("messages a request", stated.messages_per_request),
+                ("tokens a request", stated.tokens_per_request),
             ):
                 if limit is not None:
                     rows.append({"scope": scope.name, "what": kind, "limit": limit})

@@ -91,6 +91,10 @@ class ChatRequest:
     run_id: str | None = None
     chunks_only: bool = False
     """Whether its stream is needed as chunks of a chat completion, in whatever API it was asked: it is judged."""
+    no_cache: bool = False
+    """Whether it asks for a fresh answer, though one is kept."""
+    no_store: bool = False
+    """Whether its answer is not to be kept, nor one that is kept to be given."""
     redaction: Redaction | None = None
     """What is taken out of its answer and of what is kept of it; what is taken out of the request is not in it."""
 
