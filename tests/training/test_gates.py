@@ -286,3 +286,31 @@ def test_one_row_with_personal_data_among_many_blocks(tmp_path: Path) -> None:
     assert (one.found, one.of, one.met, one.blocks) == (1, 100, False, True)
     none = check(tmp_path, sound(100))["personal_data"]
     assert (none.found, none.of, none.met, none.blocks) == (0, 100, True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Write to ada@example.com", "email"), ("Call +44 20 7946 0958", "phone"), ("Pay 4111 1111 1111 1111", "card"),
+        ("IBAN DE89 3704 0044 0532 0130 00", "iban"), ("SSN 123-45-6789", "ssn"), ("From 81.2.69.142", "ip"),
+        ("The password: hunter2S3cret!", "secret"), ("At 00:1B:44:11:3A:B7", "mac"),
+        ("She was born on 1990-03-04", "birth_date"), ("She lives at 221 Baker Street, London", "address"),
+        ("Passport number: C01X00T47", "passport"), ("To 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "crypto"),
+        ("call\\nada\\u0040example.com", "email"),
+    ],
+)  # fmt: skip
+def test_every_kind_that_tells_who_somebody_is_blocks(tmp_path: Path, text: str, kind: str) -> None:
+    """Not only what is masked in reports; in an answer as in a question."""
+    for role, other in (("user", "assistant"), ("assistant", "user")):
+        messages = [{"role": "user", "content": "What?"}, {"role": "assistant", "content": "That."}]
+        next(message for message in messages if message["role"] == role)["content"] = text
+        found = check(tmp_path, [*sound(), {"messages": messages}])["personal_data"]
+        assert (found.found, found.details, found.blocks) == (1, {kind: 1}, True), other
+
+
+def test_what_is_in_every_other_text_does_not_block(tmp_path: Path) -> None:
+    """Links, dates, ages, titles and postcodes tell by themselves who nobody is."""
+    text = "Dr. Who, aged 42, wrote https://example.org on 2026-11-20 in London SW1A 1AA"
+    messages = [{"role": "user", "content": text}, {"role": "assistant", "content": "Yes."}]
+    found = check(tmp_path, [*sound(), {"messages": messages}])["personal_data"]
+    assert (found.found, found.message) == (0, "none was found by its shape; names are not looked for")

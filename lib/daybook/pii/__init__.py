@@ -1,7 +1,7 @@
 """What in a text tells who somebody is. Pure text: no input, no output, no model."""
 
-from daybook.pii.detect import KINDS, SHAPES, Detector, detect
+from daybook.pii.detect import IDENTIFYING, KINDS, SHAPES, Detector, detect
 from daybook.pii.mask import excerpt, masked, masked_html
 from daybook.pii.spans import Span
 
-__all__ = ["KINDS", "SHAPES", "Detector", "Span", "detect", "excerpt", "masked", "masked_html"]
+__all__ = ["IDENTIFYING", "KINDS", "SHAPES", "Detector", "Span", "detect", "excerpt", "masked", "masked_html"]

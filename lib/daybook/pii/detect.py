@@ -40,6 +40,10 @@ KINDS = (
 )  # fmt: skip
 
 
+IDENTIFYING = tuple(kind for kind in KINDS if kind not in ("url", "date", "age", "title", "postcode"))
+"""Kinds that tell who somebody is, or give access, by themselves; the others are in every other text."""
+
+
 @cache
 def _further() -> tuple[Gated, ...]:
     """What finds the other kinds, and further forms of these: loaded when they are first asked for, because most

@@ -11,7 +11,7 @@ from typing import Any
 
 from daybook.datasets import DataSet, Row
 from daybook.datasets.rows import to_bytes
-from daybook.pii import detect, excerpt
+from daybook.pii import IDENTIFYING, detect, excerpt
 from daybook.training.data.examples import Material
 from daybook.training.data.near_duplicates import THRESHOLD, near_duplicates, normal
 
@@ -182,12 +182,12 @@ def personal_data(rows: Sequence[Row], chats: Sequence[Sequence[Mapping[str, Any
     shown: list[str] = []
     touched = 0
     for n, chat in enumerate(chats):
-        found = [span.kind for message in chat for span in detect(str(message.get("content") or ""))]
+        found = [span.kind for message in chat for span in detect(str(message.get("content") or ""), IDENTIFYING)]
         kinds.update(found)
         touched += bool(found)
         if found and len(shown) < _SHOWN:
             shown.append(f"{_at(rows[n], n)}: {', '.join(sorted(set(found)))}")
-    text = "none was found by its shape; names and addresses are not looked for"
+    text = "none was found by its shape; names are not looked for"
     if touched:
         listed = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common())
         text = f"{touched} of {len(rows)} examples hold personal data or secrets ({listed})"
