@@ -95,6 +95,9 @@ def test_a_known_secret_goes_in_every_spelling(spelt):
         "sk-proj-0123456789abcdefABCDEF",
         "sk-ant-api03-abcdefghij0123456789",
         "rk_live_0123456789abcdefgh",
+        "sk-0123456789abcdef",
+        "pk-0123456789abcdef",
+        "xai-0123456789abcdef",
         "hf_abcdefghijABCDEFGHIJ",
         "gsk_abcdefghijABCDEFGHIJ",
         "ghp_" + "a1" * 18,
@@ -113,6 +116,13 @@ def test_what_looks_like_a_secret_goes_whoever_knows_it(secret):
     assert Scrubber().text(f"the key is {secret}") == f"the key is {REMOVED}"
 
 
+@pytest.mark.parametrize("before", ["\\n", "\\t", '\\"', "\\\\n"])
+def test_a_secret_in_an_escaped_text_goes_too(before):
+    """A JSON text that is shown as text: the escape before it is none of its letters."""
+    secret = "sk-proj-0123456789abcdefABCDEF"
+    assert Scrubber().text(f'key{before}{secret}\\n"') == f'key{before}{REMOVED}\\n"'
+
+
 def test_headers_and_urls_keep_what_is_no_secret():
     """The word Bearer, the user, the host and the path stay; only the credential goes."""
     clean = Scrubber().text
@@ -125,6 +135,8 @@ def test_headers_and_urls_keep_what_is_no_secret():
     "text",
     [
         "risk-free, task-based and desk-1",
+        "the bearer of responsibilities, basic understanding",
+        "https://me:${PASSWORD}@example.org/x",
         "sk-learn-is-a-library-of-machine-learning",
         "https://example.org:8080/path?x=1",
         "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",

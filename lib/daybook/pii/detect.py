@@ -26,6 +26,7 @@ _SHAPES: tuple[Gated, ...] = (
     internet.EMAIL,
     secrets.MAKERS,
     secrets.PRIVATE_KEY,
+    secrets.Credentials(),
     payment.Iban(),
     payment.CARD,
     social_security.SSN,

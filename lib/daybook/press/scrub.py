@@ -2,7 +2,7 @@
 
 Two kinds are found: values known to be secret (environment variables and parameters whose names say
 so, passwords in URLs), in the spellings that notebooks give them (repr, JSON, HTML, URL, base64); and
-text that looks like a secret whoever knows it (API keys of the usual makers and of our own endpoint,
+text that looks like a secret whoever knows it (`daybook.pii`: API keys of the usual makers and of our own endpoint,
 bearer tokens, URL passwords, private keys). It cannot find a secret in a picture, or one that the
 notebook has transformed.
 
@@ -21,23 +21,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from daybook.pii import masked, masked_html
+from daybook.pii import detect, masked, masked_html
 
 REMOVED = "[secret removed]"
 
 _NAME = re.compile(
     r"(^|_)(API_?KEY|KEY|TOKEN|PASSWORD|PASSWD|PASSPHRASE|PASS|CREDENTIALS?|COOKIE)$|SECRET|PRIVATE", re.IGNORECASE
 )
-_URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@'\"<>\\]*):([^\s@'\"<>\\]+)@")
-_PATTERNS = (
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
-    re.compile(r"\b(?:sk|rk|pk|db|xai)-(?=[A-Za-z0-9_-]*\d)[A-Za-z0-9_-]{16,}"),
-    re.compile(r"\b(?:[sr]k_(?:live|test)|hf|gsk|pnu|pnb)_[A-Za-z0-9]{16,}"),
-    re.compile(r"\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}"),
-    re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[A-Za-z0-9_-]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}"),
-    re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
-)
-_BEARER = re.compile(r"(\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{12,}", re.IGNORECASE)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _SHORTEST = 6
 _TOO_PLAIN = frozenset({"true", "false", "none", "null", "default", "enabled", "disabled", "secret", "password"})
@@ -66,7 +56,9 @@ def secrets_of(values: Mapping[str, Any]) -> set[str]:
             continue
         if secret_name(name) and not _plain(value):
             secrets.add(value)
-        secrets.update(m[2] for m in _URL_PASSWORD.finditer(value) if len(m[2]) >= _SHORTEST)
+        if "://" in value:
+            found = (value[span.start : span.end] for span in detect(value, ("secret",)))
+            secrets.update(secret for secret in found if len(secret) >= _SHORTEST)
     return secrets
 
 
@@ -101,11 +93,11 @@ class Scrubber:
     def _plain_text(self, text: str) -> str:
         if self._known is not None:
             text = self._known.sub(REMOVED, text)
-        text = _URL_PASSWORD.sub(rf"\1:{REMOVED}@", text)
-        text = _BEARER.sub(rf"\1{REMOVED}", text)
-        for pattern in _PATTERNS:
-            text = pattern.sub(REMOVED, text)
-        return text
+        parts, end = [], 0
+        for span in detect(text, ("secret",)):
+            parts += [text[end : span.start], REMOVED]
+            end = span.end
+        return "".join([*parts, text[end:]])
 
     def tree(self, value: T) -> T:
         """The same for every string, keys included, in nested dicts and lists; keeps their types."""

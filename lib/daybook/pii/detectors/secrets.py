@@ -12,11 +12,11 @@ from daybook.pii.spans import Span
 
 # A token goes on as long as its characters do: what it ends with is part of it, however long.
 _MAKERS = (
-    r"sk-[A-Za-z0-9_-]{20,4000}",  # OpenAI, Anthropic and those who copy them
-    r"db-[A-Za-z0-9_-]{20,200}",  # our own endpoint
+    r"(?:sk|rk|pk)-[A-Za-z0-9_-]{16,4000}",  # OpenAI, Anthropic and those who copy them
+    r"db-[A-Za-z0-9_-]{16,200}",  # our own endpoint
     r"(?:[sr]k|pk)_(?:live|test)_[A-Za-z0-9]{16,200}",  # Stripe
     r"whsec_[A-Za-z0-9+/=]{20,100}",
-    r"gh[pousr]_[A-Za-z0-9]{30,255}",
+    r"gh[pousr]_[A-Za-z0-9]{20,255}",
     r"github_pat_[A-Za-z0-9_]{20,255}",
     r"gl(?:pat|dt|rt|ptt|cbt)-[A-Za-z0-9_-]{16,255}",
     r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}",
@@ -25,23 +25,24 @@ _MAKERS = (
     r"GOCSPX-[A-Za-z0-9_-]{20,60}",
     r"xox[abeoprs]-[A-Za-z0-9-]{10,255}",
     r"xapp-[A-Za-z0-9-]{10,255}",
-    r"(?:hf|gsk|npm|pnu|pnb|pplx|r8|dop_v1|doo_v1|shpat|shpss|lin_api|sbp|glsa|dckr_pat|ntn|secret|figd|rubygems)_[A-Za-z0-9]{20,255}",
-    r"xai-[A-Za-z0-9]{20,255}",
+    r"(?:hf|gsk|npm|pnu|pnb|pplx|r8|dop_v1|doo_v1|shpat|shpss|lin_api|sbp|glsa|dckr_pat|ntn|secret|figd|rubygems)_[A-Za-z0-9]{16,255}",
+    r"xai-[A-Za-z0-9_-]{16,255}",
     r"SG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,64}",
     r"pypi-[A-Za-z0-9_-]{40,400}",
     r"(?:key|SK|AC)-?[0-9a-f]{32}",  # Mailgun, Twilio
     r"\d{8,10}:AA[A-Za-z0-9_-]{33}",  # Telegram
     r"AGE-SECRET-KEY-1[0-9A-Z]{58}",
-    r"eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,8000}\.[A-Za-z0-9_-]{5,2000}",  # JSON Web Token
+    r"eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,8000}\.[A-Za-z0-9_-]{5,2000}",  # JSON Web Token
 )
 _TOKEN = re.compile(r"(?<![A-Za-z0-9_-])(?:" + "|".join(_MAKERS) + ")")
 
 
 def _token(text: str, start: int, end: int) -> float:
-    """What a maker's prefix begins: in all but the shortest forms there are digits or letters of both cases."""
+    """What a maker's prefix begins: there are digits or letters of both cases in it, or many and no hyphen:
+    `sk-learn-is-a-library` is words."""
     value = text[start:end]
     mixed = any(character.isdigit() for character in value) or (value != value.lower() and value != value.upper())
-    return 0.95 if mixed or len(set(value)) > 12 else 0.0
+    return 0.95 if mixed or (len(set(value)) > 12 and "-" not in value[3:]) else 0.0
 
 
 MAKERS = Pattern("secret", _TOKEN, _token, TOKEN)
@@ -73,8 +74,23 @@ _CODE = re.compile(
 )
 
 
+class Credentials:
+    """What stands behind `Bearer` and `Basic`, and the password in `https://user:password@host`."""
+
+    kinds = ("secret",)
+    gate = staticmethod(contains("://", "earer ", "asic ", "EARER ", "ASIC "))
+
+    def find(self, text: str) -> Iterator[Span]:
+        for match in _BEARER.finditer(text):
+            if _bits(match["value"]) > 3 and DIGIT(match["value"]):
+                yield Span("secret", *match.span("value"), 0.9)
+        for match in _URL_PASSWORD.finditer(text):
+            if not _CODE.search(match["value"]):
+                yield Span("secret", *match.span("value"), 0.9)
+
+
 class NamedSecrets:
-    """The value behind `password=`, `"api_key":`, `Bearer` and in `https://user:password@host`."""
+    """The value behind `password=` and `"api_key":`."""
 
     kinds = ("secret",)
     gate = staticmethod(DIGIT)
@@ -89,13 +105,6 @@ class NamedSecrets:
             folder = name[0].lower().startswith("pwd") and match and _FOLDER.match(match["value"])
             if match and not folder and _is_secret(match["value"], quoted=bool(match["quote"])):
                 yield Span("secret", *match.span("value"), 0.8)
-        for match in _BEARER.finditer(text):
-            if _bits(match["value"]) > 3 and DIGIT(match["value"]):
-                yield Span("secret", *match.span("value"), 0.9)
-        if "://" in text:
-            for match in _URL_PASSWORD.finditer(text):
-                if not _CODE.search(match["value"]):
-                    yield Span("secret", *match.span("value"), 0.9)
 
 
 def _is_secret(value: str, *, quoted: bool) -> bool:
