@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 from anthropic.types import Message, RawMessageStreamEvent
@@ -319,6 +320,51 @@ def test_a_stream_of_thoughts_text_and_calls():
     ]
     assert (delta["delta"], delta["usage"]) == ({"stop_reason": "tool_use", "stop_sequence": None}, THEIRS)
     assert stop == {"type": "message_stop"}
+
+
+def test_pieces_of_calls_that_come_by_turns_are_one_block_each():
+    """In any order, with text and thoughts between them: no block is begun twice or goes on once it has ended, each
+    call has its id, its name and all of its arguments, and no text is lost."""
+    hidden = {"type": "redacted_thinking", "data": "aGk="}
+    for seed in range(30):
+        rng = random.Random(seed)
+        calls = {n: json.dumps({"n": n, "text": "word " * rng.randrange(4)}) for n in range(rng.randrange(1, 4))}
+        streams = {n: [text[i : i + 5] for i in range(0, len(text), 5)] for n, text in calls.items()}
+        streams |= {"content": ["one ", "two ", "three"], "reasoning_content": ["hm ", "so"], "hidden": [hidden]}
+        chunks, begun = [], set()
+        while streams:
+            key = rng.choice(list(streams))
+            piece = streams[key].pop(0)
+            if not streams[key]:
+                del streams[key]
+            if key == "hidden":
+                chunks.append(chunk({"thinking_blocks": [piece]}))
+            elif isinstance(key, str):
+                chunks.append(chunk({key: piece}))
+            else:
+                about = {} if key in begun else {"id": f"c{key}"}
+                named = {} if key in begun else {"name": f"f{key}"}
+                begun.add(key)
+                call = {"index": key, **about, "function": {"arguments": piece, **named}}
+                chunks.append(chunk({"tool_calls": [call]}))
+        open_, blocks = None, []
+        for event in events_of(*chunks, chunk({}, "tool_calls"))[1:-2]:
+            if event["type"] == "content_block_start":
+                assert (open_, event["index"]) == (None, len(blocks)), seed
+                open_ = event["index"]
+                blocks.append((event["content_block"], []))
+            elif event["type"] == "content_block_delta":
+                assert event["index"] == open_, seed
+                blocks[-1][1].extend(value for name, value in event["delta"].items() if name != "type")
+            else:
+                assert (event["type"], event["index"]) == ("content_block_stop", open_), seed
+                open_ = None
+        uses = {block["id"]: (block["name"], "".join(parts)) for block, parts in blocks if block["type"] == "tool_use"}
+        assert uses == {f"c{n}": (f"f{n}", text) for n, text in calls.items()}
+        texts = {kind: "".join("".join(parts) for block, parts in blocks if block["type"] == kind) for kind in
+                 ("text", "thinking")}  # fmt: skip
+        assert texts == {"text": "one two three", "thinking": "hm so"}
+        assert [block["data"] for block, _ in blocks if block["type"] == "redacted_thinking"] == ["aGk="]
 
 
 def test_an_odd_chunk_is_passed_over():

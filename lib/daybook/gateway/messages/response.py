@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from daybook.gateway.http.errors import ErrorResponse
+from daybook.providers.bodies.tool_calls import StreamedCall, StreamedCalls
 from daybook.providers.http.answer import listed, text_of
 
 _REASONS = {
@@ -17,6 +18,7 @@ _REASONS = {
     "function_call": "tool_use",
     "content_filter": "refusal",
 }
+_EMPTY: Mapping[str, Mapping[str, str]] = {"thinking": {"thinking": "", "signature": ""}, "text": {"text": ""}}
 _ERRORS = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -113,15 +115,23 @@ def _id(answer: Mapping[str, Any]) -> str:
 
 
 class MessageTranslator:
-    """The chunks of a streamed chat completion as Anthropic's events: `feed` whole events, then `finish`."""
+    """The chunks of a streamed chat completion as Anthropic's events: `feed` whole events, then `finish`.
+
+    Here one block is written after another, there the pieces of several calls may come by turns, and text between them.
+    So the first call goes on as it comes, and what comes beside it once it has begun waits for the end."""
 
     def __init__(self) -> None:
         self._begun = False
         self._index = -1
         self._open: str | None = None
         """The type of the block that is being written."""
-        self._call: object = None
-        """Which tool call that block is."""
+        self._calls = StreamedCalls()
+        self._call: StreamedCall | None = None
+        """The call whose block is being written; no other block is begun before the end."""
+        self._later: list[StreamedCall] = []
+        self._later_texts: dict[str, str] = {}
+        self._later_blocks: list[Mapping[str, Any]] = []
+        """Thinking and text that came after a call had begun."""
         self._reason: str | None = None
         self._usage: Any = None
 
@@ -138,7 +148,12 @@ class MessageTranslator:
         """The last events: why it stopped, what it took."""
         counts = usage(self._usage)
         delta = {"stop_reason": stop_reason(self._reason), "stop_sequence": None}
-        events = [*self._close(), _event("message_delta", delta=delta, usage=counts), _event("message_stop")]
+        events = [
+            *self._rest(),
+            *self._close(),
+            _event("message_delta", delta=delta, usage=counts),
+            _event("message_stop"),
+        ]
         return b"".join(events)
 
     def error_event(self, response: ErrorResponse) -> bytes:
@@ -168,33 +183,56 @@ class MessageTranslator:
 
     def _delta(self, delta: Mapping[str, Any]) -> Iterator[bytes]:
         if isinstance(thought := delta.get("reasoning_content") or delta.get("reasoning"), str):
-            yield from self._start("thinking", {"thinking": "", "signature": ""})
-            yield self._part("thinking_delta", thinking=thought)
+            yield from self._text("thinking", thought)
         for block in listed(delta.get("thinking_blocks")):
             if isinstance(block, Mapping) and block.get("type") == "redacted_thinking":
-                yield from self._start("redacted_thinking", {"data": block.get("data")})
-                yield from self._close()
+                yield from self._hidden(block)
             elif isinstance(block, Mapping) and self._open == "thinking":
                 yield self._part("signature_delta", signature=block.get("signature"))
         if text := text_of(delta.get("content")):
-            yield from self._start("text", {"text": ""})
-            yield self._part("text_delta", text=text)
-        for call in listed(delta.get("tool_calls")):
-            if isinstance(call, Mapping):
-                yield from self._tool(call)
+            yield from self._text("text", text)
+        for piece in self._calls.take(delta):
+            if self._call is None:
+                self._call = piece.call
+                yield from self._begin_call(piece.call)
+            if piece.call is not self._call:
+                if piece.begun:
+                    self._later.append(piece.call)
+            elif piece.arguments:
+                yield self._part("input_json_delta", partial_json=piece.arguments)
 
-    def _tool(self, call: Mapping[str, Any]) -> Iterator[bytes]:
-        function = call.get("function")
-        function = function if isinstance(function, Mapping) else {}
-        if self._open != "tool_use" or call.get("index", 0) != self._call:
-            self._call = call.get("index", 0)
-            about = {"id": str(call.get("id") or ""), "name": str(function.get("name") or ""), "input": {}}
-            yield from self._start("tool_use", about, again=True)
-        if arguments := function.get("arguments"):
-            yield self._part("input_json_delta", partial_json=arguments)
+    def _hidden(self, block: Mapping[str, Any]) -> Iterator[bytes]:
+        if self._call is not None:
+            self._later_blocks.append(block)
+            return
+        yield from self._start("redacted_thinking", {"data": block.get("data")})
+        yield from self._close()
 
-    def _start(self, kind: str, about: Mapping[str, Any], *, again: bool = False) -> Iterator[bytes]:
-        if self._open == kind and not again:
+    def _text(self, kind: str, text: str) -> Iterator[bytes]:
+        if self._call is not None:
+            self._later_texts[kind] = self._later_texts.get(kind, "") + text
+            return
+        yield from self._start(kind, _EMPTY[kind])
+        yield self._part(f"{kind}_delta", **{kind: text})
+
+    def _begin_call(self, call: StreamedCall) -> Iterator[bytes]:
+        yield from self._close()
+        yield from self._start("tool_use", {"id": call.id, "name": call.name, "input": {}})
+
+    def _rest(self) -> Iterator[bytes]:
+        """The blocks of what waited."""
+        self._call = None
+        for block in self._later_blocks:
+            yield from self._hidden(block)
+        for kind, text in self._later_texts.items():
+            yield from self._text(kind, text)
+        for call in self._later:
+            yield from self._begin_call(call)
+            if call.pieces:
+                yield self._part("input_json_delta", partial_json=call.arguments)
+
+    def _start(self, kind: str, about: Mapping[str, Any]) -> Iterator[bytes]:
+        if self._open == kind:
             return
         yield from self._close()
         self._index += 1

@@ -14,6 +14,7 @@ import orjson
 
 from daybook.gateway.http.errors import ErrorResponse
 from daybook.gateway.responses.request import signed
+from daybook.providers.bodies.tool_calls import CallPiece, StreamedCalls
 from daybook.providers.http.answer import listed, text_of
 from daybook.providers.http.usage import count
 
@@ -142,7 +143,9 @@ class _Output:
         self.items: list[dict[str, Any]] = []
         self._frame = frame
         self._open: _Item | None = None
-        self._calls: dict[object, _Item] = {}
+        self._streamed = StreamedCalls()
+        self._calls: dict[int, _Item] = {}
+        """By the identity of their call, in the order in which they began."""
         self._blocks: list[Any] = []
 
     def take(self, delta: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -153,9 +156,8 @@ class _Output:
             yield from self._write("text", text)
         if isinstance(refusal := delta.get("refusal"), str) and refusal:
             yield from self._write("refusal", refusal)
-        for at, call in enumerate(listed(delta.get("tool_calls"))):
-            if isinstance(call, Mapping):
-                yield from self._call(call.get("index", at), call)
+        for piece in self._streamed.take(delta):
+            yield from self._call(piece)
 
     def close(self, status: str) -> Iterator[dict[str, Any]]:
         """The ends of all that is open. `status`: of the last item; the others were whole."""
@@ -217,20 +219,18 @@ class _Output:
         yield {"type": "response.content_part.done", **_place(item), "part": part}
         yield {"type": "response.output_item.done", "output_index": item.index, "item": item.value}
 
-    def _call(self, key: object, call: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        function = call.get("function")
-        function = function if isinstance(function, Mapping) else {}
-        item = self._calls.get(key)
-        if item is None:
+    def _call(self, piece: CallPiece) -> Iterator[dict[str, Any]]:
+        key = id(piece.call)
+        if piece.begun:
             yield from self._end("completed")
-            about = {"type": "function_call", "call_id": str(call.get("id") or ""), "arguments": ""}
-            item = self._add("fc", about | {"name": str(function.get("name") or "")}, "call")
-            self._calls[key] = item
+            about = {"type": "function_call", "call_id": piece.call.id, "arguments": "", "name": piece.call.name}
+            item = self._calls[key] = self._add("fc", about, "call")
             yield {"type": "response.output_item.added", "output_index": item.index, "item": dict(item.value)}
-        if isinstance(arguments := function.get("arguments"), str) and arguments:
-            item.pieces.append(arguments)
+        item = self._calls[key]
+        if piece.arguments:
+            item.pieces.append(piece.arguments)
             where = {"item_id": item.value["id"], "output_index": item.index}
-            yield {"type": "response.function_call_arguments.delta", **where, "delta": arguments}
+            yield {"type": "response.function_call_arguments.delta", **where, "delta": piece.arguments}
 
 
 def _place(item: _Item) -> dict[str, Any]:
