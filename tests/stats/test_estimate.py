@@ -65,6 +65,12 @@ def test_quantiles_are_bounded_by_order_statistics(n, p, rank, low, high):
     assert quantile_ranks(n, p) == Estimate(rank, low, high, LEVEL, n)
 
 
+def test_an_end_that_fails_just_as_often_as_it_may_is_given():
+    """Four values, a median, 87.5 %: below the least with (1/2)^4 = 6.25 %, which is what each side may fail."""
+    assert quantile_ranks(4, 0.5, level=0.875) == Estimate(2, 1, 4, 0.875, 4)
+    assert quantile_ranks(4, 0.5, level=0.876) == Estimate(2, None, None, 0.876, 4)
+
+
 def test_of_nothing_no_quantile_is_known():
     """No position, and the level that was asked for."""
     assert quantile_ranks(0, 0.5, level=0.9) == Estimate(None, None, None, 0.9, 0)

@@ -68,8 +68,8 @@ def quantile_ranks(n: int, p: float, *, level: float = LEVEL) -> Estimate:
     if n == 0:
         return Estimate(None, None, None, level)
     tail = (1 - level) / 2
-    # low fails when B < l, high when B >= u
-    low = _binomial_quantile(tail, n, p)
+    # low fails when B < l, which is when n - B, binomial(n, 1 - p), is above n - l; high fails when B >= u
+    low = n - _binomial_quantile(1 - tail, n, 1 - p)
     high = _binomial_quantile(1 - tail, n, p) + 1
     rank = min(n, max(1, ceil(n * p - 1e-9)))
     return Estimate(rank, low if low >= 1 else None, high if high <= n else None, level, n)
@@ -81,9 +81,5 @@ def _binomial_quantile(q: float, n: int, p: float) -> int:
     from scipy.special import bdtr, bdtrik
 
     guess = float(bdtrik(q, n, p))
-    k = min(n, max(0, ceil(guess))) if guess == guess else 0  # it is not defined for a p of 0 or 1
-    while bdtr(k, n, p) < q:
-        k += 1
-    while k > 0 and bdtr(k - 1, n, p) >= q:
-        k -= 1
-    return k
+    k = min(n, max(0, ceil(guess))) if guess == guess else 0  # it is not defined for a p of 0
+    return k - 1 if k and bdtr(k - 1, n, p) >= q else k
