@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from daybook.gateway.http.errors import ErrorResponse
-from daybook.providers.bodies.tool_calls import StreamedCall, StreamedCalls
 from daybook.providers.http.answer import listed, text_of
+from daybook.providers.http.tool_calls import StreamedCall, StreamedCalls
 
 _REASONS = {
     "stop": "end_turn",

@@ -14,8 +14,8 @@ import orjson
 
 from daybook.gateway.http.errors import ErrorResponse
 from daybook.gateway.responses.request import signed
-from daybook.providers.bodies.tool_calls import CallPiece, StreamedCalls
 from daybook.providers.http.answer import listed, text_of
+from daybook.providers.http.tool_calls import CallPiece, StreamedCalls
 from daybook.providers.http.usage import count
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
