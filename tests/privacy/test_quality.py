@@ -82,12 +82,10 @@ def test_the_set_that_comes_along_has_as_many_texts_without_data_as_with():
 
 
 def test_what_is_covered_counts_whatever_it_is_taken_for():
-    """Whole by two finds of other kinds, whole but for a comma, one letter short, and not at all."""
-    row = Annotated(
-        "12 Elm, Ulm; Ada; 555; Bob",
-        frozenset({("address", 0, 11), ("person", 13, 16), ("phone", 18, 21), ("person", 23, 26)}),
-    )
+    """Whole by two finds of other kinds but for a comma, whole by one, one letter short, and two not at all."""
+    marked_spans = [("address", 0, 11), ("person", 13, 16), ("phone", 18, 21), ("person", 23, 26), ("person", 28, 31)]
+    row = Annotated("12 Elm, Ulm; Ada; 555; Bob; Cem", frozenset(marked_spans))
     spans = [Span("street", 0, 6), Span("place", 8, 11), Span("place", 13, 16), Span("date", 18, 20)]
     covered = cover([row], lambda _: spans)
-    assert covered == Cover(known=4, whole=2, partly=1)
-    assert (covered.visible, covered.share.hits, covered.share.n) == (1, 2, 4)
+    assert covered == Cover(known=5, whole=2, partly=1)
+    assert (covered.visible, covered.share.hits, covered.share.n) == (2, 2, 5)
