@@ -1,0 +1,1 @@
+"""What the endpoint is measured with: an upstream, clients, and the servers between them. None runs by itself."""
