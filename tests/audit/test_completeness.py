@@ -66,6 +66,7 @@ def test_what_was_counted_and_is_there_differs_in_nothing(counted: tuple[Book, E
         "book": None,
         "days": DAYS,
     }
+    assert [place.stat().st_mode & 0o777 for place in (path.parent, path)] == [0o700, 0o600]
     path.unlink()
     counts.save()
     assert not path.exists()
@@ -90,18 +91,25 @@ def test_counts_are_entered_in_the_trail(counted: tuple[Book, EntryCounts]) -> N
     counts.save()
     ((process, first),) = events(book)
     assert (first["days"], first["ended"], first["dead"]) == (DAYS, False, False)
-    book.append(call(70, "k3", 26))
-    counts.add(call(70, "k3", 26))
+    for late in (call(70, "k3", 26), call(72, "k2", 2.5)):
+        book.append(late)
+        counts.add(late)
     counts.save()
     assert len(events(book)) == 1
     book.clock.at = MIDNIGHT + timedelta(days=1)  # type: ignore[attr-defined]  # a FixedClock
     counts.add(call(71, None, 27))
     book.append(call(71, None, 27))
     counts.save()
-    assert events(book)[1][1]["days"] == {"2026-11-21": {"k1": 1, "k2": 1, "k3": 1, "-": 1}}
+    assert events(book)[1][1]["days"] == {
+        "2026-11-20": {"k1": 2, "k2": 2, "-": 1}, "2026-11-21": {"k1": 1, "k2": 1, "k3": 1, "-": 1}
+    }  # fmt: skip
+    counts.add(call(73, "k1", 28))
+    book.append(call(73, "k1", 28))
     book.clock.at += timedelta(hours=1)
     counts.save(ended=True)
-    assert [(name, e["ended"], e["days"]) for name, e in events(book)][2:] == [(process, True, {})]
+    assert [(name, e["ended"], e["days"]) for name, e in events(book)][2:] == [
+        (process, True, {"2026-11-21": {"k1": 2, "k2": 1, "k3": 1, "-": 1}})
+    ]  # fmt: skip
     assert list((book.home / "audit" / "counts").iterdir()) == []
     assert compare(book) == ([], [])
     edit(book, "delete from calls where id = 'c71'")
@@ -151,12 +159,14 @@ def test_a_process_that_was_killed_is_entered_by_the_next(counted: tuple[Book, E
         dead = path.with_name(f"dead{number}.json")
         dead.write_bytes(whole)
         book.append(call(100 + number, "k1", 1))
+    assert enter_dead(book.home, book.journal, clock=book.clock) == 3
+    path.with_name("dead3.json").write_bytes(whole)
     fresh = EntryCounts(book.home, book.journal, clock=book.clock)
     fresh.add(call(100, "k1", 1))
     fresh.save()
     assert len(list((book.home / "audit" / "counts").iterdir())) == 4  # a file and a lock for each that lives
     dead_events = [event for event in events(book) if event[1]["dead"]]
-    assert [name for name, _ in dead_events] == ["dead0", "dead1", "dead2"]
+    assert [name for name, _ in dead_events] == ["dead0", "dead1", "dead2", "dead3"]
     assert all((event["days"], event["ended"]) == (DAYS, False) for _, event in dead_events)
 
 

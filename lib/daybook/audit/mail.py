@@ -37,7 +37,7 @@ class Auditor:
     port: int
     tls_first: bool
     """Whether the connection begins with TLS; else it is asked for."""
-    plain: bool = False
+    plain: bool
     """Whether mail is sent without TLS."""
     user: str | None = field(default=None, repr=False)
     password: str = field(default="", repr=False)
