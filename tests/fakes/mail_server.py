@@ -9,7 +9,6 @@ import asyncio
 import ipaddress
 import ssl
 import threading
-import warnings
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -42,7 +41,6 @@ class MailServer:
         inside: dict[str, Any] = {}
         if tls != "none":
             inside = {"authenticator": _authenticate, "auth_required": True, "auth_require_tls": tls == "asked"}
-            warnings.filterwarnings("ignore", "Requiring AUTH while not requiring TLS")  # TLS is there already
         if tls == "asked":
             inside |= {"tls_context": context, "require_starttls": True}
         self._loop = asyncio.new_event_loop()
