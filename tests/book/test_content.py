@@ -130,7 +130,8 @@ def test_a_vault_that_cannot_be_used_keeps_every_entry_in_the_journal(tmp_path: 
     (home / "keys").mkdir(parents=True)
     with Book(book_url, home) as book:
         book.append(call(prompt=None, answer=None))
-        assert book.drain().entries == 1
+        drained = book.drain()
+        assert (drained.entries, drained.unkept) == (1, 0)
         (home / "keys" / "subjects.sqlite").write_bytes(b"no database" * 100)
         book.append(call())
         for _ in range(2):

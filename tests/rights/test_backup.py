@@ -26,6 +26,7 @@ from daybook.book import Book, schema
 from daybook.book.journal.unfinished import RestoreUnfinished
 from daybook.clock import new_id
 from daybook.errors import BadData, BadParameter, GateNotMet, KeyMissing, SealBroken
+from daybook.pii.pseudonyms import Pseudonyms
 from daybook.records import Finding
 from daybook.rights import backup, backups
 from daybook.rights.erasure import Erasures
@@ -213,6 +214,28 @@ def test_who_came_back_keeps_the_key_of_now(place, made, elsewhere, tmp_path):
     assert Vault(keys / "subjects.sqlite").state(place.ada).state == "destroyed"
 
 
+def test_who_has_no_key_here_is_erased_by_name(place, made, elsewhere, tmp_path):
+    """A home whose vault is lost has a certificate: what is restored of Ada is erased all the same. Whoever was erased
+    before the backup and used the service again keeps the calls of since."""
+    cy = Pseudonyms(place.settings.home / "pseudonyms.key").of("cy@example.com")
+    place.vault.destroy(cy)
+    place.clock.at += timedelta(days=1)
+    place.book.append(call(cy, "Once more.", "Yes."))
+    folder, keys = tmp_path / "later", tmp_path / "later-keys"
+    backup.make(place.settings, place.book, place.vault, folder, keys=keys, clock=place.clock)
+    tape = shutil.copytree(folder, tmp_path / "tape")
+    Erasures(place.settings, place.book, place.vault, place.clock).execute(ADA, **WORDS)
+    settings, book, vault = elsewhere
+    certified(place, settings)
+    shutil.copytree(keys / "audit", settings.home / "audit")
+    shutil.copy(keys / "pseudonyms.key", settings.home)
+    assert restore(settings, book, vault, tape).erased_again == 1
+    assert tombstoned(place, vault)
+    rows = rows_of(book, "calls")
+    assert Counter(row["subject"] for row in rows) == {None: 3, place.bo: 3, cy: 1}
+    assert book.content(rows).missing == {row["id"] for row in rows if row["subject"] == place.bo}
+
+
 def test_keys_that_are_away_are_named_and_reached_later(place, made):
     """The certificate says where Ada's key still lies; once the folder is back it is destroyed there, and Bo's is
     not."""
@@ -257,8 +280,9 @@ def empty(tmp_path, place, postgres_server):
             connection.execute(f"create database {name}")
         url = postgres_server.replace("/postgres?", f"/{name}?")
     yield Settings.from_env(
-        {"DAYBOOK_HOME": str(home), "DAYBOOK_BOOK": url, "DAYBOOK_REPORTS": str(home / "r")}, cwd=tmp_path
-    )
+        {"DAYBOOK_HOME": str(home), "DAYBOOK_BOOK": url, "DAYBOOK_REPORTS": str(home / "r"),
+         "DAYBOOK_VAULT": str(tmp_path / "deep" / "down" / "vault.sqlite")}, cwd=tmp_path
+    )  # fmt: skip
     if on_postgres:
         with psycopg.connect(postgres_server, autocommit=True) as connection:
             connection.execute(f"drop database {name} with (force)")

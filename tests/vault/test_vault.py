@@ -302,3 +302,11 @@ def test_the_vaults_place_is_a_setting(tmp_path):
     env = {"DAYBOOK_HOME": str(tmp_path)}
     assert Settings.from_env(env).vault == tmp_path / "keys" / "subjects.sqlite"
     assert Settings.from_env({**env, "DAYBOOK_VAULT": "/elsewhere/v.sqlite"}).vault.as_posix() == "/elsewhere/v.sqlite"
+
+
+def test_a_vault_that_was_never_written_to_knows_nobody(tmp_path):
+    """Asking makes no file."""
+    vault = Vault(tmp_path / "keys" / "v.sqlite")
+    assert (vault.states(), vault.destroyed(), vault.state("u-1").state) == ({}, {}, "none")
+    assert isinstance(vault.open_all([("u-1", b"x" * 60, b"")])[0], SealBroken)
+    assert not vault.path.parent.exists()

@@ -233,11 +233,13 @@ class _Restore:
         holding = self._erase_files(Person.together(persons)) if persons else []
         places, again = (Copies(self._home), Answers(self._home), Vectors(self._home)), 0
         for person in persons:
-            n = sum(place.erase(person, lambda details: None) for place in places)
-            n += rows.erase_rows(person, partial(self._announce, person.subject))
-            again += bool(n)
+            counts = [place.erase(person, lambda details: None) for place in places]
+            again += any([*counts, rows.erase_rows(person, partial(self._announce, person.subject))])
         if persons:
             rows.rewrite()
+        known = self._vault.states()
+        if unknown := [subject for subject in subjects if subject not in known]:
+            self._vault.destroy(*unknown)  # no key is made for them by accident
         self._note(erased_again=self._state.get("erased_again", 0) + again, still_holding=holding)
 
     def _erase_files(self, persons: Person) -> list[str]:
@@ -278,9 +280,7 @@ class _Restore:
         made_at = datetime.fromisoformat(self._state["manifest"]["made_at"])
         states, papers = self._vault.states(), self._papers()
         there = set(BookRows(self._book).persons())
-        gone = {
-            s for s, state in states.items() if state.destroyed_at and (s in there or state.destroyed_at >= made_at)
-        }
+        gone = {s for s, state in states.items() if state.destroyed_at and state.destroyed_at >= made_at}
         named = {s for s in there | states.keys() if any(at >= made_at for at in self._moments(s, papers))}
         return sorted(gone | named)
 
