@@ -12,7 +12,7 @@ import threading
 import uuid
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 import pyarrow.parquet as pq
@@ -521,3 +521,11 @@ def test_a_book_that_has_something_in_it_is_not_written_over(place, made):
         restore(place.settings, place.book, place.vault, made[0], keys=made[1])
     assert (place.settings.home / "pseudonyms.key").read_bytes() == before
     assert place.book.rows("select count(*) as n from calls")[0]["n"] == 6
+
+
+def test_a_manifest_says_when_somebody_was_erased():
+    """One of before that was noted has names alone: they were erased before it was made."""
+    made_at, earlier = "2026-03-02T00:00:00+00:00", "2026-03-01T00:00:00+00:00"
+    for entries, moment in (({"s-1": earlier}, earlier), (["s-1"], made_at)):
+        assert backups.erased({"made_at": made_at, "erased": entries}) == {"s-1": datetime.fromisoformat(moment)}
+    assert backups.erased({"made_at": made_at, "erased": []}) == {}
