@@ -344,3 +344,13 @@ def test_lists_and_objects_that_come_whole_are_redacted_at_once():
     assert choice["delta"]["annotations"] == [note | {"url_citation": {"title": "[email]", "content": "[email]"}}]
     assert {name: choice["delta"][name] for name in ("images", "ssn", "n")} == {"images": [], "ssn": "[ssn]", "n": None}
     assert choice["content_filter_results"] == {"hate": {"filtered": False}}
+
+
+def test_a_text_that_is_only_begun_says_its_rest_at_the_end():
+    """A bracket or a space is neither prose nor JSON yet: nothing of it goes on, and nothing of it is lost."""
+    for begun in (" ", "[", "[ "):
+        stream = ChatEvents(redactor())
+        out = stream.feed(event(chunk({"content": begun})))
+        assert said(out) == ""
+        assert chunks(out)[0]["choices"][0]["delta"]["content"] == ""
+        assert said(stream.feed(b"data: [DONE]\n\n")) == begun

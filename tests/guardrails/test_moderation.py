@@ -141,3 +141,26 @@ def test_a_verdict_that_takes_too_long_is_none(stated, tmp_path):
     with pytest.raises(NotModerated, match="was not judged within 0 s"):
         check(policies, "secret")
     assert check(policies, "secret", project="open").failure == "NotModerated"
+
+
+@pytest.mark.parametrize(("threshold", "fits"), [("0", True), ("1", True), ("-0.01", False), ("1.01", False)])
+def test_a_threshold_is_from_0_to_1(stated, threshold, fits):
+    """Both are: all is flagged, or what is certain alone."""
+    policies = stated(f"everyone: {{request: block, thresholds: {{hate: {threshold}}}}}")
+    if fits:
+        assert policies.rules("ada", None).thresholds == {"hate": float(threshold)}
+    else:
+        with pytest.raises(SettingsError, match="from 0 to 1"):
+            policies.rules("ada", None)
+
+
+def test_the_rules_of_ten_thousand_callers_are_kept_and_no_more(stated):
+    """They are the same object until then: memory does not grow with names that callers make up."""
+    policies = stated("everyone: {request: block}")
+    first = policies.rules("0", None)
+    for n in range(1, 10_000):
+        policies.rules(str(n), None)
+    assert policies.rules("0", None) is first
+    policies.rules("10000", None)
+    assert policies.rules("0", None) is not first
+    assert policies.rules("0", None) == first

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from daybook.errors import ContentFlagged, DaybookError, NotModerated, Unavailable
+from daybook.errors import BadRequest, ContentFlagged, DaybookError, NotModerated, Unavailable
 from daybook.guardrails.moderation import ModerationPolicies
 from daybook.inference.call.request import NativeBody
 from daybook.providers.port import Reply
@@ -113,6 +113,7 @@ async def test_a_client_that_goes_away_while_a_judge_reads_leaves_an_entry(judge
         await asking
     (call,) = desk.ledger.calls
     assert (call.status, call.cost, desk.answerer.recorder.open) == ("client_closed", cost, 0)
+    assert (call.prompt, call.answer) == (None, None)
     assert len(desk.provider.asked) == (cost is not None)
 
 
@@ -158,3 +159,31 @@ async def test_a_judges_fault_in_a_request_is_entered_too(judged):
     with pytest.raises(NotModerated):
         await desk.answerer.chat(desk.request())
     assert (desk.provider.asked, desk.ledger.calls[0].error_kind) == ([], "not_moderated")
+
+
+async def test_what_is_noted_of_a_request_is_an_event_and_it_is_asked(judged):
+    """Who, which model, which categories, and no word of it; nothing where nothing was found."""
+    desk = judged(policy="everyone: {request: note}")
+    desk.provider.reply = reply({"content": "fine"})
+    for content in ("harm", "fine"):
+        await desk.answerer.chat(desk.request(messages=[{"role": "user", "content": content}]))
+    (event,) = desk.ledger.events
+    assert (event.action, event.actor, event.object, event.request_id, event.outcome) == (
+        "moderation.noted",
+        "key:ada",
+        "m",
+        "r1",
+        "done",
+    )
+    assert event.details == {"part": "request", "categories": ["violence"]}
+    assert len(desk.provider.asked) == 2
+
+
+@pytest.mark.parametrize(("policy", "refused"), [("{request: note}", True), ("{answer: block}", False)])
+async def test_tokens_cannot_be_judged(judged, policy, refused):
+    """They are refused where requests are judged, as what cannot be known."""
+    desk = judged(policy=f"everyone: {policy}")
+    for tokens in ([1, 2], [[1], [2]], ["harmless", [3]]):
+        with pytest.raises(BadRequest) as caught:
+            await desk.answerer.embed(desk.request(input=tokens))
+        assert ("Send the text itself" in str(caught.value)) == refused

@@ -65,8 +65,6 @@ class ChatEvents:
         chunk = orjson.loads(data)
         if not isinstance(chunk, dict):
             raise ValueError("an event that is no object")  # noqa: TRY004 - of the stream's, not of a caller's
-        if "error" in chunk and "choices" not in chunk:
-            return _written({"error": self._redactor.tree(chunk["error"])})
         known = {name: value for name, value in chunk.items() if name in HEAD}
         others = {name: value for name, value in chunk.items() if name not in HEAD and name != "choices"}
         self._last = known | self._redactor.tree(others)

@@ -39,11 +39,13 @@ class PolicyFile(Generic[Rules]):
     def rules(self, caller: str | None, project: str | None) -> Rules:
         """What is done for a call of `caller` that is booked on `project`."""
         stated = self._file.read()
-        if stated is not self._stated or len(self._rules) >= _MOST_CALLERS:
+        if stated is not self._stated:
             self._stated = stated
             self._rules.clear()
         whose = (caller, project)
         if whose not in self._rules:
+            if len(self._rules) >= _MOST_CALLERS:
+                self._rules.clear()
             parts = dict(self._usual)
             for scope in reversed(stated.of(caller, project)):
                 if scope is not None:

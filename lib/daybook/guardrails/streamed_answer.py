@@ -20,7 +20,7 @@ SENTENCE = 40
 """Characters that are judged at the end of a sentence: shorter ones wait for the next."""
 BEFORE = 300
 _ENDED = re.compile(r"[.!?。！？…\n][\"'”’)\]]*\s*\Z")
-_WORD = re.compile(r"\S{0,32}\s*")
+_WORD = re.compile(r"(?<=\s)|\S{0,32}\s*")
 _DONE = b"[DONE]"
 Path = tuple[str | int, ...]
 

@@ -51,9 +51,7 @@ class CallModeration:
             failure = not_moderated("request", error)
             self._recorder.fail(CallEntry(request, self._clock, content=False), failure)
             self.enter_flagged(request, failure)
-            if failure is error:
-                raise
-            raise failure from error
+            raise failure from failure.__cause__
         self._enter_verdict(request, verdict)
         return rules
 
@@ -71,9 +69,7 @@ class CallModeration:
             failure = not_moderated("answer", error)
             self._recorder.fail(entry, failure, outcome)
             self.enter_flagged(entry.request, failure)
-            if failure is error:
-                raise
-            raise failure from error
+            raise failure from failure.__cause__
 
     def judge_stream(self, rules: ModerationRules, request: ChatRequest) -> StreamModeration:
         """What judges one streamed answer."""
@@ -88,9 +84,7 @@ class CallModeration:
                 verdict = await self._policies.check(rules, "answer", texts)
             except Exception as error:
                 failure = not_moderated("answer", error)
-                if failure is error:
-                    raise
-                raise failure from error
+                raise failure from failure.__cause__
             failed = verdict is not None and verdict.failure is not None
             if failed or (verdict is not None and not noted.issuperset(verdict.categories)):
                 self._enter_verdict(request, verdict)
@@ -174,10 +168,12 @@ def not_moderated(part: str, error: Exception) -> DaybookError:
     """What whoever asks is told of it: of a fault its kind, and nothing of the text."""
     if isinstance(error, DaybookError):
         return error
-    return NotModerated(
+    failure = NotModerated(
         f"The {part} could not be moderated ({type(error).__name__}), and goes no further.",
         remedy="Ask again; if it stays so, whoever runs this endpoint finds the request in its log.",
     )
+    failure.__cause__ = error
+    return failure
 
 
 def _require_text(request: ChatRequest) -> None:

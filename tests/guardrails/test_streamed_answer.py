@@ -1,0 +1,90 @@
+"""The parts of a streamed answer that are judged: when they are due, and what stands in them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from daybook.guardrails.streamed_answer import StreamedAnswer
+
+
+def event(**delta):
+    choice = {"index": 0, "delta": delta, "finish_reason": None}
+    return b"data: " + json.dumps({"id": "c", "choices": [choice]}).encode() + b"\n\n"
+
+
+def test_nothing_waits_before_anything_came():
+    """Nor is anything due, also at the end."""
+    answer = StreamedAnswer()
+    assert (answer.waiting, answer.due(closing=True)) == (0, [])
+    answer.add(event(role="assistant", content=""))
+    assert (answer.waiting, answer.due(closing=True)) == (0, [])
+
+
+def test_each_part_is_due_after_as_many_characters_as_the_first():
+    """Of all texts together; what was judged counts no more."""
+    answer = StreamedAnswer()
+    for _ in range(3):
+        answer.add(event(content="x" * 200, reasoning="y" * 199))
+        assert (answer.waiting, answer.due(closing=False)) == (399, [])
+        answer.add(event(content="x"))
+        assert len(answer.due(closing=False)) == 2
+        assert answer.waiting == 0
+
+
+def test_only_texts_with_something_new_are_in_a_part():
+    """The others were judged."""
+    answer = StreamedAnswer()
+    answer.add(event(content="one", reasoning="two"))
+    assert sorted(answer.due(closing=True)) == ["one", "two"]
+    answer.add(event(reasoning=" three"))
+    assert answer.due(closing=True) == ["two three"]
+    assert answer.due(closing=True) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "read_again"),
+    [
+        ("a" * 299, "a" * 299),
+        ("a" * 300, "a" * 300),
+        ("b" + "a" * 300, "a" * 268),
+        ("word " * 100, "word " * 60),
+        ("1234 6789" + "word " * 59 + "1", "word " * 59 + "1"),
+        ("字" * 400, "字" * 268),
+    ],
+)
+def test_what_stood_before_is_read_again(before, read_again):
+    """Its last 300 characters, from the beginning of a word where one begins within 32."""
+    answer = StreamedAnswer()
+    answer.add(event(content=before))
+    answer.due(closing=True)
+    answer.add(event(content="new"))
+    assert answer.due(closing=True) == [f"{read_again}new"]
+
+
+def test_bytes_that_are_no_text_are_not_judged():
+    """Pictures in base64 and spaces; they go on all the same."""
+    answer = StreamedAnswer()
+    answer.add(event(content="data:image/png;base64,AAAA", reasoning=" \n "))
+    assert answer.due(closing=True) == []
+    assert answer.waiting == 0
+
+
+def test_an_end_is_for_the_choices_that_are_open():
+    """With the stream's own head; for one that never began, the first."""
+    assert json.loads(StreamedAnswer().ending("stop")[6:].split(b"\n")[0]) == {
+        "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]
+    }
+    answer = StreamedAnswer()
+    chunk = {"id": "c", "object": "o", "created": 1, "model": "m", "usage": {"a": 1}, "x": "no"}
+    for index, reason in ((2, None), (1, "stop"), (3, "length")):
+        choice = {"index": index, "delta": {}, "finish_reason": reason}
+        answer.add(b"data: " + json.dumps(chunk | {"choices": [choice]}).encode() + b"\n\n: comment\n\n")
+        if index == 1:
+            answer.pass_on()
+    end, done, *rest = answer.ending("content_filter").split(b"\n\n")
+    assert (done, rest) == (b"data: [DONE]", [b""])
+    assert json.loads(end[6:]) == {"id": "c", "object": "o", "created": 1, "model": "m"} | {
+        "choices": [{"index": index, "delta": {}, "finish_reason": "content_filter"} for index in (2, 3)]
+    }
