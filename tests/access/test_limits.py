@@ -100,6 +100,38 @@ def test_what_cannot_be_meant_is_refused(limits, text, what):
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("requests_per_minute", 1_000_000),
+        ("tokens_per_minute", 10**12),
+        ("parallel", 100_000),
+        ("messages_per_request", 1_000_000),
+        ("tokens_per_request", 10**12),
+    ],
+)
+def test_each_number_has_a_largest_that_can_be_meant(limits, name, most):
+    """Itself is taken, one more is not."""
+    (scope,) = limits(f"everyone: {{{name}: {most}}}").all()
+    assert getattr(scope.limits, name) == most
+    with pytest.raises(SettingsError, match=f"from 1 to {most:,}"):
+        limits(f"everyone: {{{name}: {most + 1}}}").all()
+
+
+def test_whether_anybody_has_a_budget_is_known_once_the_file_was_read(limits, tmp_path):
+    """No, before and without one; it follows the file."""
+    assert LimitsFile(tmp_path / "none.yml").budgets is False
+    for text, any_budget in (
+        ("everyone: {parallel: 1}", False),
+        ("keys: {a: {parallel: 1}, b: {budget: {day: 1}}}", True),
+        ("projects: {a: {budget: {week: 1}}}", True),
+    ):
+        file = limits(text)
+        assert file.budgets is False
+        file.scopes("x", None)
+        assert file.budgets is any_budget
+
+
 def test_a_file_that_broke_stays_refused_until_it_is_mended(limits, tmp_path):
     """Nobody is let through on limits of before."""
     file = limits("keys: {a: {parallel: 1}}")
