@@ -20,6 +20,8 @@ def test_each_entry_is_in_one_part_with_those_of_its_key(tmp_path: Path, parts: 
         read = [list(partitions.part(part)) for part in range(parts)]
         assert read == [list(partitions.part(part)) for part in range(parts)]
         assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="closed"):
+        partitions.add(b"x", b"")
     assert sorted(entry for part in read for entry in part) == sorted(entries)
     for part in read:
         keys = {key for key, _ in part}

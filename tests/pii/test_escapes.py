@@ -6,7 +6,7 @@ import pytest
 
 from daybook.pii import KINDS, detect
 from daybook.pii.detect import Detector
-from daybook.pii.normal import unescaped
+from daybook.pii.normal import normalise, unescaped
 from daybook.pii.windows import StreamDetector, spans_of
 
 DETECTOR = Detector(KINDS)
@@ -79,6 +79,29 @@ def test_a_long_log_is_read_in_pieces_as_in_one() -> None:
     assert (kinds.count("email"), kinds.count("phone")) == (1200, 1200)
     assert {text[span.start : span.end] for span in spans if span.kind == "email"} == {r"anna\u0040example.com"}
     assert spans == detect(text, KINDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen", "places"),
+    [
+        ("abc", "abc", [(0, 1), (1, 2), (2, 3)]),
+        ("4\u200b1x", "41x", [(0, 1), (2, 3), (3, 4)]),
+        ("a\ufe00b\ufe0fc", "abc", [(0, 1), (2, 3), (4, 5)]),
+        ("a\ufdffb\ufe10", "a\ufdffb,", [(0, 1), (1, 2), (2, 3), (3, 4)]),
+        ("4\u03021", "41", [(0, 1), (2, 3)]),
+        ("4\u0302\u030201", "401", [(0, 1), (3, 4), (4, 5)]),
+        ("\u00a01\u20112\uff13", " 1-23", [(i, i + 1) for i in range(5)]),
+    ],
+)
+def test_what_shows_nothing_is_not_there_and_the_rest_is_where_it_was(
+    text: str, seen: str, places: list[tuple[int, int]]
+) -> None:
+    """Zero-width signs, variation selectors at both ends of their block, marks on digits; spaces, hyphens and digits of
+    other shapes are one character each."""
+    read = normalise(text)
+    assert read.text == seen
+    assert [read.original(i, i + 1) for i in range(len(seen))] == places
+    assert read.original(0, len(seen)) == (0, places[-1][1])
 
 
 def test_each_character_knows_where_it_was_written() -> None:

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from daybook.pii import KINDS, Detector, detect
+from daybook.pii import KINDS, SHAPES, Detector, detect
 
 
 def parts(text: str) -> list[tuple[str, str]]:
@@ -339,3 +339,33 @@ def test_every_kind_has_a_recognizer_and_is_listed():
     gates = Detector(KINDS)._gates
     assert {kind for patterns in gates.values() for pattern in patterns for kind in pattern.kinds} == set(KINDS)
     assert len(set(KINDS)) == len(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("key sk-proj-0123456789abcdef", 0.95),
+        ("key sk-abcdefghijklmnopqrstuvwx", 0.95),
+        ("key sk-aaaaaaaaaaaaaaaaaaaaaaaa", None),
+        ("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", 1.0),
+        ("Authorization: Bearer abcdef0123456789.zyx", 0.9),
+        ("Authorization: Bearer aaaaaaaaaaaaaaa1", None),
+        ("postgresql://me:pass-w0rd@host/db", 0.9),
+        ("postgresql://me:${PASSWORD}@host/db", None),
+        ("password: hunter2-Zx", 0.8),
+        ("password: a1b2c3d4e5f6", 0.8),
+        ("password: a1b2c3d4e5f", None),
+        ("password: aaaaaaaa1111", None),
+    ],
+)
+def test_a_secret_is_as_sure_as_what_tells_it(text, score):
+    """A maker's prefix, a whole key, a header, an address and a name, from sure to less sure; what repeats itself or
+    stands for a value is none."""
+    scores = [span.score for span in detect(text, KINDS) if span.kind == "secret"]
+    assert scores == ([] if score is None else [score])
+
+
+def test_what_a_name_alone_tells_is_not_among_what_is_always_hidden():
+    """The value behind `password:` is found where all kinds are asked for; the kinds told by shape leave it."""
+    assert detect("password: hunter2-Zx") == detect("password: hunter2-Zx", SHAPES) == []
+    assert [span.kind for span in detect("password: hunter2-Zx", (*SHAPES, "mac"))] == ["secret"]

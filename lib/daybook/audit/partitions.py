@@ -17,7 +17,6 @@ from zlib import crc32
 
 ROWS = 100_000
 """Rows of a part, about: some tens of megabytes."""
-_BUFFER = 1 << 16
 
 
 class Partitions:
@@ -26,7 +25,7 @@ class Partitions:
     def __init__(self, folder: Path, parts: int) -> None:
         self.parts = parts
         self._files = [
-            tempfile.SpooledTemporaryFile(1 << 20, buffering=_BUFFER, dir=str(folder))  # noqa: SIM115 - closed by __exit__
+            tempfile.SpooledTemporaryFile(1 << 20, dir=str(folder))  # noqa: SIM115 - closed by __exit__
             for _ in range(parts)
         ]
 

@@ -133,12 +133,13 @@ def _by_gate(patterns: Iterable[Gated]) -> dict[Gate, list[Gated]]:
 
 
 def _search(read: Normal, gates: Mapping[Gate, Sequence[Gated]]) -> list[Span]:
-    found = [
-        span for gate, patterns in gates.items() if gate(read.text) for p in patterns for span in p.find(read.text)
+    return [
+        Span(span.kind, *read.original(span.start, span.end), span.score)
+        for gate, patterns in gates.items()
+        if gate(read.text)
+        for pattern in patterns
+        for span in pattern.find(read.text)
     ]
-    if read.positions is None:
-        return found
-    return [Span(span.kind, *read.original(span.start, span.end), span.score) for span in found]
 
 
 @cache
