@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -352,4 +353,51 @@ def test_a_call_over_midnight_is_spent_when_it_ends(tmp_path):
     assert ledger.spent(one, "day", at=evening, zone=ZONE) == (0, 0)
     assert ledger.spent(one, "day", at=night, zone=ZONE) == (Decimal("0.5"), 0)
     ledger.close()
+    ledger.close()
+
+
+async def test_what_one_transaction_does_step_by_step_is_what_each_step_sees(open_ledger):
+    """Of several in one turn: one is refused while another holds all there is, and let in once that is settled; calls
+    at a time and a budget alike, to the last picodollar, and the ledger has the same afterwards."""
+    allowance = Allowance(open_ledger(), spent_since=nothing_spent)
+    scope = Scope("key a", ScopeLimits(parallel=2, budget={"day": Decimal(1)}))
+    reserve(allowance, "old", scope, amount="0.4")
+    reserve(allowance, "older", scope, amount="0.5")
+    told = []
+
+    def asking(request, amount):
+        return asyncio.ensure_future(
+            allowance.reserve_soon(request, [scope], Claim(amount=Decimal(amount)), at=NOON, zone=ZONE)
+        )
+
+    refused, dear = asking("refused", "0.1"), None
+
+    async def settle_one(request, cost):
+        allowance.settle_soon(request, [scope], cost=Decimal(cost), tokens=0, at=NOON, zone=ZONE, tell=told.append)
+
+    settling = asyncio.ensure_future(settle_one("old", "0.2"))
+    dear, fits, full = asking("dear", "0.300000000001"), asking("fits", "0.3"), asking("full", "0")
+    outcomes = await asyncio.gather(refused, settling, dear, fits, full, return_exceptions=True)
+    assert [getattr(outcome, "limit", outcome) for outcome in outcomes] == ["parallel", None, "budget", [], "parallel"]
+    assert told == [[]]
+    assert allowance.spent(scope, "day", at=NOON, zone=ZONE) == (Decimal("0.2"), Decimal("0.8"))
+    allowance.close()
+    again = Allowance(open_ledger(), spent_since=nothing_spent)
+    assert again.spent(scope, "day", at=NOON, zone=ZONE) == (Decimal("0.2"), Decimal("0.8"))
+    again.close()
+
+
+def test_nothing_stays_of_a_transaction_that_fails(tmp_path):
+    """Whatever it raises, and the next one can be begun."""
+    ledger = FileLedger(tmp_path / "limits.sqlite")
+
+    def fails(transaction):
+        transaction.hold("r", "key a", 5, 5)
+        transaction.set_full("key a", "tokens", 7)
+        raise KeyError("fault")
+
+    with pytest.raises(KeyError):
+        ledger.transact([], [], fails)
+    read = ledger.transact([], [], lambda t: (t.calls("key a"), t.held("key a"), t.full("key a", "tokens")))
+    assert read == (0, 0, None)
     ledger.close()
