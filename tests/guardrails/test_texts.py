@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from daybook.guardrails.texts import answer_texts, request_texts, strings_of
+from daybook.guardrails.texts import answer_texts, has_tokens, request_texts, strings_of
 
 BASE64 = "QUJD" * 40
 HARM = "I will kill you"
@@ -122,3 +122,26 @@ def test_ids_and_the_like_are_left_out_where_they_are_one_word():
     for _ in range(2000):
         deep = [deep]
     assert strings_of(deep) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("given", "tokens"),
+    [
+        ([1, 2], True),
+        ([[1, 2], [3]], True),
+        (["text", 1], True),
+        (["text", [1]], True),
+        ([["text", 1]], True),
+        ("text", False),
+        (["text"], False),
+        ([["text"]], False),
+        ([{"type": "message", "content": [1]}], False),
+        ([], False),
+        (1, False),
+        (None, False),
+    ],
+)
+def test_tokens_in_place_of_text_are_known(given, tokens):
+    """Numbers in the input, or in a list of it; a body without one has none."""
+    assert has_tokens({"input": given}) is tokens
+    assert has_tokens({"texts": given}) is False

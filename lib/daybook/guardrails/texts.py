@@ -53,11 +53,7 @@ def has_tokens(body: Mapping[str, Any]) -> bool:
     given = body.get("input")
     if not isinstance(given, list):
         return False
-    return any(isinstance(item, int) or (isinstance(item, list) and any(map(_is_int, item))) for item in given)
-
-
-def _is_int(item: object) -> bool:
-    return isinstance(item, int)
+    return any(isinstance(part, int) for item in given for part in (item if isinstance(item, list) else [item]))
 
 
 def answer_texts(data: bytes) -> list[str]:

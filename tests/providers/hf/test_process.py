@@ -133,6 +133,10 @@ async def test_much_text_is_several_questions_each_of_a_bounded_size(counting):
     assert all(len(texts) <= 64 for texts in process.asked)
     assert all(sum(map(len, texts)) <= 250_000 for texts in process.asked if len(texts) > 1)
     assert [len(texts) for texts in process.asked] == [64, 64, 4, 1]
+    for total, questions in ((250_000, 1), (250_001, 2)):
+        process.asked.clear()
+        await models.run("embed", {"texts": ["x" * 100_000, "x" * (total - 100_000)]})
+        assert len(process.asked) == questions
     assert await models.run("embed", {"texts": []}) == {"results": [], "tokens": 0, "truncated": 0}
 
 
