@@ -1,9 +1,9 @@
 """`daybook audit verify`: chain, seals, rows and reports together, each finding with its place.
 
 What is proven: that the events are those that were entered, in their order and to the end; that the rows that are
-sealed are those of the sealing, apart from changes that the trail accounts for; that the sealed reports are those that
-were published. What is not: anything that nobody ever entered, and the rows since the last seal, which are only
-counted.
+sealed are those of the sealing, apart from changes that the trail accounts for; that holds, restrictions and consents
+are those that were entered; that the sealed reports are those that were published. What is not: anything that nobody
+ever entered, and the rows since the last seal, which are only counted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import orjson
 
-from daybook.audit import anchors, completeness, restores, rows, seals, signing
+from daybook.audit import anchors, completeness, restores, rows, seals, signing, standings
 from daybook.audit.chain_verification import Kind, Problem, SealMark, TrailVerdict, verify_chain
 from daybook.audit.partitions import Partitions, parts_for
 from daybook.audit.ports import TrailBook, identity
@@ -62,6 +62,11 @@ def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = N
     accounts = rows.accounted(book)
     for table, span in rows.spans(book, good[-1].until).items() if good else ():
         _verify_rows(book, span, good, {seal.number for seal in lost}, accounts[table], verdict)
+    for unlike in standings.differences(book):
+        if unlike.certain:
+            verdict.problems.append(Problem("changed", f"the entry of {unlike.reference}", str(unlike)))
+        else:
+            verdict.unchecked["what another home may have entered about a person is not compared with their row"] += 1
     verdict.problems.extend(_verify_reports(reports, good, _changed_reports(book)))
     verdict.problems.extend(_count(book, sum(counts["removed"] for counts in accounts.values())))
     differences, shorter = completeness.compare(book)

@@ -35,7 +35,7 @@ from typing import Any
 import orjson
 
 from daybook import atomic
-from daybook.audit import signing
+from daybook.audit import signing, standings
 from daybook.audit.trail import Trail, reference
 from daybook.book import Book
 from daybook.book.content import COLUMNS
@@ -190,8 +190,8 @@ class Erasures:
         """Erase the person, or go on with an erasure that was begun. `identity_check`: how it was made sure that the
         request is the person's own.
 
-        Raises GateNotMet under a legal hold, ErasureIncomplete where something is left, and whatever a step raises; the
-        state then says how far it is."""
+        Raises GateNotMet under a legal hold, or where the book's word on one is not the trail's, ErasureIncomplete
+        where something is left, and whatever a step raises; the state then says how far it is."""
         for name, text in (("identity_check", identity_check), ("reason", reason), ("by", by)):
             if not text.strip() or len(text) > 1_000:
                 raise BadParameter(f"{name} has {len(text):,} characters.", remedy="Say it in 1 to 1,000.")
@@ -215,6 +215,7 @@ class Erasures:
                         f"{plan.hold.get('reason')}.",
                         remedy="Nothing was erased. Release it first: daybook subject hold --release.",
                     )
+                self._require_entered(identity, by, reason, details)
                 self._record("subject.erasure_asked", identity, by, reason, details)
                 if plan.empty:
                     return Outcome("nothing held")
@@ -275,6 +276,19 @@ class Erasures:
             done = {"at": self.clock.now().isoformat(), "count": count}
             erasure = self._write(replace(erasure, steps={**erasure.steps, step: done}, failed=None))
         return Outcome("erased", self.certificate(erasure.id), erasure)
+
+    def _require_entered(self, identity: SubjectIdentity, by: str, reason: str, details: Mapping[str, Any]) -> None:
+        """Raises GateNotMet where how the person stands is not what the trail says: a hold may have been taken away."""
+        for difference in standings.differences(self.book, identity.subject):
+            what = [name for name in difference.what if name != "corrections"]
+            if difference.certain and what:
+                self._record("subject.erasure_refused", identity, by, reason, {**details, "differs": what}, "refused")
+                raise GateNotMet(
+                    f"What the book has of {identity.reference} is not what the trail says was entered: "
+                    f"{', '.join(what)}.",
+                    remedy="Nothing was erased. Somebody changed the book: see daybook audit verify. Enter what is "
+                    "right once more (daybook subject hold, restrict or consent), and erase again.",
+                )
 
     def _announce(self, identity: SubjectIdentity, erasure: Erasure, details: Mapping[str, Any]) -> None:
         self._record("subject.erasing", identity, erasure.by, erasure.reason, {**details, "erasure": erasure.id})

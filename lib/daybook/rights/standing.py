@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from daybook import atomic
+from daybook.audit.standings import changing
 from daybook.audit.trail import Trail
 from daybook.book import Book
 from daybook.clock import Clock, SystemClock
@@ -117,9 +117,7 @@ class Standings:
                 f"The reason, source or statement has {len(text):,} characters.", remedy=f"Say it in 1 to {_LONGEST:,}."
             )
         identity = identify(self._book.home, who)
-        folder = self._book.home / "rights"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with atomic.alone(folder / ".standing.lock"):
+        with changing(self._book.home):
             there = self._book.rows("select first_seen from subjects where id = :s", {"s": identity.subject})
             details = change(dict(_details(self._book, identity.subject)))
             reason = text if told else None

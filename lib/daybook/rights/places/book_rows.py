@@ -177,8 +177,8 @@ class BookRows:
                 )
                 writer.execute(f"update {table} set {assigned} where id = {_quoted(id_)}")  # noqa: S608 - quoted
                 changed.setdefault(table, Counter()).update({group_of(table, name) for name in values})
-            if changed:
-                announce({CHANGED: {table: dict(groups) for table, groups in changed.items()}})
+            # the person's own entry goes in any case, and the trail is to have that
+            announce({CHANGED: {table: dict(groups) for table, groups in changed.items()}} if changed else {})
         return int(calls) + len(changes) + len(aside)
 
     def left(self, *words: str) -> list[dict[str, int]]:
