@@ -204,4 +204,4 @@ def _written(body: Any) -> bytes:
     try:
         return orjson.dumps(body)
     except TypeError:
-        return json.dumps(body, ensure_ascii=False).encode(errors="surrogatepass")
+        return json.dumps(body).encode()
