@@ -204,6 +204,24 @@ def test_bytes_that_the_book_never_took_are_found(counted: tuple[Book, EntryCoun
     assert problems == [words]
 
 
+def test_a_file_that_a_later_version_wrote_is_not_missing(home: Path) -> None:
+    """It waits, whole, for the version that can read it: that is no finding."""
+    with Book(f"duckdb:///{home / 'book.duckdb'}", home, clock=FixedClock(MIDNIGHT)) as book:
+        counts = EntryCounts(home, book.journal, clock=book.clock)
+        for number in range(3):
+            book.append(call(number, "k1", 1))
+            counts.add(call(number, "k1", 1))
+        counts.save()
+        book.journal.close()
+        (path,) = (home / "journal").glob("*.jsonl")
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join([lines[0], lines[1].replace(b'{"v":2', b'{"v":99', 1), *lines[2:]]))
+        differences, shorter = compare(book)
+        assert book.drain().newer
+        assert shorter == []
+        assert [(d.counted, d.rows) for d in differences] == [(3, 1)]
+
+
 def test_after_a_restore_what_was_counted_before_is_not_missed(counted: tuple[Book, EntryCounts]) -> None:
     """The days remain, and are said to be counted in part."""
     book, counts = counted
