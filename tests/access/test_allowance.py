@@ -15,6 +15,7 @@ import pytest
 
 from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining, usage_ledger
 from daybook.access.file_ledger import FileLedger
+from daybook.access.ledger import WindowKey
 from daybook.access.limits import Scope, ScopeLimits
 from daybook.access.redis_ledger import RedisLedger
 from daybook.errors import BookUnreachable
@@ -401,3 +402,36 @@ def test_nothing_stays_of_a_transaction_that_fails(tmp_path):
     read = ledger.transact([], [], lambda t: (t.calls("key a"), t.held("key a"), t.full("key a", "tokens")))
     assert read == (0, 0, None)
     ledger.close()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "create temp trigger t before insert on main.reserved begin select raise(rollback, 'disk is full'); end",
+        "create temp trigger t before insert on main.reserved begin select raise(abort, 'i/o error'); end",
+        "create temp trigger t before insert on main.spent begin select raise(rollback, 'disk is full'); end",
+        "create temp trigger t before insert on main.buckets begin select raise(fail, 'disk is full'); end",
+        "drop table reserved",
+        "pragma query_only = 1",
+    ],
+)
+def test_a_file_that_fails_in_the_middle_cannot_be_used_and_keeps_nothing(tmp_path, fault):
+    """Where SQLite has undone it itself, and where it has not; once mended the next transaction passes."""
+    broken = FileLedger(tmp_path / "limits.sqlite")
+
+    def take(transaction):
+        transaction.set_full("key a", "tokens", 7)
+        transaction.set_spent(WindowKey("key a", "day", "s"), 3)
+        transaction.hold("r", "key a", 5, 5)
+
+    with broken._alone() as connection:
+        pass
+    connection.execute(fault)
+    with pytest.raises(BookUnreachable, match=r"limits\.sqlite cannot be used") as refusal:
+        broken.transact([], [], take)
+    assert "the disk has room" in refusal.value.remedy
+    broken.close()
+    assert broken.transact([], [], lambda ledger: (ledger.calls("key a"), ledger.full("key a", "tokens"))) == (0, None)
+    broken.transact([], [], take)
+    assert broken.transact([], [], lambda ledger: ledger.held("key a")) == 5
+    broken.close()

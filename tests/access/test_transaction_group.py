@@ -115,3 +115,33 @@ async def test_whoever_is_gone_is_not_told() -> None:
         await asking
     await asyncio.sleep(0)
     assert log == ["a"]
+
+
+async def test_whoever_fails_when_told_fails_alone() -> None:
+    """First, in the middle or last: the others have their results, and the event loop has the error."""
+    ledger, faults = Ledger(), []
+    group = TransactionGroup(ledger)
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["exception"]))
+    error = RuntimeError("full")
+
+    def fail(_: Any) -> None:
+        raise error
+
+    outcomes = []
+    for step_before in (0, 1, 2):
+        steps = [asyncio.ensure_future(group.soon(step(n))) for n in range(step_before)]
+        await asyncio.sleep(0)
+        group.add(step("fails"), fail)
+        outcomes.append((group.now(step("now")), await asyncio.gather(*steps)))
+    assert outcomes == [("now", []), ("now", [0]), ("now", [0, 1])]
+    assert faults == [error] * 3
+
+
+def test_where_no_loop_runs_whoever_fails_when_told_has_the_error() -> None:
+    """Nobody else waits there."""
+
+    def fail(_: Any) -> None:
+        raise KeyError("told")
+
+    with pytest.raises(KeyError, match="told"):
+        TransactionGroup(Ledger()).add(step("a"), fail)

@@ -216,6 +216,26 @@ async def test_an_answer_that_was_withheld_was_paid_for(admission):
     assert (spent(admission), held(admission)) == (Decimal("0.004"), 0)
 
 
+@pytest.mark.parametrize("error", [JournalFull("no room", remedy=""), OSError("no disk")])
+async def test_a_share_that_cannot_be_entered_leaves_nobody_waiting(admission, error):
+    """The call is settled, whoever comes in the same turn is let in, and each share's fault is said."""
+    budget = Decimal("100000")
+    await admission.admit(request())
+    faults, entered = [], []
+
+    def append(event):
+        entered.append(event.details["percent"])
+        raise error
+
+    admission.journal.append = append
+    object.__setattr__(admission, "trouble", lambda what, fault: faults.append((what, fault)))
+    asking = asyncio.ensure_future(admission.admit(request("r2")))
+    admission.entered(row(cost=budget * 4 / 5))
+    await asyncio.wait_for(asking, 10)
+    assert (entered, faults) == ([50, 80], [("limits", error)] * 2)
+    assert (spent(admission), held(admission)) == (budget * 4 / 5, IN + Decimal("0.010"))
+
+
 async def test_a_rate_says_when_to_come_back(admission):
     """Whole seconds, rounded up; a client may try again then."""
     await admission.admit(request(max_tokens=999_992))

@@ -52,17 +52,18 @@ class FileLedger:
         try:
             connection = self._connection = self._connection or self._open()
             connection.execute("begin immediate")
+            try:
+                yield connection
+                connection.execute("commit")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):  # SQLite has undone it itself, as where a disk is full
+                    connection.execute("rollback")
+                raise
         except (sqlite3.Error, OSError) as error:
             raise BookUnreachable(
                 f"The ledger of limits {self._path} cannot be used ({error}).",
                 remedy="Check that its folder can be written to and that the disk has room.",
             ) from error
-        try:
-            yield connection
-            connection.execute("commit")
-        except BaseException:
-            connection.execute("rollback")
-            raise
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

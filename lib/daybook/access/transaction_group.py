@@ -79,7 +79,19 @@ class TransactionGroup:
         except Exception as error:
             outcomes = [error] * len(steps)
         for (_, tell), outcome in zip(waiting, outcomes, strict=True):
-            tell(outcome)
+            try:
+                tell(outcome)
+            except Exception as error:  # its own matter: the others are told all the same
+                _report(error)
+
+
+def _report(error: Exception) -> None:
+    """Hand it to the event loop; where none runs nobody else waits, and whoever asked has it."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        raise error from None
+    loop.call_exception_handler({"message": "Whoever waited for a ledger failed when told.", "exception": error})
 
 
 def _attempt(step: Step[Any], ledger: Transaction) -> Any:

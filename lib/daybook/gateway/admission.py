@@ -152,7 +152,10 @@ class Admission(Observer):
                 self.trouble("limits", outcome)
                 return
             for share in outcome:
-                self._tell(share, request_id)
+                try:
+                    self._tell(share, request_id)
+                except Exception as error:  # a journal that is full: the call is settled all the same
+                    self.trouble("limits", error)
 
         self.allowance.settle_soon(
             request_id, entry.scopes, cost=cost, tokens=tokens, at=self.clock.now(), zone=self.file.zone, tell=tell
