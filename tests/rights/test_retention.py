@@ -152,3 +152,36 @@ def test_no_figure_is_about_fewer_than_k(place):
     with pytest.raises(BadParameter):
         anonymised(place.book, k=4)
     assert len(anonymised(place.book, k=5).cells) == 2
+
+
+def test_at_the_limit_a_file_stays_and_so_does_a_training_nobody_can_tell_the_end_of(place):
+    """Older by the least that a file's time has, it goes; a job whose state cannot be read, or is not over, keeps its
+    rows."""
+    home = place.settings.home
+    until = (place.clock.now() - timedelta(days=30)).timestamp()
+    for name, state in (("over", '{"state": "completed"}'), ("torn", '{"sta'), ("running", '{"state": "running"}')):
+        (home / "finetune" / f"ft-{name}").mkdir(parents=True)
+        (home / "finetune" / f"ft-{name}" / "job.json").write_text(state)
+        for file, moment in (("at.jsonl", until), ("older.jsonl", until - 1)):
+            path = home / "finetune" / f"ft-{name}" / file
+            path.write_text("{}\n")
+            os.utime(path, (moment, moment))
+    write(place, "training: 30\n")
+    (due,) = retention(place).apply(by="flow")
+    assert (due.count, due.held) == (1, 0)
+    assert due.to_dict() == {
+        "name": "training", "days": 30, "until": (place.clock.now() - timedelta(days=30)).isoformat(), "count": 1,
+        "held": 0,
+    }  # fmt: skip
+    left = sorted(str(path.relative_to(home / "finetune")) for path in home.glob("finetune/ft-[otr]*/*.jsonl"))
+    assert left == ["ft-over/at.jsonl", *(f"ft-{n}/{f}.jsonl" for n in ("running", "torn") for f in ("at", "older"))]
+
+
+def test_why_logs_are_kept_for_six_months_is_said_of_logs_alone(place):
+    """The message has the days that were written, and the least of the class."""
+    for text, least, six in (("logs: 182\n", "from 183 to 36,500", True), ("content: -1\n", "from 0 to 36,500", False)):
+        write(place, text)
+        with pytest.raises(SettingsError) as told:
+            read(place.settings.home)
+        assert least in told.value.remedy
+        assert ("AI Act" in told.value.remedy) == six
