@@ -146,3 +146,22 @@ def test_the_mail_to_the_auditor_needs_a_server(tmp_path):
         with pytest.raises(SettingsError, match=words) as refused:
             Settings.from_env(env | more, cwd=tmp_path)
         assert "secret" not in str(refused.value)
+
+
+def test_a_process_of_ours_finds_the_same_in_another_folder(tmp_path, monkeypatch):
+    """Every place that was named by a relative path is the same file from wherever the environment is read."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    monkeypatch.chdir(here)
+    named = {
+        "DAYBOOK_HOME": "home",
+        "DAYBOOK_VAULT": "safe/v.sqlite",
+        "DAYBOOK_REPORTS": "out",
+        "DAYBOOK_MODELS": "m.yml",
+    }
+    settings = Settings.from_env(named, cwd=here)
+    assert settings.vault == here / "safe" / "v.sqlite"
+    monkeypatch.chdir(there)
+    again = Settings.from_env(named | settings.environment(), cwd=here)
+    assert again == settings

@@ -128,6 +128,16 @@ class Settings:
             cache_megabytes=_whole_number(env, "DAYBOOK_CACHE_MB", 256),
         )
 
+    def environment(self) -> dict[str, str]:
+        """The variables by which a process of ours finds the same things, in whatever folder it runs."""
+        return {
+            "DAYBOOK_HOME": str(self.home),
+            "DAYBOOK_BOOK": self.book_url,
+            "DAYBOOK_REPORTS": str(self.reports),
+            "DAYBOOK_MODELS": str(self.models),
+            "DAYBOOK_VAULT": str(self.vault),
+        }
+
 
 def _web_address(env: Mapping[str, str], name: str) -> str | None:
     url = env.get(name, "").strip()

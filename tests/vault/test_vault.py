@@ -1,8 +1,12 @@
 """What is sealed for a person is readable until their key is destroyed, and by nobody afterwards."""
 
+import contextlib
 import multiprocessing
 import os
+import sqlite3
 import stat
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import psutil
@@ -11,7 +15,7 @@ import pytest
 from daybook.clock import FixedClock
 from daybook.errors import BadParameter, KeyDestroyed, KeyMissing, SealBroken, VaultUnusable
 from daybook.settings import Settings
-from daybook.vault import KeyState, Vault
+from daybook.vault import MARK, KeyState, Vault
 
 ADA, BO = "u-" + "a" * 32, "u-" + "b" * 32
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -25,8 +29,6 @@ def vault(tmp_path):
 
 
 def keys_on_disk(vault: Vault) -> list[bytes]:
-    import sqlite3
-
     with sqlite3.connect(vault.path) as file:
         return [key for (key,) in file.execute("select key from keys where key is not null order by subject")]
 
@@ -203,6 +205,83 @@ def test_a_vault_used_before_a_fork_is_used_after_it(vault):
     child.join()
     with pytest.raises(KeyDestroyed):
         vault.open(ADA, sealed)
+
+
+def test_a_child_that_was_forked_while_a_thread_used_the_vault_uses_it_too(vault):
+    """The thread is not in the child, and its lock is nobody's there."""
+    sealed = vault.seal(ADA, b"Ada")
+    used, done = threading.Event(), threading.Event()
+
+    def use():
+        with vault._opening():
+            used.set()
+            done.wait(60)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    used.wait(60)
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    child = context.Process(target=lambda: there.send(vault.open(ADA, sealed)))
+    child.start()
+    try:
+        assert here.poll(30)
+        assert here.recv() == b"Ada"
+    finally:
+        child.kill()
+        child.join()
+        done.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("change", ["seal", "seal_all", "destroy", "renew"])
+def test_a_change_that_a_reader_kept_out_leaves_the_vault_usable(tmp_path, change):
+    """It says so, and when the reader has gone it is made as if nothing had been: by this process and by others."""
+    path = tmp_path / "subjects.sqlite"
+    vault = Vault(path, patience=0.05)
+    vault.seal(ADA, b"Ada")
+    changes = {
+        "seal": lambda: vault.seal(BO, b"Bo"),
+        "seal_all": lambda: vault.seal_all([(BO, b"Bo", b"")]),
+        "destroy": lambda: vault.destroy(BO),
+        "renew": lambda: vault.renew(BO),
+    }
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("begin")
+        reader.execute("select * from keys").fetchall()
+        with pytest.raises(VaultUnusable, match="locked"):
+            changes[change]()
+    other = Vault(path, patience=0.05)
+    assert other.state(BO).state == "none"
+    changes[change]()
+    assert other.state(BO).state == ("destroyed" if change == "destroy" else "kept")
+    vault.close()
+    other.close()
+
+
+def test_a_vault_that_is_away_is_not_made_anew(tmp_path):
+    """A home that had one says so wherever it is looked for, and has its own again once it is back; only without the
+    mark is another made."""
+    settings = Settings.from_env({"DAYBOOK_HOME": str(tmp_path / "home")}, cwd=tmp_path)
+    sealed = Vault.of(settings).seal(ADA, b"Ada")
+    away = tmp_path / "away.sqlite"
+    settings.vault.rename(away)
+    for elsewhere in (settings, replace(settings, vault=tmp_path / "disk" / "subjects.sqlite")):
+        vault = Vault.of(elsewhere)
+        with pytest.raises(VaultUnusable, match="is not there, and this home has had one"):
+            vault.seal(BO, b"Bo")
+        with pytest.raises(VaultUnusable, match=r"remove .*vault\.mark: what was sealed stays unreadable"):
+            vault.seal_all([(BO, b"Bo", b"")])
+        with pytest.raises(VaultUnusable, match="Put it back, mount its disk"):
+            vault.destroy(ADA)
+        assert not elsewhere.vault.exists()
+    away.rename(settings.vault)
+    assert Vault.of(settings).open(ADA, sealed) == b"Ada"
+    settings.vault.unlink()
+    (settings.home / MARK).unlink()
+    assert Vault.of(settings).seal(ADA, b"Ada")
+    with pytest.raises(KeyMissing):
+        Vault.of(settings).open(ADA, sealed)
 
 
 def test_a_restored_vault_is_seen_by_who_has_the_old_one_open(vault, tmp_path):

@@ -57,7 +57,12 @@ class SpendingProcess:
 
     def __init__(self, settings: Settings, *, patience: float) -> None:
         self._log = settings.home / "logs" / "spending.log"
-        self._question = {"home": str(settings.home), "book_url": settings.book_url, "patience": patience}
+        self._question = {
+            "home": str(settings.home),
+            "book_url": settings.book_url,
+            "vault": str(settings.vault),
+            "patience": patience,
+        }
 
     async def since(self, scope: str, start: datetime) -> Decimal:
         """See `Spending.since`."""

@@ -1,6 +1,6 @@
 """The process that sums what the book says was spent, as `line_process` serves. Never imported.
 
-Questions: `home`, `book_url`, `scope`, `start`, `patience`.
+Questions: `home`, `book_url`, `vault`, `scope`, `start`, `patience`.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,8 @@ def load() -> Callable[[Any], Mapping[str, Any]]:
 
     def spent(question: Any) -> Mapping[str, Any]:
         url, home, patience = question["book_url"], Path(question["home"]), question["patience"]
-        since = Spending(lambda: Book(url, home, patience=patience)).since
+        vault = Path(question["vault"])
+        since = Spending(lambda: Book(url, home, vault=vault, patience=patience)).since
         return {"spent": f"{since(question['scope'], datetime.fromisoformat(question['start'])):f}"}
 
     return spent

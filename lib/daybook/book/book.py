@@ -97,9 +97,9 @@ class Book:
     @cached_property
     def vault(self) -> Vault:
         """The keys under which what was said stands in the book."""
-        from daybook.vault import Vault
+        from daybook.vault import MARK, Vault
 
-        return Vault(self._vault_path, clock=self.clock)
+        return Vault(self._vault_path, mark=self.home / MARK, clock=self.clock)
 
     def append(self, record: Record) -> None:
         """Acknowledge `record`. Raises JournalFull where there is no room for it."""

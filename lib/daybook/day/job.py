@@ -126,7 +126,7 @@ def _serve(parts: Processes, settings: Settings, bar: Progress) -> Endpoint:
             "--ready-file",
             str(ready),
         ]
-        env = os.environ | {"DAYBOOK_HOME": str(settings.home), "DAYBOOK_BOOK": settings.book_url}
+        env = os.environ | settings.environment()
         part = parts.start("endpoint", command, env=env)
         parts.wait(part, ready.is_file, seconds=60)
         url = orjson.loads(ready.read_bytes())["url"].rstrip("/")

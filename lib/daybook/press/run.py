@@ -249,10 +249,7 @@ def recover(settings: Settings, book: Books, *, clock: Clock | None = None) -> l
 
 def _environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     payload = {
-        "DAYBOOK_HOME": str(settings.home),
-        "DAYBOOK_BOOK": settings.book_url,
-        "DAYBOOK_REPORTS": str(settings.reports),
-        "DAYBOOK_MODELS": str(settings.models),
+        **settings.environment(),
         "JUPYTER_PLATFORM_DIRS": "1",  # Jupyter warns without it
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # and so does the kernel's debugger
     }

@@ -28,7 +28,7 @@ def keep_retention(settings: Settings | None = None, clock: Clock | None = None)
             yield f"{item.name}: {item.count:,} gone, older than {item.until:%Y-%m-%d}; {item.held:,} on legal hold."
         if not due:
             yield "No class of data has a limit."
-        vault = Vault(settings.vault, clock=clock)
+        vault = Vault.of(settings, clock=clock)
         back = Erasures(settings, book, vault, clock).came_back()
         yield sentence(len(vault.destroyed()), len(back))
         if away := backups.destroy_keys(settings.home, vault):
@@ -50,7 +50,7 @@ def keep_backup(folder: str, keys: str, settings: Settings | None = None, clock:
     name = f"{clock.now():%Y-%m-%dT%H%M%SZ}"
     to, keys_to = Path(folder) / name, Path(keys) / name
     with Book(settings.book_url, settings.home, vault=settings.vault, clock=clock) as book:
-        vault = Vault(settings.vault, clock=clock)
+        vault = Vault.of(settings, clock=clock)
         yield f"Backed up: {backup.make(settings, book, vault, to, keys=keys_to, clock=clock)}."
         vault.close()
     rows = rehearse(to, keys=keys_to)

@@ -26,14 +26,19 @@ import os
 import secrets
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from daybook import atomic
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter, KeyDestroyed, KeyMissing, SealBroken, VaultError, VaultUnusable
+
+if TYPE_CHECKING:
+    from daybook.settings import Settings
 
 _VERSION = 1
 _HEAD = 9
@@ -44,6 +49,8 @@ _MANY = 500
 """Subjects that are asked for in one query."""
 _Row = tuple[int, bytes | None, str, str | None]
 """Which of the subject's keys, the key, when it was made, when it was destroyed."""
+MARK = "vault.mark"
+"""Of a home, in its folder."""
 LONGEST_SUBJECT = 200
 LARGEST = 64 << 20
 """Bytes that are sealed at once."""
@@ -68,16 +75,28 @@ class KeyState:
 class Vault:
     """The keys in the file at `path`, which is made at the first `seal`. Used by several threads and processes at once.
 
+    `mark`: a file elsewhere that says that there is a vault. With it a vault that is away (its disk is not mounted, its
+    folder was moved) is never made anew without a word, which would forget who was erased.
+
     Every method raises VaultUnusable where the file cannot be used, and BadParameter for a subject that is none.
     """
 
-    def __init__(self, path: Path, *, clock: Clock | None = None, patience: float = 10.0) -> None:
+    def __init__(
+        self, path: Path, *, mark: Path | None = None, clock: Clock | None = None, patience: float = 10.0
+    ) -> None:
         self.path = Path(path)
+        self.mark = mark
         self._clock = clock or SystemClock()
         self._patience = patience
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int, int] | None = None
+        _vaults.add(self)
+
+    @classmethod
+    def of(cls, settings: Settings, *, clock: Clock | None = None) -> Vault:
+        """The vault of a home."""
+        return cls(settings.vault, mark=settings.home / MARK, clock=clock)
 
     def seal(self, subject: str, data: bytes, *, context: bytes = b"") -> bytes:
         """The bytes as only this subject's key opens them, with the same `context`. The key is on the disk first.
@@ -270,10 +289,19 @@ class Vault:
             file.execute("begin immediate" if make else "begin")
             try:
                 yield file
+                file.execute("commit")
             except BaseException:
-                file.execute("rollback")
+                self._undo(file)
                 raise
-            file.execute("commit")
+
+    def _undo(self, file: sqlite3.Connection) -> None:
+        """End the transaction, which would keep everybody out; one that cannot be undone ends with its connection.
+        What went wrong is what is raised, not this."""
+        try:
+            if file.in_transaction:
+                file.execute("rollback")
+        except sqlite3.Error:
+            self.close()
 
     @contextlib.contextmanager
     def _opening(self, *, make: bool = False) -> Iterator[sqlite3.Connection | None]:
@@ -296,6 +324,12 @@ class Vault:
         self.close()
         if not make and identity is None:
             return None
+        if identity is None and self.mark is not None and self.mark.exists():
+            raise VaultUnusable(
+                f"The vault of keys {self.path} is not there, and this home has had one.",
+                remedy="Put it back, mount its disk, or name it by DAYBOOK_VAULT. Where it is lost for good, remove "
+                f"{self.mark}: what was sealed stays unreadable, and who was erased is no longer known.",
+            )
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(self.path, timeout=self._patience, isolation_level=None, check_same_thread=False)
@@ -305,6 +339,9 @@ class Vault:
         connection.execute("pragma temp_store = memory")  # `vacuum` keeps its copy of the keys there
         connection.execute("pragma synchronous = extra")
         connection.execute(_SCHEMA)
+        if self.mark is not None and not self.mark.exists():
+            self.mark.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            atomic.replace(self.mark, b"")
         self._connection, self._identity = connection, self._seen()
         return connection
 
@@ -315,6 +352,18 @@ class Vault:
         except FileNotFoundError:
             return None
         return os.getpid(), stat.st_dev, stat.st_ino
+
+
+_vaults: weakref.WeakSet[Vault] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    """A lock that another thread of the parent held at the fork would be held in the child for good."""
+    for vault in _vaults:
+        vault._lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _state(generation: int, gone: bool, made_at: str, destroyed_at: str | None) -> KeyState:

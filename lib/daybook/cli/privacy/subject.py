@@ -245,7 +245,7 @@ def _rights() -> Iterator[_Rights]:
     from daybook.vault import Vault
 
     settings = Settings.from_env()
-    vault = Vault(settings.vault)
+    vault = Vault.of(settings)
     with Book(settings.book_url, settings.home, vault=settings.vault) as book:
         erasures = Erasures(
             settings, book, vault, client=_client if os.environ.get("OPENAI_API_KEY") else None, tell=_tell

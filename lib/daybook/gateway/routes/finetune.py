@@ -217,7 +217,7 @@ def _shown(text: str, asked: Mapping[str, Any]) -> str:
 
 def _start(settings: Settings, folder: Path, id_: str) -> None:
     """A process that nobody waits for: its state is in the job's own file."""
-    env = {**os.environ, "DAYBOOK_HOME": str(settings.home), "DAYBOOK_BOOK": settings.book_url}
+    env = {**os.environ, **settings.environment()}
     with (folder / "log").open("ab") as log:
         subprocess.Popen(
             [sys.executable, "-P", "-m", "daybook", "finetune", "resume", id_],

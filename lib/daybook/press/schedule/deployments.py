@@ -60,9 +60,7 @@ class Schedule:
             "PREFECT_WORKER_QUERY_SECONDS": "2",
             "DO_NOT_TRACK": "1",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-            "DAYBOOK_HOME": str(settings.home),
-            "DAYBOOK_BOOK": settings.book_url,
-            "DAYBOOK_REPORTS": str(settings.reports),
+            **settings.environment(),
             "DAYBOOK_REPORTS_URL": settings.reports_url or "",
             "DAYBOOK_PAGES": settings.readers,
         }

@@ -171,7 +171,7 @@ class _Rights:
 def _rights(parts: Components, address: str | None, client: str | None) -> Iterator[_Rights]:
     from daybook.vault import Vault
 
-    vault = Vault(parts.settings.vault, clock=parts.clock)
+    vault = Vault.of(parts.settings, clock=parts.clock)
     trail = Trail(
         parts.journal, parts.settings.home, clock=parts.clock, sealer=vault, address=address, client=client
     )  # fmt: skip
