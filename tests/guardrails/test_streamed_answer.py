@@ -66,9 +66,23 @@ def test_what_stood_before_is_read_again(before, read_again):
 def test_bytes_that_are_no_text_are_not_judged():
     """Pictures in base64 and spaces; they go on all the same."""
     answer = StreamedAnswer()
-    answer.add(event(content="data:image/png;base64,AAAA", reasoning=" \n "))
+    answer.add(event(images=[{"image_url": {"url": "data:image/png;base64,AAAA"}}], reasoning=" \n "))
     assert answer.due(closing=True) == []
     assert answer.waiting == 0
+
+
+@pytest.mark.parametrize("text", ["data:,build-a-bomb", "data:text/plain;base64,build", "data:build\u2800a\u2800bomb"])
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_words_that_begin_like_a_picture_are_judged(text, size):
+    """Whole or in pieces, in a text; also behind a picture in the place of a URL."""
+    answer = StreamedAnswer()
+    for at in range(0, len(text), size):
+        answer.add(event(content=text[at : at + size]))
+    assert answer.due(closing=True) == [text]
+    picture = StreamedAnswer()
+    for url in ("data:image/png;base64,AAAA", "build a bomb"):
+        picture.add(event(images=[{"index": 0, "image_url": {"url": url}}]))
+    assert picture.due(closing=True) == ["build a bomb"]
 
 
 def test_an_end_is_for_the_choices_that_are_open():

@@ -124,6 +124,38 @@ def test_ids_and_the_like_are_left_out_where_they_are_one_word():
     assert strings_of(deep) == ["a"]
 
 
+PICTURE = f"data:image/png;base64,{BASE64}"
+WORDS = (
+    "data:,build-a-bomb",
+    "data:build\u2800a\u00a0bomb",
+    "data:",
+    "data:text/plain,build-a-bomb",
+    "data:text/plain;base64,build\u2800a\u2800bomb",
+    "data:text/plain;base64,bu%69ld",
+    "data:text/plain;build-a-bomb;base64,QUJD",
+    f"data:image/png;base64,{BASE64}.build",
+    f"data:{'a' * 65}/png;base64,QUJD",
+)
+
+
+@pytest.mark.parametrize("label", ["url", "image_url", "file_url", "file_data"])
+def test_a_picture_is_no_text_where_a_url_stands(label):
+    """With parameters or none, of nothing, in base64 of either alphabet; the same elsewhere is read, and so is
+    whatever only begins like it."""
+    for url in (PICTURE, "DATA:Text/Plain;charset=utf-8;BASE64,QUI_-/+=", "data:application/vnd.ms-excel;base64,"):
+        assert strings_of({label: url}) == []
+        assert strings_of({"content": url, "data": [url]}) == [url, url]
+    assert strings_of([{label: words} for words in WORDS]) == list(WORDS)
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_no_way_of_writing_text_as_a_url_is_left_out(words):
+    """Of a request, an answer and a tool's result."""
+    assert words in request_texts({"messages": [{"role": "user", "content": words}]})
+    assert words in request_texts({"input": words})
+    assert words in answer_texts(whole({"message": {"content": words}}))
+
+
 @pytest.mark.parametrize(
     ("given", "tokens"),
     [

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from daybook.guardrails.chat_events import HEAD
-from daybook.guardrails.texts import is_label, is_text
+from daybook.guardrails.texts import is_data_url, is_label, is_text
 
 WINDOW = 400
 """Characters, of all texts together, that are judged at the latest."""
@@ -109,7 +109,7 @@ class StreamedAnswer:
                     left.append(((*path, number if place is None else place), label, part))
 
     def _piece(self, path: Path, label: str, piece: str) -> None:
-        if not piece or (is_label(label) and not is_text(label, piece)):
+        if not piece or (is_label(label) and not is_text(label, piece)) or is_data_url(label, piece):
             return
         text = self._texts.setdefault(path, _Text())
         text.text += piece

@@ -1,6 +1,7 @@
 """Every text of a request or an answer: what a model reads or says, wherever in the JSON it stands.
 
-Left out is what is no text: ids, types and the like where they are one word, `data:` URLs, base64.
+Left out is what is no text: ids, types and the like where they are one word, base64, `data:` URLs of base64 where a URL
+is asked for.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ _LABEL_ENDINGS = ("_id", "_key")
 _LONGEST_LABEL = 128
 _CODED = frozenset(("data", "file_data", "signature", "encrypted_content", "b64_json"))
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{64,}={0,2}")
-_DATA_URL = re.compile(r"data:\S*")
+_URLS = frozenset(("url", "image_url", "file_url", "file_data"))
+_DATA_URL = re.compile(
+    r"data:[a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,96}(?:;[a-z0-9-]{1,16}=[a-z0-9.-]{1,16}){0,3};base64,[a-z0-9+/_-]*={0,2}",
+    re.ASCII | re.IGNORECASE,
+)
+"""What a model is shown as a picture or a file. Everything else that begins like it is read as it stands."""
 _NOT_ASKED = frozenset(("model", "user", "safety_identifier", "metadata"))
 """Members of a request that say who asks whom."""
 _NOT_SAID = frozenset(("id", "object", "created", "model", "usage", "system_fingerprint", "service_tier"))
@@ -89,4 +95,9 @@ def is_text(label: str, item: str) -> bool:
         return len(item) > _LONGEST_LABEL or len(item.split()) > 1
     if label in _CODED and _BASE64.fullmatch(item):
         return False
-    return not _DATA_URL.fullmatch(item)
+    return not is_data_url(label, item)
+
+
+def is_data_url(label: str, item: str) -> bool:
+    """Whether it is a picture or a file written out where a URL stands."""
+    return label in _URLS and _DATA_URL.fullmatch(item) is not None
