@@ -117,3 +117,41 @@ def test_each_character_knows_where_it_was_written() -> None:
         read = unescaped(f"a{escaped}b", breaks_only=True)
         assert read is not None
         assert read.text == f"a{meant}b"
+
+
+TERMS = (
+    r"CORP\nina", "R&amp;D", "AT&amp;T", r"\\fs\reports", "X%2FY", "a=40b.com", r"Pro\u006aekt", "Heron", r"C:\temp\x",
+    "&#64;home", r"\"Heron\"", "100%25 Heron", "M\u00fcller\\nord", "Ada\u200b&nbsp;L", r"\x41nna", "R&D", "C++ team",
+)  # fmt: skip
+AROUND = (
+    " {} ",
+    "{}",
+    r"\n{}\n",
+    "%20{}%20",
+    r"\u0020{}\u0020",
+    "&nbsp;{}&lt;",
+    '\\"{}\\" \\u0040',
+    "\u200b{} \\n",
+    "４ &amp; ({})",
+)
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_a_term_is_found_wherever_it_stands_literally(term: str) -> None:
+    """With escapes of its own or none, among escapes of others, in the whole and in a stream."""
+    detector = Detector((), terms=[term])
+    for around in AROUND:
+        text = around.format(term)
+        start = text.index(term)
+        (span,) = detector.spans(text)
+        assert span.kind == "term"
+        assert text[span.start : span.end].strip('\\"&#;') in term, around
+        assert (span.start - start, start + len(term) - span.end) < (6, 6), around
+        stream = StreamDetector(detector)
+        assert [span for character in text for span in stream.feed(character)] + stream.close() == [span]
+
+
+def test_a_term_is_found_as_it_is_meant() -> None:
+    """Escaped in the text, or only where it was stated."""
+    for term, text in (("Heron", r"Her\u006fn"), ("R&D", "R&amp;D"), ("R&amp;D", "R&D"), ("X%2FY", "X/Y")):
+        assert [(s.start, s.end) for s in Detector((), terms=[term]).spans(f"a {text} b")] == [(2, 2 + len(text))]

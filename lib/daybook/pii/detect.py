@@ -95,10 +95,10 @@ class Detector:
         own = Terms(terms)
         self.longest_term = own.longest
         if own.longest:
-            patterns.append(own)
             self.kinds |= {"term"}
         whole = [pattern for pattern in patterns if _WHOLE.issuperset(pattern.kinds)]
-        self._gates = _by_gate(patterns)
+        self._terms = _by_gate([own] if own.longest else [])
+        self._gates = _by_gate([*patterns, own] if own.longest else patterns)
         self._whole = _by_gate(whole)
         self._others = _by_gate(pattern for pattern in patterns if pattern not in whole)
         self._recognizers = list(recognizers)
@@ -118,6 +118,8 @@ class Detector:
         else:
             written = unescaped(text, breaks_only=True) or normalise(text)
             found = [*_search(written, self._whole), *_search(meant, self._others)]
+            for read in (normalise(text), meant):  # a term may have been written down as it stands or as it is meant
+                found += _search(read, self._terms)
         said = [span for recognizer in self._recognizers for span in recognizer.find(text)]
         said = [span for span in (*said, *further) if plausible(text, span)]
         found += owned(said, found)

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from daybook.pii.normal import written_forms
+from daybook.pii.normal import unescaped, written_forms
 from daybook.pii.shapes import ANY
 from daybook.pii.spans import Span
 
@@ -15,14 +15,15 @@ _WORD = re.compile(r"\w+")
 
 class Terms:
     """The given words and phrases, whatever their case, where a whole word begins and ends. Like the text, they are
-    looked for as a reader sees them."""
+    looked for as a reader sees them, and one with escapes in it as it stands and as it is meant."""
 
     kinds = ("term",)
     gate = staticmethod(ANY)
 
     def __init__(self, terms: Iterable[str]) -> None:
         self._by_word: dict[str, list[str]] = defaultdict(list)
-        written = {form for term in terms for form in written_forms(term.strip())}
+        read = {form for term in terms for form in (term.strip(), _meant(term.strip()))}
+        written = {form for term in read for form in written_forms(term)}
         self.longest = max(map(len, written), default=0)
         for term in sorted(written, key=len, reverse=True):
             if first := _WORD.search(term):
@@ -38,3 +39,8 @@ class Terms:
                 if start >= 0 and whole and text[start:end].lower() == term:
                     yield Span("term", start, end, 1.0)
                     break
+
+
+def _meant(term: str) -> str:
+    read = unescaped(term)
+    return term if read is None else read.text
