@@ -88,3 +88,39 @@ def test_as_many_data_as_there_are_are_found(unit):
     """A thousand of a kind in one text: every one, none twice."""
     spans = detect(unit * 1_000, KINDS)
     assert len(spans) == len({(s.start, s.end) for s in spans}) == 1_000
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "\u200b",
+        r"\u200b",
+        "&#173;",
+        r"\u00ad",
+        "\u2060\ufe0f",
+        r"\\u200d",
+        "a" + "\u200b" * 50,
+        "word " + r"\u200b" * 30,
+        "1\u0301",
+    ],
+)
+def test_what_shows_nothing_is_not_read_again_and_again(unit):
+    """Of twice the text twice as much is read, in pieces too; and what is settled is not kept for ever."""
+    work = []
+
+    class Watched(Detector):
+        def spans(self, text, further=()):
+            work.append(len(text))
+            return super().spans(text, further) if len(text) < 500 else []
+
+    read = []
+    for n in (6_000, 12_000):
+        stream = windows.StreamDetector(Watched(["email"]))
+        text = (unit * n)[:n]
+        work.clear()
+        for at in range(0, n, 100):
+            stream.feed(text[at : at + 100])
+        stream.close()
+        read.append(sum(work))
+    assert read[1] <= 2.5 * read[0]
+    assert read[1] <= 40 * 12_000

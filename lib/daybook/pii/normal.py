@@ -76,9 +76,13 @@ def normalise(text: str) -> Normal:
     marks = list(_MARKS.finditer(seen))
     if len(seen) == len(text) and not marks:
         return Normal(seen, None)
-    positions = [position for position, character in enumerate(text) if _TABLE[ord(character)]]
-    for mark in reversed(marks):
-        del positions[mark.start() : mark.end()]
+    shown = [position for position, character in enumerate(text) if _TABLE[ord(character)]]
+    positions: list[int] = []
+    at = 0
+    for mark in marks:
+        positions += shown[at : mark.start()]
+        at = mark.end()
+    positions += shown[at:]
     return Normal(_MARKS.sub("", seen) if marks else seen, positions)
 
 

@@ -103,8 +103,8 @@ class StreamDetector:
     def _cut(self, spans: list[Span]) -> int:
         """The last position before which all is settled."""
         read = unescaped(self._text) or normalise(self._text)
-        cut = _original(read, max(0, len(read.text) - self._hold))
-        word_limit = _original(read, max(0, len(read.text) - LONGEST_WORD))
+        cut = _original(self._text, read, len(read.text) - self._hold)
+        word_limit = _original(self._text, read, len(read.text) - LONGEST_WORD)
         while True:
             before = cut
             for span in reversed(spans):
@@ -117,8 +117,9 @@ class StreamDetector:
 
     def _kept_from(self, cut: int, spans: list[Span]) -> int:
         """From where what was given on is kept: a label, and the datum that may begin before the cut."""
-        read = unescaped(self._text[:cut]) or normalise(self._text[:cut])
-        keep = _original(read, max(0, len(read.text) - self._reach - BEFORE))
+        settled = self._text[:cut]
+        read = unescaped(settled) or normalise(settled)
+        keep = _original(settled, read, len(read.text) - self._reach - BEFORE)
         return next((span.start for span in spans if span.start < keep < span.end), keep)
 
 
@@ -141,7 +142,8 @@ def _in_word(character: str) -> bool:
 _LETTER = re.compile(f"[{LETTERS}]")
 
 
-def _original(read: Normal, position: int) -> int:
-    if read.positions is None:
-        return position
-    return read.positions[position] if position < len(read.positions) else len(read.positions)
+def _original(text: str, read: Normal, position: int) -> int:
+    """Where the character that is read at a position, or the first one, stands; behind a text that reads as nothing."""
+    if not read.text:
+        return len(text)
+    return max(0, position) if read.positions is None else read.positions[max(0, position)]
