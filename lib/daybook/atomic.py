@@ -1,6 +1,7 @@
 """A file replaced whole or not at all, and on the disk when that is said.
 
     replace(home / "keys.json", data)      readable by its owner alone
+    with replacing(path) as file: …        the same for what is written piece by piece
 
 A reader sees the old file or the new one, never a part; after a crash or on a full disk the old one is there. The new
 one is written beside it under a name of its own, so that two writers do not mix; a lock says which of them wins.
@@ -15,15 +16,24 @@ import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 def replace(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Raises OSError, and then the file is as it was and nothing is left beside it."""
+    with replacing(path, mode) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """The new file, which takes the other's place when the block ends; where it raises, the file is as it was and
+    nothing is left beside it. Raises OSError."""
     beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())

@@ -9,10 +9,11 @@ import pytest
 from daybook.audit.trail import Trail
 from daybook.book import Book
 from daybook.book.journal.journal import Journal
-from daybook.errors import BadParameter, JournalFull
+from daybook.errors import BadParameter, JournalFull, VaultUnusable
 from daybook.rights import page
 from daybook.rights.access import Access
 from daybook.rights.places.book_rows import ERASED_CONTENT, MISSING_CONTENT
+from daybook.vault import Vault
 from tests.rights.conftest import ADA, ANSWERED, AT, BOS, SAID, call
 
 WORDS = {"by": "dpo", "identity_check": "passport seen", "reason": "request of 3 March"}
@@ -156,3 +157,35 @@ def test_what_cannot_be_read_is_said(place):
     assert {call["content"] for call in document["calls"]} == {ERASED_CONTENT}
     assert not [call for call in document["calls"] if "prompt" in call or "answer" in call]
     assert page.render(document, number=1, following=None).count(ERASED_CONTENT) == 3
+
+
+def test_only_a_destroyed_key_is_called_erased(place):
+    """A field whose key this home has not got, and one whose bytes were changed, say so; a vault that cannot be used
+    stops the report: what is in it may still be there."""
+    Trail(place.book.journal, place.settings.home, clock=place.clock, sealer=place.vault).record(
+        "call.read", actor="eve", subject=place.ada, personal={"e-mail": ADA}
+    )
+    assert _personal(place, place.vault) == {"e-mail": ADA}
+    away = Vault(place.settings.home / "keys" / "away.sqlite")
+    assert _personal(place, away) == MISSING_CONTENT
+    assert _personal(place, Changed(place.settings.vault)) == (
+        "what was sealed cannot be read: its bytes are not those that were sealed"
+    )
+    broken = place.settings.home / "keys" / "broken.sqlite"
+    broken.write_bytes(b"no database" * 100)
+    with pytest.raises(VaultUnusable):
+        _personal(place, Vault(broken))
+    place.vault.destroy(place.ada)
+    assert _personal(place, place.vault) == "erased"
+
+
+class Changed(Vault):
+    """Opens what it is given with a bit of it turned."""
+
+    def open(self, subject, sealed, *, context=b""):
+        return super().open(subject, sealed[:-1] + bytes([sealed[-1] ^ 1]), context=context)
+
+
+def _personal(place, vault):
+    page_ = Access(place.settings, place.book, vault, place.clock).page(ADA, **WORDS)
+    return next(entry["personal"] for entry in page_["trail"] if entry["action"] == "call.read")

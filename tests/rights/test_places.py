@@ -9,19 +9,23 @@ import os
 import sqlite3
 import stat
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from daybook.audit.trail import reference
 from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.errors import DaybookError
-from daybook.rights import backups
+from daybook.rights import backup, backups
 from daybook.rights.access import Access
 from daybook.rights.erasure import Erasures
-from daybook.rights.places import copies
+from daybook.rights.places import backup_tables, copies
 from daybook.rights.places.formats import LARGEST, MARK, Unchangeable, blanked, erase_from
 from daybook.rights.traces import Search, Traces
 from daybook.training import hosted
+from daybook.vault import Vault
 from tests.fakes.contracts import Contract
 from tests.fakes.finetune_server import FakeTuning
 from tests.rights.conftest import ADA, ANSWERED, AT, BO, BOS, SAID, call
@@ -105,6 +109,98 @@ def test_rows_of_a_database_go_from_its_pages_and_its_log(tmp_path):
     assert b"Grete" not in b"".join(p.read_bytes() for p in tmp_path.iterdir())
     with contextlib.closing(sqlite3.connect(path)) as file:
         assert file.execute('select count(*), min(n) from "odd ""name"').fetchone() == (450, 1)
+
+
+@pytest.mark.parametrize("layout", ["(id text primary key, t)", "(id text, n integer, t, primary key (t, id, n))"])
+def test_rows_go_from_a_table_without_row_numbers(tmp_path, layout):
+    """By whatever its key is made of; bytes that are no text, blobs and numbers of others stay as they are."""
+    path = tmp_path / "texts.sqlite"
+    others = [("1", b"\xff\x00"), ("2", BOS), ("3", 4), ("4", None)]
+    with contextlib.closing(sqlite3.connect(path)) as file, file:
+        file.execute(f"create table texts {layout} without rowid")
+        file.execute('create table "a ""b" (id integer primary key, t blob) without rowid')
+        n = ", 1" if " n " in layout else ""
+        mine = [("a", SAID), (f"x {SUBJECT}", 2), ("c", SAID.encode())]
+        file.executemany(
+            f"insert into texts values (?{n}, ?)", [(i, "" if n and t is None else t) for i, t in others + mine]
+        )
+        file.execute("insert into texts select '5', " + ("1, " if n else "") + "cast(x'ff41' as text)")
+        file.execute('insert into "a ""b" values (1, ?), (2, ?)', (SUBJECT.encode(), b"else"))
+    assert erase_from(path, search(SAID)) == 4
+    assert b"Grete" not in path.read_bytes()
+    assert SUBJECT.encode() not in path.read_bytes()
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        file.text_factory = bytes
+        assert [i for (i,) in file.execute("select id from texts order by id")] == [b"1", b"2", b"3", b"4", b"5"]
+        assert file.execute("select t from texts where id in ('1', '3', '5') order by id").fetchall() == [
+            (b"\xff\x00",), (4,), (b"\xffA",)
+        ]  # fmt: skip
+        assert file.execute('select * from "a ""b"').fetchall() == [(2, b"else")]
+
+
+def test_a_backups_rows_of_others_lose_the_person_and_nothing_else(tmp_path):
+    """The person's own calls lose what was said; another's, or nobody's, that names the person keeps whose it is and
+    all its other words. What changes is told before the table does."""
+    path = tmp_path / "calls.parquet"
+    bo, longer = "u-" + "b" * 32, SUBJECT + "0"
+    tags = json.dumps({"about": SUBJECT, "desk": "3"})
+    rows = [
+        {"id": f"{n}", "subject": subject, "prompt": prompt, "answer": "a", "prompt_hash": "h", "tags": tags, "cost": n}
+        for n, (subject, prompt, tags) in enumerate([
+            (SUBJECT, BOS, '{"desk": "3"}'), (bo, BOS, tags), (None, f"by {SUBJECT}", "{}"), (longer, BOS, "{}"),
+            (bo, BOS, "{}"),
+        ])
+    ]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    path.chmod(0o640)
+    before, told = path.read_bytes(), []
+    count = backup_tables.erase_from(
+        path, search(), lambda changed: told.append((path.read_bytes() == before, changed))
+    )
+    assert pq.read_table(path).to_pylist() == [
+        rows[0] | {"subject": None, "prompt": None, "answer": None, "prompt_hash": None, "tags": "{}"},
+        rows[1] | {"tags": json.dumps({"about": MARK, "desk": "3"})},
+        rows[2] | {"prompt": f"by {MARK}"},
+        rows[3] | {"subject": f"{MARK}0"},
+        rows[4],
+    ]
+    assert (told, count) == ([(True, {"personal": 4})], 4)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert [file.name for file in tmp_path.iterdir()] == ["calls.parquet"]
+
+
+def test_keys_below_the_home_stand_in_no_erasures_way(place):
+    """Backed up into the home itself, twice: the person's key is destroyed there, Bo's is not, and nothing is left."""
+    folders = [place.settings.home / "safe" / str(n) for n in range(2)]
+    for n, keys in enumerate(folders):
+        backup.make(
+            place.settings, place.book, place.vault, place.settings.home / f"b{n}", keys=keys, clock=place.clock
+        )
+    assert _erasures(place).execute(ADA, **WORDS).status == "erased"
+    for keys in folders:
+        there = Vault(keys / "subjects.sqlite").states()
+        assert (there[place.ada].state, there[place.bo].state) == ("destroyed", "kept")
+
+
+def test_files_of_weights_are_searched_unless_they_are_numbers_alone(place):
+    """One that can hold objects stops the erasure, and so does one that only has the name of another kind; those that
+    are numbers are left out, and the certificate says how many."""
+    home = place.settings.home
+    kinds = {"a.npz": b"", "b.bin": SAID.encode(), "c.pt": place.ada.encode(), "d.npy": SAID.encode(),
+             "e.gguf": SAID.encode(), "f.safetensors": place.ada.encode()}  # fmt: skip
+    for name, data in kinds.items():
+        (home / name).write_bytes(data)
+    np.savez(home / "a.npz", texts=np.array([SAID], dtype=object))
+    for name in kinds:
+        with pytest.raises(Unchangeable, match=name):
+            _erasures(place).execute(ADA, **WORDS)
+        (home / name).unlink()
+    (home / "w.gguf").write_bytes(b"GGUF" + place.ada.encode())
+    (home / "w.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}" + place.ada.encode())
+    limits = json.loads(_erasures(place).execute(ADA, **WORDS).certificate.read_text())["limits"]
+    assert [limit for limit in limits if "weights" in limit] == [
+        "2 files of weights, which hold nothing but numbers, were not searched."
+    ]
 
 
 def test_what_cannot_be_changed_is_said(tmp_path):

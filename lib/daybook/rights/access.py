@@ -25,12 +25,12 @@ import orjson
 from daybook.audit.trail import Trail
 from daybook.book import Book
 from daybook.clock import Clock, SystemClock
-from daybook.errors import BadParameter, VaultError
+from daybook.errors import BadParameter, KeyDestroyed, KeyMissing, SealBroken
 from daybook.rights import backups, page
 from daybook.rights.people import SubjectIdentity, identify
 from daybook.rights.places import copies
 from daybook.rights.places.answers import Answers
-from daybook.rights.places.book_rows import LEDGER, BookRows
+from daybook.rights.places.book_rows import LEDGER, MISSING_CONTENT, BookRows
 from daybook.rights.places.files import Files
 from daybook.rights.places.journal_files import JournalFiles
 from daybook.rights.places.port import Person
@@ -44,6 +44,7 @@ MOST = 500
 FORMAT = "daybook access 1"
 _LINES = 1_000
 """Lines of one file that are quoted."""
+_BROKEN = "what was sealed cannot be read: its bytes are not those that were sealed"
 _QUOTED = {".jsonl", ".ndjson", ".csv", ".log"}
 
 
@@ -58,7 +59,7 @@ class Access:
         self._rows = BookRows(book)
         self._answers = Answers(settings.home)
         there = [path for path in backups.known(settings.home) if path.is_dir()]
-        self._files = Files(settings, book, backups=there)
+        self._files = Files(settings, book, backups=there, vaults=backups.vaults(settings.home))
         self._trail = trail or Trail(book.journal, settings.home, clock=self._clock, sealer=vault)
 
     def page(
@@ -150,7 +151,8 @@ class Access:
         }
 
     def _event(self, identity: SubjectIdentity, row: Mapping[str, Any]) -> dict[str, Any]:
-        """An entry of the trail with its personal fields opened."""
+        """An entry of the trail with its personal fields opened, or why they are not. Raises VaultUnusable: what
+        cannot be read now may still be there."""
         event = _plain(row)
         sealed = event.pop("sealed", None)
         if sealed:
@@ -158,8 +160,12 @@ class Access:
                 context = b"event:" + str(row["id"]).encode()
                 data = self._vault.open(identity.subject, base64.b64decode(sealed), context=context)
                 event["personal"] = orjson.loads(data)
-            except (VaultError, ValueError):
+            except KeyDestroyed:
                 event["personal"] = "erased"
+            except KeyMissing:
+                event["personal"] = MISSING_CONTENT
+            except (SealBroken, ValueError):
+                event["personal"] = _BROKEN
         return event
 
     def _kept(self, subject: str) -> list[dict[str, Any]]:

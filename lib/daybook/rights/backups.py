@@ -22,8 +22,6 @@ from daybook.audit import signing
 from daybook.audit.rows import SEALED
 from daybook.book import schema
 from daybook.errors import BadData, GateNotMet, VaultUnusable
-from daybook.rights.places import backup_tables
-from daybook.rights.traces import Search
 from daybook.vault import KeyState, Vault
 
 FORMAT = "daybook backup 1"
@@ -48,6 +46,11 @@ def known(home: Path) -> list[Path]:
 def key_folders(home: Path) -> list[Path]:
     """Where keys were backed up to, whether or not they are there now."""
     return [keys for _, keys in _list(home) if keys is not None]
+
+
+def vaults(home: Path) -> list[Path]:
+    """The copies of the vault in them."""
+    return [keys / VAULT for keys in key_folders(home)]
 
 
 def remember(home: Path, folder: Path, keys: Path) -> None:
@@ -120,19 +123,23 @@ def digest(path: Path) -> str:
 # ── a person taken out of them ────────────────────────────────────────────────────────────────────────
 
 
-def intact(folders: Iterable[Path], home: Path, search: Search) -> dict[str, dict[str, dict[str, int]]]:
-    """The backups that are what was backed up, each with what is to change in its tables: those may be signed anew once
-    the person is erased from them."""
-    changes: dict[str, dict[str, dict[str, int]]] = {}
+def intact(folders: Iterable[Path], home: Path) -> dict[str, dict[str, Mapping[str, int]]]:
+    """The backups that are what was backed up, each with what was changed in its tables, which is nothing so far: those
+    may be signed anew once a person is erased from them."""
+    changes: dict[str, dict[str, Mapping[str, int]]] = {}
     trusted = signing.trusted(home)
     for folder in folders:
         with contextlib.suppress(BadData, GateNotMet):
-            tables = check(folder, trusted)["tables"]
-            found = {name: folder / f"{name}.parquet" for name in tables}
-            counts = {name: backup_tables.without(path, search)[1] for name, path in found.items()
-                      if name not in backup_tables.CHAINED and search.in_file(path)}  # fmt: skip
-            changes[str(folder)] = {name: count for name, count in counts.items() if count}
+            check(folder, trusted)
+            changes[str(folder)] = {}
     return changes
+
+
+def with_change(there: Mapping[str, Changes], table: Path, changed: Mapping[str, int]) -> dict[str, Changes]:
+    """The backups that are intact, with what changes in one table of one of them. A table that is written again
+    because the last time was cut off counts once."""
+    folder = str(table.parent)
+    return {**there, folder: {**there[folder], table.stem: changed}} if folder in there else dict(there)
 
 
 def refresh(folders: Mapping[str, Changes], home: Path, persons: Mapping[str, datetime]) -> None:

@@ -128,7 +128,7 @@ class Erasure:
     failed: str | None = None
     """Why the last attempt went no further."""
     backups: Mapping[str, backups.Changes] | None = None
-    """The backups that were what was backed up when this began, with how many rows of their tables were to change."""
+    """The backups that were what was backed up when this began, with how many rows of their tables changed."""
     traces: str | None = None
     """What tells of the person, sealed under the person's key."""
 
@@ -170,7 +170,8 @@ class Erasures:
         self.rows = BookRows(book)
         self._journal = JournalFiles(book)
         self._known = backups.known(settings.home)
-        self._files = Files(settings, book, backups=[path for path in self._known if path.is_dir()])
+        there = [path for path in self._known if path.is_dir()]
+        self._files = Files(settings, book, backups=there, vaults=backups.vaults(settings.home))
         self._answers = Answers(settings.home)
         self._copies = Copies(settings.home)
         self._vectors = Vectors(settings.home)
@@ -223,7 +224,7 @@ class Erasures:
             try:
                 return self._go_on(identity, person, erasure)
             except BaseException as error:
-                now = next(e for e in self.all() if e.id == erasure.id)
+                now = self._now(erasure.id)
                 message = error.message if isinstance(error, DaybookError) else type(error).__name__
                 again = isinstance(error, ErasureIncomplete)  # then every place is gone through once more
                 steps, there = ({}, None) if again else (now.steps, now.backups)
@@ -248,7 +249,7 @@ class Erasures:
 
     def _go_on(self, identity: SubjectIdentity, person: Person, erasure: Erasure) -> Outcome:
         places: dict[str, Place] = {
-            "hosted": self._hosted, "files": self._files, "copies": self._copies, "cache": self._answers,
+            "hosted": self._hosted, "copies": self._copies, "cache": self._answers,
             "vectors": self._vectors, "book": self.rows, "journal": self._journal,
         }  # fmt: skip
         for step in STEPS:
@@ -258,13 +259,14 @@ class Erasures:
             count = 0
             if step == "files" and erasure.backups is None:
                 there = [path for path in self._known if path.is_dir()]
-                intact = backups.intact(there, self.settings.home, person.search)
-                erasure = self._write(replace(erasure, backups=intact))
-            if step in places:
-                count = places[step].erase(person, partial(self._announce, identity, erasure))
-                if step == "files":
-                    persons = {identity.reference: self.clock.now()}
-                    backups.refresh(erasure.backups or {}, self.settings.home, persons)
+                erasure = self._write(replace(erasure, backups=backups.intact(there, self.settings.home)))
+            announce = partial(self._announce, identity, erasure)
+            if step == "files":
+                count = self._files.erase(person, announce, partial(self._note_change, erasure.id))
+                erasure = self._now(erasure.id)
+                backups.refresh(erasure.backups or {}, self.settings.home, {identity.reference: self.clock.now()})
+            elif step in places:
+                count = places[step].erase(person, announce)
             elif step == "proof":
                 erasure = replace(erasure, proof=self._prove(person))
             elif step == "key":
@@ -289,6 +291,14 @@ class Erasures:
                     remedy="Nothing was erased. Somebody changed the book: see daybook audit verify. Enter what is "
                     "right once more (daybook subject hold, restrict or consent), and erase again.",
                 )
+
+    def _note_change(self, id_: str, table: Path, changed: Mapping[str, int]) -> None:
+        """Note what changes in a table of a backup before it does: the trail has it from the manifest."""
+        now = self._now(id_)
+        self._write(replace(now, backups=backups.with_change(now.backups or {}, table, changed)))
+
+    def _now(self, id_: str) -> Erasure:
+        return next(erasure for erasure in self.all() if erasure.id == id_)
 
     def _announce(self, identity: SubjectIdentity, erasure: Erasure, details: Mapping[str, Any]) -> None:
         self._record("subject.erasing", identity, erasure.by, erasure.reason, {**details, "erasure": erasure.id})
@@ -425,6 +435,8 @@ class Erasures:
                 "Vectors of whole texts were removed; one of a part of a text is kept under a digest of that part, and "
                 "cannot be found."
             )
+        if n := self._files.weights():
+            limits.append(f"{count(n, 'file')} of weights, which hold nothing but numbers, were not searched.")
         missing = [str(path) for path in self._known if not path.is_dir()]
         limits += [f"The backup {path} was not there: it is done in it when it is restored." for path in missing]
         changed = [path for path in self._known if path.is_dir() and str(path) not in (erasure.backups or {})]

@@ -248,13 +248,17 @@ class _Restore:
         known = {self._folder, *(path for path in backups.known(self._home) if path.is_dir())} if self._cleans else ()
         written = [path for path in sorted(known) if os.access(path, os.W_OK)]
         if "intact" not in self._state:
-            self._note(intact=backups.intact(written, self._home, persons.search))
-        Files(self._settings, self._book, backups=written).erase(persons, partial(self._announce, None))
+            self._note(intact=backups.intact(written, self._home))
+        files = Files(self._settings, self._book, backups=written, vaults=backups.vaults(self._home))
+        files.erase(persons, partial(self._announce, None), self._note_change)
         now = self._book.clock.now()
         names = {reference(self._home, subject): now for subject in persons.subject.split()}
         backups.refresh(self._state["intact"], self._home, names)
         JournalFiles(self._book).erase(persons, lambda details: None)
         return [str(path) for path in sorted(known) if path not in written]
+
+    def _note_change(self, table: Path, changed: Mapping[str, int]) -> None:
+        self._note(intact=backups.with_change(self._state["intact"], table, changed))
 
     def _person(self, rows: BookRows, subject: str) -> Person:
         traces = Traces(subject, None, tuple(dict.fromkeys(rows.texts(subject))))

@@ -6,12 +6,13 @@ entry would look forged; what they hold of the person beyond that is sealed, and
 
 from __future__ import annotations
 
-import io
+import stat
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from daybook import atomic
 from daybook.audit.rows import group_of
 from daybook.rights.places.formats import blanked
 from daybook.rights.traces import Search
@@ -26,17 +27,18 @@ def is_chained(path: Path, backups: Iterable[Path]) -> bool:
     return path.suffix == ".parquet" and path.stem in CHAINED and path.parent in backups
 
 
-def without(path: Path, search: Search) -> tuple[bytes, dict[str, int]]:
-    """The file as it is to become, and how many of its rows change: `personal`, `money`, `fixed` or `removed` → rows,
-    as the trail accounts for changes of the book. Nothing is written. Raises OSError."""
+def erase_from(path: Path, search: Search, note: Callable[[Mapping[str, int]], object]) -> int:
+    """Write the table anew without the persons; returns how many of its rows changed. `note`: told how many of which
+    kind, before they are in the place of the others: `personal`, `money`, `fixed` or `removed` → rows, as the trail
+    accounts for changes of the book. Raises OSError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if path.stem in CHAINED:
-        return path.read_bytes(), {}
-    source = pq.ParquetFile(path)
-    sink, changed = io.BytesIO(), Counter[str]()
-    with pq.ParquetWriter(sink, source.schema_arrow, compression="zstd") as writer:
+    source, changed = pq.ParquetFile(path), Counter[str]()
+    with (
+        atomic.replacing(path, stat.S_IMODE(path.stat().st_mode)) as file,
+        pq.ParquetWriter(file, source.schema_arrow, compression="zstd") as writer,
+    ):
         for batch in source.iter_batches(_BATCH):
             kept = []
             for row in batch.to_pylist():
@@ -45,20 +47,26 @@ def without(path: Path, search: Search) -> tuple[bytes, dict[str, int]]:
                 if after is not None:
                     kept.append(after)
             writer.write_table(pa.Table.from_pylist(kept, schema=source.schema_arrow))
-    return sink.getvalue(), dict(changed)
+        note(dict(changed))
+    return changed.total()
 
 
 def _row(row: dict[str, Any], search: Search) -> dict[str, Any] | None:
-    """The row as it is to become; None where it goes."""
+    """The row as it is to become; None where it goes. One of another person's loses what tells of this one."""
     kinds = {hit.trace.kind for value in row.values() for hit in search.hits(_bytes(value))}
     if not kinds:
         return row
     if kinds - {"name"}:
-        if "prompt_hash" in row:
+        if "prompt_hash" in row and _is_pseudonym(row["subject"], search):
             row = row | dict.fromkeys(("subject", "prompt", "answer", "prompt_hash")) | {"tags": "{}"}
-        elif "line" in row or any(hit.trace.kind == "pseudonym" for hit in search.hits(_bytes(row.get("id")))):
+        elif "line" in row or _is_pseudonym(row.get("id"), search):
             return None
     return {name: _text_without(value, search) for name, value in row.items()}
+
+
+def _is_pseudonym(value: Any, search: Search) -> bool:
+    data = _bytes(value)
+    return any(hit.trace.kind == "pseudonym" and hit.trace.data == data for hit in search.hits(data))
 
 
 def _groups(table: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:

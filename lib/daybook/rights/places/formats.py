@@ -186,9 +186,11 @@ def _from_parquet(path: Path, search: Search) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    source = pq.ParquetFile(path)
-    sink, count = io.BytesIO(), 0
-    with pq.ParquetWriter(sink, source.schema_arrow, compression="zstd") as writer:
+    source, count = pq.ParquetFile(path), 0
+    with (
+        atomic.replacing(path, stat.S_IMODE(path.stat().st_mode)) as file,
+        pq.ParquetWriter(file, source.schema_arrow, compression="zstd") as writer,
+    ):
         for batch in source.iter_batches(10_000):
             kept = []
             for row in batch.to_pylist():
@@ -197,8 +199,6 @@ def _from_parquet(path: Path, search: Search) -> int:
                 if not found - {"name"}:
                     kept.append({k: _without(v, search) for k, v in row.items()} if found else row)
             writer.write_table(pa.Table.from_pylist(kept, schema=source.schema_arrow))
-    if count:
-        atomic.replace(path, sink.getvalue(), stat.S_IMODE(path.stat().st_mode))
     return count
 
 
@@ -219,16 +219,19 @@ def _from_database(path: Path, search: Search) -> int:
     count = 0
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=20)) as file, file:
-            file.text_factory = bytes
+            file.create_function("has_trace", 1, lambda value: bool(value and search.kinds(value)), deterministic=True)
             names = file.execute("select name from sqlite_master where type = 'table' and name not like 'sqlite_%'")
             for (name,) in names.fetchall():
-                table = '"' + name.decode().replace('"', '""') + '"'
-                rows = file.execute(f"select rowid, * from {table}")  # noqa: S608 - quoted
-                gone = [(row[0],) for row in rows if any(isinstance(v, bytes) and search.hits(v) for v in row[1:])]
-                file.executemany(f"delete from {table} where rowid = ?", gone)  # noqa: S608 - quoted
-                count += len(gone)
+                columns = file.execute("select name from pragma_table_info(?)", (name,)).fetchall()
+                # as bytes, because a text need not be well-formed
+                found = " or ".join(f"has_trace(cast({_identifier(column)} as blob))" for (column,) in columns)
+                count += file.execute(f"delete from {_identifier(name)} where {found}").rowcount  # noqa: S608 - quoted
     except sqlite3.Error as error:
         raise BookUnreachable(f"{path} cannot be searched ({error}).", remedy="Let go of it elsewhere.") from error
     if count:
         rewrite_sqlite(path)
     return count
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
