@@ -252,6 +252,34 @@ def test_keys_that_are_away_are_named_and_reached_later(place, made):
     assert (there[place.ada].state, there[place.bo].state) == ("destroyed", "kept")
 
 
+def test_a_folder_that_is_used_again_hides_no_backup(place, made, tmp_path):
+    """Moved away, and another made in its place, twice: the plan and the certificate name those that stood there, with
+    the keys that still open them, and how many."""
+    folder, keys = made
+    for n in range(2):
+        folder.rename(tmp_path / f"tape{n}")
+        keys.rename(tmp_path / f"box{n}")
+        place.clock.at += timedelta(days=1)
+        backup.make(place.settings, place.book, place.vault, folder, keys=keys, clock=place.clock)
+    erasures = Erasures(place.settings, place.book, place.vault, place.clock)
+    where = [f"{path}, 2 in number, made on 2026-03-01, 2026-03-02" for path in (folder, keys)]
+    assert erasures.plan(ADA).unreachable == (where[0],)
+    limits = json.loads(erasures.execute(ADA, **WORDS).certificate.read_text())["limits"]
+    assert [limit for limit in limits if "They stood in" in limit] == [
+        "Backups that stood in a place where another was made since were not reached: it is done in them when they are "
+        f"restored, wherever they are. They stood in {where[0]}.",
+        "Keys that were backed up to a place where others were put since were not reached: the person's key still lies "
+        f"in them, wherever they are. They stood in {where[1]}.",
+    ]
+    states = [Vault(path / "subjects.sqlite").state(place.ada).state for path in (keys, tmp_path / "box0")]
+    assert states == ["destroyed", "kept"]
+    rows = json.loads((place.settings.home / "rights" / "backups.json").read_text())
+    assert len({row["id"] for row in rows}) == 3
+    old = [str(folder), {"folder": str(folder), "keys": None}, {"folder": str(folder), "keys": str(keys)}]
+    (place.settings.home / "rights" / "backups.json").write_text(json.dumps(old))
+    assert backups.replaced(place.settings.home) == ([f"{folder}, 2 in number, made on an unknown day"], [])
+
+
 def _restore_until(settings, folder, keys, step):
     """In a child: restore, and die when the step begins."""
 

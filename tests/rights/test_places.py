@@ -23,6 +23,7 @@ from daybook.rights.access import Access
 from daybook.rights.erasure import Erasures
 from daybook.rights.places import backup_tables, copies
 from daybook.rights.places.formats import LARGEST, MARK, Unchangeable, blanked, erase_from
+from daybook.rights.places.port import Person
 from daybook.rights.traces import Search, Traces
 from daybook.training import hosted
 from daybook.vault import Vault
@@ -331,12 +332,40 @@ def test_a_copy_that_was_moved_is_named_and_found_when_it_is_back(place, tmp_pat
     outcome = _erasures(place).execute(ADA, **WORDS)
     assert not half.exists()
     (limit,) = [x for x in json.loads(outcome.certificate.read_text())["limits"] if "whoever has it" in x]
-    assert str(tmp_path / "copy") in limit
+    assert str(tmp_path / "copy") not in limit  # the name may be the person's
+    assert f"{tmp_path}/[erased], written 2026-03-01" in limit
+    assert str(tmp_path / "copy").encode() not in (place.settings.home / "rights" / "copies.json").read_bytes()
     assert all(digest in limit for digest in digests.values())
     assert _erasures(place).came_back() == {}
     (tmp_path / "away").rename(tmp_path / "copy")
     (paths,) = _erasures(place).came_back().values()
     assert paths == sorted(str(tmp_path / "copy" / name) for name in digests)
+
+
+def test_a_folder_that_is_used_again_hides_no_copy(place, tmp_path):
+    """Ada's copy was moved, and Bo's, then a half of Ada's next, are written where it stood: hers is named as away, and
+    his is not taken for hers; put back beside his other files, hers is found and goes."""
+    out, home = tmp_path / "out", place.settings.home
+    access = Access(place.settings, place.book, place.vault, place.clock)
+    access.write(ADA, out, **WORDS)
+    out.rename(tmp_path / "first")
+    access.write(BO, out, **WORDS)
+    assert [(copy.replaced, copy.away) for copy in copies.read(home)] == [(True, True), (False, False)]
+    assert _erasures(place).plan(ADA).copies_away == (str(out),)
+    whose, person = reference(home, place.ada), Person.of(Traces(place.ada))
+    place_ = copies.Copies(home)
+    assert (place_.erase(person, lambda details: None), [path.name for path in sorted(out.iterdir())]) == (
+        0, ["access-0001.html", "access.json"]
+    )  # fmt: skip
+    assert [(copy.reference, copy.away) for copy in place_.of(person)] == [(whose, True)]
+    assert [copy.folder for copy in copies.read(home)] == [out, out]
+    assert place_.erase(person, lambda details: None) == 0
+    out.rename(tmp_path / "bo's")
+    (tmp_path / "first").rename(out)
+    assert place_.back([place.ada]) == {place.ada: [str(out / "access.json"), str(out / "access-0001.html")]}
+    assert place_.erase(person, lambda details: None) == 2
+    assert not out.exists()
+    assert [copy.away for copy in copies.read(home)] == [True]
 
 
 def test_vectors_of_what_was_said_go(place):

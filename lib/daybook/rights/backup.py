@@ -43,7 +43,9 @@ def make(settings: Settings, book: Book, vault: Vault, folder: Path, *, keys: Pa
             raise BadParameter(f"{path} has something in it.", remedy="Name a new folder.")
     book.drain()
     Trail(book.journal, settings.home, clock=clock).record("book.backed_up", actor="backup", object=folder.name)
-    backups.remember(settings.home, folder, keys)  # before anything is in them: an erasure then knows where to look
+    backups.remember(
+        settings.home, folder, keys, clock.now()
+    )  # before anything is in them: an erasure then knows where to look
     made_at = clock.now().isoformat()  # an erasure that ends later may not have reached what is read from here on
     for path in (folder, keys):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -38,14 +40,41 @@ _LIST = Path("rights") / "backups.json"
 # ── where they are ────────────────────────────────────────────────────────────────────────────────────
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One backup. `keys`, `at`: None of one that was noted when nobody noted them."""
+
+    id: str
+    folder: Path
+    keys: Path | None
+    at: str | None
+
+
 def known(home: Path) -> list[Path]:
     """Where backups were made, whether or not they are there now."""
-    return [folder for folder, _ in _list(home)]
+    return list(dict.fromkeys(note.folder for note in _list(home)))
 
 
 def key_folders(home: Path) -> list[Path]:
     """Where keys were backed up to, whether or not they are there now."""
-    return [keys for _, keys in _list(home) if keys is not None]
+    return list(dict.fromkeys(note.keys for note in _list(home) if note.keys is not None))
+
+
+def replaced(home: Path) -> tuple[list[str], list[str]]:
+    """The backups, and the keys, in whose place another was made since, a sentence's part for each place: a folder must
+    be empty for one, so that they stand elsewhere or were removed."""
+    notes = _list(home)
+    return _replaced([(note.folder, note.at) for note in notes]), _replaced(
+        [(note.keys, note.at) for note in notes if note.keys is not None]
+    )
+
+
+def _replaced(made: Iterable[tuple[Path, str | None]]) -> list[str]:
+    days: dict[Path, list[str]] = {}
+    for path, at in made:
+        days.setdefault(path, []).append(at[:10] if at else "an unknown day")
+    return [f"{path}, {len(there) - 1:,} in number, made on {', '.join(dict.fromkeys(there[:-1]))}"
+            for path, there in days.items() if len(there) > 1]  # fmt: skip
 
 
 def vaults(home: Path) -> list[Path]:
@@ -53,24 +82,31 @@ def vaults(home: Path) -> list[Path]:
     return [keys / VAULT for keys in key_folders(home)]
 
 
-def remember(home: Path, folder: Path, keys: Path) -> None:
-    """Note where a backup and its keys are made, before they are."""
+def remember(home: Path, folder: Path, keys: Path, at: datetime) -> None:
+    """Note where a backup and its keys are made, before they are. One that was made there before stays noted: it may
+    have been moved."""
     path = home / _LIST
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with atomic.alone(path.with_name(".backups.lock")):
-        rows = [*(pair for pair in _list(home) if pair[0] != folder), (folder, keys)]
-        content = [{"folder": str(folder), "keys": keys and str(keys)} for folder, keys in rows]
+        notes = [*_list(home), Note(f"b-{secrets.token_hex(6)}", folder, keys, at.isoformat())]
+        content = [asdict(note) | {"folder": str(note.folder), "keys": note.keys and str(note.keys)} for note in notes]
         atomic.replace(path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
-def _list(home: Path) -> list[tuple[Path, Path | None]]:
-    """Each backup with its keys; None of one that was noted when nobody noted where they went."""
+def _list(home: Path) -> list[Note]:
+    """Each backup, oldest first."""
     try:
         rows = orjson.loads((home / _LIST).read_bytes())
     except FileNotFoundError:
         return []
     entries = [row if isinstance(row, dict) else {"folder": row} for row in rows]
-    return [(Path(entry["folder"]), Path(entry["keys"]) if entry.get("keys") else None) for entry in entries]
+    return [
+        Note(
+            entry.get("id") or f"b-{number}", Path(entry["folder"]), Path(entry["keys"]) if entry.get("keys") else None,
+            entry.get("at"),
+        )
+        for number, entry in enumerate(entries)
+    ]  # fmt: skip
 
 
 # ── what is in one ────────────────────────────────────────────────────────────────────────────────────

@@ -92,7 +92,8 @@ class ErasurePlan:
     hold: Mapping[str, Any] | None = None
     """The legal hold that forbids it."""
     unreachable: tuple[str, ...] = ()
-    """Backups that are not there now: the erasure is done in them when one of them is restored."""
+    """Backups that are not there now, or not in their place any more because another was made there: the erasure is
+    done in them when one of them is restored."""
     copies_away: tuple[str, ...] = ()
     """Copies written for the person that are not in their place: whoever moved them must remove them."""
 
@@ -351,7 +352,10 @@ class Erasures:
             reference=identity.reference,
             holdings=tuple(holdings),
             hold=Standing.of(self.book, identity.subject).hold,
-            unreachable=tuple(str(path) for path in self._known if not path.is_dir()),
+            unreachable=(
+                *(str(path) for path in self._known if not path.is_dir()),
+                *backups.replaced(self.settings.home)[0],
+            ),
             copies_away=tuple(str(copy.folder) for copy in self._copies.of(person) if copy.away),
         )
 
@@ -439,6 +443,17 @@ class Erasures:
             limits.append(f"{count(n, 'file')} of weights, which hold nothing but numbers, were not searched.")
         missing = [str(path) for path in self._known if not path.is_dir()]
         limits += [f"The backup {path} was not there: it is done in it when it is restored." for path in missing]
+        moved, keys = backups.replaced(self.settings.home)
+        limits += [
+            "Backups that stood in a place where another was made since were not reached: it is done in them when they "
+            f"are restored, wherever they are. They stood in {where}."
+            for where in moved
+        ]
+        limits += [
+            "Keys that were backed up to a place where others were put since were not reached: the person's key still "
+            f"lies in them, wherever they are. They stood in {where}."
+            for where in keys
+        ]
         changed = [path for path in self._known if path.is_dir() and str(path) not in (erasure.backups or {})]
         limits += [
             f"The keys that were backed up to {path} could not be reached: the person's key still lies there. It is "
