@@ -2,12 +2,13 @@
 
     <home>/audit/seals/000017.tsr    the authority's answer about the seal's bytes
                       /000017.sent   that the webhook took it, and when
-                      /000017.mailed   that the auditor's mail server took it, and when
+                      /000017.mailed   for whom the auditor's mail server took it, by a digest of the address, and when
     <home>/audit/tsa.pem             the authority's root certificates: without them a time-stamp proves nothing here
 
 Whoever has every key of this home can make the whole trail anew. They cannot make the authority say that it existed on
 an earlier day, nor take out of the auditor's hands what was sent there. A seal that could not be fixed on its night is
-tried again with the next; where nobody answers at all, the others are not tried in that night.
+tried again with the next; where nobody answers at all, the others are not tried in that night. Mail that was taken for
+some recipients is sent to the others alone; one that is refused is not tried again in that night.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ class Anchoring:
 
 class _Way(NamedTuple):
     by: By
-    suffix: str
-    """Of the file beside the seal that says that it is fixed."""
+    done: Callable[[Seal], bool]
+    """Whether nothing is to be tried of the seal: it is fixed, or cannot be in this night."""
     work: Callable[[Seal, Clock], None]
 
 
@@ -64,14 +65,15 @@ def fix(
 ) -> Iterator[Anchoring]:
     """Fix every seal that is not yet, in those of the three ways that are configured. Nothing is raised for one that
     fails: it is tried again with the next seal."""
+    mailing = None if auditor is None else _Mailing(auditor)
     ways = (
-        None if tsa is None else _Way("time-stamp", ".tsr", partial(_stamp, tsa)),
-        None if webhook is None else _Way("webhook", ".sent", partial(_post_seal, webhook)),
-        None if auditor is None else _Way("mail", ".mailed", partial(_mail, auditor)),
+        None if tsa is None else _Way("time-stamp", _exists(".tsr"), partial(_stamp, tsa)),
+        None if webhook is None else _Way("webhook", _exists(".sent"), partial(_post_seal, webhook)),
+        None if mailing is None else _Way("mail", lambda seal: not mailing.due(seal), mailing.send),
     )
     for way in filter(None, ways):
         for seal in sealed:
-            if seal.path.with_suffix(way.suffix).exists():
+            if way.done(seal):
                 continue
             error, answered = _attempt(seal, way, clock)
             yield Anchoring(seal.number, way.by, error)
@@ -79,15 +81,20 @@ def fix(
                 break
 
 
+def _exists(suffix: str) -> Callable[[Seal], bool]:
+    return lambda seal: seal.path.with_suffix(suffix).exists()
+
+
 def _attempt(seal: Seal, way: _Way, clock: Clock) -> tuple[str | None, bool]:
-    """Why it failed, None where it did not; and whether anybody answered."""
+    """Why it failed, None where it did not; and whether the others are to be tried: somebody answered, and did not turn
+    everything down."""
     try:
         way.work(seal, clock)
     except urllib.error.HTTPError as error:
         error.close()
         return f"it answered {error.code}", True
     except (_Unfit, NotSent) as error:
-        return str(error)[:200], True
+        return str(error)[:200], isinstance(error, _Unfit)
     except urllib.error.URLError as error:
         return type(error.reason if isinstance(error.reason, Exception) else error).__name__, False
     except (OSError, ValueError, http.client.HTTPException) as error:  # their texts may hold the address with its token
@@ -128,13 +135,55 @@ def _post_seal(url: str, seal: Seal, clock: Clock) -> None:
     _note(seal, ".sent", clock)
 
 
-def _mail(auditor: Auditor, seal: Seal, clock: Clock) -> None:
-    auditor.send(seal, clock, patience=PATIENCE)
-    _note(seal, ".mailed", clock)
+class _Mailing:
+    """One night of mail: who has a seal already, and who was refused in this night."""
+
+    def __init__(self, auditor: Auditor) -> None:
+        self._auditor = auditor
+        self._refused: set[str] = set()
+
+    def due(self, seal: Seal) -> list[str]:
+        """To whom the seal is to be sent now."""
+        return [address for address in self._open(seal) if address not in self._refused]
+
+    def send(self, seal: Seal, clock: Clock) -> None:
+        pending, to = self._open(seal), self.due(seal)
+        refused = self._auditor.send(seal, clock, to, patience=PATIENCE)
+        self._refused |= refused.keys()
+        if taken := [address for address in to if address not in refused]:
+            now = clock.now().isoformat()
+            given = self._given(seal) or {}
+            _note(seal, ".mailed", clock, to=given | {_address_digest(address): now for address in taken})
+        if refused:
+            codes = ", ".join(sorted(map(str, set(refused.values()))))
+            raise _Unfit(f"it answered {codes} to {len(refused)} of {len(to)} recipients")
+        if len(pending) > len(to):
+            words = f"{len(pending) - len(to)} of {len(pending)} recipients were refused before in this night"
+            raise _Unfit(f"{words}: they are tried again in the next")
+
+    def _open(self, seal: Seal) -> list[str]:
+        given = self._given(seal)
+        if given is None:
+            return []
+        return [address for address in self._auditor.recipients if _address_digest(address) not in given]
+
+    def _given(self, seal: Seal) -> dict[str, str] | None:
+        """Who has the seal; None where the note does not say who, because everybody has."""
+        try:
+            given: dict[str, str] | None = orjson.loads(seal.path.with_suffix(".mailed").read_bytes()).get("to")
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError):
+            return None
+        return given
 
 
-def _note(seal: Seal, suffix: str, clock: Clock) -> None:
-    atomic.replace(seal.path.with_suffix(suffix), orjson.dumps({"at": clock.now().isoformat()}), 0o400)
+def _address_digest(address: str) -> str:
+    return "sha256:" + hashlib.sha256(address.casefold().encode()).hexdigest()
+
+
+def _note(seal: Seal, suffix: str, clock: Clock, **more: Any) -> None:
+    atomic.replace(seal.path.with_suffix(suffix), orjson.dumps({"at": clock.now().isoformat(), **more}), 0o400)
 
 
 def _post(url: str, data: bytes, kind: str) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -73,8 +74,9 @@ class Auditor:
             password=password,
         )
 
-    def send(self, seal: Seal, clock: Clock, *, patience: float) -> None:
-        """Raises NotSent where the server answers and does not take it, OSError where it does not answer."""
+    def send(self, seal: Seal, clock: Clock, to: Sequence[str], *, patience: float) -> dict[str, int]:
+        """Send it to some of the recipients; whom the server does not take, with its codes. Raises NotSent where it
+        answers and takes nothing, OSError where it does not answer."""
         tls = ssl.create_default_context()
         try:
             with (
@@ -89,23 +91,21 @@ class Auditor:
                     server.starttls(context=tls)
                 if self.user is not None:
                     server.login(self.user, self.password)
-                refused = server.send_message(_message(self, seal, clock), self.sender, list(self.recipients))
+                refused = server.send_message(_message(self, seal, clock, to), self.sender, list(to))
         except smtplib.SMTPRecipientsRefused as error:
             refused = error.recipients
         except smtplib.SMTPResponseException as error:
             raise NotSent(f"it answered {error.smtp_code}") from error
         except smtplib.SMTPNotSupportedError as error:
             raise NotSent("it knows none of the ways to log in, or does not take such addresses") from error
-        if refused:
-            codes = ", ".join(sorted({str(code) for code, _ in refused.values()}))
-            raise NotSent(f"it answered {codes} to {len(refused)} of {len(self.recipients)} recipients")
+        return {address: code for address, (code, _) in refused.items()}
 
 
-def _message(auditor: Auditor, seal: Seal, clock: Clock) -> EmailMessage:
+def _message(auditor: Auditor, seal: Seal, clock: Clock, to: Sequence[str]) -> EmailMessage:
     document = seal.document
     chain = document["chain"]
     message = EmailMessage()
-    message["From"], message["To"] = auditor.sender, ", ".join(auditor.recipients)
+    message["From"], message["To"] = auditor.sender, ", ".join(to)
     message["Subject"] = f"Daybook seal {seal.number} of {document['day']}"
     message["Date"] = format_datetime(clock.now())
     message["Message-ID"] = f"<seal-{seal.number}-{seal.digest.removeprefix('sha256:')[:32]}@daybook>"
