@@ -39,6 +39,8 @@ EVENTS = (
     event(10, "trail.sealed", at=NIGHT, object="ab 1", details={"day": "2026-11-20", "digest": "sha256:2"}),
     event(11, "trail.verified", at=NIGHT, details={"state": "proven", "problems": 0}),
     event(12, "keys.reviewed", reason="quarterly", details={"open": 3}),
+    event(14, "subject.erasure_asked", subject="s-1", outcome="granted"),
+    event(15, "subject.nothing_held", subject="s-1", outcome="done", details={"asked": "e14"}),
     event(13, "alert.raised", object="openai", details={"condition": "error_rate"}),
 )
 
@@ -85,10 +87,10 @@ def test_each_line_is_what_its_rows_say(book: Book) -> None:
     figures = read(book)
     found = {name: (answer.state, len(answer.rows), answer.ok) for name, answer in figures.lines.items()}
     assert found == {
-        "trail": ("proven", 9, 9),
+        "trail": ("proven", 10, 10),
         "access": ("partly", 2, 1),
-        "requests": ("proven", 3, 3),
-        "erasures": ("partly", 2, 1),
+        "requests": ("proven", 4, 4),
+        "erasures": ("partly", 3, 2),
         "consent": ("partly", 2, 1),
         "retention": ("proven", 1, 1),
         "seals": ("proven", 1, 1),
@@ -106,8 +108,9 @@ def test_each_line_is_what_its_rows_say(book: Book) -> None:
     (seal,) = figures.lines["seals"].rows
     assert (str(seal["day"])[:10], seal["seal"], seal["digest"]) == ("2026-11-20", "ab 1", "sha256:2")
     erased = figures.lines["erasures"].rows
-    assert [(row["subject"], row["certificate"], row["ok"]) for row in erased] == [
-        ("s-1", "sha256:1", True), ("s-2", None, False)
+    assert [(row["subject"], row["certificate"], row["came_to"], row["ok"]) for row in erased] == [
+        ("s-1", "sha256:1", "erased", True), ("s-2", None, "unfinished", False),
+        ("s-1", None, "nothing held", True),
     ]  # fmt: skip
 
 

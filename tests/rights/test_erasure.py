@@ -150,6 +150,15 @@ def test_an_unknown_person_is_never_called_erased(place):
     """Nothing held is what is said, no certificate is made, and nobody's data changes."""
     outcome = erasures(place).execute("nobody@example.com", **WORDS)
     assert (outcome.status, outcome.certificate) == ("nothing held", None)
+    asked, held = place.book.rows(
+        "select id, action, subject, outcome, details from events where action like 'subject.%' order by time, id"
+    )[-2:]
+    assert (asked["action"], held["action"], held["outcome"]) == (
+        "subject.erasure_asked",
+        "subject.nothing_held",
+        "done",
+    )
+    assert (held["details"], held["subject"]) == ({"asked": asked["id"]}, asked["subject"])
     assert erasures(place).plan("nobody@example.com").to_dict()["status"] == "nothing held"
     assert not list(place.settings.home.glob("rights/certificates/*"))
     assert place.book.rows("select count(*) as n from calls where subject is not null")[0]["n"] == 6

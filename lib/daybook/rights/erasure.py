@@ -41,6 +41,7 @@ from daybook.book import Book
 from daybook.book.content import COLUMNS
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter, DaybookError, GateNotMet
+from daybook.records import Event
 from daybook.records import Outcome as RecordedOutcome
 from daybook.reporting.text import count
 from daybook.rights import backups
@@ -218,8 +219,9 @@ class Erasures:
                         remedy="Nothing was erased. Release it first: daybook subject hold --release.",
                     )
                 self._require_entered(identity, by, reason, details)
-                self._record("subject.erasure_asked", identity, by, reason, details)
+                asked = self._record("subject.erasure_asked", identity, by, reason, details)
                 if plan.empty:
+                    self._record("subject.nothing_held", identity, by, reason, {"asked": asked.id}, "done")
                     return Outcome("nothing held")
                 erasure = self._begin(identity, person, plan, by=by, identity_check=identity_check, reason=reason)
             try:
@@ -494,8 +496,8 @@ class Erasures:
         reason: str,
         details: Mapping[str, Any],
         outcome: RecordedOutcome = "granted",
-    ) -> None:
-        self.trail.record(
+    ) -> Event:
+        return self.trail.record(
             action, actor=by, subject=identity.subject, reason=reason, details=details, outcome=outcome
         )  # fmt: skip
 
