@@ -12,6 +12,8 @@ from daybook.records import Record
 if TYPE_CHECKING:
     import pandas as pd
 
+    from daybook.errors import VaultError
+
 
 class Ledger(Protocol):
     """Where a record is entered."""
@@ -43,7 +45,15 @@ class OpenedContent:
     """The calls of which nothing can be read, because the person's key was destroyed."""
     missing: frozenset[str] = frozenset()
     """The calls of which something cannot be read, because the vault of this home has not got the key it was sealed
-    under, or it was changed since."""
+    under."""
+    broken: frozenset[str] = frozenset()
+    """The calls of which something cannot be read, because it is not what was sealed there: it was changed since, or
+    moved from another place."""
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """The calls of which something is there that cannot be read."""
+        return self.missing | self.broken
 
 
 class Content(Protocol):
@@ -85,8 +95,8 @@ class Sealing(Protocol):
     def seal(self, subject: str, data: bytes, *, context: bytes = b"") -> bytes:
         """Raises KeyDestroyed where the person was erased."""
 
-    def open(self, subject: str, sealed: bytes, *, context: bytes = b"") -> bytes:
-        """Raises VaultError."""
+    def open_all(self, items: Sequence[tuple[str, bytes, bytes]]) -> Sequence[bytes | VaultError]:
+        """What was sealed, or why it cannot be opened, for each subject, sealed bytes and their context."""
 
 
 class Books(Ledger, PersonalRows, Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from daybook.clock import FixedClock, new_id
 from daybook.errors import BadData, BadParameter, KeyDestroyed
 from daybook.inference import feedback
 from daybook.records import Call, Event
+from daybook.vault import Vault
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -51,8 +53,10 @@ def test_liked_calls_become_rows_with_their_persons(book: Book) -> None:
     book.vault.destroy("s2")
     later = feedback.liked(book, days=7, now=NOW)
     assert (len(later.data), later.subjects) == (18, ("s0", "s1"))
-    assert later.left_out["without content"] == 9
-    assert later.left_out["not good, and nobody wrote a better answer"] == 2  # the correction went with the key
+    assert later.left_out == {
+        "without consent": 1, "not good, and nobody wrote a better answer": 1, "without content": 9,
+        "with a better answer that is erased": 1,
+    }  # fmt: skip
     with pytest.raises(KeyDestroyed):
         feedback.give(book, "c05", good=False, correction="again", actor="ada", clock=clock)
     with pytest.raises(BadParameter, match="no call"):
@@ -87,3 +91,65 @@ def test_what_was_sealed_elsewhere_is_left_out_and_counted(book: Book, tmp_path:
     other = Book(book.store.url, tmp_path / "home", vault=tmp_path / "other.sqlite")
     with pytest.raises(BadData, match="1 sealed under a key that this home has not got"):
         feedback.liked(other, days=7, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("another home's key", "with a better answer that cannot be opened in this home"),
+        ("cut off", "with a better answer that cannot be opened in this home"),
+        ("no base64", "with a better answer that cannot be opened in this home"),
+        ("erased", "with a better answer that is erased"),
+    ],
+)
+def test_an_answer_whose_correction_cannot_be_read_is_no_example(
+    book: Book, tmp_path: Path, how: str, reason: str
+) -> None:
+    """The uncorrected answer was wrong: it is left out, with the reason, beside one that can be read."""
+    clock = FixedClock(NOW)
+    messages = json.dumps([{"role": "user", "content": "where?"}])
+    for id_ in ("a", "b", "c"):
+        book.append(
+            Call(id=id_, request_id="r", at=NOW, endpoint="library", requested_model="m", status="ok",
+                 subject="s1", prompt=messages, answer="wrong")
+        )  # fmt: skip
+    for id_ in ("a", "b"):
+        feedback.give(book, id_, good=True, correction="right", consent=True, actor="x", clock=clock)
+    (event,) = book.rows("select id, sealed from events where object = 'a'")
+    sealed = base64.b64decode(event["sealed"])
+    if how == "another home's key":
+        other = Vault(tmp_path / "other.sqlite")
+        sealed = other.seal("s1", b"{}", context=f"event:{event['id']}".encode())
+    elif how == "erased":
+        sealed = sealed[:1] + (0).to_bytes(4, "big") + sealed[5:]
+        book.vault.destroy("s1")
+    text = "?" if how == "no base64" else base64.b64encode(sealed[:-1] if how == "cut off" else sealed).decode()
+    with book.store.writing() as writer, writer.transaction():
+        writer.execute(f"update events set sealed = '{text}' where object = 'a'")
+    if how == "erased":
+        with pytest.raises(BadData, match="2 with a better answer that is erased"):
+            feedback.liked(book, days=7, now=NOW)
+        return
+    found = feedback.liked(book, days=7, now=NOW)
+    assert [(row.id, row.reference) for row in found.data.rows] == [("b", "right")]
+    assert found.left_out == {reason: 1, "without feedback": 1}
+
+
+def test_a_correction_of_an_erased_call_is_refused(book: Book) -> None:
+    """No key but its day's would be left for it, which no erasure destroys; whether the answer was good can be said.
+    A call that was about nobody keeps its corrections."""
+    clock = FixedClock(NOW)
+    for id_, more in (("erased", {}), ("nobody's", {"prompt": "hello"}), ("unkept", {"prompt_hash": "sha256:0"})):
+        book.append(
+            Call(id=id_, request_id="r", at=NOW, endpoint="library", requested_model="m", status="ok", **more)  # type: ignore[arg-type]
+        )
+    with pytest.raises(KeyDestroyed, match="erased"):
+        feedback.give(book, "erased", good=False, correction="of Ada", actor="x", clock=clock)
+    assert book.rows("select count(*) as n from events")[0]["n"] == 0
+    feedback.give(book, "erased", good=False, actor="x", clock=clock)
+    for id_ in ("nobody's", "unkept"):
+        feedback.give(book, id_, good=False, correction="better", actor="x", clock=clock)
+    rows = book.rows("select object, sealed is not null as corrected from events order by time, id")
+    assert [(row["object"], row["corrected"]) for row in rows] == [
+        ("erased", False), ("nobody's", True), ("unkept", True)
+    ]  # fmt: skip

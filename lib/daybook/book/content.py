@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -19,13 +20,13 @@ from typing import Any
 import orjson
 
 from daybook.book.entry import Entry
-from daybook.errors import KeyDestroyed, VaultError
+from daybook.errors import KeyDestroyed, KeyMissing, SealBroken, VaultError
 from daybook.ports import OpenedContent
 from daybook.vault import LONGEST_SUBJECT, Vault
 
 PREFIX = "daybook-sealed:1:"
 COLUMNS = ("prompt", "answer")
-_HINTS = tuple(f'"{column}":"'.encode() for column in COLUMNS)
+_HINT = re.compile(rf'"(?:{"|".join(COLUMNS)})"\s*:(?!null)'.encode())
 
 
 def owner_of(subject: str | None, day: str) -> str:
@@ -41,14 +42,19 @@ def utc_day(at: datetime) -> str:
     return at.astimezone(UTC).date().isoformat()
 
 
+def has_said(entries: Sequence[Entry]) -> bool:
+    """Whether something was said in one of the calls, so that it is to be sealed."""
+    return any(_HINT.search(entry.body) for entry in entries)
+
+
 def seal_calls(vault: Vault, entries: Sequence[Entry]) -> tuple[list[Entry], int]:
     """Calls as they are to be written: with what was said sealed; and in how many there is nothing left of it, because
     the person's key was destroyed. Raises VaultUnusable."""
-    bodies = {i: orjson.loads(entry.body) for i, entry in enumerate(entries) if any(h in entry.body for h in _HINTS)}
-    places = [(i, column) for i, body in bodies.items() for column in COLUMNS if isinstance(body.get(column), str)]
+    bodies = {i: orjson.loads(entry.body) for i, entry in enumerate(entries) if _HINT.search(entry.body)}
+    places = [(i, column) for i, body in bodies.items() for column in COLUMNS if body.get(column) is not None]
     if not places:
         return list(entries), 0
-    sealed = seal_texts(vault, [(bodies[i], column, bodies[i][column]) for i, column in places])
+    sealed = seal_texts(vault, [(bodies[i], column, _text(bodies[i][column])) for i, column in places])
     changed, lost = list(entries), set()
     for (i, column), text in zip(places, sealed, strict=True):
         bodies[i][column] = text
@@ -80,17 +86,21 @@ def open_rows(vault: Vault, rows: Sequence[Mapping[str, Any]]) -> OpenedContent:
     for row, column in places:
         day, _, data = row[column].removeprefix(PREFIX).partition(":")
         items.append((owner_of(None if day else row["subject"] or "", day), _bytes(data), _context(row, column)))
-    erased: set[str] = set()
-    missing: set[str] = set()
+    unread: dict[type[VaultError], set[str]] = {KeyDestroyed: set(), KeyMissing: set(), SealBroken: set()}
     for (row, column), data in zip(places, vault.open_all(items), strict=True):
         row[column] = data.decode() if isinstance(data, bytes) else None
         if isinstance(data, VaultError):
-            (erased if isinstance(data, KeyDestroyed) else missing).add(row["id"])
-    return OpenedContent(opened, frozenset(erased), frozenset(missing))
+            unread[type(data)].add(row["id"])
+    return OpenedContent(opened, *map(frozenset, unread.values()))
 
 
 def is_sealed(text: object) -> bool:
     return isinstance(text, str) and text.startswith(PREFIX)
+
+
+def _text(value: object) -> str:
+    """What was said as text: whatever is no text by its JSON."""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _bytes(text: str) -> bytes:

@@ -48,6 +48,11 @@ def read(source: str, book: PersonalRows | None, limit: int | None = None) -> li
     book.record("content.read", "calls", details, f"dataset:{user()}")
     opened = book.content(book.rows(query, bound))
     calls = [row for row in opened.rows if row["prompt"] is not None and row["answer"] is not None]
+    if not calls and opened.broken:
+        raise BadData(
+            f"{source}: what was said in {len(opened.broken)} calls is not what was sealed there.",
+            remedy="The book was changed since: see daybook audit verify, and restore it from a backup.",
+        )
     if not calls and opened.missing:
         raise BadData(
             f"{source}: what was said in {len(opened.missing)} calls is sealed under keys that this home has not got.",

@@ -7,9 +7,8 @@ person agreed that a model is trained on it. The latest word about a call counts
 from __future__ import annotations
 
 import base64
-import contextlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,11 +20,20 @@ from daybook.book.content import owner_of, utc_day
 from daybook.clock import Clock, new_id
 from daybook.datasets import DataSet, Row
 from daybook.datasets.excluded import excluded
-from daybook.errors import BadData, BadParameter, VaultError
+from daybook.errors import BadData, BadParameter, KeyDestroyed, VaultError
 from daybook.ports import Books
 from daybook.records import Event
 
 ACTION = "feedback.given"
+_RATED = """
+select c.id, c.prompt, c.answer, c.subject, c.time, e.id as event, e.details, e.sealed
+from (select id, object, details, sealed, row_number() over (partition by object order by time desc, id desc) as n
+      from events where action = :action) e
+join calls c on c.id = e.object
+where e.n = 1 and c.time >= :since and c.status = 'ok'
+order by c.time, c.id
+"""
+"""The calls that somebody said something about, with the latest word."""
 
 
 def give(
@@ -40,12 +48,18 @@ def give(
 ) -> None:
     """Enter what `actor` says about a call; a better answer is sealed as what was said in the call is. Raises
     BadParameter for a call that the book has not, KeyDestroyed for a correction where the person was erased."""
-    calls = book.rows("select id, subject, time from calls where id = :id", {"id": call_id})
+    query = "select id, subject, time, prompt is null and prompt_hash is null as bare from calls where id = :id"
+    calls = book.rows(query, {"id": call_id})
     if not calls:
         raise BadParameter(f"The book has no call {call_id[:40]!r}.", remedy="Give the id of a call: book.calls().")
     details = {"good": good, "corrected": correction is not None, "consent": consent}
     id_, subject, sealed = new_id(), calls[0]["subject"], None
     if correction is not None:
+        if subject is None and calls[0]["bare"]:  # a day's key would keep it out of reach of any later erasure
+            raise KeyDestroyed(
+                f"Of the call {call_id[:40]} nothing is kept that says whose it was or what was asked: it was erased.",
+                remedy="Say whether the answer was good; a better one is not kept.",
+            )
         words = orjson.dumps({"correction": correction})
         sealed = base64.b64encode(book.vault.seal(_owner(calls[0]), words, context=_context(id_))).decode()
     about = None if subject is None else reference(book.home, subject)
@@ -70,25 +84,18 @@ def liked(book: Books, *, days: int = 30, now: datetime | None = None) -> Liked:
 
     Raises BadData, with what was left out and why, where none is left."""
     since = (now or datetime.now(UTC)) - timedelta(days=days)
-    events = book.rows(
-        "select id, object, details, sealed from events where action = :action order by time, id", {"action": ACTION}
-    )
-    by_object = {row["object"]: row for row in events}
-    calls = book.rows(
-        "select id, prompt, answer, subject, time from calls where time >= :since and status = 'ok' order by time, id",
-        {"since": since},
-    )
+    (counted,) = book.rows("select count(*) as n from calls where time >= :since and status = 'ok'", {"since": since})
+    calls = book.rows(_RATED, {"since": since, "action": ACTION})
     opened = book.content(calls)
     barred = excluded(book, "training")
-    left_out: Counter[str] = Counter()
+    left_out: Counter[str] = Counter({"without feedback": counted["n"] - len(calls)})
     rows: list[Row] = []
     subjects: set[str] = set()
-    for call in opened.rows:
-        word = _word(book, call, by_object.get(call["id"]))
+    for call, (word, unread) in zip(opened.rows, _words(book, opened.rows), strict=True):
         barring = "of a person who withdrew consent or restricted use" if call["subject"] in barred else ""
         sealed = "sealed under a key that this home has not got" if call["id"] in opened.missing else ""
-        reason = sealed or _unfit(call, word) or barring
-        if word is None or reason:
+        broken = "not what was sealed: the book was changed since" if call["id"] in opened.broken else ""
+        if reason := sealed or broken or unread or _unfit(call, word) or barring:
             left_out[reason] += 1
             continue
         messages = orjson.loads(call["prompt"])
@@ -99,26 +106,35 @@ def liked(book: Books, *, days: int = 30, now: datetime | None = None) -> Liked:
         rows.append(Row(id=call["id"], input=asked, reference=answer, group=call["subject"], extra=facts))
         subjects |= {call["subject"]} if call["subject"] else set()
     if not rows:
-        message = ", ".join(f"{n} {reason}" for reason, n in left_out.most_common()) or "there are none"
+        message = ", ".join(f"{n} {reason}" for reason, n in (+left_out).most_common()) or "there are none"
         raise BadData(
-            f"None of {len(calls)} calls of the last {days} days can be learnt from: {message}.",
+            f"None of {counted['n']} calls of the last {days} days can be learnt from: {message}.",
             remedy="Keep content (DAYBOOK_CONTENT=1), and give feedback with consent: book.feedback(call_id, …).",
         )
     return Liked(
-        DataSet("feedback", f"book:feedback,days={days}", tuple(rows)), tuple(sorted(subjects)), dict(left_out)
+        DataSet("feedback", f"book:feedback,days={days}", tuple(rows)), tuple(sorted(subjects)), dict(+left_out)
     )
 
 
-def _word(book: Books, call: Mapping[str, Any], event: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What was said about a call, with the better answer in plain text; without it where its key is gone."""
-    if event is None:
-        return None
-    word = dict(event["details"] or {})
-    if event["sealed"]:
-        with contextlib.suppress(VaultError, ValueError):
-            data = book.vault.open(_owner(call), base64.b64decode(event["sealed"]), context=_context(event["id"]))
-            word |= orjson.loads(data)
-    return word
+def _words(book: Books, rated: Sequence[Mapping[str, Any]]) -> Iterator[tuple[dict[str, Any], str]]:
+    """What was said about each call, with the better answer in plain text; and why that cannot be read, if so."""
+    sealed = [call for call in rated if call["sealed"]]
+    items = [(_owner(call), _bytes(call["sealed"]), _context(call["event"])) for call in sealed]
+    opened = dict(zip([call["event"] for call in sealed], book.vault.open_all(items), strict=True))
+    for call in rated:
+        word, data = dict(call["details"] or {}), opened.get(call["event"])
+        if isinstance(data, VaultError):
+            gone = isinstance(data, KeyDestroyed)
+            yield word, f"with a better answer that {'is erased' if gone else 'cannot be opened in this home'}"
+        else:
+            yield word | (orjson.loads(data) if data is not None else {}), ""
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""  # which no key opens
 
 
 def _owner(call: Mapping[str, Any]) -> str:
@@ -129,9 +145,7 @@ def _context(event: str) -> bytes:
     return f"event:{event}".encode()
 
 
-def _unfit(call: dict[str, Any], word: dict[str, Any] | None) -> str:
-    if word is None:
-        return "without feedback"
+def _unfit(call: dict[str, Any], word: dict[str, Any]) -> str:
     if not word.get("consent"):
         return "without consent"
     if not word.get("good") and not word.get("correction"):

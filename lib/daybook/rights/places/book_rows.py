@@ -30,6 +30,7 @@ _CALLS = "subject = null, prompt = null, answer = null, prompt_hash = null, tags
 _MODELS = "strpos(cast(subjects as text), :subject) > 0"
 ERASED_CONTENT = "what was said is erased: its key was destroyed"
 MISSING_CONTENT = "what was said cannot be read here: it is sealed under a key that this home has not got"
+BROKEN_CONTENT = "what was said cannot be read: it is not what was sealed there, because the book was changed since"
 _PAGE = 5_000
 """Rows that are searched at once."""
 _OTHERS = 2_000
@@ -88,8 +89,11 @@ class BookRows:
         query = "select * from calls where subject = :subject and id > :after order by id limit :limit"
         opened = self._book.content(self._book.rows(query, {"subject": subject, "after": after, "limit": limit}))
         for row in opened.rows:
-            if row["id"] in opened.erased | opened.missing:
-                row["content"] = ERASED_CONTENT if row["id"] in opened.erased else MISSING_CONTENT
+            for ids, words in (
+                (opened.erased, ERASED_CONTENT), (opened.missing, MISSING_CONTENT), (opened.broken, BROKEN_CONTENT),
+            ):  # fmt: skip
+                if row["id"] in ids:
+                    row["content"] = words
         return opened.rows
 
     def models(self, subject: str) -> list[dict[str, Any]]:
@@ -123,7 +127,7 @@ class BookRows:
             "select id, subject, prompt, answer from calls "
             "where subject = :subject and (prompt is not null or answer is not null)"
         )
-        return len(self._book.content(self._book.rows(query, {"subject": subject})).missing)
+        return len(self._book.content(self._book.rows(query, {"subject": subject})).unread)
 
     def others(self, subject: str) -> Iterator[str]:
         """What others said lately."""
