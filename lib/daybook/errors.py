@@ -55,7 +55,8 @@ from typing import Any, ClassVar
 
 
 class BookHeld(UserWarning):
-    """A book was read as it lies, because another program holds it and nothing could be drained into it."""
+    """A book was read as it lies, because another program holds it, or the vault of keys cannot be used, and not all
+    that was journaled could be drained into it."""
 
 
 class DaybookError(Exception):

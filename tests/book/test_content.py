@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,8 +19,8 @@ from daybook.book import Book
 from daybook.book.content import PREFIX, open_rows, owner_of, seal_calls
 from daybook.book.entry import Entry, encode
 from daybook.clock import new_id
-from daybook.errors import VaultUnusable
-from daybook.records import Call
+from daybook.errors import BookHeld, VaultUnusable
+from daybook.records import Call, Event
 from daybook.vault import Vault
 
 AT = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
@@ -112,7 +114,11 @@ def test_what_was_moved_or_changed_is_not_taken_for_what_was_said(book: Book, ki
         "another person's": row | {"subject": "u-" + "c" * 32},
     }[kind]
     opened = book.content([changed])
-    assert (opened.rows[0]["prompt"], opened.missing) == (None, {row["id"]})
+    unread = {row["id"]}
+    # another person has no key here: nobody can tell a moved text from one of another home then
+    missing = unread if kind == "another person's" else set()
+    assert (opened.rows[0]["prompt"], opened.missing, opened.broken) == (None, missing, unread - missing)
+    assert (opened.erased, opened.unread) == (frozenset(), unread)
 
 
 def test_what_was_entered_in_plain_text_is_read_as_it_is(book: Book) -> None:
@@ -142,6 +148,47 @@ def test_a_vault_that_cannot_be_used_keeps_every_entry_in_the_journal(tmp_path: 
         assert said(book)[1] == (ADA, SAID, "Noted.")
 
 
+@pytest.mark.parametrize("how", ["no database", "locked", "a folder"])
+def test_a_vault_that_cannot_be_used_stops_no_reading(tmp_path: Path, book_url: str, how: str) -> None:
+    """Costs, events and the book's state are read as they lie, with what needs no key drained, and that is said;
+    another book's reader is not kept waiting. What was said comes in when the vault can be used."""
+    home = tmp_path / "home"
+    path = home / "keys" / "subjects.sqlite"
+    with Book(book_url, home) as first:
+        first.append(call())
+        first.drain()
+    kept = path.read_bytes()
+    with contextlib.ExitStack() as stack:
+        if how == "locked":
+            locking = stack.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
+            locking.execute("begin exclusive")
+        else:
+            path.unlink()
+            path.mkdir() if how == "a folder" else path.write_bytes(b"no database" * 100)
+        with Book(book_url, home, vault=path) as book:
+            book.vault._patience = 0.01  # a vault in use is waited for as long as that
+            book.append(replace(call(), cost=Decimal("0.5")))
+            with Book(book_url, home, vault=path) as other:
+                other.vault._patience = 0.01
+                other.append(Event(id="e", at=AT, actor="a", action="b"))
+                reads: list[Callable[[], object]] = [
+                    lambda: book.rows("select sum(cost) as c from calls")[0]["c"],
+                    lambda: other.rows("select count(*) as n from events")[0]["n"],
+                    lambda: book.info().waiting > 0,
+                ]
+                for read, shown in zip(reads, (Decimal("0.25"), 1, True), strict=True):
+                    with pytest.warns(BookHeld, match=r"vault of keys .* read as it lies"):
+                        assert read() == shown
+            with pytest.raises(VaultUnusable):
+                book.drain()
+    if path.is_dir():
+        path.rmdir()
+    path.write_bytes(kept)
+    with Book(book_url, home, vault=path) as book:
+        assert book.rows("select sum(cost) as c from calls")[0]["c"] == Decimal("0.75")
+        assert [row[1] for row in said(book)] == [SAID, SAID]
+
+
 def test_a_vault_elsewhere_is_the_one_that_is_used(tmp_path: Path, book_url: str) -> None:
     """None is made in the home."""
     with Book(book_url, tmp_path / "home", vault=tmp_path / "apart" / "vault.sqlite") as book:
@@ -167,6 +214,32 @@ def test_no_line_of_the_journal_stops_a_drain_or_is_written_in_plain_text(tmp_pa
         name: value for name, value in body.items() if name not in ("prompt", "answer")
     }
     assert open_rows(vault, [sealed]).rows[0]["prompt"] == SAID
+
+
+@pytest.mark.parametrize(
+    "said", [[{"role": "user", "content": SAID}], {"content": SAID}, 14, True, [SAID], [], ""]
+)  # fmt: skip
+def test_what_was_said_is_sealed_whatever_its_type(book: Book, said: Any) -> None:
+    """Whatever is no text stands sealed by its JSON, in the book and in no other words."""
+    book.append(call(prompt=said, answer=said))
+    (row,) = book.rows("select id, subject, prompt, answer from calls")
+    assert row["prompt"].startswith(PREFIX)
+    assert row["answer"].startswith(PREFIX)
+    (opened,) = book.content([row]).rows
+    assert (opened["prompt"], opened["answer"]) == (
+        (said, said) if isinstance(said, str) else (orjson.dumps(said).decode(),) * 2
+    )
+
+
+@pytest.mark.parametrize("space", ["", " ", "\t ", "\n"])
+def test_a_line_with_space_between_name_and_text_is_sealed(tmp_path: Path, space: str) -> None:
+    """However another program set it; a call in which nothing was said is left as it is."""
+    vault = Vault(tmp_path / "vault.sqlite")
+    body = f'{{"id":"c","subject":"{ADA}","prompt":{space}"{SAID}","answer":{space}null}}'.encode()
+    (entry,), _ = seal_calls(vault, [Entry("call", "c", 1, body)])
+    assert SAID.encode() not in entry.body
+    bare = Entry("call", "c", 1, f'{{"id":"c","prompt":{space}null,"answer":{space}null}}'.encode())
+    assert seal_calls(vault, [bare]) == ([bare], 0)
 
 
 def test_the_vault_names_whom_a_key_is_of() -> None:

@@ -21,7 +21,7 @@ from daybook.book.journal.journal import FOLDER, Journal
 from daybook.book.stores import factory
 from daybook.book.stores.port import QueryResult
 from daybook.clock import Clock, SystemClock, new_id
-from daybook.errors import BadParameter, BookHeld, BookLocked
+from daybook.errors import BadParameter, BookHeld, BookLocked, VaultUnusable
 from daybook.records import Event, Record
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Book:
 
     def _look(self) -> None:
         """Drain before a read. A journal that is another book's has nothing for this one. Where a program that is none
-        of ours holds the book, it is read as it lies, which a reader beside another one can do, and that is said."""
+        of ours holds the book, or there are no keys to seal with, it is read as it lies, and that is said."""
         from daybook.book.journal.owner import OtherJournal
 
         try:
@@ -170,11 +170,11 @@ class Book:
         except BookLocked as error:
             if not error.foreign:
                 raise
-            warnings.warn(
-                f"{error.message} It is read as it lies: what was journaled since waits until it is free.",
-                BookHeld,
-                stacklevel=4,
-            )
+            words = "It is read as it lies: what was journaled since waits until it is free."
+            warnings.warn(f"{error.message} {words}", BookHeld, stacklevel=4)
+        except VaultUnusable as error:
+            words = "The book is read as it lies: what was said since waits in the journal until it can be sealed."
+            warnings.warn(f"{error.message} {words}", BookHeld, stacklevel=4)
 
     # ── keeping ───────────────────────────────────────────────────────────────────────────────────
 

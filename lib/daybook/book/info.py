@@ -15,6 +15,7 @@ from daybook.book import schema
 from daybook.book.journal import files
 from daybook.book.journal.journal import FOLDER, SUFFIX
 from daybook.book.journal.owner import OtherJournal
+from daybook.errors import VaultUnusable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,8 @@ def read(book: InfoSource) -> Info:
         book.drain()
     except OtherJournal:
         drains = False
+    except VaultUnusable:  # what waits for it is counted below, and each read says why
+        pass
     tables = [str(table.name) for table in schema.TABLES.values()]  # SQLAlchemy's names are no plain text to JSON
     counts = " union all ".join(f"select '{table}' as name, count(*) as n from {table}" for table in tables)  # noqa: S608 - our own names
     rows = {row["name"]: row["n"] for row in book.rows(counts)}

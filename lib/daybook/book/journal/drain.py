@@ -26,6 +26,7 @@ from daybook.book.schema import UPSERTED
 from daybook.book.stores.port import Aside, Batch, Store, WriteSession
 from daybook.book.trail.chain import Chainer
 from daybook.clock import Clock
+from daybook.errors import VaultUnusable
 from daybook.vault import Vault
 
 BATCH = 10_000
@@ -72,13 +73,14 @@ class Drainer:
         self._seen: dict[str, int] = {}
         self._presence: object = None
         self._ready = False
+        self._unusable: VaultUnusable | None = None
 
     def drain(self, *, adopt: bool = False, foreign: float | None = None) -> Drained:
         """Move everything acknowledged before now. `adopt`: even if this journal was another book's so far.
         `foreign`: seconds to wait for a program that is none of ours and holds the book.
 
         Raises BookLocked, BookUnreachable, BookTooNew, OtherJournal, RestoreUnfinished, or VaultUnusable where there is
-        something to seal; every entry is then kept.
+        something to seal, after all else is in; every entry is then kept.
         """
         if not self._restoring:
             unfinished.refuse(self._folder, self._store.shown)
@@ -87,6 +89,8 @@ class Drainer:
             self._ready, self._seen = False, {}
         if self._ready and not adopt and not files.waiting(self._folder, self._seen):
             return done
+        self._unusable = self._vault_problem()
+        waiting_for_keys: VaultUnusable | None = None
         with files.one_drain(self._folder, patience=self._patience), self._store.writing(foreign=foreign) as writer:
             if not self._ready or adopt:
                 with writer.transaction():
@@ -102,9 +106,23 @@ class Drainer:
             for path in files.waiting(self._folder, self._seen):
                 with files.opened(path) as file:
                     if file is not None:
-                        self._file(writer, file, marks.get(path.name, 0), done)
+                        try:
+                            self._file(writer, file, marks.get(path.name, 0), done)
+                        except VaultUnusable as error:  # the other files need not wait for it
+                            waiting_for_keys = error
         self._presence, self._ready = self._store.presence(), True
+        if waiting_for_keys is not None:
+            raise waiting_for_keys
         return done
+
+    def _vault_problem(self) -> VaultUnusable | None:
+        """Why nothing can be sealed now. A vault that is locked is waited for here, where nobody waits for this drain:
+        it holds neither the journal's lock nor the book."""
+        try:
+            self._vault.state("day:unknown")
+        except VaultUnusable as error:
+            return error
+        return None
 
     def _file(self, writer: WriteSession, file: JournalFile, start: int, done: Drained) -> None:
         lines = file.lines(start)
@@ -129,6 +147,8 @@ class Drainer:
         anew for each batch, so that one that was destroyed is not used."""
         if not (calls := batch.entries.get("call")):
             return batch, 0
+        if self._unusable is not None and content.has_said(calls):
+            raise self._unusable
         sealed, unkept = content.seal_calls(self._vault, calls)
         return replace(batch, entries={**batch.entries, "call": sealed}), unkept
 
