@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from daybook.audit import seals
 from daybook.audit.partitions import Partitions, parts_for
+from daybook.audit.verification import verify
+from daybook.book import Book
+from daybook.clock import FixedClock
+from daybook.records import Call, Event
 
 
 @pytest.mark.parametrize("parts", [1, 2, 7])
@@ -32,3 +38,19 @@ def test_each_entry_is_in_one_part_with_those_of_its_key(tmp_path: Path, parts: 
 def test_a_part_has_about_as_many_rows_whatever_there_is() -> None:
     """Never one part, and one more for each hundred thousand rows."""
     assert [parts_for(rows) for rows in (0, 99_999, 100_000, 1_000_000)] == [3, 3, 4, 13]
+
+
+def test_a_home_whose_first_seal_has_no_rows_seals_those_that_come(home: Path) -> None:
+    """Only an entry at first: sealed and verified; then a call of before that seal, which is late, and its own seal."""
+    clock = FixedClock(datetime(2026, 11, 20, 12, tzinfo=UTC))
+    with Book(f"duckdb:///{home / 'book.duckdb'}", home, clock=clock) as book:
+        book.append(Event(id="e1", at=clock.now(), actor="a", action="b"))
+        seals.make(book, home / "reports", clock.now().date(), actor="night")
+        assert verify(book, home / "reports").state == "proven"
+        at = clock.at - timedelta(hours=1)
+        book.append(Call(id="c1", request_id="r", at=at, endpoint="library", requested_model="m", status="ok"))
+        assert verify(book, home / "reports").late == {"calls": 1}
+        clock.at += timedelta(minutes=1)
+        seal = seals.make(book, home / "reports", clock.now().date(), actor="night")
+        assert seal.document["tables"]["calls"]["rows"] == 1
+        assert (verify(book, home / "reports").state, verify(book, home / "reports").rows["calls"]) == ("proven", 1)

@@ -117,13 +117,15 @@ def _pages(book: TrailBook, span: RowSpan, page: int) -> Iterator[dict[str, Any]
 def digests(book: TrailBook, span: RowSpan, *, page: int = PAGE) -> Iterator[tuple[str, RowDigests]]:
     """Id and digests of every row of the span. Of the runs only those that have ended: the others are still to
     change."""
+    if not span.rows:
+        return  # where nothing was ever sealed, there is no key
     table, moment = span.table, _moment(span.table)
     columns = TABLES_BY_NAME[table].columns
     groups = [(g, [i for i, c in enumerate(columns) if group_of(table, str(c.name)) == g]) for g in GROUPS]
     mappings = [i for i, column in enumerate(columns) if column.type is MAPPING]
     selected = f"select {_columns(table, book.store.dialect)} from {table} {_bounds(table)}"  # noqa: S608 - our own names
     query = f"{selected} and {moment} >= :start and {moment} < :stop"
-    key = keys.secret(book.home, SECRET, protects=("seals/[0-9]*.json",))
+    key = keys.secret(book.home, SECRET, protects=("seals/*/*.rows",))
     for within in _pages(book, span, page):
         for found in tuples(book, query, within):
             row = list(found)

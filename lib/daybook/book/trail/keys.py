@@ -29,13 +29,13 @@ def folder(home: Path) -> Path:
 
 def secret(home: Path, name: str, *, protects: Sequence[str] = ()) -> bytes:
     """The 32 bytes of the secret `name`; a new one where there is none yet. `protects`: patterns of the files in the
-    trail's folder that are made with it; where there is one of them, a new secret would not be theirs. Raises
+    trail's folder that are made with it; where one of them has anything in it, a new secret would not be theirs. Raises
     SettingsError for that, and where its file can't be used: a new one in its place would make everything before look
     forged."""
     if (data := existing(home, name)) is not None:
         return data
     path = home / FOLDER / f"{name}.key"
-    made = [file for pattern in protects for file in (home / FOLDER).glob(pattern)]
+    made = [file for pattern in protects for file in (home / FOLDER).glob(pattern) if file.stat().st_size]
     if made:
         raise _unusable(path, f"it is gone, and {len(made)} files beside it were made with it")
     try:
