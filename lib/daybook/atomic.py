@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -50,11 +51,24 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path`, waiting until nobody else on this machine does. Raises OSError."""
+def alone(path: Path, *, patience: float | None = None) -> Iterator[None]:
+    """Hold the lock file at `path`, waiting until nobody else on this machine does. Raises OSError: TimeoutError after
+    `patience` seconds, where there is an end to it."""
     with path.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        if patience is None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        else:
+            _lock(file, time.monotonic() + patience)
         yield
+
+
+def _lock(file: BinaryIO, until: float) -> None:
+    while True:
+        with suppress(BlockingIOError):
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if time.monotonic() >= until:
+            raise TimeoutError
+        time.sleep(0.05)
 
 
 class Leadership:

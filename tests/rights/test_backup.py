@@ -31,6 +31,7 @@ from daybook.records import Finding
 from daybook.rights import backup, backups
 from daybook.rights.erasure import Erasures
 from daybook.rights.restore import STEPS, rehearse, restore
+from daybook.rights.turns import turn
 from daybook.settings import Settings
 from daybook.vault import Vault
 from tests.rights.conftest import ADA, ANSWERED, AT, BOS, SAID, call
@@ -278,6 +279,39 @@ def test_a_folder_that_is_used_again_hides_no_backup(place, made, tmp_path):
     old = [str(folder), {"folder": str(folder), "keys": None}, {"folder": str(folder), "keys": str(keys)}]
     (place.settings.home / "rights" / "backups.json").write_text(json.dumps(old))
     assert backups.replaced(place.settings.home) == ([f"{folder}, 2 in number, made on an unknown day"], [])
+
+
+def test_an_erasure_a_backup_and_a_restore_take_turns(place, tmp_path):
+    """While one of them holds the home the others are refused, nothing is begun, and afterwards each goes on; of a
+    backup that fails the trail says so."""
+    folder, keys = tmp_path / "b", tmp_path / "k"
+    erasures = Erasures(place.settings, place.book, place.vault, place.clock, patience=0)
+    begin = {
+        "erasure": lambda: erasures.execute(ADA, **WORDS),
+        "backup": lambda: backup.make(
+            place.settings, place.book, place.vault, folder, keys=keys, by="cli:x", clock=place.clock, patience=0
+        ),
+        "restore": lambda: restore(place.settings, place.book, place.vault, folder, keys=keys),
+    }  # fmt: skip
+    with turn(place.settings.home, "The test", patience=0):
+        for name, act in begin.items():
+            with pytest.raises(GateNotMet, match=f"The {name} has waited 0 seconds"):
+                act()
+    assert not folder.exists()
+    assert not list((place.settings.home / "rights" / "erasures").glob("er-*"))
+    begin["backup"]()
+    keys_in = tmp_path / "file"
+    keys_in.write_text("")
+    with pytest.raises(OSError, match="file"):
+        backup.make(
+            place.settings, place.book, place.vault, tmp_path / "c", keys=keys_in / "k", by="me", clock=place.clock
+        )
+    place.book.drain()
+    query = "select object, actor, outcome from events where action = 'book.backed_up' order by object, outcome"
+    assert [tuple(row.values()) for row in place.book.rows(query)] == [
+        ("b", "cli:x", "granted"), ("c", "me", "failed"), ("c", "me", "granted"),
+    ]  # fmt: skip
+    assert begin["erasure"]().status == "erased"
 
 
 def _restore_until(settings, folder, keys, step):

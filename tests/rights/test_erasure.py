@@ -429,3 +429,34 @@ def test_no_path_is_an_erasures_id(place, id_):
     """What is asked for is a file of ours or nothing."""
     with pytest.raises(BadParameter):
         erasures(place).certificate(id_)
+
+
+def test_what_other_homes_hold_the_keys_of_is_not_called_erased(place):
+    """A call and an entry of the trail that were sealed with keys of another home: the certificate counts both, and
+    says that the person is erased here."""
+    home, url = place.settings.home.parent / "elsewhere", place.book.store.url
+    vault = Vault(home / "subjects.sqlite")
+    with Book(url, place.settings.home, vault=vault.path, clock=place.clock) as other:
+        other.append(call(place.ada, SAID, ANSWERED))
+        Trail(other.journal, home, clock=place.clock, sealer=vault).record(
+            "call.read", actor="eve", subject=ADA, personal={"name": "Ada"}
+        )
+        other.drain()
+    outcome = erasures(place).execute(ADA, **WORDS)
+    document = json.loads(outcome.certificate.read_text())
+    assert (outcome.status, document["status"]) == ("erased here", "erased here")
+    assert document["proof"]["sealed_elsewhere"] == {"calls": 1, "events": 1}
+    assert [limit for limit in document["limits"] if "another home" in limit] == [
+        "What was said in 1 call of the person was sealed under keys of another home: it is gone from the book, was "
+        "not looked for in files, and what was copied of it opens there until the person is erased there.",
+        "Personal fields of 1 entry of the trail are sealed under keys of another home, which alone can say whether "
+        "they are of the person: erase the person there as well.",
+    ]
+
+
+@pytest.mark.parametrize(("calls", "events"), [(0, 0), (0, 1), (1, 0), (2, 3)])
+def test_an_erasure_is_called_whole_where_no_other_home_has_keys(calls, events):
+    """Neither of calls nor of entries; a proof of before that was counted says nothing of it."""
+    limits = limits_of({"sealed_elsewhere": {"calls": calls, "events": events}})
+    assert [f"{calls} call" in limits[0] if calls else True, len(limits)] == [True, bool(calls) + bool(events)]
+    assert limits_of({}) == []

@@ -24,14 +24,34 @@ from daybook.book.trail import keys as audit_keys
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter
 from daybook.rights import backups
+from daybook.rights.turns import turn
 from daybook.settings import Settings
 from daybook.vault import Vault
 
 
-def make(settings: Settings, book: Book, vault: Vault, folder: Path, *, keys: Path, clock: Clock | None = None) -> Path:
-    """Back up the book to a new folder, and the keys to another one. Returns the manifest.
+def make(
+    settings: Settings,
+    book: Book,
+    vault: Vault,
+    folder: Path,
+    *,
+    keys: Path,
+    by: str = "backup",
+    clock: Clock | None = None,
+    patience: float = 600.0,
+) -> Path:
+    """Back up the book to a new folder, and the keys to another one. Returns the manifest. `patience`: seconds to wait
+    for an erasure or a restore that is under way.
 
-    Raises BadParameter where a folder is in use, or the keys would lie with the data."""
+    Raises BadParameter where a folder is in use, or the keys would lie with the data, and GateNotMet where it was not
+    its turn; the trail has each that begins, and each that fails."""
+    with turn(settings.home, "The backup", patience=patience):
+        return _make(settings, book, vault, folder, keys=keys, by=by, clock=clock)
+
+
+def _make(
+    settings: Settings, book: Book, vault: Vault, folder: Path, *, keys: Path, by: str, clock: Clock | None
+) -> Path:
     clock = clock or SystemClock()
     folder, keys = folder.absolute(), keys.absolute()
     if keys.is_relative_to(folder) or folder.is_relative_to(keys):
@@ -42,7 +62,16 @@ def make(settings: Settings, book: Book, vault: Vault, folder: Path, *, keys: Pa
         if path.exists() and any(path.iterdir()):
             raise BadParameter(f"{path} has something in it.", remedy="Name a new folder.")
     book.drain()
-    Trail(book.journal, settings.home, clock=clock).record("book.backed_up", actor="backup", object=folder.name)
+    trail = Trail(book.journal, settings.home, clock=clock)
+    trail.record("book.backed_up", actor=by, object=folder.name)
+    try:
+        return _write(settings, book, vault, folder, keys, clock)
+    except BaseException:
+        trail.record("book.backed_up", actor=by, object=folder.name, outcome="failed")
+        raise
+
+
+def _write(settings: Settings, book: Book, vault: Vault, folder: Path, keys: Path, clock: Clock) -> Path:
     backups.remember(
         settings.home, folder, keys, clock.now()
     )  # before anything is in them: an erasure then knows where to look

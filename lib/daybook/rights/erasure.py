@@ -48,7 +48,7 @@ from daybook.rights import backups
 from daybook.rights.people import SubjectIdentity, identify
 from daybook.rights.places import backup_tables
 from daybook.rights.places.answers import Answers
-from daybook.rights.places.book_rows import BookRows
+from daybook.rights.places.book_rows import SEALED_ELSEWHERE, BookRows
 from daybook.rights.places.copies import Copies, Copy
 from daybook.rights.places.files import OWN, Files
 from daybook.rights.places.formats import blanked
@@ -58,6 +58,7 @@ from daybook.rights.places.port import Holding, Person, Place
 from daybook.rights.places.vectors import Vectors
 from daybook.rights.standing import Standing
 from daybook.rights.traces import LEAST_NAME, MOST_TEXTS, Search, Traces
+from daybook.rights.turns import turn
 from daybook.settings import Settings
 from daybook.vault import Vault
 
@@ -142,7 +143,7 @@ class Erasure:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     status: str
-    """`erased`, or `nothing held`."""
+    """`erased`, `erased here` where another home may still open some of it, or `nothing held`."""
     certificate: Path | None = None
     erasure: Erasure | None = None
 
@@ -161,7 +162,10 @@ class Erasures:
         client: Callable[[], Any] | None = None,
         trail: Trail | None = None,
         tell: Callable[[str], object] = lambda step: None,
+        patience: float = 10.0,
     ) -> None:
+        """`patience`: seconds to wait for a backup or a restore that is under way."""
+        self._patience = patience
         self.settings = settings
         self.book = book
         self.vault = vault
@@ -200,7 +204,7 @@ class Erasures:
                 raise BadParameter(f"{name} has {len(text):,} characters.", remedy="Say it in 1 to 1,000.")
         identity = identify(self.settings.home, who)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with atomic.alone(self.folder / ".lock"):
+        with atomic.alone(self.folder / ".lock"), turn(self.settings.home, "The erasure", patience=self._patience):
             erasure = next((e for e in self.all() if e.reference == identity.reference and not e.done), None)
             person = self._person(identity, erasure)
             # what is said about the request is kept for good, and is to name nobody
@@ -271,7 +275,9 @@ class Erasures:
             elif step in places:
                 count = places[step].erase(person, announce)
             elif step == "proof":
-                erasure = replace(erasure, proof=self._prove(person))
+                erasure = replace(
+                    erasure, proof=self._prove(person) | {"sealed_elsewhere": self._sealed_elsewhere(erasure)}
+                )
             elif step == "key":
                 count = self.vault.destroy(identity.subject)
                 self.destroy_backed_up_keys()
@@ -280,7 +286,7 @@ class Erasures:
                 self._certify(identity, erasure)
             done = {"at": self.clock.now().isoformat(), "count": count}
             erasure = self._write(replace(erasure, steps={**erasure.steps, step: done}, failed=None))
-        return Outcome("erased", self.certificate(erasure.id), erasure)
+        return Outcome(_status(erasure.proof or {}), self.certificate(erasure.id), erasure)
 
     def _require_entered(self, identity: SubjectIdentity, by: str, reason: str, details: Mapping[str, Any]) -> None:
         """Raises GateNotMet where how the person stands is not what the trail says: a hold may have been taken away."""
@@ -418,6 +424,12 @@ class Erasures:
             "mentioned_by_others": mentions,
         }  # fmt: skip
 
+    def _sealed_elsewhere(self, erasure: Erasure) -> dict[str, int]:
+        """What of the book other homes hold the keys of: the person's calls, as they were when this began, and entries
+        of the trail that are of somebody whom only they can tell."""
+        calls = sum(holding["count"] for holding in erasure.plan if holding["what"] == SEALED_ELSEWHERE)
+        return {"calls": int(calls), "events": self.rows.sealed_events_of_others(self.vault.states())}
+
     def _described(self, copy: Copy, person: Person) -> str:
         """A copy that is away: where it was, without the person's name, and how to tell it."""
         folder, _ = blanked(str(copy.folder).encode(errors="replace"), person.search)
@@ -470,6 +482,7 @@ class Erasures:
             "subject": erasure.reference,
             "asked_at": erasure.asked_at,
             "finished_at": self.clock.now().isoformat(),
+            "status": _status(erasure.proof or {}),
             "by": erasure.by,
             "identity_check": erasure.identity_check,
             "reason": erasure.reason,
@@ -548,9 +561,25 @@ def limits_of(proof: Mapping[str, Any]) -> list[str]:
         f"A copy that was written for the person is not in its place, and whoever has it must remove it: {copy}."
         for copy in proof.get("copies_away", ())
     ]
+    elsewhere = proof.get("sealed_elsewhere", {})
+    if n := elsewhere.get("calls"):
+        limits.append(
+            f"What was said in {count(n, 'call')} of the person was sealed under keys of another home: it is gone from "
+            "the book, was not looked for in files, and what was copied of it opens there until the person is erased "
+            "there."
+        )
+    if n := elsewhere.get("events"):
+        limits.append(
+            f"Personal fields of {count(n, 'entry', 'entries')} of the trail are sealed under keys of another home, "
+            "which alone can say whether they are of the person: erase the person there as well."
+        )
     if (n := proof.get("texts", 0)) > MOST_TEXTS:
         limits.append(f"Of {n:,} texts that were said, the first {MOST_TEXTS:,} were looked for in files.")
     return limits
+
+
+def _status(proof: Mapping[str, Any]) -> str:
+    return "erased here" if any(proof.get("sealed_elsewhere", {}).values()) else "erased"
 
 
 def _sha256(data: bytes) -> str:

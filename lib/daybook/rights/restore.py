@@ -47,6 +47,7 @@ from daybook.rights.places.journal_files import JournalFiles
 from daybook.rights.places.port import Person
 from daybook.rights.places.vectors import Vectors
 from daybook.rights.traces import Traces
+from daybook.rights.turns import turn
 from daybook.settings import Settings
 from daybook.vault import Vault
 
@@ -78,7 +79,8 @@ def restore(
 
     Raises BadParameter where the book has something in it, and what `backups.check` raises; book, keys and home are
     then as they were."""
-    return _Restore(settings, book, vault, folder.absolute(), keys and keys.absolute(), by, tell).run()
+    with turn(settings.home, "The restore", patience=0):
+        return _Restore(settings, book, vault, folder.absolute(), keys and keys.absolute(), by, tell).run()
 
 
 class _Restore:

@@ -30,7 +30,7 @@ def backup(folder: Path, keys: Path, rehearse: bool) -> None:
 
     settings = Settings.from_env()
     with Book(settings.book_url, settings.home, vault=settings.vault) as book:
-        manifest = backups.make(settings, book, Vault.of(settings), folder, keys=keys)
+        manifest = backups.make(settings, book, Vault.of(settings), folder, keys=keys, by=f"cli:{user()}")
     click.echo(f"Backed up: {manifest}; the keys: {keys}")
     if rehearse:
         rows = rehearse_backup(folder, keys=keys)
@@ -56,7 +56,7 @@ def restore(folder: Path, keys: Path | None) -> None:
     settings = Settings.from_env()
     with Book(settings.book_url, settings.home, vault=settings.vault) as book:
         done = restore_backup(
-            settings, book, Vault.of(settings), folder, keys=keys, by=user(),
+            settings, book, Vault.of(settings), folder, keys=keys, by=f"cli:{user()}",
             tell=lambda step: click.echo(f"{step} …", err=True),
         )  # fmt: skip
     click.echo(f"Restored {count(sum(done.rows.values()), 'row')}; {count(done.erased_again, 'person', 'persons')} "

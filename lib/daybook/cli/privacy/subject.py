@@ -99,7 +99,7 @@ def erase(person: str, execute: bool, verified: str | None, reason: str | None, 
     if outcome.certificate is None:
         click.echo("Nothing is held on this person.")
         return
-    click.echo(f"Erased. The certificate is {outcome.certificate}")
+    click.echo(f"{outcome.status.capitalize()}. The certificate is {outcome.certificate}")
 
 
 @subject.command()

@@ -8,7 +8,7 @@ encrypted under the person's key. A model that was trained on the person's data 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -31,6 +31,7 @@ _MODELS = "strpos(cast(subjects as text), :subject) > 0"
 ERASED_CONTENT = "what was said is erased: its key was destroyed"
 MISSING_CONTENT = "what was said cannot be read here: it is sealed under a key that this home has not got"
 BROKEN_CONTENT = "what was said cannot be read: it is not what was sealed there, because the book was changed since"
+SEALED_ELSEWHERE = "of them with what was said, sealed under a key that is not here"
 _PAGE = 5_000
 """Rows that are searched at once."""
 _OTHERS = 2_000
@@ -53,7 +54,7 @@ class BookRows:
             Holding(place="book", what="of them with what was said", count=n["content"]),
             Holding(
                 place="book",
-                what="of them with what was said, sealed under a key that is not here",
+                what=SEALED_ELSEWHERE,
                 count=self._unread(person.subject),
                 why="it goes, and files are not searched for it",
             ),
@@ -104,6 +105,15 @@ class BookRows:
     def events(self, reference: str) -> list[dict[str, Any]]:
         """The trail's entries about the person, oldest first."""
         return self._book.rows("select * from events where subject = :ref order by time, id", {"ref": reference})
+
+    def sealed_events_of_others(self, subjects: Iterable[str]) -> int:
+        """How many of the trail's entries have sealed fields and are of none of these persons."""
+        rows = self._book.rows("select subject, count(*) as n from events where sealed is not null group by subject")
+        there = {str(row["subject"]): int(row["n"]) for row in rows}
+        if there:
+            for subject in subjects:
+                there.pop(reference(self._book.home, subject), None)
+        return sum(there.values())
 
     def persons(self) -> Iterator[str]:
         """Everybody whom a call, an entry of their own or a model names."""
