@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from pathlib import Path
 
 import pytest
 
@@ -36,7 +38,7 @@ def test_each_scope_is_read_under_its_name_with_the_texts_that_stand_there(file)
 
 
 def test_it_is_read_again_once_it_is_another_file(file, tmp_path):
-    """The same object until then; none where there is none, and a broken one stays refused until it is mended."""
+    """The same object until then; a broken one stays refused until it is mended."""
     one = file("everyone: a")
     first = one.read()
     assert one.read() is first
@@ -47,9 +49,73 @@ def test_it_is_read_again_once_it_is_another_file(file, tmp_path):
     for _ in range(2):
         with pytest.raises(SettingsError):
             one.read()
-    (tmp_path / "a.yml").unlink()
+    (tmp_path / "a.yml").write_text("{}")
     assert one.read() == Scopes()
     assert file("").read() == Scopes()
+
+
+@pytest.mark.parametrize("left", [None, "", " \n\n", "# everyone: a\n"])
+@pytest.mark.parametrize("before", ["everyone: a", "keys: {ada: a}", "zone: a", "everyone: [", "nobody: a"])
+def test_what_was_stated_holds_until_it_is_taken_back(file, tmp_path, before, left):
+    """A file that is gone or says nothing is refused as long as it stays so, whatever was there, also what could not be
+    meant; `{}` takes it back, and then it may go."""
+    path = tmp_path / "a.yml"
+    one = file(before, zone=str)
+    with contextlib.suppress(SettingsError):
+        one.read()
+    if left is None:
+        path.unlink()
+    else:
+        path.write_text(left)
+    for _ in range(2):
+        with pytest.raises(SettingsError) as refused:
+            one.read()
+        assert f"stated something, and is {'gone' if left is None else 'empty'} now" in str(refused.value)
+        assert "write {} into it" in str(refused.value.remedy)
+    path.write_text("everyone: b")
+    assert one.read().everyone == ("everyone", "b")
+    path.write_text("{}")
+    assert one.read() == Scopes()
+    path.unlink()
+    assert one.read() == Scopes()
+    assert file(left or "").read() == Scopes()
+
+
+def test_a_file_that_is_written_while_it_is_read_is_not_meant_yet(tmp_path):
+    """It is read again, and only then holds."""
+    path = tmp_path / "a.yml"
+    path.write_text("everyone: a")
+
+    class Changing(type(path)):
+        def open(self, *args, **kwargs):
+            return _Written(super().open(*args, **kwargs), self)
+
+    one = ScopesFile(Changing(path), lambda name, content: content)
+    with pytest.raises(SettingsError, match="is being written"):
+        one.read()
+    assert one.read().everyone == "b, longer"
+
+
+class _Written:
+    """A file that somebody writes before it was read to its end, the first time."""
+
+    def __init__(self, file, path):
+        self._file, self._path = file, path
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+
+    def fileno(self):
+        return self._file.fileno()
+
+    def read(self):
+        data = self._file.read()
+        if data == b"everyone: a":
+            Path(self._path).write_text("everyone: b, longer")
+        return data
 
 
 async def test_requests_of_one_turn_look_once(file, tmp_path):
@@ -65,7 +131,7 @@ async def test_requests_of_one_turn_look_once(file, tmp_path):
     for _ in range(2):
         with pytest.raises(SettingsError):
             one.read()
-    (tmp_path / "a.yml").unlink()
+    (tmp_path / "a.yml").write_text("{}")
     assert one.read() == Scopes()
 
 

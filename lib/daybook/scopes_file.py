@@ -7,13 +7,16 @@
 Whoever uses it looks with every request; that is one `stat` where the file is the same, and one for all requests that
 are served in the same turn of the event loop. All scalars are read as the
 texts that stand there, so that no digit is lost and `off` is a word. A file that cannot be meant raises SettingsError
-until it is mended: nothing goes by what was there before.
+until it is mended: nothing goes by what was there before. So does one that stated something and is gone or empty now:
+whoever writes a file in place empties it first, and meanwhile nobody may be served as if nothing were stated. `{}`
+takes back what was stated.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +64,8 @@ class ScopesFile(Generic[S]):
         self._read_scope = read_scope
         self._members = members or {}
         self._seen: tuple[int, ...] | None = ()
+        self._binding = False
+        """Whether it says something, or did when it was last seen."""
         self._looked = False
         """Whether it was looked at in this turn of the event loop, and could be read."""
         self._stated: Scopes[S] = Scopes()
@@ -80,13 +85,35 @@ class ScopesFile(Generic[S]):
     def _look(self) -> None:
         try:
             seen = atomic.identity(self._path)
+            if seen == self._seen:
+                return
+            seen, text = (None, b"") if seen is None else self._text()
+        except FileNotFoundError:  # it went away between the two
+            seen, text = None, b""
         except OSError as error:
             raise SettingsError(
                 f"{self._path} cannot be read ({type(error).__name__}).", remedy="Make it readable."
             ) from error
-        if seen != self._seen:
-            self._stated = Scopes() if seen is None else self._read()
-            self._seen = seen
+        said = self._binding
+        self._binding = said or bool(text.strip())  # where it is refused below, too
+        root = self._root(text)
+        if said and root is None:
+            raise SettingsError(
+                f"{self._path} stated something, and is {'gone' if seen is None else 'empty'} now.",
+                remedy="Put it back; where nothing is to be stated any more, write {} into it, or restart without it.",
+            )
+        self._stated = Scopes() if root is None else self._scopes_of(root)
+        self._binding = self._stated != Scopes()
+        self._seen = seen
+
+    def _text(self) -> tuple[atomic.Identity, bytes]:
+        """Which file stands there and what it says. Raises SettingsError where somebody writes it meanwhile."""
+        with self._path.open("rb") as file:
+            seen = atomic.identity_of(os.fstat(file.fileno()))
+            text = file.read()
+            if atomic.identity_of(os.fstat(file.fileno())) != seen:
+                raise SettingsError(f"{self._path} is being written.", remedy="Ask again in a moment.")
+        return seen, text
 
     def mapping(self, content: Any, what: str, known: Collection[str] | None = None) -> dict[str, Any]:
         """The content as a mapping of names, all of them `known`."""
@@ -99,18 +126,25 @@ class ScopesFile(Generic[S]):
     def refused(self, what: str, remedy: str) -> SettingsError:
         return SettingsError(f"{self._path}: {what}.", remedy=remedy)
 
-    def _read(self) -> Scopes[S]:
+    def _root(self, text: bytes) -> Node | None:
+        """None: nothing stands there."""
         import yaml
 
         try:
-            root = yaml.compose(self._path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
-            content = {} if root is None else self._content(root)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+            root: Node | None = yaml.compose(text.decode(), Loader=yaml.BaseLoader)
+        except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
             mark = getattr(error, "problem_mark", None)
             where = "" if mark is None else f", line {mark.line + 1}"
             raise SettingsError(
                 f"{self._path}{where}: it cannot be read ({type(error).__name__}).", remedy="Correct it."
             ) from error
+        return root
+
+    def _scopes_of(self, root: Node) -> Scopes[S]:
+        try:
+            content = self._content(root)
+        except RecursionError as error:
+            raise self.refused("it cannot be read (RecursionError)", "Write fewer lists in one another.") from error
         parts = self.mapping(content, "the file", (*self._members, "everyone", "keys", "projects"))
         return Scopes(
             self._read_scope("everyone", parts["everyone"]) if "everyone" in parts else None,

@@ -55,7 +55,7 @@ def test_without_a_file_nothing_is_limited_and_a_new_one_counts_at_once(limits, 
     assert [scope.limits.parallel for scope in file.scopes("a", "p")] == [1]
     limits("keys: {a: {parallel: 2}}")
     assert [scope.limits.parallel for scope in file.scopes("a", "p")] == [2]
-    (tmp_path / "limits.yml").unlink()
+    (tmp_path / "limits.yml").write_text("{}")
     assert file.scopes("a", "p") == []
     assert limits("").all() == []
 

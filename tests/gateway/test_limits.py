@@ -204,7 +204,7 @@ def test_limits_that_cannot_be_read_let_nobody_in(limited, text):
             ask(endpoint)
         assert caught.value.status_code == 503
         assert any("limits.yml" in line.get("message", "") for line in endpoint.log)
-        (endpoint.settings.home / "limits.yml").write_text("")
+        (endpoint.settings.home / "limits.yml").write_text("{}")
         assert ask(endpoint).status_code == 200
 
 

@@ -222,7 +222,7 @@ def test_a_file_that_is_replaced_holds_from_the_next_call_on(stated, tmp_path):
     new.write_text("everyone: {request: {email: drop}}")
     new.replace(path)
     assert cleaned(policies.rules("ada", None)) == "Write to [] or call +44 20 7946 0958."
-    path.unlink()
+    path.write_text("{}")
     assert policies.rules("ada", None) is None
 
 

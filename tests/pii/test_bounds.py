@@ -100,7 +100,7 @@ def test_as_many_data_as_there_are_are_found(unit):
         "\u2060\ufe0f",
         r"\\u200d",
         "a" + "\u200b" * 50,
-        "word " + r"\u200b" * 30,
+        "word " + r"\u200b" * 5,
         "1\u0301",
     ],
 )
