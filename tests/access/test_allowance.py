@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining, usage_ledger
+from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining, WindowUncounted, usage_ledger
 from daybook.access.file_ledger import FileLedger
 from daybook.access.ledger import WindowKey
 from daybook.access.limits import Scope, ScopeLimits
@@ -44,13 +44,9 @@ def open_ledger(request, tmp_path):
     return lambda: RedisLedger(redis.url, lease=0.5)
 
 
-def nothing_spent(scope, start):
-    return Decimal(0)
-
-
 @pytest.fixture
 def allowance(open_ledger):
-    allowance = Allowance(open_ledger(), spent_since=nothing_spent)
+    allowance = Allowance(open_ledger())
     yield allowance
     allowance.close()
 
@@ -63,13 +59,26 @@ def budget(amount: str = "1", **more) -> Scope:
     return scope(budget={"day": Decimal(amount)}, **more)
 
 
-def reserve(allowance, request, *scopes, amount="0", tokens=0, at=NOON):
+def begin(allowance, *scopes, at=NOON, spent="0"):
+    """What the book has of windows that nobody counted."""
+    for scope, window in allowance.uncounted(scopes, at=at, zone=ZONE):
+        allowance.begin_window(scope, window, Decimal(spent), at=at, zone=ZONE)
+
+
+def reserve(allowance, request, *scopes, amount="0", tokens=0, at=NOON, spent="0"):
     claim = Claim(amount=None if amount is None else Decimal(amount), tokens=tokens)
-    return allowance.reserve(request, scopes, claim, at=at, zone=ZONE)
+    begin(allowance, *scopes, at=at, spent=spent)
+    return asyncio.run(allowance.reserve_soon(request, scopes, claim, at=at, zone=ZONE))
 
 
 def settle(allowance, request, *scopes, cost="0", tokens=0, at=NOON):
-    return allowance.settle(request, scopes, cost=Decimal(cost), tokens=tokens, at=at, zone=ZONE)
+    outcomes = []
+    begin(allowance, *scopes, at=at)
+    allowance.settle_soon(request, scopes, cost=Decimal(cost), tokens=tokens, at=at, zone=ZONE, tell=outcomes.append)
+    (outcome,) = outcomes
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def refused(allowance, request, *scopes, **claim) -> LimitReached:
@@ -148,34 +157,38 @@ def test_a_window_begins_anew_and_the_longer_one_goes_on(allowance):
     assert allowance.spent(both, "month", at=tomorrow, zone=ZONE) == (Decimal(1), Decimal("0.5"))
 
 
-def test_a_window_that_nobody_counted_begins_with_the_book(open_ledger):
-    """Asked once, for the scope and the window's first moment."""
-    asked = []
-
-    def spent_since(name, start):
-        asked.append((name, start))
-        return Decimal("0.75")
-
-    ledger = Allowance(open_ledger(), spent_since=spent_since)
-    one = budget("1")
-    refused(ledger, "a", one, amount="0.26")
-    reserve(ledger, "a", one, amount="0.25")
-    again = Allowance(open_ledger(), spent_since=spent_since)
-    assert again.spent(one, "day", at=NOON, zone=ZONE) == (Decimal("0.75"), Decimal("0.25"))
-    again.close()
-    ledger.close()
-    assert set(asked) == {("key ada", datetime(2026, 11, 27, tzinfo=UTC))}
+def test_nothing_is_done_in_a_window_that_nobody_counted(open_ledger):
+    """Neither reserved nor settled nor shown, whichever of a call's windows it is: its reservation stays as it was."""
+    allowance = Allowance(open_ledger())
+    both, project = scope(budget={"day": Decimal(9), "month": Decimal(9)}), Scope("project p", ScopeLimits(parallel=9))
+    late = Scope("everyone", ScopeLimits(budget={"day": Decimal(9)}))
+    with pytest.raises(WindowUncounted, match=r"Of 3 windows .* first the day of key ada since 2026-11-27"):
+        asyncio.run(allowance.reserve_soon("a", [both, project, late], Claim(amount=Decimal(1)), at=NOON, zone=ZONE))
+    reserve(allowance, "a", both, project, late, amount="3")
+    tomorrow, told = NOON + timedelta(days=1), []
+    begin(allowance, both, at=tomorrow)
+    at = {"at": tomorrow, "zone": ZONE}
+    allowance.settle_soon("a", [both, project, late], cost=Decimal(2), tokens=0, tell=told.append, **at)
+    assert [type(outcome) for outcome in told] == [WindowUncounted]
+    assert allowance.spent(both, "month", **at) == (0, 3)
+    with pytest.raises(WindowUncounted, match="Of 1 windows"):
+        allowance.spent(late, "day", **at)
+    settle(allowance, "a", both, project, late, cost="2", at=tomorrow)
+    assert [allowance.spent(both, window, **at) for window in ("day", "month")] == [(2, 0), (2, 0)]
+    assert allowance.spent(late, "day", **at) == (2, 0)
+    allowance.close()
 
 
 def test_a_window_can_be_begun_from_outside(open_ledger):
     """What nobody counted yet is named; once begun it is what it is, whoever begins it again."""
-    allowance = Allowance(open_ledger(), spent_since=nothing_spent)
+    allowance = Allowance(open_ledger())
     both, rate = scope(budget={"day": Decimal(1), "week": Decimal(2)}), scope("key bob", requests_per_minute=1)
     at = {"at": NOON, "zone": ZONE}
     assert allowance.uncounted([both, rate], **at) == [(both, "day"), (both, "week")]
     allowance.begin_window(both, "day", Decimal("0.7"), **at)
     allowance.begin_window(both, "day", Decimal("0.2"), **at)
     assert allowance.uncounted([both, rate], **at) == [(both, "week")]
+    allowance.begin_window(both, "week", Decimal("0.7"), **at)
     assert allowance.spent(both, "day", **at) == (Decimal("0.7"), 0)
     assert allowance.uncounted([rate], **at) == []
     allowance.close()
@@ -214,6 +227,7 @@ def test_shares_of_a_budget_are_told_once_each(allowance):
 
 
 CHILD = """\
+import asyncio
 import sys
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -221,13 +235,15 @@ from zoneinfo import ZoneInfo
 from daybook.access.allowance import Allowance, Claim, LimitReached, usage_ledger
 from daybook.access.limits import ScopeLimits, Scope
 from daybook.settings import Settings
-ledger = Allowance(usage_ledger(Settings.from_env()), spent_since=lambda name, start: Decimal(0))
+ledger = Allowance(usage_ledger(Settings.from_env()))
 scope = Scope("key ada", ScopeLimits(budget={"day": Decimal(1)}, parallel=100000))
 at = datetime(2026, 11, 27, 12, tzinfo=timezone.utc)
+ledger.begin_window(scope, "day", Decimal(0), at=at, zone=ZoneInfo("UTC"))
 taken = 0
 for n in range(int(sys.argv[2])):
     try:
-        ledger.reserve(f"{sys.argv[1]}{n}", [scope], Claim(amount=Decimal("0.01")), at=at, zone=ZoneInfo("UTC"))
+        claim = Claim(amount=Decimal("0.01"))
+        asyncio.run(ledger.reserve_soon(f"{sys.argv[1]}{n}", [scope], claim, at=at, zone=ZoneInfo("UTC")))
         taken += 1
     except LimitReached:
         pass
@@ -253,7 +269,7 @@ def test_two_processes_cannot_take_the_same_cent(kind, tmp_path, redis):
         for name in "ab"
     ]
     assert sum(int(child.stdout.readline()) for child in children) == 100
-    allowance = Allowance(usage_ledger(Settings.from_env(env)), spent_since=nothing_spent)
+    allowance = Allowance(usage_ledger(Settings.from_env(env)))
     one = budget("1", parallel=100_000)
     assert allowance.spent(one, "day", at=NOON, zone=ZONE) == (0, 1)
     refused(allowance, "c", one, amount="0.01")
@@ -272,8 +288,8 @@ def test_two_processes_cannot_take_the_same_cent(kind, tmp_path, redis):
 def test_who_is_alive_keeps_what_it_holds(redis):
     """Its word is renewed before the lease ends; once it is closed, what it held counts as spent."""
     redis.client.flushall()
-    mine = Allowance(RedisLedger(redis.url, lease=0.3), spent_since=nothing_spent)
-    other = Allowance(RedisLedger(redis.url), spent_since=nothing_spent)
+    mine = Allowance(RedisLedger(redis.url, lease=0.3))
+    other = Allowance(RedisLedger(redis.url))
     one = budget("1", parallel=1)
     reserve(mine, "a", one, amount="0.6")
     (alive,) = redis.client.keys("daybook:alive:*")
@@ -294,7 +310,7 @@ def test_a_redis_that_goes_lets_nobody_in_until_it_is_back(tmp_path):
     """Refused with its address and a remedy; back without what it knew, windows begin with the book's sums."""
     process = RedisProcess(tmp_path)
     process.start()
-    allowance = Allowance(RedisLedger(process.url), spent_since=lambda scope, start: Decimal("0.5"))
+    allowance = Allowance(RedisLedger(process.url))
     one = budget("1")
     try:
         reserve(allowance, "a", one, amount="0.1")
@@ -305,6 +321,9 @@ def test_a_redis_that_goes_lets_nobody_in_until_it_is_back(tmp_path):
         with pytest.raises(BookUnreachable):
             settle(allowance, "a", one, cost="0.1")
         process.start()
+        with pytest.raises(WindowUncounted):  # it was counted, and is not any more
+            asyncio.run(allowance.reserve_soon("b", [one], Claim(amount=Decimal(0)), at=NOON, zone=ZONE))
+        begin(allowance, one, spent="0.5")
         assert settle(allowance, "a", one, cost="0.1") == []
         reserve(allowance, "b", one, amount="0.5")
         assert "0.500000 are spent and 0.500000 held" in str(refused(allowance, "c", one, amount="0.1"))
@@ -316,7 +335,7 @@ def test_a_redis_that_goes_lets_nobody_in_until_it_is_back(tmp_path):
 def test_a_password_of_the_redis_is_shown_nowhere():
     """Neither in the error nor where settings show themselves."""
     url = "redis://clerk:hunter2@127.0.0.1:1/0"
-    allowance = Allowance(RedisLedger(url), spent_since=nothing_spent)
+    allowance = Allowance(RedisLedger(url))
     with pytest.raises(BookUnreachable, match=r"at 127\.0\.0\.1:1 cannot") as refusal:
         reserve(allowance, "a", budget())
     settings = Settings.from_env({"DAYBOOK_REDIS": url, "DAYBOOK_HOME": "/tmp/x"})
@@ -327,18 +346,18 @@ def test_a_password_of_the_redis_is_shown_nowhere():
 def test_a_ledger_that_cannot_be_used_says_so(tmp_path):
     """Its path and a remedy; nothing is let through."""
     (tmp_path / "file").write_text("")
-    ledger = Allowance(FileLedger(tmp_path / "file" / "limits.sqlite"), spent_since=nothing_spent)
+    ledger = Allowance(FileLedger(tmp_path / "file" / "limits.sqlite"))
     with pytest.raises(BookUnreachable, match=r"limits\.sqlite cannot be used"):
         reserve(ledger, "a", scope(parallel=1))
     Path(tmp_path / "broken").write_bytes(b"no database" * 1000)
-    ledger = Allowance(FileLedger(tmp_path / "broken"), spent_since=nothing_spent)
+    ledger = Allowance(FileLedger(tmp_path / "broken"))
     with pytest.raises(BookUnreachable, match="broken cannot be used"):
         reserve(ledger, "a", scope(parallel=1))
 
 
 def test_the_ledger_is_its_owners_alone(tmp_path):
     """What was spent is nobody else's to read."""
-    allowance = Allowance(FileLedger(tmp_path / "limits.sqlite"), spent_since=nothing_spent)
+    allowance = Allowance(FileLedger(tmp_path / "limits.sqlite"))
     reserve(allowance, "a", scope(parallel=1))
     allowance.close()
     assert (tmp_path / "limits.sqlite").stat().st_mode & 0o077 == 0
@@ -346,7 +365,7 @@ def test_the_ledger_is_its_owners_alone(tmp_path):
 
 def test_a_call_over_midnight_is_spent_when_it_ends(tmp_path):
     """The new day's window begins with it; the folder of the ledger is made where it is not there."""
-    ledger = Allowance(FileLedger(tmp_path / "a" / "b" / "limits.sqlite"), spent_since=nothing_spent)
+    ledger = Allowance(FileLedger(tmp_path / "a" / "b" / "limits.sqlite"))
     one = budget("1")
     evening, night = NOON.replace(hour=23, minute=59), NOON + timedelta(hours=13)
     reserve(ledger, "a", one, amount="0.6", at=evening)
@@ -360,10 +379,11 @@ def test_a_call_over_midnight_is_spent_when_it_ends(tmp_path):
 async def test_what_one_transaction_does_step_by_step_is_what_each_step_sees(open_ledger):
     """Of several in one turn: one is refused while another holds all there is, and let in once that is settled; calls
     at a time and a budget alike, to the last picodollar, and the ledger has the same afterwards."""
-    allowance = Allowance(open_ledger(), spent_since=nothing_spent)
+    allowance = Allowance(open_ledger())
     scope = Scope("key a", ScopeLimits(parallel=2, budget={"day": Decimal(1)}))
-    reserve(allowance, "old", scope, amount="0.4")
-    reserve(allowance, "older", scope, amount="0.5")
+    begin(allowance, scope)
+    for request, amount in (("old", "0.4"), ("older", "0.5")):
+        await allowance.reserve_soon(request, [scope], Claim(amount=Decimal(amount)), at=NOON, zone=ZONE)
     told = []
 
     def asking(request, amount):
@@ -383,7 +403,7 @@ async def test_what_one_transaction_does_step_by_step_is_what_each_step_sees(ope
     assert told == [[]]
     assert allowance.spent(scope, "day", at=NOON, zone=ZONE) == (Decimal("0.2"), Decimal("0.8"))
     allowance.close()
-    again = Allowance(open_ledger(), spent_since=nothing_spent)
+    again = Allowance(open_ledger())
     assert again.spent(scope, "day", at=NOON, zone=ZONE) == (Decimal("0.2"), Decimal("0.8"))
     again.close()
 

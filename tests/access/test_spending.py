@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from daybook.access.spending import Spending, SpendingProcess
+from daybook.access.spending import SpendingProcess, sum_since
 from daybook.book import Book
 from daybook.book.journal.journal import Journal
 from daybook.errors import BookError
@@ -33,10 +33,11 @@ async def test_a_process_of_its_own_says_what_the_book_says(tmp_path):
             )
         )  # fmt: skip
     journal.close()
-    spent = await SpendingProcess(settings, patience=5.0).since("key ada", START)
-    assert spent == Decimal("0.300000000001")
-    assert spent == Spending(lambda: Book(settings.book_url, tmp_path, vault=vault)).since("key ada", START)
+    asked = [("key ada", START), ("key bob", START), ("everyone", START - timedelta(days=1)), ("project p", START)]
+    spent = await SpendingProcess(settings, patience=5.0).since(asked)
+    assert spent == [Decimal("0.300000000001"), 0, Decimal("5.300000000001"), 0]
     with Book(settings.book_url, tmp_path, vault=vault) as book:
+        assert sum_since(book, asked) == spent
         (kept,) = book.content(
             book.rows("select id, subject, prompt, answer from calls where id like '%0' limit 1")
         ).rows
@@ -44,4 +45,4 @@ async def test_a_process_of_its_own_says_what_the_book_says(tmp_path):
     assert [path.name for path in tmp_path.rglob("*.sqlite")] == ["keys.sqlite"]
     (tmp_path / "book.duckdb").write_bytes(b"no database")
     with pytest.raises(BookError):
-        await SpendingProcess(settings, patience=5.0).since("key ada", START)
+        await SpendingProcess(settings, patience=5.0).since([("key ada", START)])

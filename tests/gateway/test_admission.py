@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -12,8 +13,9 @@ import pytest
 from daybook.access.allowance import Allowance
 from daybook.access.file_ledger import FileLedger
 from daybook.access.limits import LimitsFile
+from daybook.access.window_counts import WindowCounts
 from daybook.clock import FixedClock
-from daybook.errors import JournalFull
+from daybook.errors import BookUnreachable, JournalFull
 from daybook.gateway.admission import Admission
 from daybook.gateway.http.errors import Refusal
 from daybook.inference.call.request import ChatRequest
@@ -63,8 +65,8 @@ class Ledger:
         self.records.append(record)
 
 
-async def nothing(scope: str, start: datetime) -> Decimal:
-    return Decimal(0)
+async def nothing(asked: Sequence[tuple[str, datetime]]) -> list[Decimal]:
+    return [Decimal(0)] * len(asked)
 
 
 @pytest.fixture
@@ -72,15 +74,16 @@ def admission(tmp_path):
     (tmp_path / "limits.yml").write_text("everyone: {budget: {day: 100000}, tokens_per_minute: 1000000}\n")
     clock = FixedClock(NOON)
     faults: list[Any] = []
+    allowance = Allowance(FileLedger(tmp_path / "limits.sqlite"))
     admission = Admission(
         file=LimitsFile(tmp_path / "limits.yml"),
-        allowance=Allowance(FileLedger(tmp_path / "limits.sqlite"), spent_since=lambda scope, start: Decimal(0)),
+        allowance=allowance,
         router=Router(Models(), clock),
         reckon=reckon,
         machine_rate=lambda upstream: Decimal("0.60") if upstream == "box" else None,
         journal=Ledger(),
         clock=clock,
-        spent_since=nothing,
+        windows=WindowCounts(allowance, nothing),
         trouble=lambda what, error: faults.append((what, error)),
     )
     yield admission
@@ -94,14 +97,19 @@ def request(request_id: str = "r1", **body: Any) -> ChatRequest:
     return ChatRequest(body=body, endpoint="/v1/chat/completions", request_id=request_id, at=NOON, started=0.0)
 
 
+def used(admission, at: datetime = NOON) -> tuple[Decimal, Decimal]:
+    (scope,), zone = admission.file.all(), admission.file.zone
+    for _, window in admission.allowance.uncounted([scope], at=at, zone=zone):
+        admission.allowance.begin_window(scope, window, Decimal(0), at=at, zone=zone)
+    return admission.allowance.spent(scope, "day", at=at, zone=zone)
+
+
 def held(admission) -> Decimal:
-    (scope,) = admission.file.all()
-    return admission.allowance.spent(scope, "day", at=NOON, zone=admission.file.zone)[1]
+    return used(admission)[1]
 
 
 def spent(admission) -> Decimal:
-    (scope,) = admission.file.all()
-    return admission.allowance.spent(scope, "day", at=NOON, zone=admission.file.zone)[0]
+    return used(admission)[0]
 
 
 IN = Decimal(SIZE) / 1_000_000
@@ -236,6 +244,31 @@ async def test_a_share_that_cannot_be_entered_leaves_nobody_waiting(admission, e
     assert (spent(admission), held(admission)) == (budget * 4 / 5, IN + Decimal("0.010"))
 
 
+@pytest.mark.parametrize("fault", [None, BookUnreachable("in use", remedy="")])
+async def test_a_call_over_midnight_is_settled_once_the_book_was_asked(admission, fault):
+    """Outside any transaction; where the book cannot be used its reservation stays, and whoever runs this is told."""
+    await admission.admit(request())
+    tomorrow, faults, asked = NOON.replace(day=28), [], []
+
+    async def spent_since(pairs):
+        asked.extend(pairs)
+        assert held(admission) == IN + Decimal("0.010")
+        if fault is not None:
+            raise fault
+        return [Decimal(7)]
+
+    object.__setattr__(admission, "windows", WindowCounts(admission.allowance, spent_since))
+    object.__setattr__(admission, "trouble", lambda what, error: faults.append((what, error)))
+    object.__setattr__(admission, "clock", FixedClock(tomorrow))
+    admission.entered(row(cost=Decimal("0.25")))
+    await admission.aclose()
+    assert asked == [("everyone", datetime(2026, 11, 28, tzinfo=UTC))]
+    if fault is None:
+        assert (faults, used(admission, tomorrow)) == ([], (Decimal("7.25"), 0))
+    else:
+        assert (faults, used(admission, tomorrow)) == ([("limits", fault)], (0, IN + Decimal("0.010")))
+
+
 async def test_a_rate_says_when_to_come_back(admission):
     """Whole seconds, rounded up; a client may try again then."""
     await admission.admit(request(max_tokens=999_992))
@@ -252,12 +285,12 @@ async def test_a_window_begins_with_the_book_before_it_is_asked_for(admission):
     """Once, for the window's first moment, however many come at once."""
     asked = []
 
-    async def spent_since(scope, start):
-        asked.append((scope, start))
+    async def spent_since(pairs):
+        asked.extend(pairs)
         await asyncio.sleep(0)
-        return Decimal("99999.99")
+        return [Decimal("99999.99")]
 
-    object.__setattr__(admission, "spent_since", spent_since)
+    object.__setattr__(admission, "windows", WindowCounts(admission.allowance, spent_since))
     outcomes = await asyncio.gather(*(admission.admit(request(f"r{n}", n=2)) for n in range(3)), return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {Refusal}
     assert asked == [("everyone", datetime(2026, 11, 27, tzinfo=UTC))]

@@ -145,7 +145,7 @@ def test_parallel_calls_of_a_budget_cannot_overrun_it(limited, redis, stream, sh
         scope = endpoint.parts.admission.file.all()[0]
         allowance = endpoint.parts.admission.allowance
         zone = endpoint.parts.admission.file.zone
-        with contextlib.closing(type(allowance)(usage_ledger(endpoint.settings), spent_since=None)) as ledger:
+        with contextlib.closing(type(allowance)(usage_ledger(endpoint.settings))) as ledger:
             assert ledger.spent(scope, "day", at=endpoint.parts.clock.now(), zone=zone) == (spent, 0)
 
 

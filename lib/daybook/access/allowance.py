@@ -3,7 +3,8 @@
 The ledger stands outside the process, so that two workers cannot both take the last cent, and what was spent survives a
 restart. A call reserves the most that it can cost; when it is over the reservation is replaced by what it
 did cost. What a process that was killed had reserved counts as spent: its upstream may have billed it. A window that
-nobody has counted yet begins with what the book says was spent in it.
+nobody has counted yet begins with what the book says was spent in it: whoever uses an allowance asks the book before a
+transaction, never within one.
 
 Rates are token buckets kept as one number, the time at which the bucket is full again (the generic cell rate algorithm,
 ATM Forum TM 4.0): a minute's worth may come at once, then one each 60/limit seconds.
@@ -25,7 +26,7 @@ from daybook.access.ledger import Transaction, UsageLedger, WindowKey
 from daybook.access.limits import Scope, window_end, window_start
 from daybook.access.redis_ledger import RedisLedger
 from daybook.access.transaction_group import Step, TransactionGroup
-from daybook.errors import UsageError
+from daybook.errors import BookError, UsageError
 from daybook.settings import Settings
 
 T = TypeVar("T")
@@ -84,8 +85,9 @@ class Reached:
 SHARES = (50, 80, 100)
 """Percent of a budget at which somebody is told."""
 
-SpentSince = Callable[[str, datetime], Decimal]
-"""US dollars that the book has for a scope since a moment."""
+
+class WindowUncounted(BookError):
+    """A window of a budget must begin with the book's sum first."""
 
 
 def usage_ledger(settings: Settings) -> UsageLedger:
@@ -96,24 +98,18 @@ def usage_ledger(settings: Settings) -> UsageLedger:
 class Allowance:
     """What is left in `ledger`. Used from one thread. Raises BookUnreachable where that cannot be used."""
 
-    def __init__(self, ledger: UsageLedger, *, spent_since: SpentSince) -> None:
+    def __init__(self, ledger: UsageLedger) -> None:
         self._ledger = ledger
         self._group = TransactionGroup(ledger)
-        self._spent_since = spent_since
         self._counted: set[WindowKey] = set()
-
-    def reserve(
-        self, request: str, scopes: Sequence[Scope], claim: Claim, *, at: datetime, zone: ZoneInfo
-    ) -> list[Remaining]:
-        """Take a call's claim from every scope, or from none. Returns the tightest rates that are left.
-
-        Raises LimitReached, with the figures, where one has not enough."""
-        return self._group.now(self._reserving(request, scopes, claim, at=at, zone=zone))
 
     async def reserve_soon(
         self, request: str, scopes: Sequence[Scope], claim: Claim, *, at: datetime, zone: ZoneInfo
     ) -> list[Remaining]:
-        """The same, in one transaction with others of this turn of the event loop."""
+        """Take a call's claim from every scope, or from none, in one transaction with others of this turn of the event
+        loop. Returns the tightest rates that are left.
+
+        Raises LimitReached, with the figures, where one has not enough, and WindowUncounted."""
         return await self._group.soon(self._reserving(request, scopes, claim, at=at, zone=zone))
 
     def _reserving(
@@ -122,8 +118,7 @@ class Allowance:
         now = int(at.timestamp() * 1_000_000) * 1000
 
         def work(ledger: Transaction) -> list[Remaining]:
-            for scope in scopes:
-                self._begin_windows(ledger, scope, at, zone)
+            self._check_counted(ledger, scopes, at, zone)
             try:
                 return self._take(ledger, request, scopes, claim, at=at, now=now, zone=zone)
             except LimitReached as error:
@@ -152,12 +147,6 @@ class Allowance:
 
         self._transact([scope], at, zone, work)
 
-    def settle(
-        self, request: str, scopes: Sequence[Scope], *, cost: Decimal, tokens: int, at: datetime, zone: ZoneInfo
-    ) -> list[Reached]:
-        """Replace a call's reservation by what it used. Returns the shares of budgets that were reached by it."""
-        return self._group.now(self._settling(request, scopes, cost=cost, tokens=tokens, at=at, zone=zone))
-
     def settle_soon(
         self,
         request: str,
@@ -169,13 +158,16 @@ class Allowance:
         zone: ZoneInfo,
         tell: Callable[[list[Reached] | Exception], None],
     ) -> None:
-        """The same, in one transaction with others of this turn of the event loop; `tell`: what came of it."""
+        """Replace a call's reservation by what it used, in one transaction with others of this turn of the event loop.
+        `tell`: the shares of budgets that were reached by it; or the error, WindowUncounted too, after which the
+        reservation stands as before."""
         self._group.add(self._settling(request, scopes, cost=cost, tokens=tokens, at=at, zone=zone), tell)
 
     def _settling(
         self, request: str, scopes: Sequence[Scope], *, cost: Decimal, tokens: int, at: datetime, zone: ZoneInfo
     ) -> Step[list[Reached]]:
         def work(ledger: Transaction) -> list[Reached]:
+            self._check_counted(ledger, scopes, at, zone)
             reached: list[Reached] = []
             for scope in scopes:
                 held = ledger.release(request, scope.name)
@@ -185,24 +177,27 @@ class Allowance:
                 full = ledger.full(scope.name, "tokens") if per_minute is not None and tokens != held else None
                 if per_minute is not None and full is not None:
                     ledger.set_full(scope.name, "tokens", full + _time_of(tokens - held, per_minute))
-                self._begin_windows(ledger, scope, at, zone)
                 reached += self._spend(ledger, scope, _pico(cost), at, zone)
             return reached
 
         return _step(scopes, at, zone, work)
 
     def spent(self, scope: Scope, window: str, *, at: datetime, zone: ZoneInfo) -> tuple[Decimal, Decimal]:
-        """(spent, reserved) of a budget in the window that holds `at`, in US dollars."""
+        """(spent, reserved) of a budget in the window that holds `at`, in US dollars. Raises WindowUncounted."""
 
         def work(ledger: Transaction) -> tuple[Decimal, Decimal]:
-            self._begin_windows(ledger, scope, at, zone)
+            self._check_counted(ledger, [scope], at, zone)
             return _dollars(*_used(ledger, _key(scope, window, at, zone)))
 
         return self._transact([scope], at, zone, work)
 
+    def flush(self) -> None:
+        """Do what waits."""
+        self._group.run()
+
     def close(self) -> None:
         """Do what waits, and close the ledger."""
-        self._group.run()
+        self.flush()
         self._ledger.close()
 
     def _transact(self, scopes: Sequence[Scope], at: datetime, zone: ZoneInfo, work: Callable[[Transaction], T]) -> T:
@@ -297,11 +292,16 @@ class Allowance:
 
     # ── budgets ───────────────────────────────────────────────────────────────────────────────────────
 
-    def _begin_windows(self, ledger: Transaction, scope: Scope, at: datetime, zone: ZoneInfo) -> None:
-        """Let each window that nobody has counted yet begin with what the book knows of it."""
-        for key in _keys(scope, at, zone):
-            if ledger.spent(key) is None:
-                ledger.set_spent(key, _pico(self._spent_since(scope.name, window_start(key.window, at, zone))))
+    def _check_counted(self, ledger: Transaction, scopes: Sequence[Scope], at: datetime, zone: ZoneInfo) -> None:
+        """Before anything is changed. A window that was counted may be gone: a Redis that was emptied."""
+        missing = [key for scope in scopes for key in _keys(scope, at, zone) if ledger.spent(key) is None]
+        if missing:
+            self._counted.difference_update(missing)
+            raise WindowUncounted(
+                f"Of {len(missing):,} windows of budgets it is not known what was spent, first the {missing[0].window} "
+                f"of {missing[0].scope} since {missing[0].start}.",
+                remedy="Ask again: the book is asked first.",
+            )
 
     def _spend(self, ledger: Transaction, scope: Scope, amount: int, at: datetime, zone: ZoneInfo) -> Iterator[Reached]:
         for window, budget in scope.limits.budget.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -13,12 +13,10 @@ from daybook.ports import Rows
 from daybook.settings import Settings
 
 
-class OpenRows(Rows, Protocol):
-    """A book that is closed again."""
+class Drainable(Rows, Protocol):
+    """A book that takes in what is in its journal."""
 
     def drain(self) -> object: ...
-
-    def close(self) -> None: ...
 
 
 _WHERE = {
@@ -29,26 +27,20 @@ _WHERE = {
 }
 
 
-class Spending:
-    """`open_book`: a book of its own for each question; they are few (a window of a budget that nobody counted yet)."""
+def sum_since(book: Drainable, asked: Sequence[tuple[str, datetime]]) -> list[Decimal]:
+    """US dollars of each scope's calls that came in since a moment through the endpoint. Raises BookError."""
+    book.drain()
+    return [_sum(book, scope, start) for scope, start in asked]
 
-    def __init__(self, open_book: Callable[[], OpenRows]) -> None:
-        self._open_book = open_book
 
-    def since(self, scope: str, start: datetime) -> Decimal:
-        """US dollars of the calls that came in since `start` through the endpoint. Raises BookError."""
-        kind, _, name = scope.partition(" ")
-        book = self._open_book()
-        try:
-            book.drain()
-            (row,) = book.rows(
-                "select sum(cost) as spent from calls where time >= :start"  # noqa: S608 - from the table above
-                f" and endpoint not in ('library', 'import') and {_WHERE[kind]}",
-                {"start": start} | ({"name": name} if kind != "everyone" else {}),
-            )
-            return row["spent"] or Decimal(0)
-        finally:
-            book.close()
+def _sum(book: Rows, scope: str, start: datetime) -> Decimal:
+    kind, _, name = scope.partition(" ")
+    (row,) = book.rows(
+        "select sum(cost) as spent from calls where time >= :start"  # noqa: S608 - from the table above
+        f" and endpoint not in ('library', 'import') and {_WHERE[kind]}",
+        {"start": start} | ({"name": name} if kind != "everyone" else {}),
+    )
+    return row["spent"] or Decimal(0)
 
 
 class SpendingProcess:
@@ -64,13 +56,14 @@ class SpendingProcess:
             "patience": patience,
         }
 
-    async def since(self, scope: str, start: datetime) -> Decimal:
-        """See `Spending.since`."""
+    async def since(self, asked: Sequence[tuple[str, datetime]]) -> list[Decimal]:
+        """See `sum_since`."""
         process = LineProcess(["-m", "daybook.access.spending_child"], name="The sum of what was spent", log=self._log)
+        question = {**self._question, "asked": [[scope, start.isoformat()] for scope, start in asked]}
         try:
-            answer = await process.ask({**self._question, "scope": scope, "start": start.isoformat()})
+            answer = await process.ask(question)
         except ProviderError as error:
             raise BookUnreachable(error.message, remedy=error.remedy) from error
         finally:
             await process.aclose()
-        return Decimal(answer["spent"])
+        return [Decimal(amount) for amount in answer["spent"]]

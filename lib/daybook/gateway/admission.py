@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -18,8 +18,9 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining
-from daybook.access.limits import LimitsFile, Scope, ScopeLimits, window_start
+from daybook.access.allowance import Allowance, Claim, LimitReached, Reached, Remaining, WindowUncounted
+from daybook.access.limits import LimitsFile, Scope, ScopeLimits
+from daybook.access.window_counts import WindowCounts
 from daybook.clock import Clock, new_id
 from daybook.errors import BookError, JournalError, SettingsError, UnknownModel
 from daybook.gateway.http.asgi import Headers
@@ -34,6 +35,8 @@ from daybook.routing.route import Copy, RouteStep
 from daybook.routing.router import Router
 
 _UTC = ZoneInfo("UTC")
+_CLOSING = 5.0
+"""Seconds that are waited at the end for the book."""
 LONGEST_ANSWER = 32_768
 """Tokens that are taken for an answer whose length the request does not bound."""
 PICTURE = 25_000
@@ -70,12 +73,12 @@ class Admission(Observer):
     machine_rate: Callable[[str], Decimal | None]
     journal: Ledger
     clock: Clock
-    spent_since: Callable[[str, datetime], Awaitable[Decimal]]
-    """What the book has; it may wait for a book in use."""
+    windows: WindowCounts
     trouble: Callable[[str, Exception], None]
     """Told of what could not be settled: the reservation then stays, and counts as spent once the process has ended."""
     _open: dict[str, _Open] = field(default_factory=dict)
-    _counting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _settling: set[asyncio.Task[None]] = field(default_factory=set)
+    """What waits for the book, to be settled in a window that has just begun."""
 
     async def admit(self, request: ChatRequest, *, calls: bool = False) -> Headers:
         """Headers that say what is left. `calls`: the request may be several calls, and is settled when it is released.
@@ -87,10 +90,8 @@ class Admission(Observer):
                 return []
             zone = self.file.zone
             _check_size(request.body, scopes)
-            if self.file.budgets:
-                await self.begin_windows(scopes, at, zone)
             claim = self._claim(request, scopes)
-            left = await self.allowance.reserve_soon(request.request_id, scopes, claim, at=at, zone=zone)
+            left = await self._reserve(request.request_id, scopes, claim, at, zone)
         except LimitReached as error:
             raise _refusal(error) from None
         except (SettingsError, BookError) as error:
@@ -106,18 +107,26 @@ class Admission(Observer):
         self._open[request.request_id] = _Open(scopes, claim, calls=calls)
         return _headers(left)
 
-    async def begin_windows(self, scopes: Sequence[Scope], at: datetime, zone: ZoneInfo) -> None:
-        """Let the windows of budgets that nobody counted yet begin with what the book has: the book may be in use, and
-        others are served meanwhile."""
-        if not self.allowance.uncounted(scopes, at=at, zone=zone):
-            return
-        async with self._counting:  # the first one counts, for all that wait
-            await self._count(scopes, at, zone)
+    async def _reserve(
+        self, request_id: str, scopes: Sequence[Scope], claim: Claim, at: datetime, zone: ZoneInfo
+    ) -> list[Remaining]:
+        await self.windows.begin(scopes, at, zone)
+        try:
+            return await self.allowance.reserve_soon(request_id, scopes, claim, at=at, zone=zone)
+        except WindowUncounted:  # a Redis that was emptied since
+            await self.windows.begin(scopes, at, zone)
+            return await self.allowance.reserve_soon(request_id, scopes, claim, at=at, zone=zone)
 
-    async def _count(self, scopes: Sequence[Scope], at: datetime, zone: ZoneInfo) -> None:
-        for scope, window in self.allowance.uncounted(scopes, at=at, zone=zone):
-            spent = await self.spent_since(scope.name, window_start(window, at, zone))
-            self.allowance.begin_window(scope, window, spent, at=at, zone=zone)
+    async def aclose(self) -> None:
+        """Settle what still can be, and put the ledger away."""
+        self.allowance.flush()
+        if self._settling:
+            await asyncio.wait(self._settling, timeout=_CLOSING)
+        for task in list(self._settling):
+            task.cancel()
+        await asyncio.gather(*self._settling, return_exceptions=True)
+        await self.windows.aclose()
+        self.allowance.close()
 
     def release(self, request_id: str) -> None:
         """The request is over. Whatever it had reserved and was not settled is free again."""
@@ -147,19 +156,44 @@ class Admission(Observer):
         cost = max(entry.cost, entry.claim.amount or entry.cost) if entry.uncertain else entry.cost
         tokens = max(entry.tokens, entry.claim.tokens) if entry.uncertain else entry.tokens
 
-        def tell(outcome: list[Reached] | Exception) -> None:
+        self._settle_soon(request_id, entry.scopes, cost, tokens, self.file.zone, part="limits")
+
+    def _settle_soon(
+        self, request_id: str, scopes: Sequence[Scope], cost: Decimal, tokens: int, zone: ZoneInfo, *, part: str
+    ) -> None:
+        """Settle it at the end of this turn; where a window has just begun, once the book has been asked."""
+        at = self.clock.now()
+
+        def settle(tell: Callable[[list[Reached] | Exception], None]) -> None:
+            self.allowance.settle_soon(request_id, scopes, cost=cost, tokens=tokens, at=at, zone=zone, tell=tell)
+
+        def first(outcome: list[Reached] | Exception) -> None:
+            if isinstance(outcome, WindowUncounted):
+                task = asyncio.get_running_loop().create_task(count())
+                self._settling.add(task)
+                task.add_done_callback(self._settling.discard)
+            else:
+                last(outcome)
+
+        async def count() -> None:
+            try:
+                await self.windows.begin(scopes, at, zone)
+            except Exception as error:
+                self.trouble(part, error)
+            else:
+                settle(last)
+
+        def last(outcome: list[Reached] | Exception) -> None:
             if isinstance(outcome, Exception):
-                self.trouble("limits", outcome)
+                self.trouble(part, outcome)
                 return
             for share in outcome:
                 try:
                     self._tell(share, request_id)
                 except Exception as error:  # a journal that is full: the call is settled all the same
-                    self.trouble("limits", error)
+                    self.trouble(part, error)
 
-        self.allowance.settle_soon(
-            request_id, entry.scopes, cost=cost, tokens=tokens, at=self.clock.now(), zone=self.file.zone, tell=tell
-        )
+        settle(first)
 
     def _tell(self, reached: Reached, request_id: str) -> None:
         """Enter that a share of a budget was reached: whoever delivers alerts reads it there."""
@@ -190,10 +224,7 @@ class Admission(Observer):
             return False
         scopes = (_of(copy),)
         try:
-            await self.begin_windows(scopes, request.at, _UTC)
-            await self.allowance.reserve_soon(
-                f"{SHADOW} {request.request_id}", scopes, Claim(amount=most), at=request.at, zone=_UTC
-            )
+            await self._reserve(f"{SHADOW} {request.request_id}", scopes, Claim(amount=most), request.at, _UTC)
         except LimitReached:
             return False
         except BookError as error:
@@ -205,12 +236,7 @@ class Admission(Observer):
         cost = None if call is None else call.cost
         if cost is None:
             cost = self._most_of(request, (copy.step,))[0] if billable else Decimal(0)
-        try:
-            self.allowance.settle(
-                f"{SHADOW} {request.request_id}", (_of(copy),), cost=cost, tokens=0, at=self.clock.now(), zone=_UTC
-            )
-        except BookError as error:
-            self.trouble("shadow", error)
+        self._settle_soon(f"{SHADOW} {request.request_id}", (_of(copy),), cost, 0, _UTC, part="shadow")
 
     # ── what a call may use ───────────────────────────────────────────────────────────────────────────
 

@@ -12,7 +12,8 @@ from daybook import providers
 from daybook.access.allowance import Allowance, usage_ledger
 from daybook.access.keys import Keys
 from daybook.access.limits import LimitsFile
-from daybook.access.spending import Spending, SpendingProcess
+from daybook.access.spending import SpendingProcess
+from daybook.access.window_counts import WindowCounts
 from daybook.audit.entry_counts import EntryCounts
 from daybook.clock import Clock, SystemClock
 from daybook.errors import UnknownModel
@@ -160,7 +161,7 @@ class Components:
         self.refusals.flush(all_=True)
         if self.watch is not None:
             await asyncio.to_thread(self.watch.stop)
-        self.admission.allowance.close()
+        await self.admission.aclose()
         if self.answerer.cache is not None:
             self.answerer.cache.close()
         if self.traces is not None:
@@ -229,15 +230,16 @@ def build(
         kept=True,
     )
     upstreams, answerer = inference.upstreams, inference.answerer
+    allowance = Allowance(usage_ledger(settings))
     admission = Admission(
         file=LimitsFile(settings.home / "limits.yml"),
-        allowance=Allowance(usage_ledger(settings), spent_since=Spending(lambda: open_book(PATIENCE)).since),
+        allowance=allowance,
         router=answerer.router,
         reckon=reckon,
         machine_rate=answerer.machines.rate,
         journal=journal,
         clock=clock,
-        spent_since=SpendingProcess(settings, patience=_LONG_PATIENCE).since,
+        windows=WindowCounts(allowance, SpendingProcess(settings, patience=_LONG_PATIENCE).since),
         trouble=metrics.fault,
     )
     observers.add(admission)

@@ -36,16 +36,23 @@ def limits(as_json: bool) -> None:
       daybook limits --json
     """
     from daybook.access.allowance import Allowance, usage_ledger
-    from daybook.access.limits import LimitsFile, window_end
-    from daybook.access.spending import Spending
+    from daybook.access.limits import LimitsFile, window_end, window_start
+    from daybook.access.spending import sum_since
     from daybook.book import Book
     from daybook.clock import SystemClock
 
     settings = Settings.from_env()
     file, at = LimitsFile(settings.home / "limits.yml"), SystemClock().now()
-    spending = Spending(lambda: Book(settings.book_url, settings.home, vault=settings.vault))
     rows: list[dict[str, Any]] = []
-    with contextlib.closing(Allowance(usage_ledger(settings), spent_since=spending.since)) as allowance:
+    with contextlib.closing(Allowance(usage_ledger(settings))) as allowance:
+        uncounted = allowance.uncounted(file.all(), at=at, zone=file.zone)
+        asked = [(scope.name, window_start(window, at, file.zone)) for scope, window in uncounted]
+        amounts: list[Decimal] = []
+        if asked:
+            with contextlib.closing(Book(settings.book_url, settings.home, vault=settings.vault)) as book:
+                amounts = sum_since(book, asked)
+        for (scope, window), spent in zip(uncounted, amounts, strict=True):
+            allowance.begin_window(scope, window, spent, at=at, zone=file.zone)
         for scope in file.all():
             stated = scope.limits
             for kind, limit in (

@@ -108,7 +108,7 @@ class DashboardState:
         try:
             scopes = [scope for scope in admission.file.all() if own is None or scope.name in own]
             zone = admission.file.zone
-            await admission.begin_windows(scopes, at, zone)
+            await admission.windows.begin(scopes, at, zone)
             for scope in scopes:
                 for window, budget in scope.limits.budget.items():
                     spent, held = allowance.spent(scope, window, at=at, zone=zone)
