@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from daybook.errors import BadParameter, Unavailable, UnknownModel, UpstreamTimeout
@@ -155,6 +156,24 @@ async def test_closing_ends_a_question_that_is_under_way(child: Path) -> None:
     assert owner.pid is None
     with pytest.raises(Unavailable, match="was stopped"):
         await questions[1]
+
+
+async def test_closing_leaves_no_child_however_early_it_comes(child: Path) -> None:
+    """While the first question's child is being started, asked for by somebody who is gone or by one who waits."""
+    for turns in range(5):
+        for leaves in (True, False):
+            owner = process(child)
+            asking = asyncio.ensure_future(owner.ask({"text": "a"}))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if leaves:
+                asking.cancel()
+            await owner.aclose()
+            assert owner.pid is None
+            (outcome,) = await asyncio.gather(asking, return_exceptions=True)
+            assert isinstance(outcome, asyncio.CancelledError if leaves else Unavailable)
+    commands = [each.cmdline() for each in psutil.Process().children()]
+    assert [command for command in commands if str(child) in command] == []
 
 
 async def test_a_child_that_does_not_load_says_why(child: Path) -> None:

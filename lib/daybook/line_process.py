@@ -93,10 +93,14 @@ class LineProcess:
         await self._stop()
         if self._asked is not None:
             await asyncio.wait([self._asked])
+            await self._stop()
 
-    async def _started(self) -> asyncio.subprocess.Process:
+    def _check_open(self) -> None:
         if self._closed:
             raise Unavailable(f"{self._name} was stopped.", remedy="Start Daybook again.")
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        self._check_open()
         if self.pid is None:
             self._log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._log.open("ab") as log:
@@ -108,6 +112,7 @@ class LineProcess:
                     start_new_session=True,
                     limit=LONGEST,
                 )
+            self._check_open()  # it may have been closed meanwhile, when there was nothing yet to end
             _raise_error(await self._line(self._process, START))
         assert self._process is not None
         return self._process
