@@ -354,3 +354,27 @@ def test_a_text_that_is_only_begun_says_its_rest_at_the_end():
         assert said(out) == ""
         assert chunks(out)[0]["choices"][0]["delta"]["content"] == ""
         assert said(stream.feed(b"data: [DONE]\n\n")) == begun
+
+
+@pytest.mark.parametrize("index", [{"index": 0}, {}, {"index": None}])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_calls_that_are_numbered_alike_stay_apart(index, parts):
+    """Each with its id, name and arguments, redacted, and a number of its own."""
+    stream = ChatEvents(redactor())
+    out = b""
+    for id_, name, arguments in (("a", "f", '{"to":"ada@example.com"}'), ("b", "g", '{"n":2}'), ("c", "h", "{}")):
+        step = len(arguments) // parts + 1
+        begin = {"id": id_, "type": "function"}
+        for at in range(0, len(arguments), step):
+            function = {"name": name} if at == 0 else {}
+            piece = index | begin | {"function": function | {"arguments": arguments[at : at + step]}}
+            out += stream.feed(event(chunk({"tool_calls": [piece]})))
+            begin = {}
+    out += stream.feed(event(chunk({}, finish="tool_calls")))
+    calls = [call for e in chunks(out) for c in e["choices"] for call in c["delta"].get("tool_calls") or ()]
+    assert [(call["id"], call["function"]) for call in calls] == [
+        ("a", {"name": "f", "arguments": '{"to":"[email]"}'}),
+        ("b", {"name": "g", "arguments": '{"n":2}'}),
+        ("c", {"name": "h", "arguments": "{}"}),
+    ]
+    assert [call.get("index") or 0 for call in calls] == [0, 1, 2]

@@ -8,6 +8,7 @@ once, and what may be a piece but cannot be put together (a list of parts withou
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -16,6 +17,7 @@ import orjson
 
 from daybook.guardrails.streamed_text import StreamedText
 from daybook.pii.redaction import Redactor
+from daybook.providers.http.tool_calls import CallNumbers
 
 HEAD = frozenset(("id", "object", "created", "model", "usage", "system_fingerprint", "service_tier"))
 """Members of a completion and its chunks that say nothing of what a model said."""
@@ -42,6 +44,7 @@ class ChatEvents:
         """By choice: the texts under way, by where they stand in it."""
         self._calls: dict[int, dict[str, Any]] = {}
         """By choice: the members of a delta with calls of tools, of which the texts are still under way."""
+        self._numbers: defaultdict[int, CallNumbers] = defaultdict(CallNumbers)
         self._last: dict[str, Any] = {}
         self._names: set[str] = set()
         """Members' names that are no personal data."""
@@ -80,6 +83,10 @@ class ChatEvents:
         if not isinstance(choice.get("delta"), dict):
             choice["delta"] = {}
         index = choice.get("index") or 0
+        for place, call in enumerate(choice["delta"].get("tool_calls") or ()):
+            number = self._numbers[index].number(call, place)
+            if number != call.get("index", place):
+                call["index"] = number
         self._pieces(choice, index, ())
         for name in _CALLS & choice["delta"].keys():
             if (calls := choice["delta"].pop(name)) is not None:

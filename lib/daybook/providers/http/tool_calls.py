@@ -31,11 +31,39 @@ class CallPiece(NamedTuple):
     arguments: str
 
 
+class CallNumbers:
+    """Which call of one message a piece is of. Some upstreams give every call the index 0, or none: then another id
+    begins another call."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[int, str], int] = {}
+        self._last: dict[int, tuple[str, int]] = {}
+        """By index: the id and the number of the call under way."""
+        self._used: set[int] = set()
+
+    def number(self, piece: Mapping[str, Any], place: int) -> int:
+        """`place`: where it stands in its list. The index where one is given and no other call has it."""
+        index = piece.get("index")
+        index = index if isinstance(index, int) else place
+        id_ = str(piece.get("id") or "")
+        known, number = self._last.get(index, ("", None))
+        if number is None or (known and id_ and id_ != known):
+            number = self._numbers.get((index, id_)) if id_ else None
+            if number is None:
+                number = index if index not in self._used else max(self._used) + 1
+        self._used.add(number)
+        if id_:
+            self._numbers[index, id_] = number
+        self._last[index] = id_ or known, number
+        return number
+
+
 class StreamedCalls:
     """The calls of one message."""
 
     def __init__(self) -> None:
-        self._calls: dict[object, StreamedCall] = {}
+        self._numbers = CallNumbers()
+        self._calls: dict[int, StreamedCall] = {}
 
     def take(self, delta: Mapping[str, Any]) -> Iterator[CallPiece]:
         for place, given in enumerate(listed(delta.get("tool_calls"))):
@@ -43,7 +71,7 @@ class StreamedCalls:
                 continue
             function = given.get("function")
             function = function if isinstance(function, Mapping) else {}
-            key = given.get("index", place)
+            key = self._numbers.number(given, place)
             begun = key not in self._calls
             call = self._calls.setdefault(key, StreamedCall())
             call.id = call.id or str(given.get("id") or "")
