@@ -305,3 +305,14 @@ async def test_the_cost_of_a_stopped_stream_is_that_of_what_was_said(judged):
     await stream(desk, says("some "), usage, says("harm."), ends())
     (call,) = desk.ledger.calls
     assert (call.cost, call.usage_reported) == (Decimal(15), True)
+
+
+@pytest.mark.parametrize(
+    "alive", [b": keep-alive\n\n", b":\n\n", b": a\n\n: b\n\n", event(), event(**{"choices": None}), b"event: ping\n\n"]
+)
+async def test_what_says_nothing_does_not_wait_for_a_verdict(judged, alive):
+    """Comments and chunks of no choice go on before the text that is held, which stays in its order; what counts, says
+    or ends anything waits."""
+    held = says("Hm"), Piece(data=event(usage={"total_tokens": 1})), Piece(data=event(note="well, well"))
+    data = await stream(judged(Judge()), held[0], Piece(data=alive), *held[1:], Piece(data=alive), ends())
+    assert data == [alive, alive, *(piece.data for piece in held), ends().data]

@@ -49,11 +49,13 @@ class StreamedAnswer:
         """Characters that were not judged yet."""
         self._ended = False
 
-    def add(self, data: bytes) -> None:
-        """Whole events."""
+    def add(self, data: bytes) -> bool:
+        """Whole events; whether they say or end anything. Comments do not, and neither does a chunk of no choice."""
+        waiting, says = self.waiting, False
         for line in data.splitlines():
-            if line.startswith(b"data:") and (chunk := line[5:].strip()) != _DONE:
-                self._chunk(orjson.loads(chunk))
+            if line.startswith(b"data:"):
+                says = True if (chunk := line[5:].strip()) == _DONE else self._chunk(orjson.loads(chunk)) or says
+        return says or self.waiting > waiting
 
     def due(self, *, closing: bool) -> list[str]:
         """What is to be judged now; nothing where more may come first."""
@@ -81,7 +83,8 @@ class StreamedAnswer:
         ]
         return b"data: %b\n\ndata: [DONE]\n\n" % orjson.dumps(head | {"choices": choices})
 
-    def _chunk(self, chunk: Any) -> None:
+    def _chunk(self, chunk: Any) -> bool:
+        """Whether it is of a choice, or counts what they used."""
         if not isinstance(chunk, dict):
             raise ValueError("an event that is no object")  # noqa: TRY004 - of the stream's, not of a caller's
         self._last = chunk
@@ -107,6 +110,7 @@ class StreamedAnswer:
                 for number, part in enumerate(item):
                     place = part.get("index") if isinstance(part, dict) else None
                     left.append(((*path, number if place is None else place), label, part))
+        return bool(chunk.get("choices") or chunk.get("usage"))
 
     def _piece(self, path: Path, label: str, piece: str) -> None:
         if not piece or (is_label(label) and not is_text(label, piece)) or is_data_url(label, piece):

@@ -138,7 +138,9 @@ class StreamModeration:
         try:
             async for piece in pieces:
                 see(piece)
-                _add(answer, piece)
+                if not _add(answer, piece) and not piece.last:
+                    yield piece  # it keeps the connection open, and need not wait
+                    continue
                 held.append(piece)
                 if texts := answer.due(closing=piece.last):
                     await self._judge(texts)
@@ -157,9 +159,10 @@ class StreamModeration:
             yield Piece(data=answer.ending("content_filter"), last=True)
 
 
-def _add(answer: StreamedAnswer, piece: Piece) -> None:
+def _add(answer: StreamedAnswer, piece: Piece) -> bool:
+    """Whether it says anything."""
     try:
-        answer.add(piece.data)
+        return answer.add(piece.data)
     except Exception as error:  # whatever it is: what cannot be read was not judged
         raise not_moderated("answer", error) from error
 
