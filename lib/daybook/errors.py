@@ -30,6 +30,7 @@
     ├── PriceError               an override file that contradicts itself or its past
     ├── RedactionFailed          a text that a policy covers could not be redacted, and is withheld
     ├── NotModerated             nobody could judge what a policy wants judged: HTTP 503
+    │   └── ModerationBusy       a caller has too much waiting to be judged: HTTP 429
     ├── GateNotMet               a stated limit is not kept: exit code 3
     ├── PortInUse
     ├── MissingExtra             an optional dependency is absent; names what to install
@@ -140,6 +141,12 @@ class NotModerated(DaybookError):
     """Nobody could judge what a policy wants judged."""
 
     http_status = 503
+
+
+class ModerationBusy(NotModerated):
+    """A caller has too much waiting to be judged."""
+
+    http_status = 429
 
 
 class SettingsError(DaybookError):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 
-from daybook.errors import ContentFlagged, NotModerated, SettingsError, Unavailable
+from daybook.errors import ContentFlagged, ModerationBusy, NotModerated, SettingsError, Unavailable
 from daybook.guardrails.moderation import ModerationPolicies, ModerationRules, Verdict
 from daybook.providers.moderation import CATEGORIES
 
@@ -126,20 +127,28 @@ def test_what_is_too_long_is_judged_by_nobody(stated, length):
     with pytest.raises(NotModerated, match=r"has 200,001 characters, and at most 200,000") as caught:
         asyncio.run(policies.check(closed, "request", texts))
     assert "200,000" in (caught.value.remedy or "")
+    blind = dataclasses.replace(closed, unavailable="allow")
+    with pytest.raises(NotModerated, match=r"has 200,001 characters"):
+        asyncio.run(policies.check(blind, "request", texts))
     verdict = asyncio.run(policies.check(opened, "request", texts))
     assert (verdict.failure, questions) == ("NotModerated", [])
 
 
 def test_a_verdict_that_takes_too_long_is_none(stated, tmp_path):
-    """The policy says what happens then, as where nobody can judge."""
+    """Where something is blocked it goes no further, whatever is said of nobody there to judge: a flood would do it."""
 
     async def forever(texts, thresholds):
         await asyncio.Event().wait()
 
-    stated("everyone: {request: block}\nprojects: {open: {request: note}}")
+    stated(
+        "everyone: {request: block}\n"
+        "projects: {open: {request: note}, blind: {request: block, unavailable: allow},"
+        " strict: {request: note, unavailable: refuse}}"
+    )
     policies = ModerationPolicies(tmp_path / "moderation.yml", forever, patience=0)
-    with pytest.raises(NotModerated, match="was not judged within 0 s"):
-        check(policies, "secret")
+    for project in ("desk", "blind", "strict"):
+        with pytest.raises(NotModerated, match="was not judged within 0 s"):
+            check(policies, "secret", project=project)
     assert check(policies, "secret", project="open").failure == "NotModerated"
 
 
@@ -164,3 +173,41 @@ def test_the_rules_of_ten_thousand_callers_are_kept_and_no_more(stated):
     policies.rules("10000", None)
     assert policies.rules("0", None) is not first
     assert policies.rules("0", None) == first
+
+
+async def test_callers_are_judged_in_turn_and_one_with_too_many_waits_alone(stated):
+    """One question of each at a time, whatever number waits; the 65th request of one is a 429, its answers and others
+    are not; a place is free again once its request was judged, or its asker is gone."""
+    judged, gates = [], []
+
+    async def judge(texts, thresholds):
+        judged.append(texts[0])
+        gates.append(asyncio.get_running_loop().create_future())
+        await gates[-1]
+        return [{"categories": {}} for _ in texts]
+
+    policies = stated("everyone: {request: block, answer: block, unavailable: allow}", judge)
+    rules = policies.rules("eve", None)
+
+    def ask(caller, text, part="request"):
+        return asyncio.ensure_future(policies.check(rules, part, [text], caller=caller))
+
+    flood = [ask("eve", f"eve {n}") for n in range(64)]
+    await asyncio.sleep(0)
+    one_more, answer, other = ask("eve", "too many"), ask("eve", "answer", "answer"), ask("bob", "bob")
+    with pytest.raises(ModerationBusy, match="64 requests of yours wait") as caught:
+        await one_more
+    assert caught.value.http_status == 429
+    assert judged == ["eve 0", "bob"]
+    gates[1].set_result(None)
+    assert await other == Verdict("request", "block")
+    flood[1].cancel()
+    gates[0].set_result(None)
+    assert await flood[0] == Verdict("request", "block")
+    await asyncio.gather(flood[1], return_exceptions=True)
+    again = ask("eve", "again")
+    await asyncio.sleep(0)
+    assert judged == ["eve 0", "bob", "eve 2"]
+    for task in (*flood, again, answer):
+        task.cancel()
+    await asyncio.gather(*flood, again, answer, return_exceptions=True)

@@ -7,7 +7,9 @@
 `block` lets nothing through that is flagged, `note` only says so (header, event), `off` states that nothing is judged.
 `thresholds`: category → score from which it flags, instead of the model card's. `unavailable` says what happens where
 nobody can judge: `refuse` (fails closed: the default where something is blocked) or `allow` (fails open: the default of
-`note`). Judged by the heads on this machine; what a person wrote is neither kept nor shown by it.
+`note`). What a caller can bring about is no such thing: a text that is too long to judge, or more of them than are
+judged in time, is never let through where something is blocked. Callers are judged in turn, one question of each at a
+time. Judged by the heads on this machine; what a person wrote is neither kept nor shown by it.
 """
 
 from __future__ import annotations
@@ -19,13 +21,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from daybook.errors import ContentFlagged, DaybookError, NotModerated
+from daybook.errors import ContentFlagged, DaybookError, ModerationBusy, NotModerated
+from daybook.guardrails.caller_turns import CallerTurns
 from daybook.guardrails.policy_file import PolicyFile
 from daybook.providers.moderation import CATEGORIES, MOST_CHARACTERS
 
 FILE = "moderation.yml"
 PATIENCE = 30.0
-"""Seconds that a verdict may take, with waiting for those of others; then it is as if nobody could judge."""
+"""Seconds that a verdict may take, with waiting for those of others."""
+MOST_WAITING = 64
+"""Requests of one caller that may wait for their verdicts at once."""
 Action = Literal["block", "note"]
 Judge = Callable[[list[str], Mapping[str, float]], Awaitable[list[dict[str, Any]]]]
 """Texts and thresholds → verdicts in OpenAI's shape. Raises DaybookError where it cannot."""
@@ -63,15 +68,18 @@ class ModerationPolicies:
     def __init__(self, path: Path, judge: Judge, *, patience: float = PATIENCE) -> None:
         self._judge = judge
         self._patience = patience
+        self._turns = CallerTurns()
         self._file: PolicyFile[ModerationRules | None] = PolicyFile(path, read_scope=self._scope, rules=_rules)
 
     def rules(self, caller: str | None, project: str | None) -> ModerationRules | None:
         """What is done for a call of `caller` that is booked on `project`; None: nothing. Raises SettingsError."""
         return self._file.rules(caller, project)
 
-    async def check(self, rules: ModerationRules, part: str, texts: list[str]) -> Verdict | None:
+    async def check(
+        self, rules: ModerationRules, part: str, texts: list[str], *, caller: str | None = None
+    ) -> Verdict | None:
         """The verdict on a part; None where nothing is judged. Raises ContentFlagged for what is blocked, NotModerated
-        where nobody could judge and that is not allowed."""
+        where nobody could judge and that is not allowed, ModerationBusy for a request of a caller with MOST_WAITING."""
         action = rules.request if part == "request" else rules.answer
         texts = [text for text in texts if text.strip()]
         if action is None or not texts:
@@ -85,10 +93,16 @@ class ModerationPolicies:
                     remedy=f"Ask for less at once: at most {MOST_CHARACTERS:,} characters, what was said before and "
                     "tools included.",
                 )
-            verdicts = await self._timely(part, texts, rules.thresholds)
+            if part == "request" and self._turns.length(caller) >= MOST_WAITING:
+                raise ModerationBusy(
+                    f"{MOST_WAITING:,} requests of yours wait to be moderated, and no more may.",
+                    remedy="Wait for one to be answered.",
+                )
+            verdicts = await self._timely(part, texts, rules.thresholds, caller)
         except DaybookError as error:
             logging.getLogger(__name__).error("The %s was not moderated: %s", part, error.message)
-            if not rules.fails_closed(action):
+            by_caller = isinstance(error, NotModerated) and action == "block"  # else a flood would open the door
+            if not by_caller and not rules.fails_closed(action):
                 return Verdict(part, action, failure=type(error).__name__)
             if isinstance(error, NotModerated):
                 raise
@@ -106,9 +120,11 @@ class ModerationPolicies:
             )
         return Verdict(part, action, tuple(flagged))
 
-    async def _timely(self, part: str, texts: list[str], thresholds: Mapping[str, float]) -> list[dict[str, Any]]:
+    async def _timely(
+        self, part: str, texts: list[str], thresholds: Mapping[str, float], caller: str | None
+    ) -> list[dict[str, Any]]:
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._patience), self._turns.take(caller):
                 return await self._judge(texts, thresholds)
         except TimeoutError:
             raise NotModerated(

@@ -42,7 +42,7 @@ class CallModeration:
                 return None
             if rules.request is not None:
                 _require_text(request)
-            verdict = await self._policies.check(rules, "request", _request_texts(request))
+            verdict = await self._policies.check(rules, "request", _request_texts(request), caller=request.caller)
         except asyncio.CancelledError:
             entry = CallEntry(request, self._clock, content=False)
             self._recorder.abandon(entry, CallOutcome(status="client_closed"))
@@ -60,7 +60,7 @@ class CallModeration:
         goes away meanwhile, it is entered too."""
         try:
             texts = dict.fromkeys([reply.text, *reply.others, *answer_texts(reply.data)])
-            verdict = await self._policies.check(rules, "answer", list(texts))
+            verdict = await self._policies.check(rules, "answer", list(texts), caller=entry.request.caller)
             self._enter_verdict(entry.request, verdict)
         except asyncio.CancelledError:
             self._recorder.abandon(entry, outcome)
@@ -81,7 +81,7 @@ class CallModeration:
             if failed:  # nobody could judge, and that is allowed: whoever waits is not kept for each sentence again
                 return
             try:
-                verdict = await self._policies.check(rules, "answer", texts)
+                verdict = await self._policies.check(rules, "answer", texts, caller=request.caller)
             except Exception as error:
                 failure = not_moderated("answer", error)
                 raise failure from failure.__cause__
