@@ -20,7 +20,7 @@ import pytest
 
 from daybook.audit import seals, signing
 from daybook.audit.chain_verification import verify_chain
-from daybook.audit.trail import Trail
+from daybook.audit.trail import Trail, reference
 from daybook.audit.verification import verify
 from daybook.book import Book, schema
 from daybook.book.journal.unfinished import RestoreUnfinished
@@ -314,6 +314,64 @@ def test_an_erasure_a_backup_and_a_restore_take_turns(place, tmp_path):
     assert begin["erasure"]().status == "erased"
 
 
+def test_a_restore_erases_nobody_on_the_word_of_a_paper_that_nobody_signed(place, made, empty, tmp_path):
+    """A certificate without a signature, with another's, changed since or none at all is named and stops the restore
+    before anything changes; Bo keeps his key."""
+    whose = {"subject": reference(place.settings.home, place.bo), "finished_at": "2099-01-01T00:00:00+00:00"}
+    good = signing.sign(place.settings.home, whose)
+    kinds = {
+        "unsigned": whose,
+        "a stranger's": signing.sign(tmp_path / "stranger", whose),
+        "changed": good | {"finished_at": "2098-01-01T00:00:00+00:00"},
+        "no time": signing.sign(place.settings.home, whose | {"finished_at": "soon"}),
+        "nobody's": signing.sign(place.settings.home, {"finished_at": whose["finished_at"]}),
+        "a list": [whose],
+        "torn": None,
+    }
+    papers = empty.home / "rights" / "certificates"
+    papers.mkdir(parents=True)
+    path = papers / "er-000000000000.json"
+    with Book(empty.book_url, empty.home, vault=empty.vault) as book:
+        vault = Vault(empty.vault)
+        for kind, document in kinds.items():
+            path.write_text("{" if document is None else json.dumps(document))
+            with pytest.raises(GateNotMet, match=path.name):
+                restore(empty, book, vault, made[0], keys=made[1])
+            assert not empty.vault.exists(), kind
+            assert book.rows("select count(*) as n from calls") == [{"n": 0}], kind
+        path.write_text(json.dumps(good))
+        restore(empty, book, vault, made[0], keys=made[1])
+        assert (vault.state(place.bo).state, vault.state(place.ada).state) == ("destroyed", "kept")
+
+
+def test_keys_come_back_beside_those_that_are_there(place, made, elsewhere):
+    """Into a home whose vault has somebody's key and Ada's tombstone: both stay, Bo's key comes, and what he said
+    opens."""
+    settings, book, vault = elsewhere
+    vault.seal("u-new", b"x")
+    vault.destroy(place.ada)
+    restore(settings, book, vault, made[0], keys=made[1])
+    states = {subject: vault.state(subject).state for subject in ("u-new", place.ada, place.bo)}
+    assert states == {"u-new": "kept", place.ada: "destroyed", place.bo: "kept"}
+    rows = book.content(book.rows("select id, subject, prompt from calls where subject = :s", {"s": place.bo})).rows
+    assert [BOS in row["prompt"] for row in rows] == [True] * 3
+    assert {path.name for path in settings.vault.parent.iterdir()} <= {"subjects.sqlite", "subjects.sqlite-journal"}
+
+
+@pytest.mark.parametrize("name", ["pseudonyms.key", "audit/subjects.key", "audit/chain.key"])
+def test_keys_of_another_home_are_not_mixed_with_its_own(made, elsewhere, name):
+    """A key that names persons or links entries, and is another here: both files are named, and nothing changes."""
+    settings, book, vault = elsewhere
+    here = settings.home / name
+    here.parent.mkdir(parents=True, exist_ok=True)
+    here.write_text("ab" * 32)
+    with pytest.raises(GateNotMet, match=f"{here} is another key than {made[1] / name}"):
+        restore(settings, book, vault, made[0], keys=made[1])
+    assert not settings.vault.exists()
+    assert here.read_text() == "ab" * 32
+    assert book.rows("select count(*) as n from calls") == [{"n": 0}]
+
+
 def _restore_until(settings, folder, keys, step):
     """In a child: restore, and die when the step begins."""
 
@@ -321,7 +379,7 @@ def _restore_until(settings, folder, keys, step):
         if now == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with Book(settings.book_url, settings.home) as book:
+    with Book(settings.book_url, settings.home, vault=settings.vault) as book:
         restore(settings, book, Vault(settings.vault), folder, keys=keys, tell=tell)
 
 
@@ -358,13 +416,13 @@ def test_killed_in_any_step_a_restore_goes_on(place, made, empty):
     certified(place, empty)
     for at, step in enumerate(STEPS):
         assert killed(empty, folder, keys, step)
-        with Book(empty.book_url, empty.home) as book:
+        with Book(empty.book_url, empty.home, vault=empty.vault) as book:
             book.append(call(place.bo, BOS, f"Taken while it was {step}."))
             for read in (lambda: book.rows("select 1 as x"), book.drain):
                 with pytest.raises(RestoreUnfinished, match=f"has done {at} of its") as told:
                     read()
             assert f"daybook restore {folder} --keys {keys}" in told.value.remedy
-    with Book(empty.book_url, empty.home) as book:
+    with Book(empty.book_url, empty.home, vault=empty.vault) as book:
         vault = Vault(empty.vault)
         assert restore(empty, book, vault, folder, keys=keys).erased_again == 1
         assert Counter(row["subject"] for row in rows_of(book, "calls")) == {None: 3, place.bo: 3 + len(STEPS)}
@@ -381,7 +439,7 @@ def test_one_that_read_nothing_yet_begins_anew(place, made, empty, tmp_path):
     other = tmp_path / "second"
     backup.make(place.settings, place.book, place.vault, other, keys=tmp_path / "second-keys", clock=place.clock)
     assert killed(empty, made[0], made[1], "rows")
-    with Book(empty.book_url, empty.home) as book:
+    with Book(empty.book_url, empty.home, vault=empty.vault) as book:
         restored = restore(empty, book, Vault(empty.vault), other, keys=tmp_path / "second-keys")
         assert restored.rows["calls"] == 6
         assert len(rows_of(book, "calls")) == 6
@@ -392,7 +450,7 @@ def test_another_backup_does_not_go_on_with_one_that_was_read(place, made, empty
     other = tmp_path / "second"
     backup.make(place.settings, place.book, place.vault, other, keys=tmp_path / "second-keys", clock=place.clock)
     assert killed(empty, made[0], made[1], "erasures")
-    with Book(empty.book_url, empty.home) as book:
+    with Book(empty.book_url, empty.home, vault=empty.vault) as book:
         with pytest.raises(BadParameter, match="Restore into an empty book"):
             restore(empty, book, Vault(empty.vault), other, keys=tmp_path / "second-keys")
         assert restore(empty, book, Vault(empty.vault), made[0]).rows["calls"] == 6
@@ -413,7 +471,7 @@ def test_what_is_refused_leaves_the_home_as_it_was(place, made, empty, tmp_path)
                 (keys / "audit" / path.name).write_bytes(path.read_bytes())
         elif kind == "no keys":
             (keys / "subjects.sqlite").unlink()
-        with Book(empty.book_url, empty.home) as book:
+        with Book(empty.book_url, empty.home, vault=empty.vault) as book:
             if kind == "a book with something in it":
                 book.append(replace(call(place.bo, "", ""), prompt=None, answer=None))
                 book.drain()

@@ -389,3 +389,23 @@ def test_a_vault_that_was_never_written_to_knows_nobody(tmp_path):
     assert (vault.states(), vault.destroyed(), vault.state("u-1").state) == ({}, {}, "none")
     assert isinstance(vault.open_all([("u-1", b"x" * 60, b"")])[0], SealBroken)
     assert not vault.path.parent.exists()
+
+
+def test_a_copy_is_merged_person_by_person(tmp_path):
+    """Whom this vault does not know comes with key or tombstone; whom it knows, kept, destroyed or renewed, stays as
+    they are. Twice is the same as once; a copy that is not there has nobody."""
+    here, there = (Vault(tmp_path / f"{name}.sqlite") for name in ("here", "there"))
+    sealed = there.seal("new", b"hers", context=b"c")
+    for subject in ("kept", "gone here"):
+        there.seal(subject, b"x")
+    there.destroy("gone there", "kept but gone there")
+    mine = {subject: here.seal(subject, b"mine") for subject in ("kept", "kept but gone there")}
+    here.destroy("gone here")
+    before = here.states()
+    assert here.merge(there.path) == 2
+    assert here.merge(there.path) == 0
+    assert here.merge(tmp_path / "none.sqlite") == 0
+    assert here.states() == before | {subject: there.states()[subject] for subject in ("new", "gone there")}
+    assert here.open("new", sealed, context=b"c") == b"hers"
+    assert {here.open(subject, data) for subject, data in mine.items()} == {b"mine"}
+    assert not (tmp_path / "none.sqlite").exists()

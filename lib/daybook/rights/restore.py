@@ -3,7 +3,7 @@
     restore(settings, book, vault, folder, keys=elsewhere)
     rehearse(folder, keys=elsewhere)           restored into a folder of its own, counted, its chain verified, removed
 
-    keys           those that this home has not got; who was erased gets none back
+    keys           those that this home has not got, person by person; who was erased gets none back
     rows           all tables, in one transaction
     seals          of the trail
     lost entries   what the trail had after the backup is declared as lost, before anything is drained
@@ -51,6 +51,8 @@ from daybook.rights.turns import turn
 from daybook.settings import Settings
 from daybook.vault import Vault
 
+_BOUND = ("subjects", "chain")
+"""The keys of the trail by which it names persons and links its entries."""
 STEPS = ("keys", "rows", "seals", "lost entries", "erasures", "entry")
 
 
@@ -147,15 +149,51 @@ class _Restore:
                 return
             if not there:
                 unfinished.end(self._journal)  # nothing has been read from them: it begins anew
-        document = backups.check(self._folder, self._trusted())
+        trusted = self._trusted()
+        document = backups.check(self._folder, trusted)
         if there:
             raise BadParameter(
                 f"The book {self._book.store.shown} has {there:,} calls and events.",
                 remedy="Restore into an empty book: move this one away, or name another in DAYBOOK_BOOK.",
             )
+        certified = self._certified(trusted)
+        self._require_same_keys()
         self._state = {"store": self._book.store.shown, "folder": str(self._folder), "manifest": document,
-                       "keys": self._keys and str(self._keys), "done": []}  # fmt: skip
+                       "keys": self._keys and str(self._keys), "certified": certified, "done": []}  # fmt: skip
         self._note()
+
+    def _certified(self, trusted: frozenset[str]) -> dict[str, str]:
+        """Whom the certificates of this home name as erased → when they were, the last time. Raises GateNotMet for one
+        that is signed by nobody who is trusted: keys are destroyed on its word."""
+        moments: dict[str, datetime] = {}
+        for path in sorted((self._home / OWN / "certificates").glob("er-*.json")):
+            try:
+                certificate = orjson.loads(path.read_bytes())
+                name, moment = str(certificate["subject"]), datetime.fromisoformat(certificate["finished_at"])
+                good = signing.check(certificate, trusted) == "good"
+            except (OSError, ValueError, KeyError, TypeError):
+                good = False
+            if not good:
+                raise GateNotMet(
+                    f"{path} is no certificate that is signed by a key which this home trusts.",
+                    remedy="Lay the public half of its key into audit/*.pub of the home, if you know it, or move the "
+                    "file away: nobody is erased on its word.",
+                )
+            moments[name] = max(moment, moments.get(name, moment))
+        return {name: moment.isoformat() for name, moment in moments.items()}
+
+    def _require_same_keys(self) -> None:
+        """Raises GateNotMet where this home has another key than the backup for what the book is bound to."""
+        if self._keys is None:
+            return
+        chained = [f"{audit_keys.FOLDER}/{name}.key" for name in _BOUND]
+        for name in ("pseudonyms.key", *chained):
+            here, there = self._home / name, self._keys / name
+            if here.is_file() and there.is_file() and here.read_bytes().strip() != there.read_bytes().strip():
+                raise GateNotMet(
+                    f"{here} is another key than {there}: persons and entries of the backup would not be known by it.",
+                    remedy="Restore into a home that has no keys: name another in DAYBOOK_HOME. Nothing was changed.",
+                )
 
     def _trusted(self) -> frozenset[str]:
         """Whose manifests count: those that this home trusts, and where it has no key of its own yet, those that the
@@ -191,8 +229,6 @@ class _Restore:
                 target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 atomic.replace(target, source.read_bytes())
         target = self._settings.vault
-        if target.exists():
-            return
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in target.parent.glob(f".{target.name}.*"):
             left.unlink()  # of an earlier attempt
@@ -201,7 +237,10 @@ class _Restore:
         copy = Vault(beside)
         self._destroy_erased(copy)
         copy.close()
-        beside.replace(target)
+        if target.exists():  # what this home has stays, a tombstone first of all
+            self._vault.merge(beside)
+        else:
+            beside.replace(target)
         for left in target.parent.glob(f".{target.name}.*"):
             left.unlink()
 
@@ -301,9 +340,8 @@ class _Restore:
     def _papers(self) -> dict[str, datetime]:
         """Whom the manifest and the certificates of this home name as erased → when they were, the last time."""
         papers = backups.erased(self._state["manifest"])
-        for path in (self._home / OWN / "certificates").glob("er-*.json"):
-            certificate = orjson.loads(path.read_bytes())
-            name, moment = certificate["subject"], datetime.fromisoformat(certificate["finished_at"])
+        for name, at in self._state.get("certified", {}).items():
+            moment = datetime.fromisoformat(at)
             papers[name] = max(moment, papers.get(name, moment))
         return papers
 
