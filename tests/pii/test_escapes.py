@@ -24,7 +24,9 @@ FOUND = (
     ("email", "email%3A[anna%40x.org]"),
     ("email", "[anna%2540x.org]"),
     ("email", "[anna=40x.org] wrote=\n"),
-    ("email", "[o.anna=40mail.example.co.uk]"),
+    ("email", "a=3Db [o.anna=40mail.example.co.uk]"),
+    ("email", "Gr=C3=BC=C3=9Fe, [anna=40x.org]"),
+    ("email", "=\r\n[anna=40x.org]"),
     ("email", "[anna&#64;x.org]<br>"),
     ("email", "[anna&#064;x.org]<br>"),
     ("email", "[anna&#x40;x&#46;org]"),
@@ -48,6 +50,8 @@ FOUND = (
 NOTHING = (
     "50%40 of 60", "width=40px.css", "x=40", "a=40b.min.js", "%40%40.com", "a&#64;b", r"\d{3}\n\t\w+ \"x\" \/",
     "100% 20 &amp; 30 &lt;b&gt;", r"@contextlib\n@click.option\n\n@click.command", r"C:\new\table\root", "&#64;&#64;.",
+    "size=40mm.de", "<td width=40em.com>", "user=40example.com&b=1", "x=20 a=40b.com c=40d.org", "price=40eur.at=",
+    "id=40x.io" + " " * 76 + "=3D", "=3D" + " " * 76 + "level=40test.it is",
     r'"api_key": "db-\u2026"', r"\u12", "&#0064", "%4", "=40", "a\\", r"\ud83d\ude00@x",
 )  # fmt: skip
 

@@ -209,6 +209,23 @@ def test_what_is_called_an_orders_number_is_no_phone_and_no_card():
     assert parts("The customer wrote: 1 (555) 123-4567") == [("phone", "1 (555) 123-4567")]
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("A", "B"), ("Set A", "Set B"), ("Table A", "Table B"), ("Law", "Technology"), ("AI", "Healthcare"),
+        ("Art", "Science in Berlin"), ("Ethics", "Streetwear"), ("Kunst", "Wegwerfen"), ("Sets", "Parkour"),
+    ],
+)  # fmt: skip
+def test_a_corner_is_of_streets(first, second):
+    """Of what is no street's name there is none; one that is, in either place, is enough."""
+    detector = Detector(("address",))
+    for what in ("corner", "intersection"):
+        assert detector.spans(f"the {what} of {first} and {second}") == []
+        for street in ("Elm Street", "5th", "Main 5", "Rue Monge", "Hauptstraße", "Elm Ave"):
+            for text in (f"the {what} of {street} and {second}", f"the {what} of {first} & {street}"):
+                assert [span.kind for span in detector.spans(text)] == ["address"], text
+
+
 def test_terms_are_found_whole_and_whatever_their_case():
     """A project's own words: the longest, on word borders only."""
     detector = Detector((), terms=["Heron", "Project Heron", "C++ team", "ß-unit"])

@@ -121,6 +121,8 @@ def unescaped(text: str, *, breaks_only: bool = False) -> Normal | None:
     at = 0
     for escape in (_BREAKS if breaks_only else _ESCAPES).finditer(text):
         start, end = escape.span()
+        if text[start] == "=" and not _is_quoted_printable(text, start, end):
+            continue
         parts += [text[at:start], _meant(escape)]
         starts += [*range(at, start), start]
         ends += [*range(at + 1, start + 1), end]
@@ -134,6 +136,17 @@ def unescaped(text: str, *, breaks_only: bool = False) -> Normal | None:
     if read.positions is not None:
         starts, ends = [starts[i] for i in read.positions], [ends[i] for i in read.positions]
     return Normal(read.text, starts, ends)
+
+
+_QUOTED_LINE = 76
+"""Characters of the longest line of quoted-printable text."""
+_QUOTED_ELSE = re.compile(r"=(?:\r?\n|[2-7][A-F]|[C-F][0-9A-F]=[89AB][0-9A-F])")
+
+
+def _is_quoted_printable(text: str, start: int, end: int) -> bool:
+    """Whether a line is broken or another sign is written so nearby: `size=40mm.de` is no address."""
+    around = text[max(0, start - _QUOTED_LINE) : start], text[end : end + _QUOTED_LINE]
+    return any(_QUOTED_ELSE.search(part) for part in around)
 
 
 def _meant(escape: re.Match[str]) -> str:

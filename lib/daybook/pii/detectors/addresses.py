@@ -53,9 +53,18 @@ def _street(text: str, start: int, end: int) -> float:
 STREET = Pattern("address", re.compile(rf"(?<![\w.,$€£#/-])(?:{_STREETS}){_UNIT}{_TAIL}"), _street, DIGIT)
 _PLAIN = rf"(?:St\.|[{_UPPER}][\w'’-]{{0,24}}|\d{{1,3}}(?:st|nd|rd|th))"
 _NAMED = rf"(?:\d{{1,6}}[ ])?{_PLAIN}(?:[ ]{_SMALL}{_PLAIN}){{0,3}}(?:[ ]\d{{1,5}}\b)?"
-CORNER = Pattern(
-    "address", re.compile(rf"\bthe (?:corner|intersection) of {_NAMED}\.? (?:and|&) {_NAMED}"), always(0.7)
+_OF_STREETS = re.compile(
+    rf"\b(?:{_SUFFIX}|\d{{1,6}}|\d{{1,3}}(?:st|nd|rd|th))\b|\b{_KIND_FIRST}[ ]|\b{_COMPOUND}(?!\w)"
 )
+
+
+def _corner(text: str, start: int, end: int) -> float:
+    """Where one of the two is a street's name: laws and technologies, sets and tables have corners and intersections
+    too."""
+    return 0.7 if _OF_STREETS.search(text, start, end) else 0.0
+
+
+CORNER = Pattern("address", re.compile(rf"\bthe (?:corner|intersection) of {_NAMED}\.? (?:and|&) {_NAMED}"), _corner)
 BOX = Pattern(
     "address",
     re.compile(
