@@ -17,12 +17,12 @@ import orjson
 import psycopg
 import pytest
 
-from daybook.audit import rows, seals, signing
+from daybook.audit import changes, rows, seals, signing
 from daybook.audit.chain_verification import TrailVerdict
 from daybook.audit.verification import verify
 from daybook.book import Book
 from daybook.book.trail import keys
-from daybook.clock import FixedClock
+from daybook.clock import FixedClock, new_id
 from daybook.errors import BadDate, SettingsError
 from daybook.records import Call, Event, Finding, ModelAlias, Run
 
@@ -211,6 +211,56 @@ def test_changes_that_the_trail_accounts_for_are_no_edits(sealed: Sealed) -> Non
         ("changed", "calls c003, sealed by seal 1"),
         ("changed", "calls c012, sealed by seal 2"),
     ]
+
+
+def _change(sealed: Sealed, changed: dict[str, set[str]], statement: str) -> dict[str, object]:
+    """Change calls on purpose, entered as whoever does so enters it; returns what was entered."""
+    with changes.announced(sealed.book, {"calls": changed}) as details:
+        sealed.book.append(Event(id=new_id(), at=NIGHT, actor="dpo", action="subject.erasing", details=details))
+        sealed.edit(statement)
+    return details
+
+
+def test_rows_that_no_seal_has_account_for_none_that_one_has(sealed: Sealed) -> None:
+    """Three calls since the last seal are erased: as many of those that are sealed, edited, are found."""
+    for number in (31, 32, 33):
+        sealed.book.append(call(number, FIRST))
+    late = {"c031", "c032", "c033"}
+    details = _change(sealed, {"personal": late}, "update calls set subject = null where id > 'c030'")
+    assert details == {"changed_rows": {"calls": {"personal": 3}}, "changed_sealed_rows": {}}
+    assert sealed.verify().state == "proven"
+    sealed.edit("update calls set caller = 'somebody else' where id in ('c001', 'c012', 'c013')")
+    assert sealed.found() == [("changed", f"calls {id_}, sealed by seal {n}") for id_, n in
+                              (("c001", 1), ("c012", 2), ("c013", 2))]  # fmt: skip
+
+
+def test_a_row_is_accounted_for_once(sealed: Sealed) -> None:
+    """One that loses its content, then its name, then goes altogether, beside another: after each step it is proven,
+    and one more row that was edited is found, whatever group of it."""
+    steps = (
+        ({"personal": {"c001", "c002"}}, "update calls set prompt = null where id < 'c003'", {"personal": 2}),
+        ({"personal": {"c001", "c003"}}, "update calls set subject = null where id in ('c001', 'c003')",
+         {"personal": 1}),
+        ({"money": {"c001"}}, "update calls set cost = 9 where id = 'c001'", {"money": 1}),
+        ({"removed": {"c001", "c004"}}, "delete from calls where id in ('c001', 'c004')",
+         {"removed": 2, "personal": -1, "money": -1}),
+    )  # fmt: skip
+    for changed, statement, counted in steps:
+        details = _change(sealed, changed, statement)
+        assert details["changed_sealed_rows"] == {"calls": counted}
+        verdict = sealed.verify()
+        assert (verdict.problems, verdict.state) == ([], "proven")
+    assert +verdict.accounted == {"calls removed": 2, "calls personal": 2}
+    for edit, undo, where in (
+        ("update calls set caller = 'x' where id = 'c005'", "update calls set caller = null where id = 'c005'", "c005"),
+        ("update calls set cost = 1 where id = 'c006'", "update calls set cost = 0.006 where id = 'c006'", "c006"),
+    ):
+        sealed.edit(edit)
+        assert ("changed", f"calls {where}, sealed by seal 1") in sealed.found()
+        sealed.edit(undo)
+        assert sealed.verify().state == "proven"
+    sealed.edit("delete from calls where id = 'c020'")
+    assert ("removed", "calls c020, sealed by seal 2") in sealed.found()
 
 
 def test_a_row_that_comes_late_is_said_and_sealed_next(sealed: Sealed) -> None:

@@ -12,7 +12,7 @@ Events are in the chain and not here; subjects change with every call about them
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from itertools import pairwise
@@ -22,6 +22,7 @@ from daybook.audit.ports import TrailBook, tuples
 from daybook.book.checks import CHANGED
 from daybook.book.schema import DAY, MAPPING, MONEY, TABLES, TIME
 from daybook.book.trail import canonical, keys
+from daybook.book.trail.chain import SECRET as CHAIN
 
 SECRET = "rows"  # noqa: S105 - the name of the key's file
 GROUPS = ("fixed", "money", "personal")
@@ -36,6 +37,10 @@ PERSONAL_COLUMNS: Mapping[str, frozenset[str]] = {
 }
 PAGE = 20_000
 """Rows that are read at once: some tens of megabytes."""
+SEALED_CHANGED = "changed_sealed_rows"
+"""Where they say how many of these a seal had as they stood; see `daybook.audit.changes`."""
+_MANY = 500
+"""Ids that are asked for at once."""
 _SIZE = 8
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -120,19 +125,32 @@ def digests(book: TrailBook, span: RowSpan, *, page: int = PAGE) -> Iterator[tup
     if not span.rows:
         return  # where nothing was ever sealed, there is no key
     table, moment = span.table, _moment(span.table)
+    selected = f"select {_columns(table, book.store.dialect)} from {table} {_bounds(table)}"  # noqa: S608 - our own names
+    query = f"{selected} and {moment} >= :start and {moment} < :stop"
+    for within in _pages(book, span, page):
+        yield from _digested(book, table, query, within)
+
+
+def digests_of(book: TrailBook, table: str, ids: Sequence[str]) -> Iterator[tuple[str, RowDigests]]:
+    """Id and digests of those of the rows that are there."""
+    for start in range(0, len(ids), _MANY):
+        bound = {f"i{n}": id_ for n, id_ in enumerate(ids[start : start + _MANY])}
+        listed = ", ".join(f":{name}" for name in bound)
+        query = f"select {_columns(table, book.store.dialect)} from {table} where id in ({listed})"  # noqa: S608 - our own names
+        yield from _digested(book, table, query, bound)
+
+
+def _digested(book: TrailBook, table: str, query: str, bound: Mapping[str, Any]) -> Iterator[tuple[str, RowDigests]]:
     columns = TABLES_BY_NAME[table].columns
     groups = [(g, [i for i, c in enumerate(columns) if group_of(table, str(c.name)) == g]) for g in GROUPS]
     mappings = [i for i, column in enumerate(columns) if column.type is MAPPING]
-    selected = f"select {_columns(table, book.store.dialect)} from {table} {_bounds(table)}"  # noqa: S608 - our own names
-    query = f"{selected} and {moment} >= :start and {moment} < :stop"
     key = keys.secret(book.home, SECRET, protects=("seals/*/*.rows",))
-    for within in _pages(book, span, page):
-        for found in tuples(book, query, within):
-            row = list(found)
-            for i in mappings:
-                row[i] = canonical.mapping(row[i])
-            parts = ([f"{table} {group}", row[0], *(row[i] for i in places)] for group, places in groups)
-            yield row[0], RowDigests(*(_digest(key, part) for part in parts))
+    for found in tuples(book, query, bound):
+        row = list(found)
+        for i in mappings:
+            row[i] = canonical.mapping(row[i])
+        parts = ([f"{table} {group}", row[0], *(row[i] for i in places)] for group, places in groups)
+        yield row[0], RowDigests(*(_digest(key, part) for part in parts))
 
 
 def _microseconds(book: TrailBook, table: str) -> str:
@@ -192,6 +210,25 @@ def accounted(book: TrailBook) -> dict[str, Counter[str]]:
         for table, counts in (stated if isinstance(stated, dict) else {}).items():
             for group, n in (counts if isinstance(counts, dict) and table in sums else {}).items():
                 sums[table][group] += n if isinstance(n, int) and n > 0 else 0
+    return sums
+
+
+def accounted_sealed(book: TrailBook) -> dict[str, Counter[str]]:
+    """How many sealed rows the trail says were changed since. An entry that does not say how many of its rows a seal
+    had, or that another home made, which has not got the seals, stands for all of them."""
+    own = keys.existing(book.home, CHAIN)
+    query = (
+        "select e.details, c.key = :own as own from events e join audit_chain c on c.event = e.id "  # noqa: S608 - our own name
+        f"where cast(e.details as text) like '%\"{CHANGED}\"%'"
+    )
+    sums: dict[str, Counter[str]] = {table: Counter() for table in SEALED}
+    for row in book.rows(query, {"own": "" if own is None else keys.identity(own)}):
+        details = row["details"] if isinstance(row["details"], dict) else {}
+        exact = row["own"] and isinstance(details.get(SEALED_CHANGED), dict)
+        stated = details.get(SEALED_CHANGED if exact else CHANGED)
+        for table, counts in (stated if isinstance(stated, dict) else {}).items():
+            for group, n in (counts if isinstance(counts, dict) and table in sums else {}).items():
+                sums[table][group] += n if isinstance(n, int) and (exact or n > 0) else 0
     return sums
 
 

@@ -59,9 +59,9 @@ def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = N
         verdict.notes.append(f"A restore from a backup lost {entries}; {len(lost)} seals are of lost entries.")
     good = list(_good(sealed, verdict, trusted))
     _find_missing(book, sealed, last, verdict)
-    accounts = rows.accounted(book)
+    accounts, sealed_accounts = rows.accounted(book), rows.accounted_sealed(book)
     for table, span in rows.spans(book, good[-1].until).items() if good else ():
-        _verify_rows(book, span, good, {seal.number for seal in lost}, accounts[table], verdict)
+        _verify_rows(book, span, good, {seal.number for seal in lost}, sealed_accounts[table], verdict)
     for unlike in standings.differences(book):
         if unlike.certain:
             verdict.problems.append(Problem("changed", f"the entry of {unlike.reference}", str(unlike)))

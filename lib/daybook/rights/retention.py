@@ -23,6 +23,7 @@ from typing import Any
 import orjson
 import yaml
 
+from daybook.audit.changes import announced
 from daybook.audit.trail import Trail
 from daybook.book import Book
 from daybook.book.checks import CHANGED
@@ -140,10 +141,16 @@ class Retention:
         kept = f"and (subject is null or subject not in ({', '.join(held)}))" if held else ""
         where = f"where time < timestamptz '{moment}' and {_WHERE[item.name]} {kept}"
         self._book.drain()
-        with self._book.store.writing() as writer, writer.transaction():
+        ids = {row["id"] for row in self._book.rows(f"select id from calls {where}")}  # noqa: S608 - our own words
+        change = "removed" if item.name == "logs" else "personal"
+        with (
+            announced(self._book, {"calls": {change: ids}}) as details,
+            self._book.store.writing() as writer,
+            writer.transaction(),
+        ):
             ((n,),) = writer.execute(f"select count(*) from calls {where}")  # noqa: S608 - our own words and literals
-            change = "removed" if item.name == "logs" else "personal"
-            self._record(item, by, {CHANGED: {"calls": {change: int(n)}}})
+            details[CHANGED] = {"calls": {change: int(n)}}  # with those that came since
+            self._record(item, by, details)
             if item.name == "logs":
                 writer.execute(f"delete from calls {where}")  # noqa: S608 - our own words and literals
             else:

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from daybook.audit.changes import announced
 from daybook.audit.rows import group_of
 from daybook.audit.trail import reference
 from daybook.book import Book
@@ -166,12 +167,22 @@ class BookRows:
         models = self._models(person.subject)
         aside, changes = self._aside(person), self._changes(person)
         ref = reference(self._book.home, person.subject)
-        changed: dict[str, Counter[str]] = {}
-        with self._book.store.writing() as writer, writer.transaction():
+        mine = {row["id"] for row in self._book.rows("select id from calls where subject = :s", {"s": person.subject})}
+        changed: dict[str, dict[str, set[str]]] = {"calls": {"personal": mine}} if mine else {}
+        for (table, id_), names in (
+            *(((table, id_), list(values)) for (table, id_), values in changes.items()),
+            *((("models", model["id"]), ["subjects", "tags"]) for model in models),
+        ):
+            for name in names:
+                changed.setdefault(table, {}).setdefault(group_of(table, name), set()).add(id_)
+        with (
+            announced(self._book, changed) as details,
+            self._book.store.writing() as writer,
+            writer.transaction(),
+        ):
             ((calls,),) = writer.execute(f"select count(*) from calls where subject = {quoted}")  # noqa: S608 - quoted
             if calls:
                 writer.execute(f"update calls set {_CALLS} where subject = {quoted}")  # noqa: S608 - quoted
-                changed["calls"] = Counter(personal=int(calls))
             writer.execute(f"delete from subjects where id = {quoted}")  # noqa: S608 - quoted
             writer.execute(f"delete from entry_stamps where kind = 'subject' and id = {quoted}")  # noqa: S608 - quoted
             for file, position in aside:
@@ -190,9 +201,11 @@ class BookRows:
                     for name, value in values.items()
                 )
                 writer.execute(f"update {table} set {assigned} where id = {_quoted(id_)}")  # noqa: S608 - quoted
-                changed.setdefault(table, Counter()).update({group_of(table, name) for name in values})
             # the person's own entry goes in any case, and the trail is to have that
-            announce({CHANGED: {table: dict(groups) for table, groups in changed.items()}} if changed else {})
+            if calls != len(mine):  # some came since
+                counts = details.setdefault(CHANGED, {}).setdefault("calls", {})
+                counts["personal"] = counts.get("personal", 0) + int(calls) - len(mine)
+            announce(details)
         return int(calls) + len(changes) + len(aside)
 
     def left(self, *words: str) -> list[dict[str, int]]:
