@@ -360,6 +360,8 @@ def test_a_folder_that_is_used_again_hides_no_copy(place, tmp_path):
     assert [(copy.reference, copy.away) for copy in place_.of(person)] == [(whose, True)]
     assert [copy.folder for copy in copies.read(home)] == [out, out]
     assert place_.erase(person, lambda details: None) == 0
+    described = _erasures(place)._described(place_.of(person)[0], person)
+    assert described.startswith(f"{tmp_path}/{MARK}, written 2026-03-01 (access.json sha256:")
     out.rename(tmp_path / "bo's")
     (tmp_path / "first").rename(out)
     assert place_.back([place.ada]) == {place.ada: [str(out / "access.json"), str(out / "access-0001.html")]}

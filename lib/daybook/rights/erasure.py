@@ -51,7 +51,7 @@ from daybook.rights.places.answers import Answers
 from daybook.rights.places.book_rows import SEALED_ELSEWHERE, BookRows
 from daybook.rights.places.copies import Copies, Copy
 from daybook.rights.places.files import OWN, Files
-from daybook.rights.places.formats import blanked
+from daybook.rights.places.formats import MARK, blanked
 from daybook.rights.places.hosted import HostedFiles
 from daybook.rights.places.journal_files import JournalFiles
 from daybook.rights.places.port import Holding, Person, Place
@@ -431,8 +431,9 @@ class Erasures:
         return {"calls": int(calls), "events": self.rows.sealed_events_of_others(self.vault.states())}
 
     def _described(self, copy: Copy, person: Person) -> str:
-        """A copy that is away: where it was, without the person's name, and how to tell it."""
-        folder, _ = blanked(str(copy.folder).encode(errors="replace"), person.search)
+        """A copy that is away: beside what it was, without the folder's name, which may be the person's, and how to
+        tell it."""
+        folder, _ = blanked(str(copy.folder.parent / MARK).encode(errors="replace"), person.search)
         digests = ", ".join(f"{name} {stated}" for name, stated in copy.files.items()) or "it was never finished"
         return f"{folder.decode(errors='replace')}, written {copy.at[:10]} ({digests})"
 
