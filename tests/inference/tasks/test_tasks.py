@@ -252,3 +252,22 @@ async def test_a_summary_of_this_machines_own_model_goes_out_redacted(desk):
         answer = await tasks.run("summarize", replace(request, redaction=other))
         assert answer["results"][0]["summary"] == "by ada@example.com"
     assert (await Tasks(Engine(), desk.answerer).run("embed", request))["results"] == [0]
+
+
+async def test_callers_take_turns_at_the_models(desk):
+    """One task of each caller at a time, so that who sends many waits for itself; all are answered."""
+    engine = Engine(asyncio.Event())
+    tasks = Tasks(engine, desk.answerer)
+    callers = ("eve", "eve", "bob", None, "eve", None)
+    requests = [
+        replace(desk.request(), request_id=f"r{n}", caller=caller, body={"texts": [f"{caller} {n}"]}, endpoint="/e")
+        for n, caller in enumerate(callers)
+    ]
+    running = [asyncio.ensure_future(tasks.run("embed", request)) for request in requests]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert [body["texts"] for _, body in engine.asked] == [["eve 0"], ["bob 2"], ["None 3"]]
+    engine.fails.set()
+    answers = await asyncio.gather(*running)
+    assert [answer["results"] for answer in answers] == [[0]] * 6
+    assert [body["texts"][0] for _, body in engine.asked[3:]] == ["eve 1", "None 5", "eve 4"]

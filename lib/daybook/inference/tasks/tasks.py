@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from daybook.errors import BadParameter
+from daybook.guardrails.caller_turns import CallerTurns
 from daybook.inference.call.entry import CallEntry, CallOutcome
 from daybook.inference.call.identity import PendingIdentity
 from daybook.inference.call.request import ChatRequest, Redaction
@@ -51,6 +52,7 @@ class Tasks:
         self._engine = engine
         self._answerer = answerer
         self._named = named
+        self._turns = CallerTurns()
 
     async def run(self, task: str, request: ChatRequest) -> dict[str, Any]:
         """`results` in the order of the texts, `model`, `digest`, `usage`, and how many texts were `truncated`: read to
@@ -113,7 +115,11 @@ class Tasks:
             usage = Usage(input_tokens=result["tokens"], output_tokens=0)
             return CallOutcome(status="ok", http_status=200, usage=usage, served_model=model)
 
-        return (await recorder.complete(entry, self._engine.run(task, request.body), outcome)).reply
+        async def ask() -> dict[str, Any]:
+            async with self._turns.take(request.caller):
+                return await self._engine.run(task, request.body)
+
+        return (await recorder.complete(entry, ask(), outcome)).reply
 
 
 def _cleaned(task: str, results: list[Any], redaction: Redaction | None) -> list[Any]:
