@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from daybook.inference.call.offload import LARGE, offload
+from daybook.inference.call.offload import LARGE, THREADS, offload
 from daybook.providers.port import Piece, Reply
 
 DONE = b"data: [DONE]\n\n"
@@ -120,3 +120,23 @@ async def test_a_short_text_is_worked_on_at_once(size, own_thread):
     """A thread costs more than it."""
     thread = await offload(size, lambda _: threading.get_ident(), None)
     assert (thread != threading.get_ident()) == own_thread
+
+
+async def test_work_that_nobody_waits_for_any_more_is_not_begun():
+    """As many at once as there are threads; of those that wait, whoever went away is dropped, and others are not."""
+    begun, go_on = [], threading.Event()
+
+    def work(name):
+        begun.append(name)
+        go_on.wait(10)
+        return name
+
+    asked = [asyncio.create_task(offload(LARGE + 1, work, n)) for n in range(THREADS + 3)]
+    await asyncio.sleep(0)
+    gone = asked[THREADS : THREADS + 2]
+    for task in gone:
+        task.cancel()
+    assert all(isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*gone, return_exceptions=True))
+    go_on.set()
+    assert await asyncio.gather(*asked[:THREADS], asked[-1]) == [*range(THREADS), THREADS + 2]
+    assert sorted(begun) == [*range(THREADS), THREADS + 2]

@@ -32,7 +32,7 @@ from daybook.gateway.http.responses import send_error
 from daybook.gateway.logs import Log
 from daybook.inference.answerer import Answerer
 from daybook.inference.call.entry import FellBack
-from daybook.inference.call.offload import offload
+from daybook.inference.call.offload import LARGE, offload
 from daybook.inference.call.request import ChatRequest, NativeBody, Redaction
 from daybook.providers.port import Body, Limits
 
@@ -108,7 +108,7 @@ class ModelRoute:
                     headers=[(b"allow", b"POST")],
                 )
             key = self._auth.admit(headers)
-            request = await self._request(headers, receive, visit, key)
+            request = await self._request(headers, receive, visit, key, scope["hangup"])
             if request is None:
                 visit.outcome = "client_closed"
                 return
@@ -137,10 +137,15 @@ class ModelRoute:
     # ── in ────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _request(
-        self, headers: Mapping[bytes, bytes], receive: Receive, visit: RequestState, key: Key | None
+        self,
+        headers: Mapping[bytes, bytes],
+        receive: Receive,
+        visit: RequestState,
+        key: Key | None,
+        hangup: Disconnect,
     ) -> ChatRequest | None:
-        """The request, read and checked; None if the client went away before it was whole. One that is refused is
-        entered in the book all the same: whoever asks why their calls fail finds them there."""
+        """The request, read and checked; None if the client went away before it was whole and redacted. One that is
+        refused is entered in the book all the same: whoever asks why their calls fail finds them there."""
         asked = CheckedBody()
         project: str | None = None
         run: str | None = None
@@ -154,7 +159,9 @@ class ModelRoute:
                 return None
             redaction = find_redaction(self._answerer, key, project, self._log)
             if redaction is not None:
-                data = await clean_body(redaction, data)
+                data = await clean_unless_gone(redaction, data, hangup)
+            if data is None:
+                return None
             self._read_body(headers, data, asked)
         except Refusal as error:
             refused = error
@@ -304,6 +311,21 @@ async def clean_body(redaction: Redaction, data: bytes) -> bytes:
             f"The request could not be redacted ({type(error).__name__}), and nobody was sent it.",
             remedy="Send plainer text; if it stays so, tell whoever runs this endpoint.",
         ) from error
+
+
+async def clean_unless_gone(redaction: Redaction, data: bytes, hangup: Disconnect) -> bytes | None:
+    """The same; None where the client went away meanwhile: a long body waits for others, and then nobody needs it."""
+    if len(data) <= LARGE:
+        return await clean_body(redaction, data)
+    watch = Watch(hangup)
+    try:
+        return await clean_body(redaction, data)
+    except asyncio.CancelledError:
+        if not watch.forgive():
+            raise
+        return None
+    finally:
+        watch.stop()
 
 
 def _check_type(headers: Mapping[bytes, bytes]) -> None:
