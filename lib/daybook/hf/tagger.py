@@ -68,7 +68,7 @@ def spans(texts: Sequence[str]) -> list[list[Span]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
+class TokenWindow:
     """A part of a text: a token in each place, with the characters of the whole text that it stands for."""
 
     ids: list[int]
@@ -102,7 +102,7 @@ def join(earlier: list[Tag], later: list[Tag], border: int) -> list[Tag]:
     return [*kept, *(t for t in later if t.start >= end)]
 
 
-def read(tokenizer: Any, text: str) -> list[Pieces]:
+def read(tokenizer: Any, text: str) -> list[TokenWindow]:
     """The text's windows, none for a text without tokens."""
     encoded = tokenizer(embeddings.readable(text), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     ids, offsets = encoded["input_ids"], [tuple(pair) for pair in encoded["offset_mapping"]]
@@ -117,7 +117,7 @@ def read(tokenizer: Any, text: str) -> list[Pieces]:
     for at in range(0, max(1, len(ids) - OVERLAP) if ids else 0, inner - OVERLAP):
         part = slice(at, at + inner)
         windows.append(
-            Pieces(
+            TokenWindow(
                 [tokenizer.cls_token_id, *ids[part], tokenizer.sep_token_id],
                 [(0, 0), *offsets[part], (0, 0)],
                 [0, *case[part], 0],
@@ -142,7 +142,7 @@ def _case(token: str) -> str:
     return "mixed" if any(character.isupper() for character in token) else "other"
 
 
-def decode(window: Pieces, text: str, chances: np.ndarray) -> list[Tag]:
+def decode(window: TokenWindow, text: str, chances: np.ndarray) -> list[Tag]:
     """A word is of the kind of its first token; a tag begins at `B-`, or at an `I-` that continues none of its kind,
     and ends before the marks that follow its last word. `chances`: a row a token, a column for each of LABELS."""
     spans: list[tuple[str, int, int, list[float]]] = []
@@ -181,7 +181,7 @@ def card() -> dict[str, Any]:
     return shipped.card(NAME)
 
 
-def _chances(windows: list[Pieces]) -> list[np.ndarray]:
+def _chances(windows: list[TokenWindow]) -> list[np.ndarray]:
     torch = require("torch")
     (encoder, case, gap, weight, bias), _ = _model()
     longest = max(len(window.ids) for window in windows)

@@ -13,9 +13,9 @@ from daybook.providers.port import Body, Identity, Limits, NoteAttempt, unnoted
 from daybook.records import Usage
 
 HOSTED = "omni-moderation-latest"
+"""OpenAI's default."""
 MOST_CHARACTERS = 200_000
 """Of what is judged on this machine at once: more would take minutes."""
-"""OpenAI's default."""
 CATEGORIES = (
     "hate", "hate/threatening", "harassment", "harassment/threatening", "self-harm", "self-harm/intent",
     "self-harm/instructions", "sexual", "sexual/minors", "violence", "violence/graphic", "illicit", "illicit/violent",
