@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from daybook.access.ledger import WindowKey
-from daybook.access.transaction_group import Step, TransactionGroup
+from daybook.access.transaction_group import LedgerStep, TransactionGroup
 from daybook.errors import BookUnreachable, SettingsError
 
 
@@ -31,7 +31,7 @@ class Ledger:
     def close(self) -> None: ...
 
 
-def step(value: Any, *scopes: str, log: list[Any] | None = None) -> Step[Any]:
+def step(value: Any, *scopes: str, log: list[Any] | None = None) -> LedgerStep[Any]:
     def work(_: Any) -> Any:
         if log is not None:
             log.append(value)
@@ -39,7 +39,7 @@ def step(value: Any, *scopes: str, log: list[Any] | None = None) -> Step[Any]:
             raise value
         return value
 
-    return Step([WindowKey(scope, "day", "s") for scope in scopes], scopes, work)
+    return LedgerStep([WindowKey(scope, "day", "s") for scope in scopes], scopes, work)
 
 
 async def test_what_comes_in_one_turn_is_one_transaction() -> None:

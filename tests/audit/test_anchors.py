@@ -71,7 +71,7 @@ def test_a_time_stamp_of_another_seal_or_of_nobody_is_found(book: Book, authorit
     path.chmod(0o600)
     other = seals.Seal(seal.path, seal.data + b" ", seal.document)
     assert anchors.read_stamp(book.home, other) == anchors.Stamped(
-        "changed", "its time-stamp is of other bytes", anchors.read_stamp(book.home, seal).at  # type: ignore[union-attr]
+        "changed", "its time-stamp is of other bytes", anchors.read_stamp(book.home, seal).at  # type: ignore[union-attr]  # there is one
     )  # fmt: skip
     for changed in (b"", b"x", whole[:-1], whole[:-20] + bytes(20)):
         path.write_bytes(changed)

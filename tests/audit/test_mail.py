@@ -28,7 +28,7 @@ Servers = dict[str, MailServer]
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """One that speaks TLS first, one that is asked for it, one without."""
     folder = tmp_path_factory.mktemp("mail")
-    made = {tls: MailServer(folder / tls, tls=tls) for tls in ("first", "asked", "none")}  # type: ignore[arg-type]
+    made = {tls: MailServer(folder / tls, tls=tls) for tls in ("first", "asked", "none")}  # type: ignore[arg-type]  # the three there are
     yield made
     for server in made.values():
         server.close()

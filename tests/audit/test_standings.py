@@ -99,7 +99,7 @@ def test_what_another_home_entered_is_not_taken_for_an_edit(book: Book, tmp_path
     """It names persons otherwise: that it cannot be compared is said, and nothing is called changed."""
     enter(book)
     book.drain()
-    with Book(book.store.url, tmp_path / "other", clock=FixedClock(AT)) as other:  # type: ignore[attr-defined]
+    with Book(book.store.url, tmp_path / "other", clock=FixedClock(AT)) as other:  # type: ignore[attr-defined]  # both stores have one
         enter(other, BO)
         other.drain()
     found = differences(book)

@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from daybook.errors import ContentFlagged, ModerationBusy, NotModerated, SettingsError, Unavailable
-from daybook.guardrails.moderation import ModerationPolicies, ModerationRules, Verdict
+from daybook.guardrails.moderation import ModerationPolicies, ModerationRules, ModerationVerdict
 from daybook.providers.moderation import CATEGORIES
 
 
@@ -40,12 +40,12 @@ def check(policies, text, part="request", caller="ada", project="desk"):
 def test_what_is_flagged_is_blocked_or_noted_as_the_policy_says(stated):
     """Each part by its own word; the limit itself flags, just below it does not; the error has no word of it."""
     policies = stated("everyone: {request: block, answer: note, thresholds: {hate: 0.3}}")
-    assert check(policies, "secret 0.29") == Verdict("request", "block")
+    assert check(policies, "secret 0.29") == ModerationVerdict("request", "block")
     with pytest.raises(ContentFlagged) as caught:
         check(policies, "secret 0.3")
     assert (caught.value.part, caught.value.categories) == ("request", ("hate",))
     assert "secret" not in str(caught.value)
-    assert check(policies, "secret 0.3", "answer") == Verdict("answer", "note", ("hate",))
+    assert check(policies, "secret 0.3", "answer") == ModerationVerdict("answer", "note", ("hate",))
     assert check(policies, "  \n", "answer") is None
 
 
@@ -121,7 +121,7 @@ def test_what_is_too_long_is_judged_by_nobody(stated, length):
     texts = ["ä" * 100_000, "b" * (length - 100_000)]
     closed, opened = policies.rules("ada", "desk"), policies.rules("ada", "open")
     if length == 200_000:
-        assert asyncio.run(policies.check(closed, "request", texts)) == Verdict("request", "block")
+        assert asyncio.run(policies.check(closed, "request", texts)) == ModerationVerdict("request", "block")
         assert questions == [texts]
         return
     with pytest.raises(NotModerated, match=r"has 200,001 characters, and at most 200,000") as caught:
@@ -200,10 +200,10 @@ async def test_callers_are_judged_in_turn_and_one_with_too_many_waits_alone(stat
     assert caught.value.http_status == 429
     assert judged == ["eve 0", "bob"]
     gates[1].set_result(None)
-    assert await other == Verdict("request", "block")
+    assert await other == ModerationVerdict("request", "block")
     flood[1].cancel()
     gates[0].set_result(None)
-    assert await flood[0] == Verdict("request", "block")
+    assert await flood[0] == ModerationVerdict("request", "block")
     await asyncio.gather(flood[1], return_exceptions=True)
     again = ask("eve", "again")
     await asyncio.sleep(0)

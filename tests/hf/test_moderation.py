@@ -58,7 +58,7 @@ def test_a_threshold_is_reached_by_its_own_score() -> None:
 def test_what_is_no_threshold_is_refused(thresholds: dict[str, object]) -> None:
     """An unknown category, a number outside 0 to 1, and what is no number."""
     with pytest.raises(BadParameter):
-        moderate(["a"], thresholds)  # type: ignore[arg-type]
+        moderate(["a"], thresholds)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_a_sentence_is_not_hidden_in_a_long_text() -> None:

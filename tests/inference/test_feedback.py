@@ -141,7 +141,7 @@ def test_a_correction_of_an_erased_call_is_refused(book: Book) -> None:
     clock = FixedClock(NOW)
     for id_, more in (("erased", {}), ("nobody's", {"prompt": "hello"}), ("unkept", {"prompt_hash": "sha256:0"})):
         book.append(
-            Call(id=id_, request_id="r", at=NOW, endpoint="library", requested_model="m", status="ok", **more)  # type: ignore[arg-type]
+            Call(id=id_, request_id="r", at=NOW, endpoint="library", requested_model="m", status="ok", **more)  # type: ignore[arg-type]  # fields of any type
         )
     with pytest.raises(KeyDestroyed, match="erased"):
         feedback.give(book, "erased", good=False, correction="of Ada", actor="x", clock=clock)

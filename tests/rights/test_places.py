@@ -24,7 +24,7 @@ from daybook.rights.erasure import Erasures
 from daybook.rights.places import backup_tables, copies
 from daybook.rights.places.formats import LARGEST, MARK, Unchangeable, blanked, erase_from
 from daybook.rights.places.port import Person
-from daybook.rights.traces import Search, Traces
+from daybook.rights.traces import PersonTraces, Search
 from daybook.training import hosted
 from daybook.vault import Vault
 from tests.fakes.contracts import Contract
@@ -36,7 +36,7 @@ WORDS = {"by": "dpo", "identity_check": "passport seen", "reason": "request"}
 
 
 def search(*texts, name=ADA):
-    return Search(Traces(SUBJECT, name, texts).all())
+    return Search(PersonTraces(SUBJECT, name, texts).all())
 
 
 def test_lines_go_whole_and_a_name_alone_is_taken_out(tmp_path):
@@ -352,8 +352,8 @@ def test_a_folder_that_is_used_again_hides_no_copy(place, tmp_path):
     access.write(BO, out, **WORDS)
     assert [(copy.replaced, copy.away) for copy in copies.read(home)] == [(True, True), (False, False)]
     assert _erasures(place).plan(ADA).copies_away == (str(out),)
-    whose, person = reference(home, place.ada), Person.of(Traces(place.ada))
-    place_ = copies.Copies(home)
+    whose, person = reference(home, place.ada), Person.of(PersonTraces(place.ada))
+    place_ = copies.ExportedCopies(home)
     assert (place_.erase(person, lambda details: None), [path.name for path in sorted(out.iterdir())]) == (
         0, ["access-0001.html", "access.json"]
     )  # fmt: skip

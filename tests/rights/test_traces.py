@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from daybook.rights.traces import PIECE, Search, Traces, spellings
+from daybook.rights.traces import PIECE, PersonTraces, Search, spellings
 
 SUBJECT = "u-" + "a" * 32
 TEXT = 'She said: "Größe 38 & <no> more",\nthen left for the harbour at nine in the evening, as every day.'
 
 
 def search(text=TEXT, name="ada@example.com"):
-    return Search(Traces(SUBJECT, name, (text,)).all())
+    return Search(PersonTraces(SUBJECT, name, (text,)).all())
 
 
 def kinds(data, **more):
@@ -61,8 +61,8 @@ def test_short_names_are_not_searched_for():
     """Under six characters a name is in too many words; six are enough."""
     assert kinds(b"adams", name="adams") == set()
     assert kinds(b"adamsx", name="adamsx") == {"name"}
-    assert not Traces(SUBJECT, "adams").searches_name
-    assert Traces(SUBJECT, "adamsx").searches_name
+    assert not PersonTraces(SUBJECT, "adams").searches_name
+    assert PersonTraces(SUBJECT, "adamsx").searches_name
 
 
 def test_what_others_said_too_tells_of_nobody():
@@ -71,7 +71,7 @@ def test_what_others_said_too_tells_of_nobody():
     mine = (
         f"{other}{'.' * (-len(other) % PIECE)}But I alone know where the key to the old boat house is kept these days."
     )
-    traces = Traces(SUBJECT, None, (mine,)).without([other])
+    traces = PersonTraces(SUBJECT, None, (mine,)).without([other])
     found = Search(traces.all())
     assert {hit.trace.kind for hit in found.hits(other.encode())} == set()
     assert {hit.trace.kind for hit in found.hits(mine.encode())} == {"content"}
@@ -110,7 +110,7 @@ def test_a_long_text_is_found_in_a_long_file():
 def test_no_text_breaks_the_search():
     """Halves of surrogate pairs, NUL, bidi and zero-width characters, and texts that only just have a piece."""
     for text in ("\ud800" * 40, "\0" * 40, "\u202e" * 40, "\u200b" * 40, "é" * 16, "a" * 32, "", "a" * 31):
-        whole = Traces(SUBJECT, None, (text,)).all()
+        whole = PersonTraces(SUBJECT, None, (text,)).all()
         assert all(len(data) == PIECE or trace.kind == "pseudonym" for data, trace in whole.items())
         for data in spellings(text):
             Search(whole).hits(data)

@@ -25,7 +25,7 @@ from daybook.access.file_ledger import FileLedger
 from daybook.access.ledger import Transaction, UsageLedger, WindowKey
 from daybook.access.limits import Scope, window_end, window_start
 from daybook.access.redis_ledger import RedisLedger
-from daybook.access.transaction_group import Step, TransactionGroup
+from daybook.access.transaction_group import LedgerStep, TransactionGroup
 from daybook.errors import BookError, UsageError
 from daybook.settings import Settings
 
@@ -114,7 +114,7 @@ class Allowance:
 
     def _reserving(
         self, request: str, scopes: Sequence[Scope], claim: Claim, *, at: datetime, zone: ZoneInfo
-    ) -> Step[list[Remaining]]:
+    ) -> LedgerStep[list[Remaining]]:
         now = int(at.timestamp() * 1_000_000) * 1000
 
         def work(ledger: Transaction) -> list[Remaining]:
@@ -165,7 +165,7 @@ class Allowance:
 
     def _settling(
         self, request: str, scopes: Sequence[Scope], *, cost: Decimal, tokens: int, at: datetime, zone: ZoneInfo
-    ) -> Step[list[Reached]]:
+    ) -> LedgerStep[list[Reached]]:
         def work(ledger: Transaction) -> list[Reached]:
             self._check_counted(ledger, scopes, at, zone)
             reached: list[Reached] = []
@@ -322,9 +322,9 @@ class Allowance:
         return bool(abandoned)
 
 
-def _step(scopes: Sequence[Scope], at: datetime, zone: ZoneInfo, work: Callable[[Transaction], T]) -> Step[T]:
+def _step(scopes: Sequence[Scope], at: datetime, zone: ZoneInfo, work: Callable[[Transaction], T]) -> LedgerStep[T]:
     keys = [key for scope in scopes for key in _keys(scope, at, zone)]
-    return Step(keys, [scope.name for scope in scopes], work)
+    return LedgerStep(keys, [scope.name for scope in scopes], work)
 
 
 def _key(scope: Scope, window: str, at: datetime, zone: ZoneInfo) -> WindowKey:

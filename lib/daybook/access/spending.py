@@ -13,7 +13,7 @@ from daybook.ports import Rows
 from daybook.settings import Settings
 
 
-class Drainable(Rows, Protocol):
+class DrainableRows(Rows, Protocol):
     """A book that takes in what is in its journal."""
 
     def drain(self) -> object: ...
@@ -27,7 +27,7 @@ _WHERE = {
 }
 
 
-def sum_since(book: Drainable, asked: Sequence[tuple[str, datetime]]) -> list[Decimal]:
+def sum_since(book: DrainableRows, asked: Sequence[tuple[str, datetime]]) -> list[Decimal]:
     """US dollars of each scope's calls that came in since a moment through the endpoint. Raises BookError."""
     book.drain()
     return [_sum(book, scope, start) for scope, start in asked]

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Step(Generic[T]):
+class LedgerStep(Generic[T]):
     """What is done in a transaction, and what it touches. May be done again."""
 
     windows: Sequence[WindowKey]
@@ -33,9 +33,9 @@ class TransactionGroup:
 
     def __init__(self, ledger: UsageLedger) -> None:
         self._ledger = ledger
-        self._waiting: list[tuple[Step[Any], Callable[[Any], None]]] = []
+        self._waiting: list[tuple[LedgerStep[Any], Callable[[Any], None]]] = []
 
-    def now(self, step: Step[T]) -> T:
+    def now(self, step: LedgerStep[T]) -> T:
         """The step's result, with all that wait done before it. Raises what it raises, and BookUnreachable."""
         outcomes: list[Any] = []
         self._waiting.append((step, outcomes.append))
@@ -43,7 +43,7 @@ class TransactionGroup:
         result: T = _result(outcomes[0])
         return result
 
-    async def soon(self, step: Step[T]) -> T:
+    async def soon(self, step: LedgerStep[T]) -> T:
         """The same, together with those of this turn of the event loop."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
@@ -55,7 +55,7 @@ class TransactionGroup:
         result: T = _result(await future)
         return result
 
-    def add(self, step: Step[T], tell: Callable[[T | Exception], None]) -> None:
+    def add(self, step: LedgerStep[T], tell: Callable[[T | Exception], None]) -> None:
         """Do it at the end of this turn, and tell what came of it; at once where no loop runs."""
         self._waiting.append((step, tell))
         if len(self._waiting) == 1:
@@ -94,7 +94,7 @@ def _report(error: Exception) -> None:
     loop.call_exception_handler({"message": "Whoever waited for a ledger failed when told.", "exception": error})
 
 
-def _attempt(step: Step[Any], ledger: Transaction) -> Any:
+def _attempt(step: LedgerStep[Any], ledger: Transaction) -> Any:
     try:
         return step.work(ledger)
     except DaybookError as error:

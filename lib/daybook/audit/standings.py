@@ -34,7 +34,7 @@ State = Mapping[str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class StandingDifference:
     """A person whose row is not what the trail says. It names nobody."""
 
     reference: str
@@ -56,24 +56,24 @@ def changing(home: Path) -> Iterator[None]:
         yield
 
 
-def differences(book: TrailBook, subject: str | None = None) -> list[Difference]:
+def differences(book: TrailBook, subject: str | None = None) -> list[StandingDifference]:
     """Where rows of persons are not what the trail says, of everybody or of one, by reference. Raises what reading the
     book raises."""
     with changing(book.home):  # else an entry may be there whose row is still to come
         return sorted(_differences(book, subject), key=lambda difference: difference.reference)
 
 
-def _differences(book: TrailBook, subject: str | None) -> Iterator[Difference]:
+def _differences(book: TrailBook, subject: str | None) -> Iterator[StandingDifference]:
     trail, foreign = _trail(book)
     rows = {row["id"]: row["details"] for row in book.rows("select id, details from subjects")}
     # whom another home names otherwise than this one is nobody's row here, and may be anybody's
     certain = not foreign or foreign <= {reference(book.home, id_) for id_ in rows}
-    said = {id_: state for id_, details in rows.items() if (state := _state(details))}
-    there = {reference(book.home, id_): state for id_, state in said.items() if subject in (None, id_)}
+    states = {id_: state for id_, details in rows.items() if (state := _state(details))}
+    there = {reference(book.home, id_): state for id_, state in states.items() if subject in (None, id_)}
     for name in there.keys() | trail.keys() if subject is None else {reference(book.home, subject)}:
         what = min((_unlike(state, there.get(name, {})) for state in trail.get(name, [{}])), key=len)
         if what:
-            yield Difference(name, what, certain)
+            yield StandingDifference(name, what, certain)
 
 
 def _trail(book: TrailBook) -> tuple[dict[str, list[State]], set[str]]:

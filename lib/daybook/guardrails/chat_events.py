@@ -16,11 +16,10 @@ from typing import Any
 import orjson
 
 from daybook.guardrails.streamed_text import StreamedText
+from daybook.guardrails.texts import HEAD
 from daybook.pii.redaction import Redactor
 from daybook.providers.http.tool_calls import CallNumbers
 
-HEAD = frozenset(("id", "object", "created", "model", "usage", "system_fingerprint", "service_tier"))
-"""Members of a completion and its chunks that say nothing of what a model said."""
 CHOICE = frozenset(("index", "finish_reason"))
 """The same of a choice."""
 _LABELS = CHOICE | {"role", "id", "type"}

@@ -52,7 +52,7 @@ class ModerationRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ModerationVerdict:
     """What was found of a request or an answer. `categories` is empty where nothing was flagged."""
 
     part: str
@@ -77,7 +77,7 @@ class ModerationPolicies:
 
     async def check(
         self, rules: ModerationRules, part: str, texts: list[str], *, caller: str | None = None
-    ) -> Verdict | None:
+    ) -> ModerationVerdict | None:
         """The verdict on a part; None where nothing is judged. Raises ContentFlagged for what is blocked, NotModerated
         where nobody could judge and that is not allowed, ModerationBusy for a request of a caller with MOST_WAITING."""
         action = rules.request if part == "request" else rules.answer
@@ -103,7 +103,7 @@ class ModerationPolicies:
             logging.getLogger(__name__).error("The %s was not moderated: %s", part, error.message)
             by_caller = isinstance(error, NotModerated) and action == "block"  # else a flood would open the door
             if not by_caller and not rules.fails_closed(action):
-                return Verdict(part, action, failure=type(error).__name__)
+                return ModerationVerdict(part, action, failure=type(error).__name__)
             if isinstance(error, NotModerated):
                 raise
             raise NotModerated(
@@ -118,7 +118,7 @@ class ModerationPolicies:
                 part=part,
                 categories=tuple(flagged),
             )
-        return Verdict(part, action, tuple(flagged))
+        return ModerationVerdict(part, action, tuple(flagged))
 
     async def _timely(
         self, part: str, texts: list[str], thresholds: Mapping[str, float], caller: str | None

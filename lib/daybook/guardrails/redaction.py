@@ -24,9 +24,9 @@ from typing import Any
 import orjson
 
 from daybook.errors import BadRequest
-from daybook.guardrails.chat_events import CHOICE, HEAD, ChatEvents
+from daybook.guardrails.chat_events import CHOICE, ChatEvents
 from daybook.guardrails.policy_file import PolicyFile
-from daybook.guardrails.texts import has_tokens
+from daybook.guardrails.texts import HEAD, has_tokens
 from daybook.pii import KINDS, Detector
 from daybook.pii.policies import ACTIONS, Policy
 from daybook.pii.pseudonyms import Pseudonyms

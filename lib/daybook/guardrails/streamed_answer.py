@@ -11,8 +11,7 @@ from typing import Any
 
 import orjson
 
-from daybook.guardrails.chat_events import HEAD
-from daybook.guardrails.texts import is_data_url, is_label, is_text
+from daybook.guardrails.texts import HEAD, is_data_url, is_label, is_text
 
 WINDOW = 400
 """Characters, of all texts together, that are judged at the latest."""
@@ -93,8 +92,8 @@ class StreamedAnswer:
             self._begun.add(index)
             if choice.get("finish_reason") is not None:
                 self._finished = self._finished | {index}
-        said = {name: value for name, value in chunk.items() if name not in HEAD}
-        left: list[tuple[Path, str, Any]] = [((), "", said)]  # a list, not recursion, as in `texts`
+        content = {name: value for name, value in chunk.items() if name not in HEAD}
+        left: list[tuple[Path, str, Any]] = [((), "", content)]  # a list, not recursion, as in `texts`
         while left:
             path, label, item = left.pop()
             if isinstance(item, str):

@@ -25,7 +25,8 @@ _DATA_URL = re.compile(
 """What a model is shown as a picture or a file. Everything else that begins like it is read as it stands."""
 _NOT_ASKED = frozenset(("model", "user", "safety_identifier", "metadata"))
 """Members of a request that say who asks whom."""
-_NOT_SAID = frozenset(("id", "object", "created", "model", "usage", "system_fingerprint", "service_tier"))
+HEAD = frozenset(("id", "object", "created", "model", "usage", "system_fingerprint", "service_tier"))
+"""Members of a completion and its chunks that say nothing of what a model said."""
 
 
 def strings_of(value: Any) -> list[str]:
@@ -70,11 +71,11 @@ def answer_texts(data: bytes) -> list[str]:
         raise ValueError("an answer that is no object")  # noqa: TRY004 - of the answer's, not of a caller's
     if "output" in body and "choices" not in body:  # a response repeats its request
         return list(dict.fromkeys(strings_of(body["output"])))
-    said = {name: value for name, value in body.items() if name not in _NOT_SAID}
-    choices = said.get("choices")
+    spoken = {name: value for name, value in body.items() if name not in HEAD}
+    choices = spoken.get("choices")
     if isinstance(choices, list):
-        said["choices"] = [_without_probabilities(choice) for choice in choices]
-    return list(dict.fromkeys(strings_of(said)))
+        spoken["choices"] = [_without_probabilities(choice) for choice in choices]
+    return list(dict.fromkeys(strings_of(spoken)))
 
 
 def _without_probabilities(choice: Any) -> Any:

@@ -312,7 +312,7 @@ class Answerer:
 
 def _without(redaction: Redaction, reply: Reply) -> Reply:
     """The reply without what a policy takes out."""
-    text, *others = [redaction.answer_text(said) for said in (reply.text, *reply.others)]
+    text, *others = [redaction.answer_text(answer) for answer in (reply.text, *reply.others)]
     return replace(reply, data=redaction.answer(reply.data), text=text, others=tuple(others))
 
 

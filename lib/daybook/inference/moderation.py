@@ -13,7 +13,7 @@ from typing import Any
 
 from daybook.clock import Clock, new_id
 from daybook.errors import BadRequest, ContentFlagged, DaybookError, NotModerated
-from daybook.guardrails.moderation import ModerationPolicies, ModerationRules, Verdict
+from daybook.guardrails.moderation import ModerationPolicies, ModerationRules, ModerationVerdict
 from daybook.guardrails.streamed_answer import StreamedAnswer
 from daybook.guardrails.texts import answer_texts, has_tokens, request_texts
 from daybook.inference.call.entry import CallEntry, CallOutcome
@@ -86,9 +86,9 @@ class CallModeration:
                 failure = not_moderated("answer", error)
                 raise failure from failure.__cause__
             failed = verdict is not None and verdict.failure is not None
-            if failed or (verdict is not None and not noted.issuperset(verdict.categories)):
+            if verdict is not None and (failed or not noted.issuperset(verdict.categories)):
                 self._enter_verdict(request, verdict)
-                noted.update(() if verdict is None else verdict.categories)
+                noted.update(verdict.categories)
 
         return StreamModeration(judge, lambda error: self.enter_flagged(request, error))
 
@@ -96,7 +96,7 @@ class CallModeration:
         if isinstance(error, ContentFlagged):
             self._enter(request, "blocked", "refused", part=error.part, categories=list(error.categories))
 
-    def _enter_verdict(self, request: ChatRequest, verdict: Verdict | None) -> None:
+    def _enter_verdict(self, request: ChatRequest, verdict: ModerationVerdict | None) -> None:
         if verdict is not None and verdict.failure is not None:
             self._enter(request, "skipped", "done", part=verdict.part, failure=verdict.failure)
         elif verdict is not None and verdict.categories:

@@ -120,9 +120,9 @@ class Detector:
             found = [*_search(written, self._whole), *_search(meant, self._others)]
             for read in (normalise(text), meant):  # a term may have been written down as it stands or as it is meant
                 found += _search(read, self._terms)
-        said = [span for recognizer in self._recognizers for span in recognizer.find(text)]
-        said = [span for span in (*said, *further) if plausible(text, span)]
-        found += owned(said, found)
+        tagged = [span for recognizer in self._recognizers for span in recognizer.find(text)]
+        tagged = [span for span in (*tagged, *further) if plausible(text, span)]
+        found += owned(tagged, found)
         kinds = self.kinds.union(*(recognizer.kinds for recognizer in self._recognizers))
         return resolve(span for span in found if span.score >= self.threshold and span.kind in kinds)
 

@@ -35,7 +35,7 @@ from daybook.rights.places.files import Files
 from daybook.rights.places.journal_files import JournalFiles
 from daybook.rights.places.port import Person
 from daybook.rights.standing import Standing
-from daybook.rights.traces import Traces
+from daybook.rights.traces import PersonTraces
 from daybook.settings import Settings
 from daybook.vault import Vault
 
@@ -134,7 +134,7 @@ class Access:
         return paths
 
     def _first(self, identity: SubjectIdentity) -> dict[str, Any]:
-        person = Person.of(Traces(identity.subject, identity.name, tuple(self._rows.texts(identity.subject))))
+        person = Person.of(PersonTraces(identity.subject, identity.name, tuple(self._rows.texts(identity.subject))))
         places = (self._rows, JournalFiles(self._book), self._answers, self._files)
         holdings = [holding for place in places for holding in place.holdings(person)]
         standing = Standing.of(self._book, identity.subject)

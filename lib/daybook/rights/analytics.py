@@ -35,14 +35,14 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class AnonymousTable:
     k: int
     cells: tuple[Cell, ...]
     suppressed: int
     """Cells that were left out."""
 
 
-def anonymised(book: Book, *, k: int = 10) -> Table:
+def anonymised(book: Book, *, k: int = 10) -> AnonymousTable:
     """Persons and calls by month, model and band. Raises BadParameter for a k under 5."""
     if k < LEAST_K:
         raise BadParameter(f"k is {k}.", remedy=f"Take {LEAST_K} at least: smaller groups tell of persons.")
@@ -70,7 +70,7 @@ def anonymised(book: Book, *, k: int = 10) -> Table:
         if len(left_out) == 1 and len(there) > 1:  # a total known from elsewhere would give the one back
             shown.discard(min((cell for cell in there if cell in shown), key=lambda cell: (len(persons[cell]), cell)))
     cells = tuple(Cell(*cell, len(persons[cell]) // 5 * 5, _rounded(calls[cell])) for cell in sorted(shown))
-    return Table(k, cells, len(persons) - len(shown))
+    return AnonymousTable(k, cells, len(persons) - len(shown))
 
 
 def _band(n: int) -> str:
@@ -82,7 +82,7 @@ def _rounded(n: int) -> int:
     return (n + unit // 2) // unit * unit
 
 
-def to_dict(table: Table) -> dict[str, Any]:
+def to_dict(table: AnonymousTable) -> dict[str, Any]:
     return {
         "k": table.k,
         "suppressed_cells": table.suppressed,

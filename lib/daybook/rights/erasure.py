@@ -49,7 +49,7 @@ from daybook.rights.people import SubjectIdentity, identify
 from daybook.rights.places import backup_tables
 from daybook.rights.places.answers import Answers
 from daybook.rights.places.book_rows import SEALED_ELSEWHERE, BookRows
-from daybook.rights.places.copies import Copies, Copy
+from daybook.rights.places.copies import ExportedCopies, ExportedCopy
 from daybook.rights.places.files import OWN, Files
 from daybook.rights.places.formats import MARK, blanked
 from daybook.rights.places.hosted import HostedFiles
@@ -57,7 +57,7 @@ from daybook.rights.places.journal_files import JournalFiles
 from daybook.rights.places.port import Holding, Person, Place
 from daybook.rights.places.vectors import Vectors
 from daybook.rights.standing import Standing
-from daybook.rights.traces import LEAST_NAME, MOST_TEXTS, Search, Traces
+from daybook.rights.traces import LEAST_NAME, MOST_TEXTS, PersonTraces, Search
 from daybook.rights.turns import turn
 from daybook.settings import Settings
 from daybook.vault import Vault
@@ -179,7 +179,7 @@ class Erasures:
         there = [path for path in self._known if path.is_dir()]
         self._files = Files(settings, book, backups=there, vaults=backups.vaults(settings.home))
         self._answers = Answers(settings.home)
-        self._copies = Copies(settings.home)
+        self._copies = ExportedCopies(settings.home)
         self._vectors = Vectors(settings.home)
         self._hosted = HostedFiles(settings.home, client)
         self.trail = trail or Trail(book.journal, settings.home, clock=self.clock, sealer=vault)
@@ -346,7 +346,7 @@ class Erasures:
             name = name or kept["name"]
             texts = list(dict.fromkeys([*texts, *kept["texts"]]))
             common = frozenset(bytes.fromhex(piece) for piece in kept["common"])
-        traces = Traces(identity.subject, name, tuple(texts), common)
+        traces = PersonTraces(identity.subject, name, tuple(texts), common)
         return Person.of(traces.without(self.rows.others(identity.subject)) if texts else traces)
 
     def _plan(self, identity: SubjectIdentity, person: Person) -> ErasurePlan:
@@ -430,7 +430,7 @@ class Erasures:
         calls = sum(holding["count"] for holding in erasure.plan if holding["what"] == SEALED_ELSEWHERE)
         return {"calls": int(calls), "events": self.rows.sealed_events_of_others(self.vault.states())}
 
-    def _described(self, copy: Copy, person: Person) -> str:
+    def _described(self, copy: ExportedCopy, person: Person) -> str:
         """A copy that is away: beside what it was, without the folder's name, which may be the person's, and how to
         tell it."""
         folder, _ = blanked(str(copy.folder.parent / MARK).encode(errors="replace"), person.search)
@@ -529,7 +529,7 @@ class Erasures:
         rows = self.book.rows(query)
         first = {row["subject"]: row["first"] for row in rows if row["subject"] in destroyed}
         found = {subject: ["calls of the book"] for subject, at in first.items() if at <= destroyed[subject]}
-        gone = [Traces(subject).all() for subject in destroyed if subject not in first]
+        gone = [PersonTraces(subject).all() for subject in destroyed if subject not in first]
         search = Search(dict(ChainMap(*gone)))
         if destroyed.keys() - first.keys():
             for path in self._everything():

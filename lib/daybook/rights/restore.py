@@ -41,12 +41,12 @@ from daybook.errors import BadData, BadParameter, GateNotMet
 from daybook.rights import backups
 from daybook.rights.places.answers import Answers
 from daybook.rights.places.book_rows import BookRows
-from daybook.rights.places.copies import Copies
+from daybook.rights.places.copies import ExportedCopies
 from daybook.rights.places.files import OWN, Files
 from daybook.rights.places.journal_files import JournalFiles
 from daybook.rights.places.port import Person
 from daybook.rights.places.vectors import Vectors
-from daybook.rights.traces import Traces
+from daybook.rights.traces import PersonTraces
 from daybook.rights.turns import turn
 from daybook.settings import Settings
 from daybook.vault import Vault
@@ -272,7 +272,7 @@ class _Restore:
         rows, subjects = BookRows(self._book), self._erased_since()
         persons = [self._person(rows, subject) for subject in subjects]
         holding = self._erase_files(Person.together(persons)) if persons else []
-        places, again = (Copies(self._home), Answers(self._home), Vectors(self._home)), 0
+        places, again = (ExportedCopies(self._home), Answers(self._home), Vectors(self._home)), 0
         for person in persons:
             counts = [place.erase(person, lambda details: None) for place in places]
             again += any([*counts, rows.erase_rows(person, partial(self._announce, person.subject))])
@@ -302,7 +302,7 @@ class _Restore:
         self._note(intact=backups.with_change(self._state["intact"], table, changed))
 
     def _person(self, rows: BookRows, subject: str) -> Person:
-        traces = Traces(subject, None, tuple(dict.fromkeys(rows.texts(subject))))
+        traces = PersonTraces(subject, None, tuple(dict.fromkeys(rows.texts(subject))))
         return Person.of(traces.without(rows.others(subject)) if traces.texts else traces)
 
     def _announce(self, subject: str | None, details: Mapping[str, Any]) -> None:

@@ -50,7 +50,7 @@ class Trace:
 
 
 @dataclass(frozen=True)
-class Traces:
+class PersonTraces:
     """All that is known to tell of one person. Never written anywhere but under the person's own key."""
 
     pseudonym: str
@@ -75,14 +75,14 @@ class Traces:
     def searches_name(self) -> bool:
         return self.name is not None and len(self.name) >= LEAST_NAME
 
-    def without(self, others: Iterable[str]) -> Traces:
+    def without(self, others: Iterable[str]) -> PersonTraces:
         """The same without what others wrote as well."""
         common: set[bytes] = set()
         search = Search(self.all())
         for text in others:
             for spelling in spellings(text):
                 common |= {hit.trace.data for hit in search.hits(spelling) if hit.trace.kind == "content"}
-        return Traces(self.pseudonym, self.name, self.texts, self.common | common)
+        return PersonTraces(self.pseudonym, self.name, self.texts, self.common | common)
 
 
 def spellings(text: str) -> set[bytes]:

@@ -26,7 +26,7 @@ second of one core."""
 _BREAK = re.compile(r"\n|[.!?]\s|\s")
 
 
-class Process(Protocol):
+class ModelProcess(Protocol):
     """Who runs the models."""
 
     @property
@@ -39,7 +39,7 @@ class Process(Protocol):
 class TaskModels:
     """The process, as seen from the one that owns it. Used from one event loop."""
 
-    def __init__(self, home: Path, *, patience: float = PATIENCE, process: Process | None = None) -> None:
+    def __init__(self, home: Path, *, patience: float = PATIENCE, process: ModelProcess | None = None) -> None:
         self._process = process or LineProcess(
             ["-m", "daybook.hf.tasks_child", home], name="The models' process", log=home / "logs" / "tasks.log",
             patience=patience,

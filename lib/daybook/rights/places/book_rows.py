@@ -23,7 +23,7 @@ from daybook.book.schema import MAPPING, TABLES, TEXT, metadata
 from daybook.rights import data_map
 from daybook.rights.places.formats import cleaned
 from daybook.rights.places.port import Announce, Holding, Person
-from daybook.rights.traces import Kind, Search, Traces
+from daybook.rights.traces import Kind, PersonTraces, Search
 
 ERASED = "erased_subjects"
 """The tag of a model: how many of the persons whose data it was trained on have been erased."""
@@ -248,7 +248,7 @@ class BookRows:
         named = " or ".join(f"strpos(cast({column} as text), :s) > 0" for column in quoted)
         named += "".join(f" or {column} like '{PREFIX}%'" for column in COLUMNS)
         named = f"(subject is null or subject <> :s) and ({named})"
-        others = ("calls", quoted, Search(Traces(person.subject).all()), named)
+        others = ("calls", quoted, Search(PersonTraces(person.subject).all()), named)
         for table, columns, search, where in (*own, others):
             for row in self._pages(table, columns, where, {"s": person.subject} if where else {}):
                 values = {column: cleaned(row[column], search) for column in columns}

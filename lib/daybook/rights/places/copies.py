@@ -30,7 +30,7 @@ _LIST = Path("rights") / "copies.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class ExportedCopy:
     id: str
     reference: str
     folder: Path
@@ -54,13 +54,13 @@ class Copy:
         return [self.folder / name for name in names if (self.folder / name).is_file()]
 
 
-def read(home: Path) -> list[Copy]:
+def read(home: Path) -> list[ExportedCopy]:
     """All of them, oldest first."""
-    copies: list[Copy] = []
+    copies: list[ExportedCopy] = []
     later: set[Path] = set()
     for row in reversed(_rows(home)):
         folder = _folder(home, row)
-        copies.append(Copy(row["id"], row["reference"], folder, row["at"], row["files"], folder in later))
+        copies.append(ExportedCopy(row["id"], row["reference"], folder, row["at"], row["files"], folder in later))
         later.add(folder)
     return copies[::-1]
 
@@ -89,7 +89,7 @@ def _folder(home: Path, row: Mapping[str, Any]) -> Path:
 def noted(home: Path, reference: str, folder: Path, at: datetime) -> Iterator[None]:
     """Note a copy before a byte of it is written, and its files' digests once they are."""
     folder = folder.absolute()
-    copy = Copy(f"c-{secrets.token_hex(6)}", reference, folder, at.isoformat())
+    copy = ExportedCopy(f"c-{secrets.token_hex(6)}", reference, folder, at.isoformat())
     row = {"id": copy.id, "reference": reference, "folder": str(folder), "at": copy.at, "files": {}}
     _replace(home, copy.id, row)
     yield
@@ -97,13 +97,13 @@ def noted(home: Path, reference: str, folder: Path, at: datetime) -> Iterator[No
     _replace(home, copy.id, row | {"files": files})
 
 
-class Copies:
+class ExportedCopies:
     name = "copies"
 
     def __init__(self, home: Path) -> None:
         self._home = home
 
-    def of(self, person: Person) -> list[Copy]:
+    def of(self, person: Person) -> list[ExportedCopy]:
         name = reference(self._home, person.subject)
         return [copy for copy in read(self._home) if copy.reference == name]
 

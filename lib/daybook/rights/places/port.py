@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
-from daybook.rights.traces import Search, Traces
+from daybook.rights.traces import PersonTraces, Search
 
 Action = Literal["erase", "keep", "mark"]
 Announce = Callable[[Mapping[str, Any]], object]
@@ -34,11 +34,11 @@ class Person:
     """Whom it is about. `subject`: the pseudonym that the calls have."""
 
     subject: str
-    traces: Traces
+    traces: PersonTraces
     search: Search = field(repr=False, compare=False)
 
     @classmethod
-    def of(cls, traces: Traces) -> Person:
+    def of(cls, traces: PersonTraces) -> Person:
         return cls(traces.pseudonym, traces, Search(traces.all()))
 
     @classmethod
