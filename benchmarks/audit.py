@@ -20,10 +20,10 @@ from typing import Any
 
 from parts.made import a_call, folder, machine, postgres, table
 
-from daybook.audit import seals
-from daybook.audit.chain_verification import verify_chain
 from daybook.audit.ports import tuples
-from daybook.audit.verification import verify
+from daybook.audit.seals import seals
+from daybook.audit.verification.chain import verify_chain
+from daybook.audit.verification.whole import verify
 from daybook.book import Book
 from daybook.book.trail import canonical
 from daybook.clock import new_id

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from daybook.audit import seals, signing
+from daybook.audit import signing
 from daybook.audit.export import export
+from daybook.audit.seals import seals
 from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.errors import BadParameter

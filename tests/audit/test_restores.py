@@ -12,9 +12,10 @@ from types import ModuleType
 import orjson
 import pytest
 
-from daybook.audit import restores, seals, signing
+from daybook.audit import restores, signing
 from daybook.audit.export import export
-from daybook.audit.verification import verify
+from daybook.audit.seals import seals
+from daybook.audit.verification.whole import verify
 from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.records import Call, Event

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from daybook.audit import seals, signing
+from daybook.audit import signing
+from daybook.audit.seals import seals
 from daybook.book import Book
 from daybook.cli import main
 from daybook.clock import FixedClock
+from daybook.digest import digest_file
 from daybook.errors import BadParameter
 from daybook.press import manifest
 from daybook.press.execution.runner import RunOutcome
@@ -200,7 +202,7 @@ def test_a_report_made_up_and_signed_by_a_stranger_is_not_proven(
     page = report.with_suffix(".html")
     page.write_text(page.read_text().replace("12.34 USD were", "99.34 USD were"))
     record = json.loads(report.read_bytes())
-    record["digests"]["page"] = digests.of_bytes(page.read_bytes())
+    record["digests"]["page"] = digest_file(page)
     del record["signer"], record["signature"]
     report.write_bytes(manifest.encode(record))
     assert check()["signature"][0] == "cannot tell"

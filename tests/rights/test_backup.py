@@ -18,13 +18,15 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from daybook.audit import seals, signing
-from daybook.audit.chain_verification import verify_chain
+from daybook.audit import signing
+from daybook.audit.seals import seals
 from daybook.audit.trail import Trail, reference
-from daybook.audit.verification import verify
+from daybook.audit.verification.chain import verify_chain
+from daybook.audit.verification.whole import verify
 from daybook.book import Book, schema
 from daybook.book.journal.unfinished import RestoreUnfinished
 from daybook.clock import new_id
+from daybook.digest import digest_file
 from daybook.errors import BadData, BadParameter, GateNotMet, KeyMissing, SealBroken
 from daybook.pii.pseudonyms import Pseudonyms
 from daybook.records import Finding
@@ -601,7 +603,7 @@ def test_a_manifest_names_nothing_outside_the_seals(place, made, tmp_path, name)
     folder, _ = made
     document = json.loads((folder / "manifest.json").read_text())
     (folder / name).exists() or (folder / name).write_bytes(b"x")
-    document["seals"] = {name: backups.digest(folder / name)}
+    document["seals"] = {name: digest_file(folder / name)}
     unsigned = {key: value for key, value in document.items() if key not in ("signer", "signature")}
     (folder / "manifest.json").write_text(json.dumps(signing.sign(place.settings.home, unsigned)))
     with pytest.raises(BadData, match="another version"):

@@ -10,9 +10,9 @@ from datetime import timedelta
 import pyarrow.parquet as pq
 import pytest
 
-from daybook.audit import seals
+from daybook.audit.seals import seals
 from daybook.audit.trail import Trail
-from daybook.audit.verification import verify
+from daybook.audit.verification.whole import verify
 from daybook.book import Book
 from daybook.book.content import is_sealed
 from daybook.clock import new_id

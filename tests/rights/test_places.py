@@ -17,8 +17,9 @@ import pytest
 from daybook.audit.trail import reference
 from daybook.book import Book
 from daybook.clock import FixedClock
+from daybook.digest import digest_file
 from daybook.errors import DaybookError
-from daybook.rights import backup, backups
+from daybook.rights import backup
 from daybook.rights.access import Access
 from daybook.rights.erasure import Erasures
 from daybook.rights.places import backup_tables, copies
@@ -320,7 +321,7 @@ def test_a_copy_that_was_moved_is_named_and_found_when_it_is_back(place, tmp_pat
     """By where it was and what its files' digests are; one whose writing was cut off goes as well."""
     Access(place.settings, place.book, place.vault, place.clock).write(ADA, tmp_path / "copy", **WORDS)
     digests = copies.read(place.settings.home)[0].files
-    assert digests == {name: backups.digest(tmp_path / "copy" / name) for name in ("access.json", "access-0001.html")}
+    assert digests == {name: digest_file(tmp_path / "copy" / name) for name in ("access.json", "access-0001.html")}
     half = tmp_path / "half"
     half.mkdir()
     (half / "access.json").write_text(place.ada)

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from daybook.audit import seals
+from daybook.audit.seals import seals
 from daybook.audit.trail import Trail
-from daybook.audit.verification import verify
+from daybook.audit.verification.whole import verify
 from daybook.errors import BadParameter, SettingsError
 from daybook.rights.analytics import anonymised
 from daybook.rights.retention import Retention, read

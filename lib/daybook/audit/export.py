@@ -10,10 +10,11 @@ from typing import Any
 
 import orjson
 
-from daybook.audit import seals, signing
-from daybook.audit.chain_verification import entries
+from daybook.audit import signing
 from daybook.audit.ports import TrailBook, identity
+from daybook.audit.seals import seals
 from daybook.audit.trail import Trail
+from daybook.audit.verification.chain import entries
 from daybook.book.trail import canonical
 from daybook.book.trail.chain import GENESIS
 from daybook.clock import new_id

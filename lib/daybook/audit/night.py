@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from daybook.audit import anchors, entry_counts, seals
-from daybook.audit.mail import Auditor
+from daybook.audit import entry_counts
+from daybook.audit.seals import anchors, seals
+from daybook.audit.seals.mail import Auditor
 from daybook.audit.trail import Trail
-from daybook.audit.verification import verify
+from daybook.audit.verification.whole import verify
 from daybook.settings import Settings, user
 
 if TYPE_CHECKING:
-    from daybook.audit.chain_verification import TrailVerdict
     from daybook.audit.ports import TrailBook
+    from daybook.audit.verification.verdict import TrailVerdict
 
 VERIFIED = "trail.verified"
 ANCHORED = "trail.anchored"

@@ -7,10 +7,10 @@ its text may hold a name.
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 from daybook.audit.trail import Trail
+from daybook.digest import digest_bytes
 
 ACTION = "book.read"
 PERSONAL = ("calls", "entry_stamps", "events", "journal_set_aside", "models", "subjects")
@@ -35,5 +35,5 @@ def record_query(trail: Trail, query: str, *, actor: str, run_id: str | None = N
     """Enter that this query is about to be answered, where it names such a table. Raises JournalError where that
     cannot be entered; then do not answer it."""
     if tables := tables_of(query):
-        details = {"tables": tables, "query": "sha256:" + hashlib.sha256(query.encode(errors="replace")).hexdigest()}
+        details = {"tables": tables, "query": digest_bytes(query.encode(errors="replace"))}
         trail.record(ACTION, actor=actor, object="sql", run_id=run_id, details=details)

@@ -16,7 +16,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
-from daybook.audit import seals, signing
+from daybook.audit import signing
+from daybook.audit.seals import seals
+from daybook.digest import digest_bytes
 from daybook.errors import BadParameter, BookError, SettingsError
 from daybook.ports import Rows
 from daybook.press import manifest, sidecar
@@ -139,7 +141,7 @@ def _files(record_path: Path, record: Mapping[str, Any], run: Run, stated: Mappi
     executed: dict[str, Any] | None = None
     if text is None:
         yield PartCheck("notebook", "changed", f"{notebook_path.name} is gone")
-    elif digests.of_bytes(text) == stated.get("notebook"):
+    elif digest_bytes(text) == stated.get("notebook"):
         executed = _notebook(text)
         yield PartCheck("notebook", "proven", str(stated["notebook"]))
     else:
@@ -147,7 +149,7 @@ def _files(record_path: Path, record: Mapping[str, Any], run: Run, stated: Mappi
     page = page_path.read_bytes() if page_path.is_file() else None
     if page is None:
         yield PartCheck("page", "changed", f"{page_path.name} is gone")
-    elif digests.of_bytes(page) == stated.get("page"):
+    elif digest_bytes(page) == stated.get("page"):
         yield PartCheck("page", "proven", str(stated["page"]))
     else:
         yield PartCheck("page", "changed", _changed_page(page, executed, run, record))
@@ -203,7 +205,7 @@ def _changed_page(page: bytes, executed: dict[str, Any] | None, run: Run, record
     state: Any = run.state if run.state != "running" else "failed"
     outcome = RunOutcome(state=state, cell=cells.get("started", 0), cells=cells.get("of", 0))
     again = render.page(executed, run, record.get("findings", []), outcome, trail=record.get("trail"))
-    if digests.of_bytes(again.encode()) != record["digests"].get("page"):
+    if digest_bytes(again.encode()) != record["digests"].get("page"):
         return "its bytes are others; this version of Daybook makes another page, so where cannot be told"
     line, text = _first_difference(again, page.decode(errors="replace"))
     return f"line {line}: {text}"
@@ -293,7 +295,7 @@ def _sealed(settings: Settings, record_path: Path, trusted: frozenset[str]) -> P
         return PartCheck(
             "seal", "cannot tell", f"seal {sealed[0].number} has it, and is not signed by a key that is trusted here"
         )
-    stated, now = believed[0].document["reports"][name], digests.of_bytes(record_path.read_bytes())
+    stated, now = believed[0].document["reports"][name], digest_bytes(record_path.read_bytes())
     number = believed[0].number
     return PartCheck(
         "seal", *(("proven", f"seal {number}") if stated == now else ("changed", f"not that of seal {number}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +10,7 @@ from typing import Any, Literal
 import orjson
 
 from daybook.clock import new_id
+from daybook.digest import digest_bytes
 from daybook.ports import DurableLedger
 from daybook.records import Event, Finding
 from daybook.reporting.tables import TableRow
@@ -30,7 +30,7 @@ def enter(
     entered = {"n": len(rows)}
     journal.append(Event(id=new_id(), at=at, actor=actor, action="findings.entered", run_id=run_id, details=entered))
     journal.sync()
-    return "sha256:" + hashlib.sha256(orjson.dumps(rows, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
+    return digest_bytes(orjson.dumps(rows, option=orjson.OPT_SORT_KEYS, default=str))
 
 
 def finding(

@@ -16,12 +16,14 @@ from typing import Any
 import orjson
 
 from daybook import atomic
-from daybook.audit import seals, signing
+from daybook.audit import signing
+from daybook.audit.seals import seals
 from daybook.audit.trail import Trail, reference
 from daybook.book import Book, schema
 from daybook.book.export import write
 from daybook.book.trail import keys as audit_keys
 from daybook.clock import Clock, SystemClock
+from daybook.digest import digest_file
 from daybook.errors import BadParameter
 from daybook.rights import backups
 from daybook.rights.turns import turn
@@ -83,14 +85,14 @@ def _write(settings: Settings, book: Book, vault: Vault, folder: Path, keys: Pat
     with book.store.reading() as session:  # one moment for all of it
         for name in schema.metadata.tables:
             path = folder / f"{name}.parquet"
-            tables[str(name)] = {"rows": write(session, str(name), path, "parquet"), "digest": backups.digest(path)}
+            tables[str(name)] = {"rows": write(session, str(name), path, "parquet"), "digest": digest_file(path)}
         identity = session.fetch("select id from book_identity", {}).table.to_pydict()["id"][0]
     sealed = {}
     for path in sorted(seals.folder(settings.home).rglob("[!.]*")):
         name = f"seal-{path.relative_to(seals.folder(settings.home)).as_posix().replace('/', '--')}"
         if path.is_file() and backups.SEAL.fullmatch(name):
             shutil.copy2(path, folder / name)
-            sealed[name] = backups.digest(folder / name)
+            sealed[name] = digest_file(folder / name)
     document = {
         "format": backups.FORMAT,
         "book": identity,

@@ -7,7 +7,6 @@ manifest then says whom it was done for, and how many rows changed: whoever rest
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 import secrets
 from collections import Counter
@@ -21,8 +20,9 @@ import orjson
 
 from daybook import atomic
 from daybook.audit import signing
-from daybook.audit.rows import SEALED
+from daybook.audit.seals.rows import SEALED
 from daybook.book import schema
+from daybook.digest import digest_file
 from daybook.errors import BadData, GateNotMet, VaultUnusable
 from daybook.vault import KeyState, Vault
 
@@ -138,7 +138,7 @@ def check(folder: Path, trusted: frozenset[str] | None = None) -> dict[str, Any]
     named = [(f"{name}.parquet", stated["digest"]) for name, stated in tables.items()]
     for name, stated in (*named, *document["seals"].items()):
         path = folder / name
-        if not path.is_file() or digest(path) != stated:
+        if not path.is_file() or digest_file(path) != stated:
             raise GateNotMet(f"{path} is not what was backed up.", remedy="Restore another backup.")
     return document
 
@@ -149,11 +149,6 @@ def erased(document: Mapping[str, Any]) -> dict[str, datetime]:
     entries = document["erased"]
     stated = entries if isinstance(entries, dict) else dict.fromkeys(entries, document["made_at"])
     return {reference: datetime.fromisoformat(at) for reference, at in stated.items()}
-
-
-def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # ── a person taken out of them ────────────────────────────────────────────────────────────────────────
@@ -194,7 +189,7 @@ def refresh(folders: Mapping[str, Changes], home: Path, persons: Mapping[str, da
         changed = {table: Counter(groups) for table, groups in document.get("changed", {}).items()}
         for table, groups in changes.items():
             file = path.with_name(f"{table}.parquet")
-            document["tables"][table] = {"rows": pq.ParquetFile(file).metadata.num_rows, "digest": digest(file)}
+            document["tables"][table] = {"rows": pq.ParquetFile(file).metadata.num_rows, "digest": digest_file(file)}
             if table in SEALED:  # rows of others are in no seal
                 changed.setdefault(table, Counter()).update(groups)
         document["changed"] = {table: dict(groups) for table, groups in sorted(changed.items())}
@@ -205,7 +200,7 @@ def refresh(folders: Mapping[str, Changes], home: Path, persons: Mapping[str, da
 
 
 def _outdated(path: Path, document: Mapping[str, Any], table: str) -> bool:
-    return bool(document["tables"][table]["digest"] != digest(path.with_name(f"{table}.parquet")))
+    return bool(document["tables"][table]["digest"] != digest_file(path.with_name(f"{table}.parquet")))
 
 
 def destroy_keys(home: Path, vault: Vault) -> list[Path]:

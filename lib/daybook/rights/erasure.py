@@ -35,11 +35,13 @@ from typing import Any
 import orjson
 
 from daybook import atomic
-from daybook.audit import signing, standings
+from daybook.audit import signing
 from daybook.audit.trail import Trail, reference
+from daybook.audit.verification import standings
 from daybook.book import Book
 from daybook.book.content import COLUMNS
 from daybook.clock import Clock, SystemClock
+from daybook.digest import digest_bytes
 from daybook.errors import BadParameter, DaybookError, GateNotMet
 from daybook.records import Event
 from daybook.records import Outcome as RecordedOutcome
@@ -415,7 +417,7 @@ class Erasures:
             "texts_searched_for": min(len(person.traces.texts), MOST_TEXTS),
             "files": len(searched),
             "bytes": sum(row["bytes"] for row in searched),
-            "digest": "sha256:" + _digest(searched),
+            "digest": _digest(searched),
             "columns_searched": True,
             "others_wrote_the_same_words": bool(others or person.traces.common),
             "kept_in_the_trail": trail,
@@ -499,7 +501,7 @@ class Erasures:
         if path.exists():
             os.chmod(path, 0o600)  # noqa: PTH101 - a certificate that was written just before the state was not
         atomic.replace(path, data, 0o400)
-        details = {"erasure": erasure.id, "certificate": "sha256:" + _sha256(data)}
+        details = {"erasure": erasure.id, "certificate": digest_bytes(data)}
         self._record("subject.erased", identity, erasure.by, erasure.reason, details)
 
     def _record(
@@ -583,11 +585,5 @@ def _status(proof: Mapping[str, Any]) -> str:
     return "erased here" if any(proof.get("sealed_elsewhere", {}).values()) else "erased"
 
 
-def _sha256(data: bytes) -> str:
-    import hashlib
-
-    return hashlib.sha256(data).hexdigest()
-
-
 def _digest(searched: list[dict[str, Any]]) -> str:
-    return _sha256(orjson.dumps(searched, option=orjson.OPT_SORT_KEYS))
+    return digest_bytes(orjson.dumps(searched, option=orjson.OPT_SORT_KEYS))

@@ -28,9 +28,10 @@ from typing import Any
 import orjson
 
 from daybook import atomic
-from daybook.audit import restores, seals, signing
-from daybook.audit.chain_verification import verify_chain
+from daybook.audit import restores, signing
+from daybook.audit.seals import seals
 from daybook.audit.trail import Trail, reference
+from daybook.audit.verification.chain import verify_chain
 from daybook.book import Book, migrations
 from daybook.book.checks import CHANGED
 from daybook.book.journal import unfinished

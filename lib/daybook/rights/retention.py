@@ -23,7 +23,7 @@ from typing import Any
 import orjson
 import yaml
 
-from daybook.audit.changes import announced
+from daybook.audit.seals.changes import announced
 from daybook.audit.trail import Trail
 from daybook.book import Book
 from daybook.book.checks import CHANGED

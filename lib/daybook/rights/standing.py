@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from daybook.audit.standings import changing
 from daybook.audit.trail import Trail
+from daybook.audit.verification.standings import changing
 from daybook.book import Book
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter

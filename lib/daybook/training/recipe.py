@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import orjson
 
+from daybook.digest import digest_bytes
 from daybook.errors import BadParameter
 from daybook.providers.llamacpp.weights import MODEL
 
@@ -116,4 +116,4 @@ class Recipe:
     def digest(self) -> str:
         """Of everything that changes the result; `threads` and how often the state is kept do not."""
         kept = {k: v for k, v in self.to_dict().items() if k not in {"threads", "checkpoints", "merge"}}
-        return "sha256:" + hashlib.sha256(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        return digest_bytes(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS))

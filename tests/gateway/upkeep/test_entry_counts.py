@@ -7,7 +7,7 @@ from typing import Any
 
 from openai import APIError
 
-from daybook.audit.completeness import compare
+from daybook.audit.verification.completeness import compare
 
 
 def test_an_endpoint_s_counts_are_the_book_s_rows(fresh: Any) -> None:

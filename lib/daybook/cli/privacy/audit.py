@@ -17,7 +17,7 @@ from daybook.press.notebook.parameters import to_date
 from daybook.settings import Settings, user
 
 if TYPE_CHECKING:
-    from daybook.audit.chain_verification import TrailVerdict
+    from daybook.audit.verification.verdict import TrailVerdict
     from daybook.book import Book
 
 
@@ -64,7 +64,8 @@ def seal(settings: Settings, book: Book, *, day: str | None) -> None:
     mailed, and so are earlier seals that could not be. Else keep the printed digest where nobody who can
     write to this machine can change it.
     """
-    from daybook.audit import night, seals
+    from daybook.audit import night
+    from daybook.audit.seals import seals
 
     wanted = datetime.now(UTC).date() if day is None else to_date(day)
     made = seals.make(book, settings.reports, wanted, actor=f"cli:{user()}")

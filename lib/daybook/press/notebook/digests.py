@@ -4,27 +4,23 @@ commit and the lock file it ran under. All of them can be computed again from th
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from daybook.digest import digest_bytes, digest_file
 from daybook.press.notebook.parameters import INJECTED, tags
 
 ADDED = frozenset({INJECTED, "papermill-error-cell-tag", "daybook-failure"})
 """Tags of cells that running puts in: they are no part of the source."""
 
 
-def of_bytes(data: bytes) -> str:
-    return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
 def of_file(path: Path) -> str | None:
     """Digest of a file's bytes; None where there is no such file."""
     try:
-        return of_bytes(path.read_bytes())
+        return digest_file(path)
     except FileNotFoundError:
         return None
 
@@ -45,7 +41,9 @@ def of_source(notebook: Mapping[str, Any]) -> str:
 
 def of_value(value: Any) -> str:
     """Digest of plain data: its JSON with sorted keys and no spaces, in UTF-8."""
-    return of_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode())
+    return digest_bytes(
+        json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode()
+    )
 
 
 def commit(root: Path) -> str | None:

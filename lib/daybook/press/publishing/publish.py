@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from daybook import atomic
+from daybook.digest import digest_bytes
 from daybook.errors import ReportUnwritable
 from daybook.press import manifest, sidecar
 from daybook.press.execution.runner import RunOutcome
@@ -76,14 +77,14 @@ def publish(
     findings = [scrubber.finding(finding) for finding in findings]
     executed = scrubber.notebook(_stamped(notebook, run, outcome))
     text = notebooks.text_of(executed)
-    run = replace(run, output_digest=digests.of_bytes(text.encode()))
+    run = replace(run, output_digest=digest_bytes(text.encode()))
     page = render.page(executed, run, findings, outcome, trail=facts.get("trail"))
     record = {
         "daybook": 1,
         "run": sidecar.to_dict(run),
         "digests": {
             "notebook": run.output_digest,
-            "page": digests.of_bytes(page.encode()),
+            "page": digest_bytes(page.encode()),
             "source": run.source_digest,
             "parameters": digests.of_value(dict(run.parameters)),
             "findings": digests.of_value(list(findings)),

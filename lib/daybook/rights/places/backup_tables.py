@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from daybook import atomic
-from daybook.audit.rows import group_of
+from daybook.audit.seals.rows import group_of
 from daybook.rights.places.formats import blanked
 from daybook.rights.traces import Search
 

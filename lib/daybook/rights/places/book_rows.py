@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from daybook.audit.changes import announced
-from daybook.audit.rows import group_of
+from daybook.audit.seals.changes import announced
+from daybook.audit.seals.rows import group_of
 from daybook.audit.trail import reference
 from daybook.book import Book
 from daybook.book.checks import CHANGED

@@ -21,8 +21,8 @@ from typing import Any
 import orjson
 
 from daybook import atomic
-from daybook.audit.seals import digest
 from daybook.audit.trail import reference
+from daybook.digest import digest_file
 from daybook.rights.places.formats import MARK
 from daybook.rights.places.port import Announce, Holding, Person
 
@@ -48,7 +48,7 @@ class ExportedCopy:
         """Its files that are there; of one that was cut off, whatever such a copy is made of."""
         if self.replaced:
             there = [(self.folder / name, stated) for name, stated in self.files.items()]
-            return [path for path, stated in there if path.is_file() and digest(path.read_bytes()) == stated]
+            return [path for path, stated in there if path.is_file() and digest_file(path) == stated]
         names = self.files or [path.name for pattern in ("access.json", "access-*.html")
                                for path in sorted(self.folder.glob(pattern))]  # fmt: skip
         return [self.folder / name for name in names if (self.folder / name).is_file()]
@@ -93,7 +93,7 @@ def noted(home: Path, reference: str, folder: Path, at: datetime) -> Iterator[No
     row = {"id": copy.id, "reference": reference, "folder": str(folder), "at": copy.at, "files": {}}
     _replace(home, copy.id, row)
     yield
-    files = {path.name: digest(path.read_bytes()) for path in copy.paths()}
+    files = {path.name: digest_file(path) for path in copy.paths()}
     _replace(home, copy.id, row | {"files": files})
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import orjson
 
-from daybook.audit.seals import digest
-from daybook.audit.verification import CHANGED_REPORTS
+from daybook.audit.verification.whole import CHANGED_REPORTS
 from daybook.book import Book
 from daybook.book.journal.journal import FOLDER as JOURNAL
 from daybook.book.trail.keys import FOLDER as AUDIT
+from daybook.digest import digest_bytes
 from daybook.inference.response_cache import FILE as ANSWERS
 from daybook.rights.places import backup_tables
 from daybook.rights.places.formats import LINES, blank_lines, erase_from
@@ -84,7 +84,7 @@ class Files:
     def _changed(self, path: Path, announce: Announce, data: bytes) -> None:
         """Have the trail say that a report becomes another one, so that it is not taken for forged."""
         if path.is_relative_to(self._settings.reports):
-            announce({CHANGED_REPORTS: {path.relative_to(self._settings.reports).as_posix(): digest(data)}})
+            announce({CHANGED_REPORTS: {path.relative_to(self._settings.reports).as_posix(): digest_bytes(data)}})
 
     def paths(self) -> Iterator[Path]:
         """All files that are searched: below the home, the reports and the backups, and the exports that the trail

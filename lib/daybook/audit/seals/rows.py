@@ -38,7 +38,7 @@ PERSONAL_COLUMNS: Mapping[str, frozenset[str]] = {
 PAGE = 20_000
 """Rows that are read at once: some tens of megabytes."""
 SEALED_CHANGED = "changed_sealed_rows"
-"""Where they say how many of these a seal had as they stood; see `daybook.audit.changes`."""
+"""Where they say how many of these a seal had as they stood; see `daybook.audit.seals.changes`."""
 _MANY = 500
 """Ids that are asked for at once."""
 _SIZE = 8

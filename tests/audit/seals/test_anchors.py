@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from daybook.audit import anchors, seals, signing
-from daybook.audit.anchors import Anchoring
-from daybook.audit.verification import verify
+from daybook.audit import signing
+from daybook.audit.seals import anchors, seals
+from daybook.audit.seals.anchors import Anchoring
+from daybook.audit.verification.whole import verify
 from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.errors import SettingsError

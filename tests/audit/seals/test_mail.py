@@ -9,10 +9,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from daybook.audit import anchors, seals
-from daybook.audit.anchors import Anchoring
-from daybook.audit.mail import Auditor
 from daybook.audit.night import fix as fix_and_enter
+from daybook.audit.seals import anchors, seals
+from daybook.audit.seals.anchors import Anchoring
+from daybook.audit.seals.mail import Auditor
 from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.errors import SettingsError

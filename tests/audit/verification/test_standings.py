@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from daybook.audit.standings import differences
 from daybook.audit.trail import Trail, reference
-from daybook.audit.verification import verify
+from daybook.audit.verification.standings import differences
+from daybook.audit.verification.whole import verify
 from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.errors import GateNotMet

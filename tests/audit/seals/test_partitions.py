@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from daybook.audit import seals
-from daybook.audit.partitions import Partitions, parts_for
-from daybook.audit.verification import verify
+from daybook.audit.seals import seals
+from daybook.audit.seals.partitions import Partitions, parts_for
+from daybook.audit.verification.whole import verify
 from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.records import Call, Event

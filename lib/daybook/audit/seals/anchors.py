@@ -28,10 +28,11 @@ import orjson
 from cryptography import x509
 
 from daybook import atomic
-from daybook.audit.mail import Auditor, NotSent
-from daybook.audit.seals import Seal
+from daybook.audit.seals.mail import Auditor, NotSent
+from daybook.audit.seals.seals import Seal
 from daybook.book.trail import keys
 from daybook.clock import Clock
+from daybook.digest import digest_bytes
 from daybook.errors import SettingsError
 
 ROOTS = "tsa.pem"
@@ -179,7 +180,7 @@ class _Mailing:
 
 
 def _address_digest(address: str) -> str:
-    return "sha256:" + hashlib.sha256(address.casefold().encode()).hexdigest()
+    return digest_bytes(address.casefold().encode())
 
 
 def _note(seal: Seal, suffix: str, clock: Clock, **more: Any) -> None:

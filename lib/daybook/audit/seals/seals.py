@@ -1,7 +1,7 @@
 """The daily seal: what the trail, the rows and the reports were at one moment, signed, outside the database.
 
     <home>/audit/seals/000017.json        the seal: a signed document (daybook.audit.signing)
-                      /000017/calls.rows  a line a row that it seals (daybook.audit.rows)
+                      /000017/calls.rows  a line a row that it seals (daybook.audit.seals.rows)
 
 A seal takes up where the one before ended: the entries of the chain since, the rows that no seal has yet, the reports
 that no seal has yet. It names the one before by digest, so that none can be taken out or played again; and that it was
@@ -21,13 +21,15 @@ from typing import Any
 import orjson
 
 from daybook import atomic
-from daybook.audit import restores, rows, signing
-from daybook.audit.partitions import Partitions, parts_for
+from daybook.audit import restores, signing
 from daybook.audit.ports import TrailBook, identity, tuples
+from daybook.audit.seals import rows
+from daybook.audit.seals.partitions import Partitions, parts_for
 from daybook.book.trail import keys
 from daybook.book.trail.chain import GENESIS
 from daybook.book.trail.chain import SECRET as CHAIN
 from daybook.clock import new_id
+from daybook.digest import digest_bytes, digest_file
 from daybook.errors import BadDate, SettingsError
 from daybook.records import Event
 
@@ -52,7 +54,7 @@ class Seal:
 
     @property
     def digest(self) -> str:
-        return digest(self.data)
+        return digest_bytes(self.data)
 
     @property
     def until(self) -> datetime:
@@ -60,10 +62,6 @@ class Seal:
 
     def rows_path(self, table: str) -> Path:
         return self.path.with_suffix("") / f"{table}.rows"
-
-
-def digest(data: bytes) -> str:
-    return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 def folder(home: Path) -> Path:
@@ -234,7 +232,7 @@ def _new_reports(reports: Path, before: list[Seal]) -> dict[str, str]:
     known = {path for seal in before for path in seal.document["reports"]}
     files = (path for path in sorted(reports.glob("*/*/*")) if path.is_file() and not path.name.startswith("."))
     named = ((path.relative_to(reports).as_posix(), path) for path in files)
-    return {name: digest(path.read_bytes()) for name, path in named if name not in known}
+    return {name: digest_file(path) for name, path in named if name not in known}
 
 
 def event_object(seal: Seal) -> str:

@@ -18,8 +18,8 @@ from typing import Any
 import orjson
 
 from daybook import atomic
-from daybook.audit import rows, seals
 from daybook.audit.ports import TrailBook
+from daybook.audit.seals import rows, seals
 from daybook.book.checks import CHANGED
 from daybook.book.trail import keys
 from daybook.errors import SettingsError

@@ -15,7 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from daybook.audit.chain_verification import TrailVerdict, verify_chain
+from daybook.audit.verification.chain import verify_chain
+from daybook.audit.verification.verdict import TrailVerdict
 from daybook.book import Book
 from daybook.book.trail import canonical, keys
 from daybook.book.trail.chain import GENESIS, digest_of, link_of

@@ -17,12 +17,14 @@ import orjson
 import psycopg
 import pytest
 
-from daybook.audit import changes, rows, seals, signing
-from daybook.audit.chain_verification import TrailVerdict
-from daybook.audit.verification import verify
+from daybook.audit import signing
+from daybook.audit.seals import changes, rows, seals
+from daybook.audit.verification.verdict import TrailVerdict
+from daybook.audit.verification.whole import verify
 from daybook.book import Book
 from daybook.book.trail import keys
 from daybook.clock import FixedClock, new_id
+from daybook.digest import digest_bytes, digest_file
 from daybook.errors import BadDate, SettingsError
 from daybook.records import Call, Event, Finding, ModelAlias, Run
 
@@ -144,10 +146,10 @@ def test_a_seal_says_what_it_seals(sealed: Sealed) -> None:
             "digests": document["chain"]["digests"],
         },
         "tables": {
-            table: {"rows": n, "digest": seals.digest(second.rows_path(table).read_bytes())}
+            table: {"rows": n, "digest": digest_file(second.rows_path(table))}
             for table, n in zip(rows.SEALED, (10, 1, 1, 0, 1, 0), strict=True)
         },
-        "reports": {"costs/2026-11-21/run11.html": seals.digest(b"<p>12.34 USD")},
+        "reports": {"costs/2026-11-21/run11.html": digest_bytes(b"<p>12.34 USD")},
         "signer": signing.public_key(sealed.book.home),
     }
     assert [row["action"] for row in sealed.book.rows("select action from events order by time, id")] == [

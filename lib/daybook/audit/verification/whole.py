@@ -8,37 +8,27 @@ ever entered, and the rows since the last seal, which are only counted.
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
 
-import orjson
-
-from daybook.audit import anchors, completeness, restores, rows, seals, signing, standings
-from daybook.audit.chain_verification import Kind, Problem, SealMark, TrailVerdict, verify_chain
-from daybook.audit.partitions import Partitions, parts_for
+from daybook.audit import restores, signing
 from daybook.audit.ports import TrailBook, identity
-from daybook.audit.seals import Seal
+from daybook.audit.seals import anchors, rows, seals
+from daybook.audit.seals.seals import Seal
+from daybook.audit.verification import completeness, standings
+from daybook.audit.verification.chain import SealMark, verify_chain
+from daybook.audit.verification.sealed_rows import verify_rows
+from daybook.audit.verification.verdict import Problem, TrailVerdict
 from daybook.book.checks import ONCE
-from daybook.book.trail import keys
+from daybook.digest import digest_file
 
 SLACK = timedelta(minutes=5)
 """By how much the authority's clock and this one may differ."""
 PROMPT = timedelta(days=2)
 """How long after a seal its time-stamp may come and still say that the seal is of its day."""
-LISTED = 50
-"""Problems of one kind in one table that are listed one by one."""
 CHANGED_REPORTS = "changed_reports"
 """Where an event's details say what a report became when a person was erased from it: path → digest."""
-_WORDS: Mapping[str, str] = {
-    "fixed": "a column that never changes is not what was sealed",
-    "money": "cost, price_source, price_rate or price_note is not what was sealed, and no entry accounts for it",
-    "personal": "a personal column is not what was sealed, and no entry accounts for it",
-    "removed": "the row is gone, and no entry accounts for it",
-}
 
 
 def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = None) -> TrailVerdict:
@@ -61,7 +51,7 @@ def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = N
     _find_missing(book, sealed, last, verdict)
     accounts, sealed_accounts = rows.accounted(book), rows.accounted_sealed(book)
     for table, span in rows.spans(book, good[-1].until).items() if good else ():
-        _verify_rows(book, span, good, {seal.number for seal in lost}, sealed_accounts[table], verdict)
+        verify_rows(book, span, good, {seal.number for seal in lost}, sealed_accounts[table], verdict)
     for unlike in standings.differences(book):
         if unlike.certain:
             verdict.problems.append(Problem("changed", f"the entry of {unlike.reference}", str(unlike)))
@@ -136,109 +126,6 @@ def _find_missing(book: TrailBook, sealed: list[Seal], last: int, verdict: Trail
             verdict.unchecked[f"seals signed by {signer}…, which another home made, are not here"] += 1
 
 
-def _verify_rows(
-    book: TrailBook, span: rows.RowSpan, good: list[Seal], lost: set[int], accounts: Counter[str], verdict: TrailVerdict
-) -> None:
-    """Every row that a seal has beside the row of now, in parts that fit in memory."""
-    table = span.table
-    sealed_rows = sum(seal.document["tables"][table]["rows"] for seal in good if table in seal.document["tables"])
-    parts, folder = parts_for(max(sealed_rows, span.rows)), keys.folder(book.home)
-    differing = {name: _Differing() for name in _WORDS}
-    with Partitions(folder, parts) as sealed, Partitions(folder, parts) as present:
-        others = {seal.number for seal in good if not _read_rows(seal, table, sealed)}
-        for number in sorted(others):
-            path = next(seal for seal in good if seal.number == number).rows_path(table)
-            where = f"{table} of seal {number}"
-            verdict.problems.append(Problem("changed", where, f"its file {path.name} is not the one that was sealed"))
-        for id_, digests in rows.digests(book, span):
-            present.add(orjson.dumps(id_), digests.text())
-        for part in range(parts):
-            _compare_part(sealed.part(part), present.part(part), others, lost, differing, verdict, table)
-    for group, found in differing.items():
-        if not found.count:
-            continue
-        if found.count <= accounts[group]:
-            verdict.accounted[f"{table} {group}"] += found.count
-            continue
-        kind: Kind = "removed" if group == "removed" else "changed"
-        stated = f" (the trail accounts for {accounts[group]} of {found.count})" if accounts[group] else ""
-        verdict.problems.extend(
-            Problem(kind, f"{table} {id_}, sealed by seal {number}", _WORDS[group] + stated)
-            for id_, number in found.first
-        )
-        if found.count > LISTED:
-            verdict.problems.append(Problem(kind, f"{found.count - LISTED} more rows of {table}", _WORDS[group]))
-
-
-def _read_rows(seal: Seal, table: str, sealed: Partitions) -> bool:
-    """Add the rows of a seal's file to the sealed ones; whether it is the file that was sealed."""
-    stated = seal.document["tables"].get(table)
-    if stated is None:
-        return True
-    hasher, number = hashlib.sha256(), b"%d " % seal.number
-
-    def lines(file: BinaryIO) -> Iterator[bytes]:
-        for line in file:
-            hasher.update(line)
-            yield line
-
-    try:
-        with seal.rows_path(table).open("rb") as file:
-            for key, text in rows.read(lines(file)):
-                sealed.add(key, number + text)
-    except (OSError, ValueError):
-        return False
-    return bool(stated["digest"] == "sha256:" + hasher.hexdigest())
-
-
-class _Differing:
-    """Rows that are not what was sealed: how many, and the first of them by id, with their seals."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._rows: list[tuple[str, int]] = []
-
-    def add(self, id_: str, number: int) -> None:
-        self.count += 1
-        self._rows.append((id_, number))
-        if len(self._rows) > 100 * LISTED:
-            self._rows = self.first
-
-    @property
-    def first(self) -> list[tuple[str, int]]:
-        return sorted(self._rows)[:LISTED]
-
-
-def _compare_part(
-    sealed: Iterable[tuple[bytes, bytes]],
-    present: Iterable[tuple[bytes, bytes]],
-    others: set[int],
-    lost: set[int],
-    differing: Mapping[str, _Differing],
-    verdict: TrailVerdict,
-    table: str,
-) -> None:
-    """`others`: seals whose files are not what was sealed; `lost`: seals of entries that a restore lost."""
-    known = {key: text for key, text in sealed if not others or int(text.partition(b" ")[0]) not in others}
-    verdict.rows[table] += len(known)
-    for key, now in present:
-        stated = known.pop(key, None)
-        if stated is None:
-            verdict.late[table] += 1
-            continue
-        number, _, then = stated.partition(b" ")
-        if then != now:
-            pair = zip(rows.GROUPS, rows.RowDigests.of(then), rows.RowDigests.of(now), strict=True)
-            for group in (group for group, before, after in pair if before != after):
-                differing[group].add(orjson.loads(key), int(number))
-    for key, text in known.items():
-        seal = int(text.partition(b" ")[0])
-        if seal in lost:
-            verdict.lost[table] += 1
-        else:
-            differing["removed"].add(orjson.loads(key), seal)
-
-
 def _changed_reports(book: TrailBook) -> dict[str, set[str]]:
     """Report → what the trail says that it was made on purpose, by digest: a person's data was erased from it."""
     found: dict[str, set[str]] = {}
@@ -276,7 +163,7 @@ def _verify_reports(reports: Path, good: list[Seal], changed: Mapping[str, set[s
     for seal in good:
         for name, stated in seal.document["reports"].items():
             try:
-                if seals.digest((reports / name).read_bytes()) not in {stated, *changed.get(name, ())}:
+                if digest_file(reports / name) not in {stated, *changed.get(name, ())}:
                     yield Problem("changed", f"report {name}, sealed by seal {seal.number}", "its bytes are others")
             except OSError:
                 yield Problem("removed", f"report {name}, sealed by seal {seal.number}", "the file is gone")

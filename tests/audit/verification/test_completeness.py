@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 import pytest
 
-from daybook.audit.completeness import CountDifference, FileDifference, compare
 from daybook.audit.entry_counts import COUNTED, EntryCounts, enter_dead, forget
-from daybook.audit.verification import verify
+from daybook.audit.verification.completeness import CountDifference, FileDifference, compare
+from daybook.audit.verification.whole import verify
 from daybook.book import Book
 from daybook.book.checks import CHANGED
 from daybook.book.journal.journal import Journal

@@ -17,7 +17,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from daybook.audit.seals import Seal
+from daybook.audit.seals.seals import Seal
 from daybook.clock import Clock
 from daybook.errors import SettingsError
 

@@ -1,0 +1,1 @@
+"""The daily seal: what trail, rows and reports were at one moment, signed, and fixed outside this machine."""

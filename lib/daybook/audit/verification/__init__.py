@@ -1,0 +1,1 @@
+"""Whether all is as it was entered: the chain, sealed rows and reports, persons' standings, the endpoint's counts."""
