@@ -1,22 +1,31 @@
 """A home in which something of Ada lies in every place, beside what is Bo's."""
 
 import json
+import multiprocessing
+import os
+import signal
+import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from daybook.book import Book
+from daybook.audit.trail import Trail
+from daybook.book import Book, schema
 from daybook.clock import FixedClock, new_id
 from daybook.inference.response_cache import FILE, KeptAnswer, ResponseCache
 from daybook.pii.pseudonyms import Pseudonyms
 from daybook.records import Call, ModelVersion, Subject
+from daybook.rights import backup
+from daybook.rights.restore import restore
 from daybook.settings import Settings
 from daybook.vault import Vault
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+WORDS = {"by": "dpo", "identity_check": "passport seen", "reason": "request"}
 ADA, BO = "ada@example.com", "bo@example.com"
 SAID = "My neighbour's name is Grete Hansdottir and she lives at 14 Linden Row, above the bakery that closed."
 ANSWERED = "Thank you, Ada. I have noted that Grete Hansdottir lives at 14 Linden Row and has your spare key."
@@ -104,3 +113,78 @@ def fill(place: Place) -> None:
 
 def paths_of_exports(place: Place) -> list[Path]:
     return [place.settings.home.parent / f"calls.{format}" for format in ("csv", "parquet")]
+
+
+@pytest.fixture
+def made(place, tmp_path):
+    """A backup of the place, with an entry of the trail that has sealed fields."""
+    trail = Trail(place.book.journal, place.settings.home, clock=place.clock, sealer=place.vault)
+    trail.record("call.read", actor="eve", subject=place.bo, personal={"name": "Bo"})
+    trail.record("call.read", actor="eve", subject=place.ada, personal={"name": "Ada"})
+    folder, keys = tmp_path / "backup", tmp_path / "safe"
+    backup.make(place.settings, place.book, place.vault, folder, keys=keys, clock=place.clock)
+    return folder, keys
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Another machine: an empty home with an empty DuckDB book."""
+    home = tmp_path / "other"
+    settings = Settings.from_env({"DAYBOOK_HOME": str(home), "DAYBOOK_REPORTS": str(tmp_path / "r2")}, cwd=tmp_path)
+    with Book(settings.book_url, home) as book:
+        yield settings, book, Vault(settings.vault)
+
+
+def rows_of(book, table):
+    names = [c.name for c in schema.metadata.tables[table].columns]
+    rows = book.rows(f"select {', '.join(names)} from {table}")
+    return sorted(rows, key=lambda row: str(row[names[0]]))
+
+
+def another_home(tmp_path, name):
+    home = tmp_path / name
+    return Settings.from_env({"DAYBOOK_HOME": str(home), "DAYBOOK_REPORTS": str(home / "r")}, cwd=tmp_path)
+
+
+def certified(place, settings):
+    """Lay the certificates of the place into another home."""
+    papers = settings.home / "rights" / "certificates"
+    papers.mkdir(parents=True)
+    for path in (place.settings.home / "rights" / "certificates").iterdir():
+        (papers / path.name).write_bytes(path.read_bytes())
+
+
+@pytest.fixture
+def empty(tmp_path, place, postgres_server):
+    """Another machine, with an empty book in the same kind of database as the place's."""
+    home, name = tmp_path / "third", f"third_{uuid.uuid4().hex}"
+    url = f"duckdb:///{home}/book.duckdb"
+    if on_postgres := place.book.store.dialect == "postgresql":
+        with psycopg.connect(postgres_server, autocommit=True) as connection:
+            connection.execute(f"create database {name}")
+        url = postgres_server.replace("/postgres?", f"/{name}?")
+    yield Settings.from_env(
+        {"DAYBOOK_HOME": str(home), "DAYBOOK_BOOK": url, "DAYBOOK_REPORTS": str(home / "r"),
+         "DAYBOOK_VAULT": str(tmp_path / "deep" / "down" / "vault.sqlite")}, cwd=tmp_path
+    )  # fmt: skip
+    if on_postgres:
+        with psycopg.connect(postgres_server, autocommit=True) as connection:
+            connection.execute(f"drop database {name} with (force)")
+
+
+def _restore_until(settings, folder, keys, step):
+    """In a child: restore, and die when the step begins."""
+
+    def tell(now):
+        if now == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with Book(settings.book_url, settings.home, vault=settings.vault) as book:
+        restore(settings, book, Vault(settings.vault), folder, keys=keys, tell=tell)
+
+
+def killed(settings, folder, keys, step):
+    child = multiprocessing.get_context("fork").Process(target=_restore_until, args=(settings, folder, keys, step))
+    child.start()
+    child.join(60)
+    return child.exitcode == -signal.SIGKILL

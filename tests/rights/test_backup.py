@@ -3,10 +3,8 @@
 import base64
 import contextlib
 import json
-import multiprocessing
 import os
 import shutil
-import signal
 import stat
 import threading
 import uuid
@@ -23,8 +21,8 @@ from daybook.audit.seals import seals
 from daybook.audit.trail import Trail, reference
 from daybook.audit.verification.chain import verify_chain
 from daybook.audit.verification.whole import verify
-from daybook.book import Book, schema
-from daybook.book.journal.unfinished import RestoreUnfinished
+from daybook.book import Book
+from daybook.book.unfinished import RestoreUnfinished
 from daybook.clock import new_id
 from daybook.digest import digest_file
 from daybook.errors import BadData, BadParameter, GateNotMet, KeyMissing, SealBroken
@@ -34,37 +32,8 @@ from daybook.rights import backup, backups
 from daybook.rights.erasure import Erasures
 from daybook.rights.restore import STEPS, rehearse, restore
 from daybook.rights.turns import turn
-from daybook.settings import Settings
 from daybook.vault import Vault
-from tests.rights.conftest import ADA, ANSWERED, AT, BOS, SAID, call
-
-WORDS = {"by": "dpo", "identity_check": "passport seen", "reason": "request"}
-
-
-@pytest.fixture
-def made(place, tmp_path):
-    """A backup of the place, with an entry of the trail that has sealed fields."""
-    trail = Trail(place.book.journal, place.settings.home, clock=place.clock, sealer=place.vault)
-    trail.record("call.read", actor="eve", subject=place.bo, personal={"name": "Bo"})
-    trail.record("call.read", actor="eve", subject=place.ada, personal={"name": "Ada"})
-    folder, keys = tmp_path / "backup", tmp_path / "safe"
-    backup.make(place.settings, place.book, place.vault, folder, keys=keys, clock=place.clock)
-    return folder, keys
-
-
-@pytest.fixture
-def elsewhere(tmp_path):
-    """Another machine: an empty home with an empty DuckDB book."""
-    home = tmp_path / "other"
-    settings = Settings.from_env({"DAYBOOK_HOME": str(home), "DAYBOOK_REPORTS": str(tmp_path / "r2")}, cwd=tmp_path)
-    with Book(settings.book_url, home) as book:
-        yield settings, book, Vault(settings.vault)
-
-
-def rows_of(book, table):
-    names = [c.name for c in schema.metadata.tables[table].columns]
-    rows = book.rows(f"select {', '.join(names)} from {table}")
-    return sorted(rows, key=lambda row: str(row[names[0]]))
+from tests.rights.conftest import ADA, ANSWERED, AT, BOS, SAID, WORDS, another_home, call, certified, killed, rows_of
 
 
 def test_every_row_comes_back_the_same_in_another_database(place, made, elsewhere):
@@ -149,19 +118,6 @@ def test_who_was_erased_since_does_not_come_back(place, made, tmp_path):
 
 def tombstoned(place, vault):
     return vault.state(place.ada).state == "destroyed"
-
-
-def another_home(tmp_path, name):
-    home = tmp_path / name
-    return Settings.from_env({"DAYBOOK_HOME": str(home), "DAYBOOK_REPORTS": str(home / "r")}, cwd=tmp_path)
-
-
-def certified(place, settings):
-    """Lay the certificates of the place into another home."""
-    papers = settings.home / "rights" / "certificates"
-    papers.mkdir(parents=True)
-    for path in (place.settings.home / "rights" / "certificates").iterdir():
-        (papers / path.name).write_bytes(path.read_bytes())
 
 
 def test_no_restore_brings_a_destroyed_key_back(place, made, tmp_path):
@@ -295,7 +251,7 @@ def test_an_erasure_a_backup_and_a_restore_take_turns(place, tmp_path):
         ),
         "restore": lambda: restore(place.settings, place.book, place.vault, folder, keys=keys),
     }  # fmt: skip
-    with turn(place.settings.home, "The test", patience=0):
+    with turn(place.settings.home, place.book.store, "The test", patience=0):
         for name, act in begin.items():
             with pytest.raises(GateNotMet, match=f"The {name} has waited 0 seconds"):
                 act()
@@ -374,42 +330,6 @@ def test_keys_of_another_home_are_not_mixed_with_its_own(made, elsewhere, name):
     assert book.rows("select count(*) as n from calls") == [{"n": 0}]
 
 
-def _restore_until(settings, folder, keys, step):
-    """In a child: restore, and die when the step begins."""
-
-    def tell(now):
-        if now == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    with Book(settings.book_url, settings.home, vault=settings.vault) as book:
-        restore(settings, book, Vault(settings.vault), folder, keys=keys, tell=tell)
-
-
-def killed(settings, folder, keys, step):
-    child = multiprocessing.get_context("fork").Process(target=_restore_until, args=(settings, folder, keys, step))
-    child.start()
-    child.join(60)
-    return child.exitcode == -signal.SIGKILL
-
-
-@pytest.fixture
-def empty(tmp_path, place, postgres_server):
-    """Another machine, with an empty book in the same kind of database as the place's."""
-    home, name = tmp_path / "third", f"third_{uuid.uuid4().hex}"
-    url = f"duckdb:///{home}/book.duckdb"
-    if on_postgres := place.book.store.dialect == "postgresql":
-        with psycopg.connect(postgres_server, autocommit=True) as connection:
-            connection.execute(f"create database {name}")
-        url = postgres_server.replace("/postgres?", f"/{name}?")
-    yield Settings.from_env(
-        {"DAYBOOK_HOME": str(home), "DAYBOOK_BOOK": url, "DAYBOOK_REPORTS": str(home / "r"),
-         "DAYBOOK_VAULT": str(tmp_path / "deep" / "down" / "vault.sqlite")}, cwd=tmp_path
-    )  # fmt: skip
-    if on_postgres:
-        with psycopg.connect(postgres_server, autocommit=True) as connection:
-            connection.execute(f"drop database {name} with (force)")
-
-
 def test_killed_in_any_step_a_restore_goes_on(place, made, empty):
     """kill -9 as each step begins, one after the other, with somebody to erase again: nobody reads a book that is half
     restored, calls are still taken, and the end is that of one that was not killed."""
@@ -481,6 +401,7 @@ def test_what_is_refused_leaves_the_home_as_it_was(place, made, empty, tmp_path)
                 restore(empty, book, Vault(empty.vault), folder, keys=keys)
             calls = book.rows("select count(*) as n from calls")
             assert calls == [{"n": int(kind == "a book with something in it")}], kind
+            assert book.rows("select restoring from book_identity") == [{"restoring": None}], kind
         names = {path.name for path in empty.home.rglob("*")}
         assert not names & {"subjects.sqlite", "pseudonyms.key", "subjects.key", "restoring.json"}, kind
 

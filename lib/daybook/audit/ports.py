@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from daybook.book.stores.port import Store
+from daybook.book.stores.port import ReadSession, Store
 from daybook.clock import Clock
 from daybook.ports import DurableLedger
 
@@ -24,12 +25,14 @@ class TrailBook(Protocol):
 
     def drain(self) -> Drained: ...
 
+    def reading(self) -> AbstractContextManager[ReadSession]: ...
+
     def rows(self, query: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]: ...
 
 
 def tuples(book: TrailBook, query: str, params: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     """The rows of a query without a drain before it, as they come out of the database: a hundred thousand a second."""
-    with book.store.reading() as session:
+    with book.reading() as session:
         return session.tuples(query, params)
 
 

@@ -8,18 +8,20 @@ No connection is held between calls, so the same book serves an endpoint, flows 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daybook.book import unfinished
 from daybook.book.journal.journal import FOLDER, Journal
 from daybook.book.stores import factory
-from daybook.book.stores.port import QueryResult
+from daybook.book.stores.port import QueryResult, ReadSession
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BadParameter, BookHeld, BookLocked, VaultUnusable
 from daybook.records import Event, Record
@@ -49,7 +51,7 @@ class Book:
 
     `vault`: the file of the keys that seal what was said, by default `keys/subjects.sqlite` of the home.
     `patience`: seconds to wait for a book in use before BookLocked. `restoring`: whoever opens it is restoring it, and
-    uses it before it is whole. Safe to use from several threads.
+    reads it before it is whole; nothing is drained into it then. Safe to use from several threads.
     """
 
     def __init__(
@@ -91,7 +93,6 @@ class Book:
             self.vault,
             self.clock,
             patience=self.patience,
-            restoring=self._restoring,
         )
 
     @cached_property
@@ -107,8 +108,10 @@ class Book:
 
     def drain(self, *, adopt: bool = False) -> Drained:
         """Move what the journal holds into the book, exactly once. `adopt`: even where the journal has been
-        another book's. Raises BookLocked, BookUnreachable, BookTooNew; all of it is then kept."""
-        return self._drainer.drain(adopt=adopt)
+        another book's. Raises BookLocked, BookUnreachable, BookTooNew, RestoreUnfinished; all of it is then kept."""
+        from daybook.book.journal.drain import Drained
+
+        return Drained() if self._restoring else self._drainer.drain(adopt=adopt)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────
 
@@ -155,14 +158,24 @@ class Book:
 
     def _fetch(self, query: str, params: Mapping[str, Any] | None) -> QueryResult:
         self._look()
-        with self.store.reading() as book:
+        with self.reading() as book:
             return book.fetch(query, dict(params or {}))
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[ReadSession]:
+        """Open for reading, without a drain before it. Raises RestoreUnfinished, BookLocked, BookUnreachable."""
+        with self.store.reading() as session:
+            if not self._restoring:
+                unfinished.require_whole_to_read(session, self.store.shown)
+            yield session
 
     def _look(self) -> None:
         """Drain before a read. A journal that is another book's has nothing for this one. Where a program that is none
         of ours holds the book, or there are no keys to seal with, it is read as it lies, and that is said."""
         from daybook.book.journal.owner import OtherJournal
 
+        if self._restoring:
+            return
         try:
             self._drainer.drain(foreign=_FOREIGN)
         except OtherJournal:
@@ -205,7 +218,7 @@ class Book:
             details = {"path": str(path.absolute()), "format": chosen, "rows": n}
             self.record("book.exported", table, details, actor)
 
-        with self.store.reading() as book:
+        with self.reading() as book:
             return export.write(book, table, path, chosen, before=enter)
 
     def record(self, action: str, object_: str | None, details: Mapping[str, Any], actor: str) -> None:
@@ -235,7 +248,8 @@ class Book:
 
         self.record("book.opened", None, {}, "library")
         self._look()
-        return make(self.store)
+        with self.reading():
+            return make(self.store)
 
     def close(self) -> None:
         """Let go of the journal, unless it was handed in. Nothing else is held."""

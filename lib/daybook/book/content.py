@@ -26,16 +26,22 @@ from daybook.vault import LONGEST_SUBJECT, Vault
 
 PREFIX = "daybook-sealed:1:"
 COLUMNS = ("prompt", "answer")
+_DAY = "day:"
 _HINT = re.compile(rf'"(?:{"|".join(COLUMNS)})"\s*:(?!null)'.encode())
 
 
 def owner_of(subject: str | None, day: str) -> str:
     """Whose key in the vault seals what was said in a call: the subject's, or its day's (`2026-03-01`)."""
     if subject is None:
-        return f"day:{day}"
+        return f"{_DAY}{day}"
     if subject and subject.isprintable() and len(subject) <= LONGEST_SUBJECT:
         return subject
     return "name:" + hashlib.sha256(subject.encode(errors="replace")).hexdigest()
+
+
+def is_day(owner: str) -> bool:
+    """Whether it is a day whose key this is, and no person."""
+    return owner.startswith(_DAY)
 
 
 def utc_day(at: datetime) -> str:
@@ -92,6 +98,21 @@ def open_rows(vault: Vault, rows: Sequence[Mapping[str, Any]]) -> OpenedContent:
         if isinstance(data, VaultError):
             unread[type(data)].add(row["id"])
     return OpenedContent(opened, *map(frozenset, unread.values()))
+
+
+_SEALED = " ".join(f"when {column} like '{PREFIX}%' then {column}" for column in COLUMNS)
+HEADS = f"""
+select subject, split_part(sealed, ':', 3) as day, substr(split_part(sealed, ':', 4), 1, 12) as head, count(*) as n
+from (select subject, case {_SEALED} end as sealed from calls) as c where sealed is not null group by 1, 2, 3
+"""  # noqa: S608 - our own columns
+"""The keys under which what was said in calls is sealed, each with how many calls."""
+
+
+def without_key(vault: Vault, heads: Sequence[Mapping[str, Any]]) -> int:
+    """Of the calls that `HEADS` counts, how many are sealed under a key that the vault never had. One that was
+    destroyed is none of them."""
+    items = [(owner_of(None if row["day"] else row["subject"] or "", row["day"]), _bytes(row["head"])) for row in heads]
+    return sum(row["n"] for row, lacks in zip(heads, vault.lacks(items), strict=True) if lacks)
 
 
 def is_sealed(text: object) -> bool:

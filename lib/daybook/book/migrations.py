@@ -156,6 +156,7 @@ MIGRATIONS = (
         """,
     ),
     Migration("0012_how_long_a_step_is", "alter table deployments add column calls_per_step bigint;"),
+    Migration("0013_restores_under_way", "alter table book_identity add column restoring text;"),
 )
 
 _RECORD = "create table if not exists schema_migrations (name text not null primary key, applied_at timestamptz)"

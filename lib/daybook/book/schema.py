@@ -289,7 +289,7 @@ audit_chain = _table(
     key=TEXT,  # which home's key it was made with
 )
 
-book_identity = _table("book_identity", "made_at", id=TEXT, made_at=TIME)
+book_identity = _table("book_identity", "made_at", id=TEXT, made_at=TIME, restoring=TEXT)
 
 schema_migrations = _table("schema_migrations", "", name=TEXT, applied_at=TIME)
 

@@ -47,7 +47,7 @@ def make(
 
     Raises BadParameter where a folder is in use, or the keys would lie with the data, and GateNotMet where it was not
     its turn; the trail has each that begins, and each that fails."""
-    with turn(settings.home, "The backup", patience=patience):
+    with turn(settings.home, book.store, "The backup", patience=patience):
         return _make(settings, book, vault, folder, keys=keys, by=by, clock=clock)
 
 
@@ -82,7 +82,7 @@ def _write(settings: Settings, book: Book, vault: Vault, folder: Path, keys: Pat
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     book.drain()
     tables: dict[str, dict[str, Any]] = {}
-    with book.store.reading() as session:  # one moment for all of it
+    with book.reading() as session:  # one moment for all of it
         for name in schema.metadata.tables:
             path = folder / f"{name}.parquet"
             tables[str(name)] = {"rows": write(session, str(name), path, "parquet"), "digest": digest_file(path)}

@@ -10,9 +10,10 @@ import contextlib
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from daybook.audit.seals.rows import SEALED
 from daybook.book import schema
 from daybook.digest import digest_file
 from daybook.errors import BadData, GateNotMet, VaultUnusable
+from daybook.rights.places import backup_tables
+from daybook.rights.traces import Search
 from daybook.vault import KeyState, Vault
 
 FORMAT = "daybook backup 1"
@@ -131,16 +134,20 @@ def check(folder: Path, trusted: frozenset[str] | None = None) -> dict[str, Any]
             f"{folder} is no backup ({type(error).__name__}).", remedy=f"Name a folder with a {MANIFEST} of ours."
         ) from error
     if trusted is not None and signing.check(document, trusted) != "good":
-        raise GateNotMet(
-            f"The manifest of {folder} is not signed by a key that this home trusts.",
-            remedy="Lay the public half of its key into audit/*.pub of the home, if you know it.",
-        )
+        raise untrusted(folder)
     named = [(f"{name}.parquet", stated["digest"]) for name, stated in tables.items()]
     for name, stated in (*named, *document["seals"].items()):
         path = folder / name
         if not path.is_file() or digest_file(path) != stated:
             raise GateNotMet(f"{path} is not what was backed up.", remedy="Restore another backup.")
     return document
+
+
+def untrusted(folder: Path) -> GateNotMet:
+    return GateNotMet(
+        f"The manifest of {folder} is not signed by a key that this home trusts.",
+        remedy="Lay the public half of its key into audit/*.pub of the home, if you know it.",
+    )
 
 
 def erased(document: Mapping[str, Any]) -> dict[str, datetime]:
@@ -175,7 +182,7 @@ def with_change(there: Mapping[str, Changes], table: Path, changed: Mapping[str,
 
 def refresh(folders: Mapping[str, Changes], home: Path, persons: Mapping[str, datetime]) -> None:
     """Bring the manifests of what `intact` found up to date. `persons`: who was erased, as our papers name them, and
-    when. Twice is the same as once."""
+    when, the last time. Twice is the same as once."""
     import pyarrow.parquet as pq
 
     for name, changes in folders.items():
@@ -183,8 +190,9 @@ def refresh(folders: Mapping[str, Changes], home: Path, persons: Mapping[str, da
         if not path.is_file():
             continue
         document = orjson.loads(path.read_bytes())
-        moments = {reference: at.isoformat() for reference, at in erased(document).items()}
-        if moments.keys() >= persons.keys() and not any(_outdated(path, document, table) for table in changes):
+        known = erased(document)
+        moments = known | {name: max(at, known.get(name, at)) for name, at in persons.items()}
+        if moments == known and not any(_outdated(path, document, table) for table in changes):
             continue
         changed = {table: Counter(groups) for table, groups in document.get("changed", {}).items()}
         for table, groups in changes.items():
@@ -193,10 +201,26 @@ def refresh(folders: Mapping[str, Changes], home: Path, persons: Mapping[str, da
             if table in SEALED:  # rows of others are in no seal
                 changed.setdefault(table, Counter()).update(groups)
         document["changed"] = {table: dict(groups) for table, groups in sorted(changed.items())}
-        document["erased"] = moments | {reference: at.isoformat() for reference, at in persons.items()}
+        document["erased"] = {name: at.isoformat() for name, at in moments.items()}
         document.pop("signature", None)
         document.pop("signer", None)
         atomic.replace(path, orjson.dumps(signing.sign(home, document), option=orjson.OPT_INDENT_2))
+
+
+def made_at(folder: Path) -> datetime | None:
+    """When the backup was made; None where its manifest does not say."""
+    try:
+        return datetime.fromisoformat(orjson.loads((folder / MANIFEST).read_bytes())["made_at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def erase_from(folder: Path, search: Search, note: Callable[[Path, Mapping[str, int]], object]) -> None:
+    """Erase from every table of the backup that has something of them. `note`: told of each table what changes in it,
+    before it does."""
+    for path in sorted(folder.glob("*.parquet")):
+        if not backup_tables.is_chained(path, [folder]) and search.in_file(path):
+            backup_tables.erase_from(path, search, partial(note, path))
 
 
 def _outdated(path: Path, document: Mapping[str, Any], table: str) -> bool:
@@ -229,4 +253,10 @@ def _is_over(there: KeyState | None, today: KeyState) -> bool:
     """Whether the key in a copy of the vault is one that was destroyed since, or its tombstone is missing there."""
     if there is None or there.state == "destroyed":
         return there is None and today.state == "destroyed"
-    return today.state == "destroyed" or today.generation > there.generation
+    if today.state == "destroyed":
+        return True
+    return today.generation > there.generation and _made_later(today, there)  # they came back
+
+
+def _made_later(today: KeyState, there: KeyState) -> bool:
+    return today.made_at is not None and there.made_at is not None and today.made_at > there.made_at

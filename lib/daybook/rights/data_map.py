@@ -65,7 +65,7 @@ COLUMNS = {
 
 PLAIN = {
     "audit_chain": "event digest link key",
-    "book_identity": "id",
+    "book_identity": "id restoring",
     "calls": "id request_id endpoint requested_model provider served_model model_version weights_digest variant "
     "parameters service_tier price_source price_rate price_note status error_kind fallback_from finish_reason run_id",
     "deployments": "id claim name action strategy versions weights live candidate sticky steps tolerance "

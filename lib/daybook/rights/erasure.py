@@ -206,7 +206,10 @@ class Erasures:
                 raise BadParameter(f"{name} has {len(text):,} characters.", remedy="Say it in 1 to 1,000.")
         identity = identify(self.settings.home, who)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with atomic.alone(self.folder / ".lock"), turn(self.settings.home, "The erasure", patience=self._patience):
+        with (
+            atomic.alone(self.folder / ".lock"),
+            turn(self.settings.home, self.book.store, "The erasure", patience=self._patience),
+        ):
             erasure = next((e for e in self.all() if e.reference == identity.reference and not e.done), None)
             person = self._person(identity, erasure)
             # what is said about the request is kept for good, and is to name nobody

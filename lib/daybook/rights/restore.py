@@ -10,17 +10,20 @@
     erasures       who was erased since is erased again: in the book, and wherever else an erasure looks
     entry          in the trail
 
-What is to be refused is refused before anything changes. After each step the state is on the disk beside the journal;
-until the last one is done nobody else reads the book or drains into it, and giving the same again goes on.
+What is to be refused is refused before anything changes. After each step the state is in the book; until the last one
+is done nobody else reads the book or drains into it, in whatever home, and giving the same again goes on.
+
+Who was erased and came back has a key of now. What the backup holds of them goes, and what they said since stays: it
+waits in the journal, or stands in backups and files of after that, and none of these is touched for them.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,9 +35,9 @@ from daybook.audit import restores, signing
 from daybook.audit.seals import seals
 from daybook.audit.trail import Trail, reference
 from daybook.audit.verification.chain import verify_chain
-from daybook.book import Book, migrations
+from daybook.book import Book, migrations, unfinished
 from daybook.book.checks import CHANGED
-from daybook.book.journal import unfinished
+from daybook.book.content import is_day
 from daybook.book.journal.journal import FOLDER as JOURNAL
 from daybook.book.stores.port import WriteSession
 from daybook.book.trail import keys as audit_keys
@@ -50,11 +53,13 @@ from daybook.rights.places.vectors import Vectors
 from daybook.rights.traces import PersonTraces
 from daybook.rights.turns import turn
 from daybook.settings import Settings
-from daybook.vault import Vault
+from daybook.vault import KeyState, Vault
 
 _BOUND = ("subjects", "chain")
 """The keys of the trail by which it names persons and links its entries."""
 STEPS = ("keys", "rows", "seals", "lost entries", "erasures", "entry")
+_OF_THE_BOOK = ("rows", "entry")
+"""Steps that are done for every home that has the book."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class Restored:
     """Persons who were erased after the backup was made, and are erased from what was restored."""
     still_holding: tuple[Path, ...] = ()
     """Backups that still hold some of them, because they cannot be written to."""
+    without_key: int = 0
+    """Calls of which what was said cannot be read, because it is sealed under keys that this home has not got."""
 
 
 def restore(
@@ -82,7 +89,7 @@ def restore(
 
     Raises BadParameter where the book has something in it, and what `backups.check` raises; book, keys and home are
     then as they were."""
-    with turn(settings.home, "The restore", patience=0):
+    with turn(settings.home, book.store, "The restore", patience=0):
         return _Restore(settings, book, vault, folder.absolute(), keys and keys.absolute(), by, tell).run()
 
 
@@ -132,25 +139,24 @@ class _Restore:
             if step not in self._state["done"]:
                 self._tell(step)
                 steps[step]()
-                self._note(done=[*self._state["done"], step])
-        unfinished.end(self._journal)
+                if step not in self._state["done"]:
+                    self._note(done=[*self._state["done"], step])
+        without_key = BookRows(self._book).without_key()
+        with self._book.store.writing() as writer, writer.transaction():
+            unfinished.end(writer)
+        (self._journal / unfinished.NAME).unlink(missing_ok=True)
         again, holding = self._state.get("erased_again", 0), self._state.get("still_holding", ())
-        return Restored(self._rows, again, tuple(map(Path, holding)))
+        return Restored(self._rows, again, tuple(map(Path, holding)), without_key)
 
     # ── what is refused ───────────────────────────────────────────────────────────────────────────────
 
     def _begin(self) -> None:
         """Go on with the restore of this backup that is under way, or begin it where nothing forbids it."""
-        under_way, there = unfinished.read(self._journal), self._counted()
-        if under_way.get("store") == self._book.store.shown:
-            if there and under_way["folder"] == str(self._folder):
-                # the files have been read, and may have changed since: who was erased goes from them as well
-                self._state = under_way
-                self._keys = under_way["keys"] and Path(under_way["keys"])
-                return
-            if not there:
-                unfinished.end(self._journal)  # nothing has been read from them: it begins anew
-        trusted = self._trusted()
+        there, under_way = self._look()
+        if "rows" in under_way.get("done", ()) and under_way["folder"] == str(self._folder):
+            self._go_on(under_way)
+            return
+        trusted = self._trusted()  # where nothing has been read from its files, it begins anew
         document = backups.check(self._folder, trusted)
         if there:
             raise BadParameter(
@@ -159,8 +165,25 @@ class _Restore:
             )
         certified = self._certified(trusted)
         self._require_same_keys()
-        self._state = {"store": self._book.store.shown, "folder": str(self._folder), "manifest": document,
+        self._state = {"home": str(self._home), "folder": str(self._folder), "manifest": document,
                        "keys": self._keys and str(self._keys), "certified": certified, "done": []}  # fmt: skip
+        self._note()
+
+    def _go_on(self, under_way: dict[str, Any]) -> None:
+        """Its files have been read, and may have changed since: who was erased goes from them as well. Where another
+        home began it, what each home has of its own is done once more."""
+        if under_way["home"] == str(self._home):
+            self._keys = under_way["keys"] and Path(under_way["keys"])
+            self._state = under_way
+            return
+        trusted = self._trusted()
+        if signing.check(under_way["manifest"], trusted) != "good":
+            raise backups.untrusted(self._folder)
+        self._require_same_keys()
+        done = [step for step in under_way["done"] if step in _OF_THE_BOOK]
+        certified = {**under_way["certified"], **self._certified(trusted)}
+        self._state = {**under_way, "home": str(self._home), "keys": self._keys and str(self._keys),
+                       "certified": certified, "done": done}  # fmt: skip
         self._note()
 
     def _certified(self, trusted: frozenset[str]) -> dict[str, str]:
@@ -206,14 +229,19 @@ class _Restore:
             raise BadData(f"{self._keys} holds no keys.", remedy="Name the folder that the keys were backed up to.")
         return signing.trusted(self._home if (self._home / seal).exists() else self._keys)
 
-    def _counted(self) -> int:
-        """Calls and events of the book."""
+    def _look(self) -> tuple[int, dict[str, Any]]:
+        """Calls and events of the book, and how far a restore into it has come."""
         with self._book.store.writing() as writer:
-            return _calls_and_events(writer, self._book.store.shown)
+            there = _calls_and_events(writer, self._book.store.shown)
+            under_way = unfinished.read(writer)
+        if not under_way and (old := unfinished.read_old(self._journal, self._book.store.shown)):
+            under_way = old | {"home": str(self._home), "done": [*old["done"], *(["rows"] if there else [])]}
+        return there, under_way
 
     def _note(self, **facts: Any) -> None:
         self._state |= facts
-        unfinished.note(self._journal, self._state)
+        with self._book.store.writing() as writer, writer.transaction():
+            unfinished.note(writer, self._state)
 
     # ── the steps ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -247,12 +275,18 @@ class _Restore:
 
     def _load(self) -> None:
         with self._book.store.writing() as writer:
-            if _calls_and_events(writer, self._book.store.shown):
-                return  # committed by an attempt that ended before it could say so: nobody else writes meanwhile
+            if there := _calls_and_events(writer, self._book.store.shown):  # by a drain that had begun before this
+                raise GateNotMet(
+                    f"Something was drained into the book {self._book.store.shown} since the restore began: {there:,} "
+                    "calls and events.",
+                    remedy="Nothing of the backup is in it. Restore into another empty book.",
+                )
+            self._state["done"] = [*self._state["done"], "rows"]
             with writer.transaction():
                 writer.execute("delete from book_identity")
                 for name in self._rows:
                     writer.load(name, self._folder / f"{name}.parquet")
+                unfinished.note(writer, self._state)
 
     @property
     def _rows(self) -> dict[str, int]:
@@ -270,33 +304,44 @@ class _Restore:
     def _erase_again(self) -> None:
         """Files first, and the book last: it is what says who was there and what they said."""
         self._destroy_erased(self._vault)
-        rows, subjects = BookRows(self._book), self._erased_since()
-        persons = [self._person(rows, subject) for subject in subjects]
-        holding = self._erase_files(Person.together(persons)) if persons else []
+        rows, erased = BookRows(self._book), self._erased_since()
+        states = self._vault.states()
+        persons = [self._person(rows, subject) for subject in erased]
+        gone = [p for p in persons if p.subject not in states or states[p.subject].state == "destroyed"]
+        holding = self._erase_files(gone, [p for p in persons if p not in gone], erased) if persons else []
         places, again = (ExportedCopies(self._home), Answers(self._home), Vectors(self._home)), 0
         for person in persons:
-            counts = [place.erase(person, lambda details: None) for place in places]
+            counts = [place.erase(person, lambda details: None) for place in places if person in gone]
             again += any([*counts, rows.erase_rows(person, partial(self._announce, person.subject))])
         if persons:
             rows.rewrite()
-        known = self._vault.states()
-        if unknown := [subject for subject in subjects if subject not in known]:
+        if unknown := [subject for subject in erased if subject not in states]:
             self._vault.destroy(*unknown)  # no key is made for them by accident
         self._note(erased_again=self._state.get("erased_again", 0) + again, still_holding=holding)
 
-    def _erase_files(self, persons: Person) -> list[str]:
-        """Erase them from files, the journal and the backups that are there, this one too; the backups that hold them
-        still, because they cannot be written to."""
+    def _erase_files(
+        self, gone: Sequence[Person], returned: Sequence[Person], erased: Mapping[str, datetime]
+    ) -> list[str]:
+        """Erase those who are gone from files, the journal and the backups that are there, this one too; those who came
+        back from the backups of before their erasure. Returns the backups that hold them still, because they cannot be
+        written to."""
         known = {self._folder, *(path for path in backups.known(self._home) if path.is_dir())} if self._cleans else ()
         written = [path for path in sorted(known) if os.access(path, os.W_OK)]
         if "intact" not in self._state:
             self._note(intact=backups.intact(written, self._home))
-        files = Files(self._settings, self._book, backups=written, vaults=backups.vaults(self._home))
-        files.erase(persons, partial(self._announce, None), self._note_change)
-        now = self._book.clock.now()
-        names = {reference(self._home, subject): now for subject in persons.subject.split()}
-        backups.refresh(self._state["intact"], self._home, names)
-        JournalFiles(self._book).erase(persons, lambda details: None)
+        if gone:
+            everybody = Person.together(gone)
+            files = Files(self._settings, self._book, backups=written, vaults=backups.vaults(self._home))
+            files.erase(everybody, partial(self._announce, None), self._note_change)
+            JournalFiles(self._book).erase(everybody, lambda details: None)
+        for folder in written:
+            made_at = backups.made_at(folder)
+            before = [p for p in returned if made_at is not None and made_at <= erased[p.subject]]
+            if before:
+                backups.erase_from(folder, Person.together(before).search, self._note_change)
+            names = {reference(self._home, person.subject): erased[person.subject] for person in (*gone, *before)}
+            here = {name: changes for name, changes in self._state["intact"].items() if name == str(folder)}
+            backups.refresh(here, self._home, names)
         return [str(path) for path in sorted(known) if path not in written]
 
     def _note_change(self, table: Path, changed: Mapping[str, int]) -> None:
@@ -320,15 +365,21 @@ class _Restore:
 
     # ── who was erased ────────────────────────────────────────────────────────────────────────────────
 
-    def _erased_since(self) -> list[str]:
-        """Whom the book may hold and must not: whose key is destroyed, and whom papers name since the backup was
-        made."""
+    def _erased_since(self) -> dict[str, datetime]:
+        """Whom the backup may hold and the book must not, and when they were erased, the last time: whose key was
+        destroyed, whom papers name, and who has got another key, since the backup was made."""
         made_at = datetime.fromisoformat(self._state["manifest"]["made_at"])
         states, papers = self._vault.states(), self._papers()
-        there = set(BookRows(self._book).persons())
-        gone = {s for s, state in states.items() if state.destroyed_at and state.destroyed_at >= made_at}
-        named = {s for s in there | states.keys() if any(at >= made_at for at in self._moments(s, papers))}
-        return sorted(gone | named)
+        erased = {}
+        for subject in sorted({*BookRows(self._book).persons(), *states}):
+            state = states.get(subject, KeyState(state="none"))
+            moments = [*self._moments(subject, papers), *([state.destroyed_at] if state.destroyed_at else [])]
+            if not moments and state.renewed and state.made_at:
+                # a key of after an erasure of which no paper is here
+                moments = [state.made_at - timedelta(microseconds=1)]
+            if moments and max(moments) >= made_at and not is_day(subject):
+                erased[subject] = max(moments)
+        return erased
 
     def _destroy_erased(self, vault: Vault) -> None:
         """Destroy the keys of those who were erased after they got them."""

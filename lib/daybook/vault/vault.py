@@ -69,7 +69,13 @@ class KeyState:
     generation: int = 0
     """How many keys the subject has had."""
     made_at: datetime | None = None
+    """When the first key since the last erasure was made."""
     destroyed_at: datetime | None = None
+
+    @property
+    def renewed(self) -> bool:
+        """Whether the subject was erased before and came back."""
+        return self.state == "kept" and self.generation > 1
 
 
 class Vault:
@@ -138,6 +144,18 @@ class Vault:
             except VaultError as error:
                 opened.append(error)
         return opened
+
+    def lacks(self, items: Sequence[tuple[str, bytes]]) -> list[bool]:
+        """Of each subject and sealed bytes, or their first 9: whether this vault never had the key, so that `open`
+        would raise KeyMissing. Raises VaultUnusable."""
+        rows = self._keys({subject for subject, _ in items})
+        lacking = []
+        for subject, sealed in items:
+            try:
+                lacking.append(_key_that_sealed(rows.get(subject), subject, sealed) is None)
+            except KeyDestroyed:
+                lacking.append(False)
+        return lacking
 
     def open(self, subject: str, sealed: bytes, *, context: bytes = b"") -> bytes:
         """The bytes that were sealed. Raises KeyDestroyed where the key is gone for good, KeyMissing where this vault
@@ -242,11 +260,10 @@ class Vault:
                 f"{len(sealed):,} bytes are not what this vault seals.", remedy="Pass them as `seal` returned them."
             )
         head, nonce, rest = sealed[:_HEAD], sealed[_HEAD : _HEAD + _NONCE], sealed[_HEAD + _NONCE :]
-        generation = int.from_bytes(head[1:5], "big")
-        _, key = (None if row is None else _key_of(row, subject, generation)) or (0, b"")
-        if _fingerprint(key) != head[5:]:
+        key = _key_that_sealed(row, subject, head)
+        if key is None:
             raise KeyMissing(
-                f"The vault {self.path} does not have the key number {generation} of {subject} that was used.",
+                f"The vault {self.path} does not have the key number {_generation(head)} of {subject} that was used.",
                 remedy="Restore the vault's own backup, made after these bytes were sealed.",
             )
         try:
@@ -409,6 +426,17 @@ def _key_of(row: _Row, subject: str, generation: int | None = None) -> tuple[int
             remedy="What was sealed under it is erased for good.",
         )
     return None if generation is not None and generation != newest else (newest, key)
+
+
+def _generation(sealed: bytes) -> int:
+    return int.from_bytes(sealed[1:5], "big")
+
+
+def _key_that_sealed(row: _Row | None, subject: str, sealed: bytes) -> bytes | None:
+    """The key that sealed these bytes of the subject whose row this is; None where the vault never had it. Raises
+    KeyDestroyed."""
+    known = None if row is None else _key_of(row, subject, _generation(sealed))
+    return known[1] if known is not None and _fingerprint(known[1]) == sealed[5:_HEAD] else None
 
 
 def _encrypted(generation: int, key: bytes, subject: str, data: bytes, context: bytes) -> bytes:

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
-from daybook.book import content, migrations
+from daybook.book import content, migrations, unfinished
 from daybook.book.entry import Entry
-from daybook.book.journal import files, owner, unfinished
+from daybook.book.journal import files, owner
 from daybook.book.journal.files import JournalFile, Line
 from daybook.book.schema import UPSERTED
 from daybook.book.stores.port import Aside, Batch, Store, WriteSession
@@ -60,16 +60,13 @@ class Drainer:
     """Drains the journal under one home into one store. Remembers what it saw drained, so that a drain with
     nothing to do opens no database."""
 
-    def __init__(
-        self, store: Store, folder: Path, vault: Vault, clock: Clock, *, patience: float, restoring: bool = False
-    ) -> None:
+    def __init__(self, store: Store, folder: Path, vault: Vault, clock: Clock, *, patience: float) -> None:
         self._store = store
         self._folder = folder
         self._chainer = Chainer(folder.parent)
         self._vault = vault
         self._clock = clock
         self._patience = patience
-        self._restoring = restoring
         self._seen: dict[str, int] = {}
         self._presence: object = None
         self._ready = False
@@ -82,8 +79,7 @@ class Drainer:
         Raises BookLocked, BookUnreachable, BookTooNew, OtherJournal, RestoreUnfinished, or VaultUnusable where there is
         something to seal, after all else is in; every entry is then kept.
         """
-        if not self._restoring:
-            unfinished.refuse(self._folder, self._store.shown)
+        unfinished.require_no_old(self._folder, self._store.shown)
         done = Drained()
         if self._ready and self._presence != self._store.presence():  # another file in the same place
             self._ready, self._seen = False, {}
@@ -95,6 +91,7 @@ class Drainer:
             if not self._ready or adopt:
                 with writer.transaction():
                     migrations.apply(writer, self._store.shown)
+                    unfinished.require_whole(writer, self._store.shown)
                     head = self._chainer.adopt(writer)
                 if head is not None:
                     self._chainer.witness(head)
@@ -102,6 +99,7 @@ class Drainer:
                 files.sweep(self._folder)
             else:
                 migrations.refuse_newer(writer, self._store.shown)
+                unfinished.require_whole(writer, self._store.shown)
             marks = {str(name): int(n) for name, n in writer.execute("select file, drained from journal_files")}
             for path in files.waiting(self._folder, self._seen):
                 with files.opened(path) as file:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import orjson
 
+from daybook import atomic
 from daybook.book.stores import locks, parameters, upserts
 from daybook.book.stores.port import Batch, OffsetMoved, QueryResult, Row
 from daybook.clock import new_id
@@ -64,6 +65,12 @@ class DuckStore:
                 yield DuckReading(connection)
             finally:
                 connection.close()
+
+    @contextlib.contextmanager
+    def alone(self, *, patience: float) -> Iterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with atomic.alone(self.path.with_name(self.path.name + ".alone.lock"), patience=patience):
+            yield
 
     def rewrite(self) -> None:
         """Write the file anew with what is in it now, and nothing else: deleted rows stay in a DuckDB file through

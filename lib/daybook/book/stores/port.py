@@ -97,6 +97,10 @@ class Store(Protocol):
     def reading(self) -> contextlib.AbstractContextManager[ReadSession]:
         """Open for one query. Raises BookLocked, BookUnreachable."""
 
+    def alone(self, *, patience: float) -> contextlib.AbstractContextManager[None]:
+        """Keep every other process that asks for this away, whatever its home: those that change the book as a whole
+        ask for it. Reads and drains go on. Raises TimeoutError after `patience` seconds, BookUnreachable."""
+
     def rewrite(self) -> None:
         """Write the book anew with the rows that are in it now, so that none of the bytes of deleted ones is left in
         its files. Raises BookLocked, BookUnreachable; the book is then as it was."""

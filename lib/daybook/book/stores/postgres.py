@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _SCHEMA_LOCK = 4_202_611
 _CHAIN_LOCK = 4_202_612
+_WHOLE_LOCK = 4_202_613
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
@@ -86,6 +87,19 @@ class PostgresStore:
 
     def _why(self, error: Exception) -> str:
         return self._address.conceal(" ".join(str(error).split()))[:300] or type(error).__name__
+
+    @contextlib.contextmanager
+    def alone(self, *, patience: float) -> Iterator[None]:
+        """The lock is a transaction's, because a pooler may give the next transaction another connection. It sees no
+        snapshot, so that nothing is kept from being vacuumed meanwhile."""
+        with self._connected(autocommit=False) as connection:
+            connection.execute(f"set local lock_timeout = {max(1, round(patience * 1000))}".encode())
+            connection.execute("set local idle_in_transaction_session_timeout = 0")
+            try:
+                connection.execute("select pg_advisory_xact_lock(%s)", [_WHOLE_LOCK])
+            except psycopg.errors.LockNotAvailable:
+                raise TimeoutError from None
+            yield
 
     def rewrite(self) -> None:
         """Write every table anew with what is in it now, and nothing else. The write-ahead log, replicas and base

@@ -61,5 +61,12 @@ def restore(folder: Path, keys: Path | None) -> None:
         )  # fmt: skip
     click.echo(f"Restored {count(sum(done.rows.values()), 'row')}; {count(done.erased_again, 'person', 'persons')} "
                "who had been erased since erased again.")  # fmt: skip
+    if done.without_key:
+        click.echo(
+            f"What was said in {count(done.without_key, 'call')} cannot be read here: it is sealed under keys that "
+            "this home has not got. To read it, restore the backup into a home that has no keys (another DAYBOOK_HOME) "
+            "with --keys and the folder of the keys that were backed up with it.",
+            err=True,
+        )
     for path in done.still_holding:
         click.echo(f"The backup {path} cannot be written to: if some of them are in it, they still are.", err=True)

@@ -18,7 +18,7 @@ from daybook.audit.seals.rows import group_of
 from daybook.audit.trail import reference
 from daybook.book import Book
 from daybook.book.checks import CHANGED
-from daybook.book.content import COLUMNS, PREFIX, seal_texts
+from daybook.book.content import COLUMNS, HEADS, PREFIX, seal_texts, without_key
 from daybook.book.schema import MAPPING, TABLES, TEXT, metadata
 from daybook.rights import data_map
 from daybook.rights.places.formats import cleaned
@@ -115,6 +115,10 @@ class BookRows:
             for subject in subjects:
                 there.pop(reference(self._book.home, subject), None)
         return sum(there.values())
+
+    def without_key(self) -> int:
+        """In how many calls what was said cannot be read, because it is sealed under a key that this home never had."""
+        return without_key(self._book.vault, self._book.rows(HEADS))
 
     def persons(self) -> Iterator[str]:
         """Everybody whom a call, an entry of their own or a model names."""

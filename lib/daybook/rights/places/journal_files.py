@@ -48,7 +48,7 @@ class JournalFiles:
 
     def _lines(self, person: Person) -> Iterator[tuple[Path, list[tuple[int, int]]]]:
         """Where the lines are that have something of the person, of what is in the book."""
-        with self._book.store.reading() as book:
+        with self._book.reading() as book:
             table = book.fetch("select file, drained from journal_files", {}).table.to_pydict()
         marks = dict(zip(table["file"], table["drained"], strict=True))
         for path in self.paths():

@@ -1,0 +1,95 @@
+"""A restore that was begun and is not over: until it is, the book is not whole, and nobody reads it or drains into it.
+
+How far it has come stands in the book itself, in the column `restoring` of `book_identity`: so every home that has this
+book knows it, by whatever address it calls it. Calls are still acknowledged meanwhile: they wait in the journal.
+
+A version before kept this in the file `restoring.json` beside the journal of the home that restored. It is still
+understood: it keeps that home out, and the same restore goes on from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+
+from daybook.errors import BadParameter, BookError
+
+NAME = "restoring.json"
+_QUERY = "select * from book_identity"
+_COLUMN = 2
+"""Where `restoring` stands in a row; a book of before has no such column."""
+
+
+class RestoreUnfinished(BookError):
+    """A restore into the book was interrupted."""
+
+
+class Reader(Protocol):
+    def tuples(self, query: str, params: Mapping[str, Any]) -> Iterable[tuple[Any, ...]]: ...
+
+
+class Writer(Protocol):
+    def execute(self, sql: str) -> list[tuple[Any, ...]]: ...
+
+
+def read(writer: Writer) -> dict[str, Any]:
+    """How far a restore has come, as `note` was given it; empty where none is under way."""
+    return _state(writer.execute(_QUERY))
+
+
+def note(writer: Writer, state: Mapping[str, Any]) -> None:
+    """Enter how far it has come, in the open transaction."""
+    text = orjson.dumps(state).decode().replace("'", "''")
+    writer.execute(f"update book_identity set restoring = '{text}'")  # noqa: S608 - quoted
+
+
+def end(writer: Writer) -> None:
+    writer.execute("update book_identity set restoring = null")
+
+
+def require_whole(writer: Writer, shown: str) -> None:
+    """Raise RestoreUnfinished where a restore into the book shown as `shown` is under way."""
+    _refuse(read(writer), shown)
+
+
+def require_whole_to_read(reader: Reader, shown: str) -> None:
+    """The same for a session that reads. A book in which there is nothing yet, not even this table, is whole."""
+    try:
+        rows = list(reader.tuples(_QUERY, {}))
+    except BadParameter:
+        return
+    _refuse(_state(rows), shown)
+
+
+def read_old(folder: Path, shown: str) -> dict[str, Any]:
+    """What a version before noted beside the journal in `folder` of a restore into this book."""
+    try:
+        state: dict[str, Any] = orjson.loads((folder / NAME).read_bytes())
+    except FileNotFoundError:
+        return {}
+    return state if state.get("store") == shown else {}
+
+
+def require_no_old(folder: Path, shown: str) -> None:
+    """Raise RestoreUnfinished where a version before left a restore into this book unfinished."""
+    _refuse(read_old(folder, shown), shown)
+
+
+def _state(rows: Iterable[tuple[Any, ...]]) -> dict[str, Any]:
+    states = [orjson.loads(row[_COLUMN]) for row in rows if len(row) > _COLUMN and row[_COLUMN]]
+    return dict(states[0]) if states else {}
+
+
+def _refuse(state: Mapping[str, Any], shown: str) -> None:
+    if not state:
+        return
+    again = f"daybook restore {state.get('folder')}" + (f" --keys {state['keys']}" if state.get("keys") else "")
+    where = f" in the home {state['home']}" if state.get("home") else ""
+    raise RestoreUnfinished(
+        f"A restore into the book {shown} was begun{where} and is not over: it has done {len(state.get('done', ()))} "
+        "of its steps.",
+        remedy=f"Go on with it: {again}. Calls that are made meanwhile wait in the journal.",
+    )
