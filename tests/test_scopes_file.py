@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import traceback
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,7 @@ class _Written:
 
 
 async def test_requests_of_one_turn_look_once(file, tmp_path):
-    """The next turn looks again; what could not be read is looked at each time."""
+    """The next turn looks again, also at what could not be meant."""
     one = file("everyone: a")
     assert one.read().everyone == ("everyone", "a")
     (tmp_path / "a.yml").write_text("everyone: longer")
@@ -128,11 +129,68 @@ async def test_requests_of_one_turn_look_once(file, tmp_path):
     assert one.read().everyone == ("everyone", "longer")
     await asyncio.sleep(0)
     (tmp_path / "a.yml").write_text("nobody: a")
-    for _ in range(2):
-        with pytest.raises(SettingsError):
-            one.read()
+    with pytest.raises(SettingsError):
+        one.read()
     (tmp_path / "a.yml").write_text("{}")
+    with pytest.raises(SettingsError):
+        one.read()
+    await asyncio.sleep(0)
     assert one.read() == Scopes()
+
+
+def refusal_of(one):
+    with pytest.raises(SettingsError) as caught:
+        one.read()
+    return caught.value
+
+
+@pytest.mark.parametrize("broken", ["nobody: a", "everyone: [", "", "keys: 5"])
+def test_one_refusal_lasts_as_long_as_the_file(file, tmp_path, broken):
+    """The same error, which does not grow, until the file is another; then another one, though it says the same."""
+    path = tmp_path / "a.yml"
+    one = file("everyone: a")
+    one.read()
+    path.write_text(broken)
+    first = refusal_of(one)
+    for _ in range(3):
+        assert refusal_of(one) is first
+    frames = [frame.f_code.co_name for frame, _ in traceback.walk_tb(first.__traceback__)]
+    assert frames == ["refusal_of", "read"]
+    path.write_text(broken + " ")
+    second = refusal_of(one)
+    assert second is not first
+    assert second.message == first.message
+    path.write_text("everyone: b")
+    assert one.read().everyone == ("everyone", "b")
+    path.write_text(broken)
+    assert refusal_of(one) not in (first, second)
+
+
+def test_what_cannot_be_read_is_tried_each_time_and_refused_with_one_error(file, tmp_path):
+    """A folder in its place, for instance: it may pass while nobody changes the file."""
+    path = tmp_path / "a.yml"
+    one = file("everyone: a")
+    path.unlink()
+    path.mkdir()
+    first = refusal_of(one)
+    assert (first.message, first.remedy) == (f"{path} cannot be read (IsADirectoryError).", "Make it readable.")
+    assert refusal_of(one) is first
+    path.rmdir()
+    path.write_text("everyone: b")
+    assert one.read().everyone == ("everyone", "b")
+    path.unlink()
+    path.mkdir()
+    assert refusal_of(one) is not first
+
+
+def test_what_a_reader_breaks_on_is_never_what_stood_there_before(file, tmp_path):
+    """A fault of our own, met again each time, and not the file of before."""
+    one = file("zone: a", zone=lambda content: {"a": 1}[content])
+    assert one.read().members == {"zone": 1}
+    (tmp_path / "a.yml").write_text("zone: bb")
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            one.read()
 
 
 @pytest.mark.parametrize(

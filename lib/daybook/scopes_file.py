@@ -5,9 +5,11 @@
     projects: {helpdesk: {…}}
 
 Whoever uses it looks with every request; that is one `stat` where the file is the same, and one for all requests that
-are served in the same turn of the event loop. All scalars are read as the texts that stand there, so that no digit is
-lost and `off` is a word. A file that cannot be meant raises SettingsError until it is mended: nothing goes by what was
-there before. So does one that stated something and is gone or empty now:
+are served in the same turn of the event loop: what is written is in force for every request that comes after it. A file
+that cannot be meant is read once, too, and raises the same SettingsError until it is another: nothing goes by what was
+there before. All scalars are read as the texts that stand there, so that no digit is lost and `off` is a word.
+
+One that stated something and is gone or empty now cannot be meant:
 whoever writes a file in place empties it first, and meanwhile nobody may be served as if nothing were stated. `{}`
 takes back what was stated.
 """
@@ -67,52 +69,72 @@ class ScopesFile(Generic[S]):
         self._binding = False
         """Whether it says something, or did when it was last seen."""
         self._looked = False
-        """Whether it was looked at in this turn of the event loop, and could be read."""
+        """Whether it was looked at in this turn of the event loop."""
         self._stated: Scopes[S] = Scopes()
+        self._refusal: SettingsError | None = None
+        """Why it cannot be meant."""
 
     def read(self) -> Scopes[S]:
-        """What it states now: the same object as long as the file is the same. Raises SettingsError."""
+        """What it states now: the same object as long as the file is the same. Raises SettingsError: that, too, is the
+        same object until then."""
         if not self._looked:
-            self._look()
+            self._refusal = self._look()
             with contextlib.suppress(RuntimeError):  # no loop runs: it is looked at each time
                 asyncio.get_running_loop().call_soon(self._forget)
                 self._looked = True
+        if self._refusal is not None:
+            raise self._refusal.with_traceback(None)  # else it grows with each time that it is raised
         return self._stated
 
     def _forget(self) -> None:
         self._looked = False
 
-    def _look(self) -> None:
+    def _look(self) -> SettingsError | None:
+        """Read it where it is another file. Returns why it cannot be meant."""
         try:
             seen = atomic.identity(self._path)
             if seen == self._seen:
-                return
+                return self._refusal
             seen, text = (None, b"") if seen is None else self._text()
         except FileNotFoundError:  # it went away between the two
             seen, text = None, b""
-        except OSError as error:
-            raise SettingsError(
-                f"{self._path} cannot be read ({type(error).__name__}).", remedy="Make it readable."
-            ) from error
+        except OSError as error:  # which may pass while the file is the same
+            return self._unread(f"{self._path} cannot be read ({type(error).__name__}).", "Make it readable.")
+        if text is None:
+            return self._unread(f"{self._path} is being written.", "Ask again in a moment.")
+        refusal: SettingsError | None = None
+        try:
+            self._state(text, gone=seen is None)
+        except SettingsError as error:
+            refusal = error
+        self._seen = seen
+        return refusal
+
+    def _unread(self, what: str, remedy: str) -> SettingsError:
+        """Why it could not be read, to be tried again: the same error as the last time, where it is the same."""
+        self._seen = ()
+        last = self._refusal
+        return last if last is not None and last.message == what else SettingsError(what, remedy=remedy)
+
+    def _state(self, text: bytes, *, gone: bool) -> None:
         said = self._binding
         self._binding = said or bool(text.strip())  # where it is refused below, too
         root = self._root(text)
         if said and root is None:
             raise SettingsError(
-                f"{self._path} stated something, and is {'gone' if seen is None else 'empty'} now.",
+                f"{self._path} stated something, and is {'gone' if gone else 'empty'} now.",
                 remedy="Put it back; where nothing is to be stated any more, write {} into it, or restart without it.",
             )
         self._stated = Scopes() if root is None else self._scopes_of(root)
         self._binding = self._stated != Scopes()
-        self._seen = seen
 
-    def _text(self) -> tuple[atomic.Identity, bytes]:
-        """Which file stands there and what it says. Raises SettingsError where somebody writes it meanwhile."""
+    def _text(self) -> tuple[atomic.Identity, bytes | None]:
+        """Which file stands there and what it says; None where somebody writes it meanwhile."""
         with self._path.open("rb") as file:
             seen = atomic.identity_of(os.fstat(file.fileno()))
             text = file.read()
             if atomic.identity_of(os.fstat(file.fileno())) != seen:
-                raise SettingsError(f"{self._path} is being written.", remedy="Ask again in a moment.")
+                return seen, None
         return seen, text
 
     def mapping(self, content: Any, what: str, known: Collection[str] | None = None) -> dict[str, Any]:

@@ -455,3 +455,53 @@ def test_a_file_that_fails_in_the_middle_cannot_be_used_and_keeps_nothing(tmp_pa
     broken.transact([], [], take)
     assert broken.transact([], [], lambda ledger: ledger.held("key a")) == 5
     broken.close()
+
+
+def more(allowance, request, *scopes, amount="0", tokens=0, at=NOON):
+    claim = Claim(amount=Decimal(amount), tokens=tokens)
+    asyncio.run(allowance.reserve_more(request, scopes, claim, at=at, zone=ZONE))
+
+
+def test_a_call_may_claim_more_and_is_one_call_all_the_same(allowance):
+    """Its budget and tokens are checked and held together with the first; neither another request nor another call."""
+    one = budget("1", requests_per_minute=1, parallel=1, tokens_per_minute=600)
+    reserve(allowance, "a", one, amount="0.4", tokens=100)
+    more(allowance, "a", one, amount="0.6", tokens=500)
+    assert allowance.spent(one, "day", at=NOON, zone=ZONE) == (0, 1)
+    for claim, limit in (({"amount": "0.000001"}, "budget"), ({"tokens": 1}, "tokens")):
+        with pytest.raises(LimitReached) as caught:
+            more(allowance, "a", one, **claim)
+        assert caught.value.limit == limit
+    assert refused(allowance, "b", one).limit == "parallel"
+    settle(allowance, "a", one, cost="0.3", tokens=600)
+    assert allowance.spent(one, "day", at=NOON, zone=ZONE) == (Decimal("0.3"), 0)
+    later = NOON + timedelta(seconds=30)
+    assert reserve(allowance, "c", budget("1", tokens_per_minute=600), at=later)[0].left == 300
+
+
+def test_a_call_that_holds_nothing_claims_nothing_more(allowance):
+    """It is over: nobody would give it back."""
+    day = budget("1")
+    reserve(allowance, "a", day, amount="0.4")
+    settle(allowance, "a", day, cost="0.1")
+    more(allowance, "a", day, amount="0.5")
+    assert allowance.spent(day, "day", at=NOON, zone=ZONE) == (Decimal("0.1"), 0)
+
+
+async def test_what_was_claimed_more_counts_for_those_of_the_same_turn(allowance):
+    """One transaction for all: whoever comes next sees it."""
+    day = budget("1")
+    for scope, window in allowance.uncounted([day], at=NOON, zone=ZONE):
+        allowance.begin_window(scope, window, Decimal(0), at=NOON, zone=ZONE)
+
+    def claim(amount):
+        return Claim(amount=Decimal(amount))
+
+    outcomes = await asyncio.gather(
+        allowance.reserve_soon("a", [day], claim("0.4"), at=NOON, zone=ZONE),
+        allowance.reserve_more("a", [day], claim("0.5"), at=NOON, zone=ZONE),
+        allowance.reserve_soon("b", [day], claim("0.2"), at=NOON, zone=ZONE),
+        allowance.reserve_soon("c", [day], claim("0.1"), at=NOON, zone=ZONE),
+        return_exceptions=True,
+    )
+    assert [getattr(outcome, "limit", outcome) for outcome in outcomes] == [[], None, "budget", []]

@@ -373,3 +373,27 @@ async def test_a_request_that_is_too_large_is_refused_with_the_figures(
         await admission.admit(asking("r2", too_large))
     assert (caught.value.status, says in caught.value.message, bool(caught.value.remedy)) == (413, True, True)
     assert caught.value.code in ("too_many_messages", "too_many_tokens")
+
+
+async def test_a_body_that_became_longer_holds_what_it_may_use_more(admission):
+    """To the cent; a shorter one holds what the first did, and one that is not within its limits is refused."""
+    await admission.admit(request(max_tokens=1))
+    await admission.extend(request(max_tokens=5))
+    assert held(admission) == IN + Decimal("0.005")
+    await admission.extend(request(max_tokens=2))
+    assert held(admission) == IN + Decimal("0.005")
+    with pytest.raises(Refusal) as caught:
+        await admission.extend(request(max_tokens=100_000_000))
+    assert (caught.value.status, caught.value.code) == (429, "insufficient_quota")
+    admission.entered(row("client_closed"))
+    assert (spent(admission), held(admission)) == (IN + Decimal("0.005"), 0)
+    await admission.extend(request("never admitted", max_tokens=50))
+    assert held(admission) == 0
+
+
+async def test_tokens_of_a_body_that_became_longer_are_taken_too(admission):
+    """Its 5 beside the 11 that were expected; given back with what was not used."""
+    await admission.admit(request(max_tokens=3))
+    await admission.extend(request(max_tokens=8))
+    headers = dict(await admission.admit(request("r2", max_tokens=2)))
+    assert headers[b"x-ratelimit-remaining-tokens"] == b"%d" % (1_000_000 - 16 - 10)

@@ -231,3 +231,25 @@ def test_who_leaves_frees_the_place(limited, upstream):
         stream.close()
         endpoint.until(lambda: endpoint.parts.answerer.recorder.open == 0)
         assert ask(endpoint).status_code == 200
+
+
+def test_what_a_policy_makes_longer_is_within_the_budget_too(limited, upstream, tmp_path):
+    """Pseudonyms take more room than what they stand for: refused where the body that would go out may cost too much,
+    though the one that came would not; nobody is asked, and nothing stays held."""
+    with limited("keys: {ada: {budget: {day: 0.001}}}") as endpoint:
+        policy = endpoint.settings.home / "redaction.yml"
+        people = [{"role": "user", "content": " ".join(f"a{n}@b.co" for n in range(300))}]
+        asked = len(upstream.seen)
+        policy.write_text("everyone: {request: pseudonym}")
+        with pytest.raises(openai.RateLimitError) as caught:
+            ask(endpoint, messages=people)
+        assert caught.value.code == "insufficient_quota"
+        assert len(upstream.seen) == asked
+        assert ask(endpoint, messages=[{"role": "user", "content": "Write to a@b.co"}]).status_code == 200
+        policy.write_text("{}")
+        assert ask(endpoint, messages=people).status_code == 200
+        assert [row["error_kind"] for row in endpoint.book()] == ["insufficient_quota", None, None]
+        allowance, file = endpoint.parts.admission.allowance, endpoint.parts.admission.file
+        with contextlib.closing(type(allowance)(usage_ledger(endpoint.settings))) as ledger:
+            used = ledger.spent(file.all()[0], "day", at=endpoint.parts.clock.now(), zone=file.zone)
+        assert used == (2 * CENT, 0)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from daybook.clock import FixedClock
+from daybook.errors import SettingsError
 from daybook.gateway.logs import Bridge, Log
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -128,3 +129,12 @@ def test_without_a_loop_a_line_is_written_at_once():
     written = []
     Log(FixedClock(NOON), written.append, group=60).line("a")
     assert json.loads(written[0])["event"] == "a"
+
+
+def test_what_has_to_be_mended_has_one_line_while_it_lasts(log, lines):
+    """However many requests meet the same error; another one, though it says the same, has its own."""
+    lasting, another = (SettingsError("redaction.yml: no.", remedy="Mend it.") for _ in range(2))
+    for error, request_id in ((lasting, "r1"), (lasting, "r2"), (another, "r3"), (lasting, "r4")):
+        log.failed(error, request_id=request_id)
+    facts = {"at": "2026-11-20T12:00:00+00:00", "level": "error", "event": "failed", "message": str(lasting)}
+    assert [json.loads(line) for line in lines] == [facts | {"request_id": each} for each in ("r1", "r3")]

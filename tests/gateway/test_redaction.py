@@ -155,8 +155,7 @@ def test_tags_are_kept_as_the_policy_of_the_log_says(running, upstream):
 def test_a_body_nested_too_deeply_for_the_policy_is_sent_to_nobody(running, upstream):
     """Though the endpoint itself could read it."""
     asked = len(upstream.seen)
-    deep = "[" * 1000 + '"ada@example.com"' + "]" * 1000
-    body = '{"model": "raw", "messages": [{"role": "user", "content": "a"}], "x": ' + deep + "}"
+    body = '{"model": "raw", "messages": [{"role": "user", "content": "a"}], "x": ' + DEEP + "}"
     headers = {"authorization": f"Bearer {running.key.secret}", "content-type": "application/json"}
     answer = httpx.post(f"{running.url}/v1/chat/completions", content=body, headers=headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "redaction_failed")
@@ -191,6 +190,82 @@ def test_a_policy_that_cannot_be_read_lets_nothing_through(running, upstream):
     assert running.book()[-1]["error_kind"] == "redaction_unreadable"
     assert any("says 'melt'" in line.get("message", "") for line in running.log)
     assert "melt" not in str(caught.value)
+
+
+DEEP = "[" * 1000 + '"ada@example.com"' + "]" * 1000
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", '{"model": "raw", "messages": [{"role": "user", "content": "a"}], "x": %s}'),
+        (
+            "/v1/messages",
+            '{"model": "raw", "max_tokens": 9, "messages": [{"role": "user", "content": "a"}], '
+            '"tools": [{"name": "a", "input_schema": {"x": %s}}]}',
+        ),
+        ("/v1/embeddings", '{"model": "raw", "input": "a", "x": %s}'),
+        ("/v1/moderations", '{"model": "raw", "input": "a", "x": %s}'),
+        ("/ml/hf/embed", '{"text": "a", "x": %s}'),
+    ],
+)
+@pytest.mark.parametrize(
+    ("policy", "code"), [(POLICY, "redaction_failed"), ("everyone: {request: melt}", "redaction_unreadable")]
+)
+def test_nobody_is_redacted_who_is_refused_anyway(running, policy, code, path, body):
+    """No key, too many requests: that is the answer, on each path, to what no policy would let through; with a key and
+    room it is the policy's."""
+    bob = running.keys.create(f"bob{len(running.keys.list())}", actor="test")
+    (running.settings.home / "limits.yml").write_text(f"keys: {{{bob.key.name}: {{requests_per_minute: 1}}}}")
+    state(running, policy)
+    answers = [
+        httpx.post(running.url + path, content=body % DEEP, headers={"content-type": "application/json"} | who)
+        for who in ({}, *[{"authorization": f"Bearer {bob.secret}", "x-daybook-tags": "who=ada@example.com"}] * 2)
+    ]
+    (running.settings.home / "limits.yml").write_text("{}")
+    assert [answer.status_code for answer in answers][::2] == [401, 429]
+    assert answers[1].status_code >= 500
+    assert code in answers[1].text or path == "/v1/messages"
+    rows = [row for row in running.book() if row["caller"] == bob.key.name]
+    assert [row["error_kind"] for row in rows] == ([] if "hf" in path else [code, "rate_limit_exceeded"])
+    assert {row["tags"].get("who") for row in rows} <= {"[email]" if policy == POLICY else None}
+    assert running.log[-1]["event"] == "request"
+
+
+def test_what_is_refused_leaves_figures_in_the_book_and_no_word(running):
+    """Of a body that nobody has redacted yet: the model and numbers. Without a policy words of a list stay, too."""
+    running.keys.create("eve", actor="test")
+    (running.settings.home / "limits.yml").write_text("keys: {ada: {tokens_per_request: 1}}")
+    kept = []
+    for policy in (POLICY, "everyone: {log: off}"):
+        state(running, policy)
+        with pytest.raises(openai.APIStatusError) as caught:
+            ask(running, max_tokens=7, reasoning_effort="ada@example.com", stream=True)
+        assert caught.value.status_code == 413
+        row = running.book()[-1]
+        kept.append(row["parameters"])
+        assert (row["requested_model"], row["stream"], row["http_status"]) == ("raw", True, 413)
+    (running.settings.home / "limits.yml").write_text("{}")
+    assert kept == [{"max_tokens": 7}, {"max_tokens": 7, "reasoning_effort": "ada@example.com"}]
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/ml/hf/summarize", "/v1/messages/count_tokens"])
+def test_a_policy_that_cannot_be_read_is_logged_once(running, path):
+    """However many requests meet it; again once the file was changed, mended or not."""
+    headers = {"authorization": f"Bearer {running.key.secret}"}
+    chat = {"model": "raw", "max_tokens": 9, "messages": [{"role": "user", "content": "a"}]}
+
+    def lines(text):
+        state(running, text)
+        before = len(running.log)
+        for _ in range(3):
+            body = {"text": "a"} if "hf" in path else chat
+            assert httpx.post(running.url + path, json=body, headers=headers).status_code == 503
+        return [line["message"] for line in running.log[before:] if line["event"] == "failed"]
+
+    assert [len(lines("everyone: {request: melt}")) for _ in range(2)] == [1, 1]
+    (message,) = lines("everyone: {terms: Heron}")
+    assert "the terms of everyone are no list of words" in message
 
 
 def test_an_answer_that_cannot_be_redacted_is_withheld(running, upstream):

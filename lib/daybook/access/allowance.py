@@ -112,19 +112,25 @@ class Allowance:
         Raises LimitReached, with the figures, where one has not enough, and WindowUncounted."""
         return await self._group.soon(self._reserving(request, scopes, claim, at=at, zone=zone))
 
-    def _reserving(
+    async def reserve_more(
         self, request: str, scopes: Sequence[Scope], claim: Claim, *, at: datetime, zone: ZoneInfo
+    ) -> None:
+        """The same for what a call that is under way may use beside its first claim: it is one request all the same."""
+        await self._group.soon(self._reserving(request, scopes, claim, at=at, zone=zone, more=True))
+
+    def _reserving(
+        self, request: str, scopes: Sequence[Scope], claim: Claim, *, at: datetime, zone: ZoneInfo, more: bool = False
     ) -> LedgerStep[list[Remaining]]:
         now = int(at.timestamp() * 1_000_000) * 1000
 
         def work(ledger: Transaction) -> list[Remaining]:
             self._check_counted(ledger, scopes, at, zone)
             try:
-                return self._take(ledger, request, scopes, claim, at=at, now=now, zone=zone)
+                return self._take(ledger, request, scopes, claim, at=at, now=now, zone=zone, more=more)
             except LimitReached as error:
                 if error.limit not in ("parallel", "budget") or not self._bury(ledger, scopes, at, zone):
                     raise
-            return self._take(ledger, request, scopes, claim, at=at, now=now, zone=zone)
+            return self._take(ledger, request, scopes, claim, at=at, now=now, zone=zone, more=more)
 
         return _step(scopes, at, zone, work)
 
@@ -215,15 +221,17 @@ class Allowance:
         at: datetime,
         now: int,
         zone: ZoneInfo,
+        more: bool,
     ) -> list[Remaining]:
         """First everything is looked at, then everything is taken: who is refused has used nothing."""
         buckets: list[tuple[str, str, int]] = []
         left: list[Remaining] = []
         for scope in scopes:
-            self._check_parallel(ledger, scope)
+            if not more:
+                self._check_parallel(ledger, scope)
             self._check_budgets(ledger, scope, claim, at, zone)
             for kind, limit, n in (
-                ("requests", scope.limits.requests_per_minute, 1),
+                ("requests", None if more else scope.limits.requests_per_minute, 1),
                 ("tokens", scope.limits.tokens_per_minute, claim.tokens),
             ):
                 if limit is not None:
@@ -232,8 +240,9 @@ class Allowance:
                     left.append(remaining)
         for name, kind, full in buckets:
             ledger.set_full(name, kind, full)
+        hold = ledger.hold_more if more else ledger.hold
         for scope in scopes:
-            ledger.hold(request, scope.name, _pico(claim.amount or Decimal(0)), claim.tokens)
+            hold(request, scope.name, _pico(claim.amount or Decimal(0)), claim.tokens)
         return left
 
     def _check_parallel(self, ledger: Transaction, scope: Scope) -> None:

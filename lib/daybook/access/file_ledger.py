@@ -107,6 +107,12 @@ class _FileTransaction:
         self._connection.execute("insert into reserved values (?, ?, ?, ?, ?, ?)", row)
         self._holds[scope] = calls + 1, held + amount
 
+    def hold_more(self, request: str, scope: str, amount: int, tokens: int) -> None:
+        query = "update reserved set amount = amount + ?, tokens = tokens + ? where request = ? and scope = ?"
+        if self._connection.execute(query, (amount, tokens, request, scope)).rowcount and scope in self._holds:
+            calls, held = self._holds[scope]
+            self._holds[scope] = calls, held + amount
+
     def release(self, request: str, scope: str) -> int | None:
         query = "delete from reserved where request = ? and scope = ? returning tokens, amount"
         row = self._connection.execute(query, (request, scope)).fetchone()

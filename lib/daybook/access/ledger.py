@@ -32,6 +32,9 @@ class Transaction(Protocol):
     def hold(self, request: str, scope: str, amount: int, tokens: int) -> None:
         """A call is under way, and may cost and use so much."""
 
+    def hold_more(self, request: str, scope: str, amount: int, tokens: int) -> None:
+        """A call that is under way may cost and use so much more; nothing where it holds nothing there."""
+
     def release(self, request: str, scope: str) -> int | None:
         """It is over. Returns the tokens it held; None where it held nothing there."""
 

@@ -107,6 +107,12 @@ class _RedisTransaction:
         self._put(_holds(scope), request, f"{self._owner} {amount} {tokens}")
         self._writes.append(("SET", _alive(self._owner), "", "PX", int(self._lease * 1000)))
 
+    def hold_more(self, request: str, scope: str, amount: int, tokens: int) -> None:
+        hold = self._holds(scope).get(request)
+        if hold is not None:
+            owner, held, used = hold.split()
+            self._put(_holds(scope), request, f"{owner} {int(held) + amount} {int(used) + tokens}")
+
     def release(self, request: str, scope: str) -> int | None:
         hold = self._holds(scope).pop(request, None)
         if hold is None:

@@ -95,17 +95,31 @@ class Admission(Observer):
         except LimitReached as error:
             raise _refusal(error) from None
         except (SettingsError, BookError) as error:
-            raise Refusal(
-                503,
-                "limits_unreadable",
-                "Whether this is within its limits cannot be known now.",
-                remedy="Whoever runs this endpoint finds why in its log.",
-            ) from error
+            raise _unreadable() from error
         except asyncio.CancelledError:
             self._settle(request.request_id, _Open(scopes, Claim(amount=None)))  # it may have been reserved
             raise
         self._open[request.request_id] = _Open(scopes, claim, calls=calls)
         return _headers(left)
+
+    async def extend(self, request: ChatRequest) -> None:
+        """What is sent on is another body than was admitted: let it hold what this one may use more. Raises as
+        `admit`."""
+        entry = self._open.get(request.request_id)
+        if entry is None:
+            return
+        try:
+            claim, first = self._claim(request, entry.scopes), entry.claim
+            amount = max(Decimal(0), (claim.amount or Decimal(0)) - (first.amount or Decimal(0)))
+            more = Claim(amount=amount, tokens=max(0, claim.tokens - first.tokens))
+            if more.amount or more.tokens:
+                at, zone = request.at, self.file.zone
+                await self.allowance.reserve_more(request.request_id, entry.scopes, more, at=at, zone=zone)
+                entry.claim = Claim(amount=(first.amount or Decimal(0)) + amount, tokens=first.tokens + more.tokens)
+        except LimitReached as error:
+            raise _refusal(error) from None
+        except (SettingsError, BookError) as error:
+            raise _unreadable() from error
 
     async def _reserve(
         self, request_id: str, scopes: Sequence[Scope], claim: Claim, at: datetime, zone: ZoneInfo
@@ -368,6 +382,15 @@ def _headers(left: Iterable[Remaining]) -> Headers:
         for what, value in (("limit", f"{rate.limit}"), ("remaining", f"{rate.left}"), ("reset", f"{rate.reset:.3f}s")):
             headers.append((f"x-ratelimit-{what}-{kind}".encode(), value.encode()))
     return headers
+
+
+def _unreadable() -> Refusal:
+    return Refusal(
+        503,
+        "limits_unreadable",
+        "Whether this is within its limits cannot be known now.",
+        remedy="Whoever runs this endpoint finds why in its log.",
+    )
 
 
 def _refusal(error: LimitReached) -> Refusal:

@@ -31,7 +31,7 @@ from daybook.gateway.embeddings.route import PATH as EMBEDDINGS_PATH
 from daybook.gateway.embeddings.route import embeddings_route
 from daybook.gateway.http.asgi import App, Receive, Scope, Send
 from daybook.gateway.http.cors import allow_origins
-from daybook.gateway.http.errors import Refusal, bad_request, error_response
+from daybook.gateway.http.errors import Refusal, bad_request, error_response, reason_to_mend
 from daybook.gateway.http.request_log import RequestLog
 from daybook.gateway.messages.dialect import PATH as MESSAGES_PATH
 from daybook.gateway.messages.dialect import Messages
@@ -163,6 +163,8 @@ def _rest(parts: Components) -> FastAPI:
 
     @app.exception_handler(DaybookError)
     async def refused(request: Request, error: DaybookError) -> Response:
+        if (reason := reason_to_mend(error)) is not None:
+            parts.log.failed(reason, request_id=request.scope["visit"].request_id)
         return _error(request, error)
 
     @app.exception_handler(RequestValidationError)

@@ -14,10 +14,12 @@ import traceback
 from collections.abc import Callable
 from pathlib import PurePath
 from typing import Literal
+from weakref import WeakSet
 
 import orjson
 
 from daybook.clock import Clock
+from daybook.errors import DaybookError
 
 GROUP = 0.05
 """Seconds that a served endpoint's lines wait for others."""
@@ -40,6 +42,7 @@ class Log:
         self._write = write
         self._group = group
         self._waiting: list[bytes] = []
+        self._lasting: WeakSet[DaybookError] = WeakSet()
 
     def line(self, event: str, *, level: Level = "info", **fields: object) -> None:
         """One line. Fields must be figures, ids, and words of ours."""
@@ -53,6 +56,13 @@ class Log:
                 asyncio.get_running_loop().call_later(self._group, self.flush)
             except RuntimeError:  # of another thread, or before the loop runs
                 self.flush()
+
+    def failed(self, error: DaybookError, *, request_id: str) -> None:
+        """What whoever runs this has to mend. An error that lasts, and is raised again as the same object, has one line
+        for as long as it does."""
+        if error not in self._lasting:
+            self._lasting.add(error)
+            self.line("failed", level="error", request_id=request_id, message=str(error))
 
     def flush(self) -> None:
         """Write what waits."""

@@ -1,20 +1,20 @@
 """A POST that asks a model, as a plain ASGI application: what all of them share, from the key to the entry.
 
-    key → body within its limit → JSON → checked → answered (or streamed) → entered → sent
+    key → body within its limit → JSON → checked → within limits → redacted → answered (or streamed) → entered → sent
 
-Nothing of a framework runs here. When the client goes away the work is cancelled, so that nobody pays for an answer
-that nobody reads.
+Nothing of a framework runs here. Redaction is the dearest of these steps, so nobody has it who is refused anyway. When
+the client goes away the work is cancelled, so that nobody pays for an answer that nobody reads.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn
 
 from daybook.access.keys import Key
-from daybook.errors import BadRequest, DaybookError, ProviderError, SettingsError, UsageError
+from daybook.errors import BadRequest, DaybookError, ProviderError, SettingsError
 from daybook.gateway.admission import Admission
 from daybook.gateway.auth import Auth, read_cache_control, read_project, read_run_id
 from daybook.gateway.http.asgi import (
@@ -27,7 +27,7 @@ from daybook.gateway.http.asgi import (
     Send,
     encode_headers,
 )
-from daybook.gateway.http.errors import Refusal, bad_request
+from daybook.gateway.http.errors import Refusal, bad_request, reason_to_mend
 from daybook.gateway.http.responses import send_error
 from daybook.gateway.logs import Log
 from daybook.inference.answerer import Answerer
@@ -54,6 +54,14 @@ class CheckedBody:
     native: NativeBody | None = None
     """See `ChatRequest.native`."""
     tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """A request as it came."""
+
+    request: ChatRequest
+    data: bytes
 
 
 RequestHeaders = Mapping[bytes, bytes]
@@ -108,18 +116,22 @@ class ModelRoute:
                     headers=[(b"allow", b"POST")],
                 )
             key = self._auth.admit(headers)
-            request = await self._request(headers, receive, visit, key, scope["hangup"])
-            if request is None:
+            received = await self._receive(headers, receive, visit, key)
+            if received is None:
                 visit.outcome = "client_closed"
                 return
-            visit.headers = await self._admit(request)
+            visit.headers = await self._admit(received.request)
             try:
-                await self._answer(request, scope["hangup"], send, visit)
+                request = await self._redacted(received, headers, scope["hangup"])
+                if request is None:
+                    visit.outcome = "client_closed"
+                else:
+                    await self._answer(request, scope["hangup"], send, visit)
             finally:
-                self._admission.release(request.request_id)
+                self._admission.release(received.request.request_id)
         except DaybookError as error:
-            if not isinstance(error, UsageError | ProviderError | Refusal):
-                self._log.line("failed", level="error", request_id=visit.request_id, message=str(error))
+            if (reason := reason_to_mend(error)) is not None:
+                self._log.failed(reason, request_id=visit.request_id)
             elif isinstance(error, ProviderError):
                 more = {} if error.operator is None else {"remedy": error.operator}
                 self._log.line("upstream_failed", level="warning", request_id=visit.request_id, kind=error.kind, **more)
@@ -129,42 +141,38 @@ class ModelRoute:
         try:
             return await self._admission.admit(request)
         except Refusal as refusal:
-            self._answerer.refuse(request, refusal)
-            if refusal.__cause__ is not None:
-                self._log.line("failed", level="error", request_id=request.request_id, message=str(refusal.__cause__))
+            self._refuse(request, refusal)
             raise
+
+    def _refuse(self, request: ChatRequest, refusal: Refusal) -> None:
+        """Enter it. Where a policy holds no word of its body is kept, which may not have been redacted yet."""
+        if request.redaction is not None:
+            kept = {name: value for name, value in request.body.items() if name == "model" or _is_figure(value)}
+            request = replace(request, body=kept)
+        self._answerer.refuse(request, refusal)
 
     # ── in ────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _request(
-        self,
-        headers: Mapping[bytes, bytes],
-        receive: Receive,
-        visit: RequestState,
-        key: Key | None,
-        hangup: Disconnect,
-    ) -> ChatRequest | None:
-        """The request, read and checked; None if the client went away before it was whole and redacted. One that is
-        refused is entered in the book all the same: whoever asks why their calls fail finds them there."""
+    async def _receive(
+        self, headers: Mapping[bytes, bytes], receive: Receive, visit: RequestState, key: Key | None
+    ) -> _Received | None:
+        """The request, read and checked; None if the client went away before it was whole. One that is refused is
+        entered in the book all the same: whoever asks why their calls fail finds them there."""
         asked = CheckedBody()
         project: str | None = None
         run: str | None = None
-        redaction: Redaction | None = None
         refused: Refusal | None = None
+        data: bytes | None = None
         try:
             project, run = read_project(key, headers), read_run_id(headers)
             _check_type(headers)
             data = await self._read(headers, receive)
             if data is None:
                 return None
-            redaction = find_redaction(self._answerer, key, project, self._log)
-            if redaction is not None:
-                data = await clean_unless_gone(redaction, data, hangup)
-            if data is None:
-                return None
             self._read_body(headers, data, asked)
         except Refusal as error:
             refused = error
+        redaction = find_redaction(self._answerer, key, project)
         cache = read_cache_control(headers)
         request = ChatRequest(
             body=asked.body,
@@ -185,9 +193,37 @@ class ModelRoute:
             redaction=redaction,
         )
         if refused is not None:
-            self._answerer.refuse(request, refused)
+            self._refuse(request, refused)
             raise refused
-        return request
+        assert data is not None
+        return _Received(request, data)
+
+    async def _redacted(
+        self, received: _Received, headers: Mapping[bytes, bytes], hangup: Disconnect
+    ) -> ChatRequest | None:
+        """The request without what a policy takes out; None if the client went away meanwhile."""
+        request = received.request
+        if request.redaction is None:
+            return request
+        try:
+            data = await clean_unless_gone(request.redaction, received.data, hangup)
+            if data is None or data is received.data:
+                return None if data is None else request
+            asked = CheckedBody()
+            self._read_body(headers, data, asked)
+            clean = replace(
+                request,
+                body=asked.body,
+                raw=asked.raw,
+                body_for=asked.body_for,
+                native=asked.native,
+                tags=kept_tags(request.redaction, asked.tags),
+            )
+            await self._admission.extend(clean)
+        except Refusal as refusal:
+            self._refuse(request, refusal)
+            raise
+        return clean
 
     async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
         """The whole body, or None. Raises a 413 Refusal as soon as it is known to be too long, 408 if it dawdles."""
@@ -273,21 +309,34 @@ class Watch:
         return self.gone
 
 
-def find_redaction(answerer: Answerer, key: Key | None, project: str | None, log: Log) -> Redaction | None:
-    """What a policy takes out for this caller. Raises a 503 Refusal where that cannot be known."""
+def find_redaction(answerer: Answerer, key: Key | None, project: str | None) -> Redaction | None:
+    """What a policy takes out for this caller; where that cannot be known, what lets nothing through."""
     try:
         return answerer.redaction(None if key is None else key.name, project)
     except SettingsError as error:
-        log.line("failed", level="error", message=str(error))
+        return _UnknownRedaction(error)
+
+
+class _UnknownRedaction:
+    """See `Redaction`. Raises a 503 Refusal for each text."""
+
+    redacts_answers = True
+
+    def __init__(self, reason: SettingsError) -> None:
+        self._reason = reason
+
+    def _refuse(self, _text: object = None) -> NoReturn:
         raise Refusal(
             503,
             "redaction_unreadable",
             "What is to be taken out of this request cannot be known now.",
             remedy="Whoever runs this endpoint finds why in its log.",
-        ) from error
+        ) from self._reason
+
+    clean_request = answer = answer_text = events = kept_prompt = kept_answer = _refuse
 
 
-def kept_tags(redaction: Redaction | None, tags: dict[str, str]) -> dict[str, str]:
+def kept_tags(redaction: Redaction | None, tags: Mapping[str, str]) -> Mapping[str, str]:
     """The tags as the book may keep them; none where that cannot be made."""
     if redaction is None or not tags:
         return tags
@@ -302,6 +351,8 @@ async def clean_body(redaction: Redaction, data: bytes) -> bytes:
     """The body without what the policy takes out. Raises a 500 Refusal where that fails: nothing is sent on then."""
     try:
         return await offload(len(data), redaction.clean_request, data)
+    except Refusal:
+        raise
     except BadRequest as error:
         raise bad_request(error.message, remedy=error.remedy or "", param="input") from None
     except Exception as error:
@@ -326,6 +377,10 @@ async def clean_unless_gone(redaction: Redaction, data: bytes, hangup: Disconnec
         return None
     finally:
         watch.stop()
+
+
+def _is_figure(value: Any) -> bool:
+    return isinstance(value, int | float)
 
 
 def _check_type(headers: Mapping[bytes, bytes]) -> None:

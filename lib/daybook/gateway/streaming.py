@@ -71,7 +71,7 @@ class StreamSender:
             except DaybookError as error:
                 visit.outcome = error_kind(error)
                 if not isinstance(error, ProviderError):
-                    self._log.line("failed", level="error", request_id=visit.request_id, message=str(error))
+                    self._log.failed(error, request_id=visit.request_id)
                 last = error_event(error)
             except asyncio.CancelledError:
                 if watch.gone or not self._recorder.stopping:

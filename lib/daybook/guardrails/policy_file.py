@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from daybook.errors import SettingsError
 from daybook.scopes_file import Scopes, ScopesFile
 
 Rules = TypeVar("Rules")
@@ -34,7 +35,7 @@ class PolicyFile(Generic[Rules]):
         self._usual = usual or {}
         self._joined = joined
         self._stated: Scopes[Parts] | None = None
-        self._rules: dict[tuple[str | None, str | None], Rules] = {}
+        self._rules: dict[tuple[str | None, str | None], Rules | SettingsError] = {}
 
     def rules(self, caller: str | None, project: str | None) -> Rules:
         """What is done for a call of `caller` that is booked on `project`."""
@@ -51,5 +52,11 @@ class PolicyFile(Generic[Rules]):
                 if scope is not None:
                     joined = {part: (*parts.get(part, ()), *scope[part]) for part in self._joined if part in scope}
                     parts |= {**scope, **joined}
-            self._rules[whose] = self._make(parts)
-        return self._rules[whose]
+            try:
+                self._rules[whose] = self._make(parts)
+            except SettingsError as error:  # the same one until the file is another
+                self._rules[whose] = error
+        rules = self._rules[whose]
+        if isinstance(rules, SettingsError):
+            raise rules.with_traceback(None)
+        return rules

@@ -13,7 +13,17 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 HELLO = [{"role": "user", "content": "How are you?"}]
-HOLD = "import sys, duckdb; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+HOLD = """
+import sys, duckdb
+while True:
+    try:
+        connection = duckdb.connect(sys.argv[1])
+        break
+    except duckdb.IOException:
+        pass  # a drain has it just now
+print("held", flush=True)
+sys.stdin.read()
+"""
 
 
 def get(endpoint, path, **headers):

@@ -79,6 +79,13 @@ class ErrorResponse:
         return b"data: " + self.body + b"\n\n"
 
 
+def reason_to_mend(error: DaybookError) -> DaybookError | None:
+    """Why it failed, where that is for whoever runs the endpoint to know and not for the caller."""
+    if isinstance(error, Refusal):
+        return error.__cause__ if isinstance(error.__cause__, DaybookError) else None
+    return None if isinstance(error, UsageError | ProviderError) else error
+
+
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _PROVIDER_CODES = {
     "bad_request": "bad_request",

@@ -15,7 +15,7 @@ from daybook.errors import DaybookError
 from daybook.gateway.auth import read_project
 from daybook.gateway.components import Components
 from daybook.gateway.http.body import require_model
-from daybook.gateway.http.errors import bad_request, error_response
+from daybook.gateway.http.errors import bad_request, error_response, reason_to_mend
 from daybook.gateway.messages.dialect import Messages
 from daybook.gateway.model_route import clean_body, find_redaction
 from daybook.gateway.routes.json_body import read_object
@@ -42,11 +42,11 @@ def routes(parts: Components) -> APIRouter:
         headers = words.headers(dict(request.scope["headers"]))
         key = parts.auth.admit(headers)
         body = await read_object(request, needed="model and messages")
-        redaction = find_redaction(parts.answerer, key, read_project(key, headers), parts.log)
-        if redaction is not None:  # what is only counted is sent on all the same
-            body = json.loads(await clean_body(redaction, orjson.dumps(body)))
         require_model(body)
         model = parts.catalogue.resolve(body["model"])
+        redaction = find_redaction(parts.answerer, key, read_project(key, headers))
+        if redaction is not None:  # what is only counted is sent on all the same
+            body = json.loads(await clean_body(redaction, orjson.dumps(body)))
         provider = parts.upstreams[model.upstream]
         if isinstance(provider, SpeaksMessages):
             return await provider.count_tokens(changed(body, model=model.target))
@@ -67,6 +67,8 @@ def routes(parts: Components) -> APIRouter:
         try:
             return Response(orjson.dumps(await count(request)), media_type="application/json")
         except DaybookError as error:
+            if (reason := reason_to_mend(error)) is not None:
+                parts.log.failed(reason, request_id=request.scope["visit"].request_id)
             refusal = error_response(error, request.scope["visit"].request_id)
             headers = {name.decode(): value.decode() for name, value in refusal.headers}
             return Response(words.error(refusal), refusal.status, headers, media_type="application/json")

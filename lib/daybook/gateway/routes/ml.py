@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from daybook.gateway.components import Components
 from daybook.gateway.http.asgi import RequestState
 from daybook.gateway.http.errors import Refusal, bad_request
 from daybook.gateway.model_route import clean_body, find_redaction, kept_tags
-from daybook.inference.call.request import ChatRequest, Redaction
+from daybook.inference.call.request import ChatRequest
 from daybook.inference.tasks.tasks import MOST_TEXTS, TASKS
 
 MOST_BODY = 32 * 1024 * 1024
@@ -40,23 +41,26 @@ def routes(parts: Components) -> APIRouter:
             headers = dict(request.scope["headers"])
             key = parts.auth.admit(headers)
             visit: RequestState = request.scope["visit"]
-            project = read_project(key, headers)
-            redaction = find_redaction(parts.answerer, key, project, parts.log)
+            sent = await _sent(request)
             asked = ChatRequest(
-                body=await _body(request, redaction),
+                body=_body(sent),
                 endpoint=f"/ml/hf/{task}",
                 request_id=visit.request_id,
                 at=visit.at,
                 started=visit.started,
                 caller=None if key is None else key.name,
                 key_id=None if key is None else key.id,
-                project=project,
-                tags=kept_tags(redaction, read_tags(headers, None)),
+                project=read_project(key, headers),
+                tags=read_tags(headers, None),
                 run_id=read_run_id(headers),
-                redaction=redaction,
             )
             visit.headers = await parts.admission.admit(asked, calls=True)
             try:
+                redaction = find_redaction(parts.answerer, key, asked.project)
+                if redaction is not None:
+                    body, tags = _body(await clean_body(redaction, sent)), kept_tags(redaction, asked.tags)
+                    asked = replace(asked, body=body, tags=tags, redaction=redaction)
+                    await parts.admission.extend(asked)
                 result = await parts.tasks.run(task, asked)
             finally:
                 parts.admission.release(visit.request_id)
@@ -70,8 +74,8 @@ def routes(parts: Components) -> APIRouter:
     return router
 
 
-async def _body(request: Request, redaction: Redaction | None) -> dict[str, Any]:
-    """What is asked for, without what a policy takes out."""
+async def _sent(request: Request) -> bytes:
+    """The body as it came."""
     if "json" not in request.headers.get("content-type", ""):
         raise Refusal(
             415, "not_json", "The body is not declared as JSON.", remedy="Send content-type: application/json"
@@ -81,9 +85,10 @@ async def _body(request: Request, redaction: Redaction | None) -> dict[str, Any]
         data += chunk
         if len(data) > MOST_BODY:
             raise Refusal(413, "too_long", f"The body is longer than {MOST_BODY} bytes.", remedy="Send fewer texts.")
-    sent = bytes(data)
-    if redaction is not None:
-        sent = await clean_body(redaction, sent)
+    return bytes(data)
+
+
+def _body(sent: bytes) -> dict[str, Any]:
     try:
         body = orjson.loads(sent)
     except orjson.JSONDecodeError as error:
