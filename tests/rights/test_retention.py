@@ -2,7 +2,7 @@
 
 import json
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -10,9 +10,13 @@ from daybook.audit.seals import seals
 from daybook.audit.trail import Trail
 from daybook.audit.verification.whole import verify
 from daybook.errors import BadParameter, SettingsError
+from daybook.rights import backup
 from daybook.rights.analytics import anonymised
+from daybook.rights.erasure import Erasures
+from daybook.rights.people import erased
 from daybook.rights.retention import Retention, read
 from daybook.rights.standing import Standings
+from daybook.vault import Vault
 from tests.rights.conftest import ADA, AT, BO, BOS, call
 
 
@@ -41,14 +45,14 @@ def test_only_what_is_older_goes_and_only_of_its_class(place):
         place.book.append(call(place.bo, BOS, f"{age.days} {age.seconds}", now - age))
     write(place, "content: 90\nidentity: 365\n")
     due = retention(place).due()
-    assert [(d.name, d.count, d.held) for d in due] == [("content", 2, 0), ("identity", 1, 0)]
+    assert [(d.name, d.count, d.held) for d in due] == [("content", 2, 0), ("identity", 1, 0), ("day keys", 0, 0)]
     assert place.book.rows("select count(*) as n from calls where prompt is not null")[0]["n"] == 9
     assert retention(place).apply(by="flow") == due
     rows = [row for row in place.calls() if row["time"] < AT - timedelta(days=1)]
     assert [(r["answer"], r["subject"], r["prompt_hash"] is None, r["tags"]) for r in rows] == [
         (None, None, True, {}), (None, place.bo, False, {"desk": "3"}), ("90 0", place.bo, False, {"desk": "3"}),
     ]  # fmt: skip
-    assert [d.count for d in retention(place).due()] == [0, 0]
+    assert [d.count for d in retention(place).due()] == [0, 0, 0]
     events = place.book.rows("select actor, object, details from events where action = 'retention.applied' order by id")
     assert [(e["actor"], e["object"], e["details"]["changed_rows"]) for e in events] == [
         ("flow", "content", {"calls": {"personal": 2}}), ("flow", "identity", {"calls": {"personal": 1}}),
@@ -72,13 +76,55 @@ def test_a_legal_hold_wins(place):
     holds = Standings(place.book, trail(place), place.clock)
     holds.hold(ADA, reason="case 12", by="counsel")
     write(place, "content: 0\nidentity: 0\n")
-    (content, identity) = retention(place).apply(by="flow")
+    (content, identity, _) = retention(place).apply(by="flow")
     assert [(d.count, d.held) for d in (content, identity)] == [(3, 3), (3, 3)]
     rows = place.book.rows("select subject, prompt from calls where prompt is not null")
     assert {row["subject"] for row in rows} == {place.ada}
     holds.release(ADA, reason="settled", by="counsel")
-    assert [d.count for d in retention(place).apply(by="flow")] == [3, 3]
+    assert [d.count for d in retention(place).apply(by="flow")] == [3, 3, 0]
     assert place.book.rows("select count(*) as n from calls where subject is not null")[0]["n"] == 0
+
+
+def test_a_days_key_goes_once_all_of_the_day_is_over_its_limit(place, tmp_path):
+    """Of calls about nobody: at the limit it goes, a second before it stays; in the backed-up keys too; what a hold
+    keeps under one, and a person's key, stay; the trail has how many, and no day is taken for an erased person."""
+    midnight = AT.replace(hour=0)
+    days = [(midnight - timedelta(days=age)).date().isoformat() for age in (31, 32, 33)]
+    for day, words in zip(days, ("First.", "Second.", "Third."), strict=True):
+        place.book.append(call(None, BOS, words, datetime.fromisoformat(f"{day}T23:59:59+00:00")))
+    place.book.append(call(None, BOS, "Of no day.", AT))
+    place.book.drain()
+    with place.book.store.writing() as writer:  # whoever is on hold has something under a day's key
+        writer.execute(f"update calls set subject = '{place.ada}' where time < timestamptz '{days[1]}'")
+    Standings(place.book, trail(place), place.clock).hold(ADA, reason="case 12", by="counsel")
+    keys = tmp_path / "keys"
+    backup.make(place.settings, place.book, place.vault, tmp_path / "b", keys=keys, clock=place.clock)
+    for text, moment, gone in (
+        ("logs: 183\n", midnight, []),
+        ("content: 30\n", midnight - timedelta(seconds=1), days[1:2]),
+        ("content: 183\nlogs: 183\n", midnight + timedelta(days=152, seconds=-1), days[1:2]),
+        ("content: 30\nlogs: 183\n", midnight, days[:2]),
+    ):
+        write(place, text)
+        place.clock.at = moment
+        before = {day for day in days if place.vault.state(f"day:{day}").state == "destroyed"}
+        (due,) = (d for d in retention(place).due() if d.name == "day keys")
+        assert due.count == len(set(gone) - before), text
+        assert due.held == (text != "logs: 183\n"), text
+        assert [d for d in retention(place).apply(by="flow") if d.name == "day keys"] == [due]
+        for vault in (place.vault, Vault(keys / "subjects.sqlite")):
+            states = {name: state.state for name, state in vault.states().items()}
+            assert {name.removeprefix("day:") for name in states if states[name] == "destroyed"} == set(gone), text
+    assert states[place.bo] == "kept"
+    answers = {row["answer"] for row in place.calls()}
+    assert "Third." in answers
+    assert "Of no day." in answers
+    assert not {"First.", "Second."} & answers
+    query = "select details from events where action = 'retention.applied' and object = 'day keys' order by time, id"
+    entered = [(row["details"]["count"], row["details"]["held"]) for row in place.book.rows(query)]
+    assert entered == [(1, 1), (1, 1)]
+    assert erased(place.vault) == {}
+    assert Erasures(place.settings, place.book, place.vault, place.clock).came_back() == {}
 
 
 def test_logs_that_go_are_accounted_for(place):
@@ -88,7 +134,7 @@ def test_logs_that_go_are_accounted_for(place):
     place.book.drain()
     seals.make(place.book, place.settings.reports, AT.date(), actor="x")
     write(place, "logs: 183\n")
-    assert [(d.name, d.count) for d in retention(place).apply(by="flow")] == [("logs", 4)]
+    assert [(d.name, d.count) for d in retention(place).apply(by="flow")] == [("logs", 4), ("day keys", 0)]
     assert place.book.rows("select count(*) as n from calls")[0]["n"] == 6
     assert [c.name for c in place.book.check() if c.level == "wrong"] == []
     assert verify(place.book, place.settings.reports).problems == []

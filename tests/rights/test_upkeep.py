@@ -16,8 +16,10 @@ def test_the_retention_flow_lets_go_and_looks_back(place):
     """It says what it did; somebody who came back makes it fail, after what was due has gone."""
     (place.settings.home / "retention.yml").write_text("content: 30\n")
     place.book.append(call(place.bo, BOS, "Old.", AT - timedelta(days=40)))
+    place.book.append(call(None, BOS, "Old.", AT - timedelta(days=40)))
     assert list(keep_retention(place.settings, place.clock)) == [
-        "content: 1 gone, older than 2026-01-30; 0 on legal hold.",
+        "content: 2 gone, older than 2026-01-30; 0 on legal hold.",
+        "day keys: 1 gone, older than 2026-01-30; 0 on legal hold.",
         "Nobody has been erased so far.",
     ]
     Erasures(place.settings, place.book, place.vault, place.clock).execute(ADA, **WORDS)

@@ -44,6 +44,11 @@ def is_day(owner: str) -> bool:
     return owner.startswith(_DAY)
 
 
+def day_of(owner: str) -> str:
+    """The day whose key this is; empty for a person's."""
+    return owner.removeprefix(_DAY) if is_day(owner) else ""
+
+
 def utc_day(at: datetime) -> str:
     return at.astimezone(UTC).date().isoformat()
 

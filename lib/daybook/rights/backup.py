@@ -26,6 +26,7 @@ from daybook.clock import Clock, SystemClock
 from daybook.digest import digest_file
 from daybook.errors import BadParameter
 from daybook.rights import backups
+from daybook.rights.people import erased
 from daybook.rights.turns import turn
 from daybook.settings import Settings
 from daybook.vault import Vault
@@ -99,7 +100,7 @@ def _write(settings: Settings, book: Book, vault: Vault, folder: Path, keys: Pat
         "made_at": made_at,
         "tables": tables,
         "seals": sealed,
-        "erased": {reference(settings.home, s): at.isoformat() for s, at in vault.destroyed().items()},
+        "erased": {reference(settings.home, s): at.isoformat() for s, at in erased(vault).items()},
     }
     signed = signing.sign(settings.home, document)
     _back_up_keys(settings, vault, keys)  # after signing, which makes the key that it needs

@@ -47,7 +47,7 @@ from daybook.records import Event
 from daybook.records import Outcome as RecordedOutcome
 from daybook.reporting.text import count
 from daybook.rights import backups
-from daybook.rights.people import SubjectIdentity, identify
+from daybook.rights.people import SubjectIdentity, erased, identify
 from daybook.rights.places import backup_tables
 from daybook.rights.places.answers import Answers
 from daybook.rights.places.book_rows import SEALED_ELSEWHERE, BookRows
@@ -529,7 +529,7 @@ class Erasures:
     def came_back(self) -> dict[str, list[str]]:
         """Who was erased and is found again → where. Whoever has used the service again since is not looked for in
         files: what is found there may be of now."""
-        destroyed = self.vault.destroyed()
+        destroyed = erased(self.vault)
         query = "select subject, min(time) as first from calls where subject is not null group by subject"
         rows = self.book.rows(query)
         first = {row["subject"]: row["first"] for row in rows if row["subject"] in destroyed}

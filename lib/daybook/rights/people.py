@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from daybook.audit.trail import reference
+from daybook.book.content import is_day
 from daybook.errors import BadParameter
 from daybook.pii.pseudonyms import Pseudonyms
+from daybook.vault import Vault
 
 _LONGEST = 1_000
 
@@ -20,6 +23,11 @@ class SubjectIdentity:
     """What the trail and our own papers call the person: nobody gets from it to the pseudonym."""
     name: str | None = None
     """As it was given, where it was: never written down."""
+
+
+def erased(vault: Vault) -> dict[str, datetime]:
+    """The persons who were erased, and when: their keys were destroyed. A day's key goes by its age."""
+    return {subject: at for subject, at in vault.destroyed().items() if not is_day(subject)}
 
 
 def identify(home: Path, who: str) -> SubjectIdentity:

@@ -7,6 +7,9 @@
         training: 180     rows of trainings that are over
         exports: 30       tables that were written out of the book
 
+Calls about nobody are sealed under a key of their UTC day. Once all of a day is older than what was said is kept for,
+its key is destroyed, in the folders of backed-up keys too: what was said that day is then unreadable in every copy.
+
 A legal hold wins: nothing of a person on hold goes. Logs are kept for six months at least, because the EU's AI Act asks
 that of providers (Article 19) and deployers (Article 26(6)) of high-risk systems; check which you are. The trail is not
 in any class: it stays. Reports stay too: they are sealed, and hold findings.
@@ -14,6 +17,7 @@ in any class: it stays. Reports stay too: they are sealed, and hold findings.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,12 +31,15 @@ from daybook.audit.seals.changes import announced
 from daybook.audit.trail import Trail
 from daybook.book import Book
 from daybook.book.checks import CHANGED
-from daybook.book.content import PREFIX
+from daybook.book.content import HEADS, PREFIX, day_of, owner_of
 from daybook.clock import Clock, SystemClock
 from daybook.errors import SettingsError
+from daybook.rights import backups
 from daybook.training.jobs import OVER
 
 FILE = "retention.yml"
+DAY_KEYS = "day keys"
+"""What goes besides, where a class has a limit by which what was said goes."""
 CLASSES = ("content", "identity", "logs", "training", "exports")
 LEAST_LOGS = 183
 """Days: six months."""
@@ -46,6 +53,8 @@ _SETS = {
         for column in ("prompt", "answer")
     ),
 }
+_SAID = ("content", "logs")
+"""The classes by which what was said in calls about nobody goes."""
 _WHERE = {
     "content": "(prompt is not null or answer is not null)",
     "identity": "(subject is not null or prompt_hash is not null)",
@@ -102,7 +111,13 @@ class Retention:
     def due(self) -> list[Due]:
         """What would go now. Nothing does."""
         now = self._clock.now().astimezone(UTC)
-        return [self._due(name, days, now - timedelta(days=days)) for name, days in read(self._home).items()]
+        limits = read(self._home)
+        due = [self._due(name, days, now - timedelta(days=days)) for name, days in limits.items()]
+        if said := [limits[name] for name in _SAID if name in limits]:
+            until = now - timedelta(days=min(said))
+            over, kept = self._days(until)
+            due.append(Due(name=DAY_KEYS, days=min(said), until=until, count=len(over - kept), held=len(over & kept)))
+        return due
 
     def apply(self, *, by: str) -> list[Due]:
         """Let go what is due; returns what it was. Each class is in the trail before it goes."""
@@ -114,6 +129,11 @@ class Retention:
             if item.name in _WHERE:
                 self._apply_to_calls(item, by)
                 rewrite = True
+            elif item.name == DAY_KEYS:
+                self._record(item, by, {})
+                over, kept = self._days(item.until)
+                self._book.vault.destroy(*(owner_of(None, day) for day in sorted(over - kept)))
+                backups.destroy_keys(self._home, self._book.vault)
             else:
                 self._record(item, by, {})
                 for path in self._files(item.name, item.until):
@@ -134,6 +154,20 @@ class Retention:
         )
         (row,) = self._book.rows(query, {"until": until})
         return Due(name=name, days=days, until=until, count=row["n"] - row["held"], held=row["held"])
+
+    def _days(self, until: datetime) -> tuple[set[str], set[str]]:
+        """The days that have a key and were over before `until`; and those under whose keys a legal hold keeps
+        something."""
+        over = set()
+        for owner, state in self._book.vault.states().items():
+            with contextlib.suppress(ValueError):  # a person's, or that of calls whose day is not known
+                end = datetime.fromisoformat(day_of(owner)).replace(tzinfo=UTC) + timedelta(days=1)
+                if state.state == "kept" and end <= until:
+                    over.add(day_of(owner))
+        if not (over and (held := self._held())):
+            return over, set()
+        query = f"select distinct day from ({HEADS}) as h where subject in ({', '.join(held)})"  # noqa: S608 - our own words
+        return over, {row["day"] for row in self._book.rows(query)}
 
     def _apply_to_calls(self, item: Due, by: str) -> None:
         held = self._held()

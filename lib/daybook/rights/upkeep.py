@@ -11,6 +11,7 @@ from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter, GateNotMet
 from daybook.rights import backup, backups
 from daybook.rights.erasure import Erasures, sentence
+from daybook.rights.people import erased
 from daybook.rights.restore import rehearse
 from daybook.rights.retention import Retention
 from daybook.settings import Settings
@@ -30,7 +31,7 @@ def keep_retention(settings: Settings | None = None, clock: Clock | None = None)
             yield "No class of data has a limit."
         vault = Vault.of(settings, clock=clock)
         back = Erasures(settings, book, vault, clock).came_back()
-        yield sentence(len(vault.destroyed()), len(back))
+        yield sentence(len(erased(vault)), len(back))
         if away := backups.destroy_keys(settings.home, vault):
             folders = ", ".join(map(str, away))
             yield f"Keys of persons who were erased may lie in backups of keys that are not in their place: {folders}."

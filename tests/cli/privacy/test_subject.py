@@ -108,7 +108,8 @@ def test_retention_and_backup_say_what_they_did(home, tmp_path, capsys):
     assert main(["backup", *folders, "--rehearse"]) == 0
     assert "the trail's chain is whole" in capsys.readouterr().out
     assert main(["retention", "apply", "--json"]) == 0
-    assert [row["count"] for row in json.loads(capsys.readouterr().out)] == [2]
+    applied = json.loads(capsys.readouterr().out)
+    assert [(row["name"], row["count"]) for row in applied] == [("content", 2), ("day keys", 0)]
     assert main(["restore", str(tmp_path / "b")]) == 2
     assert "Restore into an empty book" in capsys.readouterr().err
     (home / "book.duckdb").rename(tmp_path / "away.duckdb")

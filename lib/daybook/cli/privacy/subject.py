@@ -138,10 +138,11 @@ def check() -> int:
       daybook subject check
     """
     from daybook.rights.erasure import sentence
+    from daybook.rights.people import erased
 
     with _rights() as rights:
         back = rights.erasures.came_back()
-        known = len(rights.erasures.vault.destroyed())
+        known = len(erased(rights.erasures.vault))
         away = rights.erasures.destroy_backed_up_keys()
     for reference, places in back.items():
         click.echo(f"{reference}: {'; '.join(places)}")
