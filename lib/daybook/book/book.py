@@ -257,6 +257,7 @@ class Book:
             self.journal.close()
         if "vault" in self.__dict__:
             self.vault.close()
+        self.store.close()
 
     def __enter__(self) -> Book:
         return self

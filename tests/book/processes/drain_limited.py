@@ -1,4 +1,5 @@
-"""drain_limited.py URL HOME LIMIT: drain with no file allowed to grow beyond LIMIT bytes; print what came of it."""
+"""drain_limited.py URL HOME LIMIT: drain with no file allowed to grow beyond LIMIT bytes, then with no
+limit; print what came of both."""
 
 from __future__ import annotations
 
@@ -11,11 +12,13 @@ from daybook.errors import DaybookError
 
 
 def main(url: str, home: str, limit: int) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    try:
-        sys.stdout.write(f"{Book(url, Path(home)).drain()}\n")
-    except DaybookError as error:
-        sys.stdout.write(f"{type(error).__name__} {error}\n")
+    book = Book(url, Path(home))
+    for size in (limit, resource.RLIM_INFINITY):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        try:
+            sys.stdout.write(f"{book.drain().entries} entries\n")
+        except DaybookError as error:
+            sys.stdout.write(f"{type(error).__name__} {error}\n")
 
 
 main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -20,6 +20,7 @@ import orjson
 
 from daybook import atomic
 from daybook.book.stores import locks, parameters, upserts
+from daybook.book.stores.instance import BROKEN, Instance
 from daybook.book.stores.port import Batch, OffsetMoved, QueryResult, Row
 from daybook.clock import new_id
 from daybook.errors import BookUnreachable
@@ -40,6 +41,7 @@ class DuckStore:
         self.path = path
         self.url = self.shown = f"duckdb:///{path}"
         self._patience = patience
+        self._instances: dict[bool, Instance] = {}
 
     @contextlib.contextmanager
     def writing(self, *, foreign: float | None = None) -> Iterator[DuckWriter]:
@@ -47,24 +49,17 @@ class DuckStore:
         with locks.alone(self.path, deadline=deadline, patience=self._patience):
             if not self.path.exists():
                 self._create()
-            connection = self._connect(deadline, read_only=False, foreign=foreign)
-            try:
+            with self._opened(deadline, read_only=False, foreign=foreign) as connection:
                 yield DuckWriter(connection, self.path)
-            except (duckdb.FatalException, duckdb.IOException, OSError) as error:  # the disk is full, or worse
-                raise self._broken(error) from error
-            finally:
-                connection.close()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[DuckReading]:
         deadline = time.monotonic() + self._patience
-        with locks.shared(self.path, deadline=deadline, patience=self._patience):
-            connection = self._connect(deadline, read_only=True)
-            try:
-                connection.execute("set enable_external_access = false")
-                yield DuckReading(connection)
-            finally:
-                connection.close()
+        with (
+            locks.shared(self.path, deadline=deadline, patience=self._patience),
+            self._opened(deadline, read_only=True) as connection,
+        ):
+            yield DuckReading(connection)
 
     @contextlib.contextmanager
     def alone(self, *, patience: float) -> Iterator[None]:
@@ -80,16 +75,16 @@ class DuckStore:
         with locks.alone(self.path, deadline=deadline, patience=self._patience):
             if not self.path.exists():
                 return
-            connection = self._connect(deadline, read_only=False)
             try:
-                connection.execute("checkpoint")
-                name = str(fresh).replace("'", "''")
-                connection.execute(f"attach '{name}' as fresh")
-                ((here,),) = connection.execute("select current_database()").fetchall()
-                connection.execute(f'copy from database "{here}" to fresh')
-                connection.execute("checkpoint fresh")
-                connection.execute("detach fresh")
-                connection.close()
+                with self._opened(deadline, read_only=False) as connection:
+                    connection.execute("checkpoint")
+                    name = str(fresh).replace("'", "''")
+                    connection.execute(f"attach '{name}' as fresh")
+                    try:
+                        connection.execute("copy from database book to fresh")
+                        connection.execute("checkpoint fresh")
+                    finally:
+                        connection.execute("detach fresh")
                 fresh.chmod(0o600)
                 _sync(fresh)
                 fresh.replace(self.path)
@@ -98,9 +93,12 @@ class DuckStore:
             except (duckdb.Error, OSError) as error:
                 raise self._broken(error) from error
             finally:
-                connection.close()
                 for path in (fresh, fresh.with_name(fresh.name + ".wal")):
                     path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """End the DuckDB that is kept between uses; the next use starts another."""
+        self._instances.clear()
 
     def files(self) -> list[Path]:
         """The files that the book is in."""
@@ -119,26 +117,31 @@ class DuckStore:
         finally:
             fresh.unlink(missing_ok=True)
 
-    def _connect(self, deadline: float, *, read_only: bool, foreign: float | None = None) -> duckdb.DuckDBPyConnection:
-        """Open the file. A foreign holder, which knows nothing of our lock files, is waited for until `deadline`, or
+    @contextlib.contextmanager
+    def _opened(
+        self, deadline: float, *, read_only: bool, foreign: float | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The open file. A foreign holder, which knows nothing of our lock files, is waited for until `deadline`, or
         for `foreign` seconds."""
         patience = self._patience if foreign is None else min(foreign, self._patience)
         if foreign is not None:
             deadline = min(deadline, time.monotonic() + foreign)
-        while True:
-            try:
-                connection = duckdb.connect(str(self.path), read_only=read_only)
-            except duckdb.IOException as error:
-                if "set lock" not in str(error):
-                    raise self._broken(error) from error
-                if time.monotonic() > deadline:
-                    raise locks.locked(self.path, patience, str(error)) from None
-                time.sleep(0.02)
-            except duckdb.Error as error:
-                raise self._broken(error) from error
-            else:
-                connection.execute("set TimeZone = 'UTC'")
-                return connection
+        instance = self._instances.setdefault(read_only, Instance.of(self.path, read_only=read_only))
+        try:
+            with contextlib.ExitStack() as stack:
+                while True:
+                    try:
+                        connection = stack.enter_context(instance.opened())
+                        break
+                    except duckdb.Error as error:
+                        if not (words := _in_use(error)):
+                            raise self._broken(error) from error
+                        if time.monotonic() > deadline:
+                            raise locks.locked(self.path, patience, words) from None
+                        time.sleep(0.02)
+                yield connection
+        except (*BROKEN, OSError) as error:
+            raise self._broken(error) from error
 
     def _broken(self, error: Exception) -> BookUnreachable:
         return BookUnreachable(
@@ -155,6 +158,14 @@ class DuckStore:
 
     def size(self) -> int | None:
         return self.path.stat().st_size if self.path.exists() else None
+
+
+def _in_use(error: Exception) -> str:
+    """DuckDB's words where another program, or another connection of this one, has the file open; else none."""
+    text = str(error)
+    if "already attached" in text:
+        return f"PID {os.getpid()}"
+    return text if "set lock" in text else ""
 
 
 def _sync(path: Path) -> None:
@@ -270,13 +281,18 @@ class DuckReading:
     def fetch(self, query: str, params: Mapping[str, Any]) -> QueryResult:
         text, used = parameters.for_duckdb(query, params)
         try:
-            if len(self._connection.extract_statements(text)) > 1:
+            statements = self._connection.extract_statements(text)
+            if len(statements) > 1:
                 raise parameters.several()
+            if statements and (kind := self._deed(statements[0])):
+                raise parameters.command(kind)
             done = self._connection.execute(text, used or None)
             if done is None or done.description is None:
                 raise parameters.no_rows()
             kinds = [str(column[1]) for column in done.description]
             table = done.to_arrow_table()
+        except BROKEN:
+            raise
         except duckdb.Error as error:
             raise parameters.refused(error) from error
         return QueryResult(
@@ -284,6 +300,14 @@ class DuckReading:
             json=frozenset(i for i, kind in enumerate(kinds) if kind == "JSON"),
             whole=frozenset(i for i, kind in enumerate(kinds) if kind in {"HUGEINT", "UHUGEINT", "UBIGINT"}),
         )
+
+    def _deed(self, statement: duckdb.Statement) -> str:
+        """What a statement would do, which is a word of SQL; nothing for one that only reads. The file itself is
+        attached for reading; this keeps a query off the instance that it is attached to."""
+        if statement.type == duckdb.StatementType.EXPLAIN:
+            about = self._connection.extract_statements(parameters.explained(statement.query))
+            return next((deed for deed in map(self._deed, about) if deed), "" if about else "EXPLAIN")
+        return "" if statement.type == duckdb.StatementType.SELECT else statement.type.name
 
     def tuples(self, query: str, params: Mapping[str, Any]) -> Iterator[Row]:
         table = self.fetch(query, params).table

@@ -19,6 +19,10 @@ _TOKENS = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 
+_ONLY_READ = "`daybook book info` lists the tables; the book is only read, so nothing can be changed by a query."
+_EXPLAIN = re.compile(
+    r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*explain\s+(?:analyze\s+)?(?:\([^)]*\)\s*)?", re.DOTALL | re.IGNORECASE
+)
 _COPY = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*copy\b", re.DOTALL | re.IGNORECASE)
 
 
@@ -58,6 +62,12 @@ def is_copy(query: str) -> bool:
     return _COPY.match(query) is not None
 
 
+def explained(query: str) -> str:
+    """What an EXPLAIN is about, which DuckDB runs where it says ANALYZE; nothing where that cannot be told."""
+    begins = _EXPLAIN.match(query)
+    return query[begins.end() :] if begins else ""
+
+
 def no_rows() -> BadParameter:
     """What was asked was no question: nothing at all, or a command."""
     return BadParameter("The query gives no rows.", remedy="Ask with select …; the book is only read.")
@@ -67,10 +77,12 @@ def several() -> BadParameter:
     return BadParameter("There is more than one query in this.", remedy="Ask them one at a time.")
 
 
+def command(kind: str) -> BadParameter:
+    """What was asked would do something."""
+    return BadParameter(f"The book refused the query: it is read-only, and {kind} is no question.", remedy=_ONLY_READ)
+
+
 def refused(error: Exception) -> BadParameter:
     """The database's own words about a query that it did not run."""
     answer = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-    return BadParameter(
-        f"The book refused the query: {answer.rstrip('.')}.",
-        remedy="`daybook book info` lists the tables; the book is only read, so nothing can be changed by a query.",
-    )
+    return BadParameter(f"The book refused the query: {answer.rstrip('.')}.", remedy=_ONLY_READ)

@@ -1,6 +1,6 @@
 """What a database that a book is kept in must do, and what goes in and out of it.
 
-A store opens, does one thing and closes: a connection is held for one query or one drain, never for a
+A store opens, does one thing and closes: a database is held for one query or one drain, never for a
 session. What goes in are the journal's lines as they stand; the database itself takes them apart, by
 column definitions made from the schema.
 """
@@ -107,6 +107,9 @@ class Store(Protocol):
 
     def files(self) -> list[Path]:
         """The files on this machine that the book is in."""
+
+    def close(self) -> None:
+        """Let go of what is kept for the next use; there may be one."""
 
     def presence(self) -> object:
         """Changes when the book is another one than before; None where that cannot be seen."""

@@ -113,6 +113,9 @@ class PostgresStore:
         """Its files are the server's."""
         return []
 
+    def close(self) -> None:
+        """Nothing is kept."""
+
     def presence(self) -> object:
         return None
 
