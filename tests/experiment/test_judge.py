@@ -338,6 +338,20 @@ def test_only_what_is_automatic_is_judged_by_itself(day):
     assert day.deployments.set_automatic("chat", automatic=False, actor="ada").action == "manual"
 
 
+def test_who_only_acts_does_not_reckon_how_many_calls_it_takes(day):
+    """The same decision; the number is for people, also with what was decided. A look that changes nothing is none."""
+    day.create()
+    day.calls(900, 100)
+    day.later()
+    looks = [assess(day.book, day.deployments.history("chat"), look_ahead=ahead) for ahead in (True, False)]
+    assert [look.action for look in looks] == ["wait", "wait"]
+    assert looks[0].decision.more > 1_000
+    assert [(look.evidence.look_ahead, look.step.look_ahead) for look in looks] == [(True, True), (False, False)]
+    assert looks[1].decision.more is None
+    assert {measure.more for measure in looks[1].decision.measured.values()} == {None}
+    assert judge_all(day.deployments, day.deployments.list()) == []
+
+
 def test_calls_after_a_change_are_of_the_new_step(day):
     """Each step is compared within itself: the candidate's share of slow hours does not count against it. The
     split is not judged by the first 15 seconds of a step, in which another machine may have split as before."""
@@ -498,8 +512,8 @@ def test_what_only_people_changed_is_not_taken_for_a_verdict(day):
 
 
 def test_copies_that_a_shadow_did_not_get_are_counted(day):
-    """Ten answered calls, seven copies of which two failed: three were dropped or wait. What was refused is not copied,
-    and calls before the shadow began, of another deployment or of another candidate are none of its business."""
+    """Ten answered calls, seven copies of which two failed; one was dropped, one over budget, one waits. What was
+    refused is not copied; calls before the shadow began, of another deployment or candidate are not its business."""
     day.calls(5)
     day.later()
     day.deployments.create("chat", PAIR, strategy="shadow", actor="ada")
@@ -514,13 +528,25 @@ def test_copies_that_a_shadow_did_not_get_are_counted(day):
         )
     other = {"endpoint": "shadow", "request_id": "r14", "requested_model": "chat", "variant": "v9", "status": "ok"}
     day.book.append(Call(id="copy9", at=day.clock.now(), latency=1.0, **other))
+    for n, (name, candidate, why) in enumerate((
+        ("chat", "v2", "dropped"), ("chat", "v2", "over_budget"), ("chat", "v9", "dropped"), ("other", "v2", "dropped"),
+    )):  # fmt: skip
+        details = {"candidate": candidate, "why": why, "n": 1}
+        facts = {"actor": "endpoint", "action": "shadow.skipped", "object": name, "details": details}
+        day.book.append(Event(id=f"skipped{n}", at=day.clock.now(), **facts))
     report = Experiment.read(day.book, deployment="chat", logical_date="2026-11-27", days=1)
     copies = report.copies
-    assert (copies.calls, copies.answered, copies.failed, copies.missing) == (10, 5, 2, 3)
+    assert (copies.calls, copies.answered, copies.failed) == (10, 5, 2)
+    assert (copies.dropped, copies.over_budget, copies.waiting) == (1, 1, 1)
     found = {row["name"]: (row["value"], row["n"]) for row in report.findings()}
-    assert [found[f"copies/{name}"] for name in ("answered", "failed", "missing")] == [(5, 10), (2, 10), (3, 10)]
+    names = ("answered", "failed", "dropped", "over_budget", "waiting")
+    assert [found[f"copies/{name}"] for name in names] == [(5, 10), (2, 10), (1, 10), (1, 10), (1, 10)]
     text = plain(report.verdict_prose).replace("\u00a0", " ")
-    assert "Of 10 answered calls it answered 5, 2 of its copies failed, and 3 had none: dropped, or still" in text
+    assert "after 7 requests that both answered. " in text
+    assert (
+        " Of 10 answered calls it answered 5, 2 of its copies failed; not made: 1 dropped because too many waited,"
+        " 1 over its budget or without a known price, 1 waiting, or lost with an endpoint that was killed."
+    ) in text
     day.later()
     day.deployments.promote("chat", actor="ada")
     day.calls(0, 4)

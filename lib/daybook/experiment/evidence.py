@@ -60,6 +60,8 @@ class TrialEvidence:
     """What was split, by period, day and version; empty: it was the calls."""
     alpha: float = ALPHA
     """Of all measures together."""
+    look_ahead: bool = True
+    """Whether a decision says, too, about how many calls more it takes: for people, and ten times as long to reckon."""
 
     # ── who is compared ───────────────────────────────────────────────────────────────────────────────
 
@@ -121,12 +123,18 @@ class TrialEvidence:
         if self.compared is None:
             return None
         if self.paired:
-            return judge(self._paired(until), tolerance=self.tolerance, alpha=self.alpha)
+            return judge(self._paired(until), tolerance=self.tolerance, alpha=self.alpha, look_ahead=self.look_ahead)
         a, b = self.compared
         pairs = [(self.version(a, until, n), self.version(b, until, n)) for n in range(max(len(self.periods), 1))]
         together = [(x, y) for x, y in pairs if x.calls and y.calls]
         whole = [(self.version(a, until), self.version(b, until))]
-        return judge(together or whole, ratio=self._ratio(until), tolerance=self.tolerance, alpha=self.alpha)
+        return judge(
+            together or whole,
+            ratio=self._ratio(until),
+            tolerance=self.tolerance,
+            alpha=self.alpha,
+            look_ahead=self.look_ahead,
+        )
 
     def version(self, name: str, until: date | None = None, number: int | None = None) -> Version:
         """One version's calls up to a day, of one period or of all."""

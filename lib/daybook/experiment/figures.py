@@ -7,6 +7,7 @@ those that the deployment's own events say.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -44,11 +45,15 @@ class Copies:
     calls: int
     answered: int
     failed: int
+    dropped: int
+    """Too many waited, or the endpoint went down. Entered by the minute, as is the next."""
+    over_budget: int
+    """The budget had no room for them, or no price is known."""
 
     @property
-    def missing(self) -> int:
-        """Dropped (the queue was full, or the budget used up), or waiting still."""
-        return self.calls - self.answered - self.failed
+    def waiting(self) -> int:
+        """Still to be made, or lost with an endpoint that was killed."""
+        return max(0, self.calls - self.answered - self.failed - self.dropped - self.over_budget)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +170,7 @@ def _shares(shown: Mapping[str, Any] | None) -> str:
 def _read_copies(book: NamedRows, deployment: str, window: Window, changes: Sequence[TableRow]) -> Copies | None:
     """The copies in the times in which the deployment was a shadow with a candidate; None: it never was."""
     found: list[TableRow] = []
+    skipped = Counter[str]()
     ends = [*(change["time"] for change in changes[1:]), window.end]
     for change, end in zip(changes, ends, strict=False):
         details = change["details"] or {}
@@ -173,9 +179,13 @@ def _read_copies(book: NamedRows, deployment: str, window: Window, changes: Sequ
         if details.get("strategy") == "shadow" and candidate and start < end:
             asked = {"deployment": deployment, "candidate": candidate, "start": start, "end": end}
             found += book.rows(book.query_text("experiment_copies"), asked)
+            for row in book.rows(book.query_text("experiment_skipped"), asked):
+                if row["details"]["candidate"] == candidate:
+                    skipped[row["details"]["why"]] += row["details"]["n"]
     if not found:
         return None
-    return Copies(*(sum(row[name] for row in found) for name in ("calls", "answered", "failed")))
+    calls, answered, failed = (sum(row[name] for row in found) for name in ("calls", "answered", "failed"))
+    return Copies(calls, answered, failed, skipped["dropped"], skipped["over_budget"])
 
 
 def _periods(window: Window, changes: Sequence[TableRow]) -> list[Period]:

@@ -115,8 +115,9 @@ class Judgement:
         return f"about {decision.more:,} calls more would tell {_names(decision, 'cannot tell')}"
 
 
-def assess(book: NamedRows, history: Sequence[DeploymentRevision]) -> Judgement | None:
-    """How the trial of a canary stands, by its `history`; None: there is none under way. Raises BookError."""
+def assess(book: NamedRows, history: Sequence[DeploymentRevision], *, look_ahead: bool = True) -> Judgement | None:
+    """How the trial of a canary stands, by its `history`; None: there is none under way. `look_ahead`: whether it says,
+    too, how many calls more would tell. Raises BookError."""
     trial = find_trial(history)
     if not trial:
         return None
@@ -133,6 +134,7 @@ def assess(book: NamedRows, history: Sequence[DeploymentRevision]) -> Judgement 
         versions=(now.live or "", now.candidate or ""),
         tolerance=Tolerance(**(now.tolerance or {})),
         alpha=ALPHA / 2,
+        look_ahead=look_ahead,
     )
     step = replace(
         evidence,
@@ -171,14 +173,18 @@ def judge(deployments: Deployments, name: str, *, actor: str) -> Judgement:
 
 
 def judge_all(deployments: Deployments, known: Sequence[DeploymentRevision], *, actor: str = ACTOR) -> list[Judgement]:
-    """Judge every canary of `known` that is to be judged by itself. One that somebody else changed meanwhile is left as
-    it is now. Raises what reading the book raises."""
+    """Judge every canary of `known` that is to be judged by itself. Returns those that changed one: nobody reads how
+    many calls more the others take. One that somebody else changed meanwhile is left as it is now. Raises what
+    reading the book raises."""
     judgements = []
     for revision in known:
-        if revision.automatic and find_trial(deployments.history(revision.name)):
+        if not revision.automatic:
+            continue
+        look = assess(deployments.book, deployments.history(revision.name), look_ahead=False)
+        if look is not None and look.action != "wait":
             with contextlib.suppress(Superseded, BadParameter, UnknownModel):
                 judgements.append(judge(deployments, revision.name, actor=actor))
-    return judgements
+    return [judgement for judgement in judgements if judgement.changed is not None]
 
 
 def figures(judgement: Judgement) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def sentence(experiment: ExperimentFigures) -> str:
             f"**Only {code(experiment.called[0])}** of {name} was called, {experiment.window}: nothing can be compared."
         )
     b, a = code(experiment.candidate), code(experiment.base)
-    seen = count(decision.calls, "request that both answered" if experiment.paired else "call")
+    both = ("request that both answered", "requests that both answered")
+    seen = count(decision.calls, *(both if experiment.paired else ("call",)))
     done = _state_of(experiment)
     if decision.verdict == "worse":
         worse = listing([_said(measure) for measure in decision.those("worse")])
@@ -82,10 +83,15 @@ def _copies(experiment: ExperimentFigures) -> str:
     copies = experiment.copies
     if copies is None:
         return ""
-    missing = f", and {count(copies.missing)} had none: dropped, or still to be made" if copies.missing else ""
+    rest = (
+        (copies.dropped, "dropped because too many waited"),
+        (copies.over_budget, "over its budget or without a known price"),
+        (copies.waiting, "waiting, or lost with an endpoint that was killed"),
+    )
+    unmade = ", ".join(f"{count(n)} {why}" for n, why in rest if n)
     return (
         f" Of {count(copies.calls, 'answered call')} it answered {count(copies.answered)},"
-        f" {count(copies.failed)} of its copies failed{missing}."
+        f" {count(copies.failed)} of its copies failed{unmade and f'; not made: {unmade}'}."
     )
 
 

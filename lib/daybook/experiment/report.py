@@ -67,7 +67,9 @@ class Experiment(ExperimentFigures, Result):
         by_figures = sum(bool((change["details"] or {}).get("figures")) for change in self.changes)
         rows.append(finding("decisions", by_figures, "changes", n=len(self.changes), note="by figures, of all changes"))
         if self.copies is not None:
-            became = {name: getattr(self.copies, name) for name in ("answered", "failed", "missing")}
+            became = {
+                name: getattr(self.copies, name) for name in ("answered", "failed", "dropped", "over_budget", "waiting")
+            }
             rows += [finding(f"copies/{name}", n, "calls", n=self.copies.calls) for name, n in became.items()]
         if decision is None:
             return rows

@@ -19,7 +19,7 @@ from daybook.clock import Clock, SystemClock
 from daybook.errors import UnknownModel
 from daybook.gateway.admission import Admission
 from daybook.gateway.auth import Auth
-from daybook.gateway.auth_failures import AuthFailures
+from daybook.gateway.counted_events import CountedEvents, CountSkippedCopies
 from daybook.gateway.logs import Log, to_stderr
 from daybook.gateway.models import Models
 from daybook.gateway.monitoring.health import Health
@@ -76,7 +76,7 @@ class Components:
     answerer: Answerer
     auth: Auth
     admission: Admission
-    refusals: AuthFailures
+    counted_events: CountedEvents
     metrics: Metrics
     counts: EntryCounts
     drainer: DrainKeeper
@@ -100,7 +100,7 @@ class Components:
             self.watch.start()
         self._warming = [asyncio.create_task(self._warm(name)) for name in self._used()]
         self._warming.append(asyncio.create_task(asyncio.to_thread(self._warm_prices)))
-        self._warming.append(asyncio.create_task(self.refusals.keep()))
+        self._warming.append(asyncio.create_task(self.counted_events.keep()))
         self._warming.append(asyncio.create_task(self.deployments.keep()))
         self._warming.append(asyncio.create_task(self._keep()))
 
@@ -158,7 +158,7 @@ class Components:
         await self.answerer.shadow.aclose()
         await self.upstreams.aclose()
         await self.task_models.aclose()
-        self.refusals.flush(all_=True)
+        self.counted_events.flush(all_=True)
         if self.watch is not None:
             await asyncio.to_thread(self.watch.stop)
         await self.admission.aclose()
@@ -213,7 +213,13 @@ def build(
         )
 
     counts = EntryCounts(settings.home, journal, clock=clock)
-    observers = Observers(metrics, CountEntries(counts))
+    counted_events = CountedEvents(journal, clock=clock)
+    observers = Observers(metrics, CountEntries(counts), CountSkippedCopies(counted_events))
+
+    def refused(code: str, key_id: str | None) -> None:
+        metrics.turned_away(code)
+        counted_events.note("key.refused", key_id, code=code)
+
     traces = _traces(env or {}, clock)
     if traces is not None:
         observers.add(traces)
@@ -249,7 +255,6 @@ def build(
     if drainer is None:  # whoever drains elsewhere also does this there
         drainer = DrainTimer(lambda: open_book(PATIENCE), clock=clock, log=log, interval=drain_every)
         watch = watch_book(lambda: open_book(PATIENCE), home=settings.home, clock=clock, log=log, interval=watch_every)
-    refusals = AuthFailures(journal, clock=clock, count=metrics.turned_away)
     metrics.watch(
         journal=journal.state,
         drainer=drainer,
@@ -267,10 +272,10 @@ def build(
         auth=Auth(
             Keys(settings.home / "keys.json", clock=clock),
             exposed=exposed,
-            refused=refusals.note,
+            refused=refused,
         ),
         admission=admission,
-        refusals=refusals,
+        counted_events=counted_events,
         metrics=metrics,
         counts=counts,
         drainer=drainer,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from daybook.errors import JournalError
 from daybook.providers.port import Provider
 from daybook.records import Call, Cost, Usage
-from daybook.routing.route import RouteStep
+from daybook.routing.route import Copy, RouteStep
+
+CopyOutcome = Literal["answered", "failed", "dropped", "over_budget"]
+"""`dropped`: too many waited, or the endpoint went down; `over_budget`: the deployment's budget had no room for it."""
 
 
 class Providers(Protocol):
@@ -30,8 +33,8 @@ class Observer:
     def fell_back(self, request_id: str, step: RouteStep, follower: RouteStep, kind: str) -> None:
         """`step` failed, and `follower` is asked instead."""
 
-    def copied(self, deployment: str, outcome: str) -> None:
-        """What became of a copy to a shadow: answered, failed, dropped or over_budget."""
+    def copied(self, copy: Copy, outcome: CopyOutcome) -> None:
+        """What became of a copy to a shadow."""
 
     def fault(self, what: str, error: Exception) -> None:
         """Something broke that must not break the call."""
@@ -58,9 +61,9 @@ class Observers(Observer):
         for observer in self._observers:
             observer.fell_back(request_id, step, follower, kind)
 
-    def copied(self, deployment: str, outcome: str) -> None:
+    def copied(self, copy: Copy, outcome: CopyOutcome) -> None:
         for observer in self._observers:
-            observer.copied(deployment, outcome)
+            observer.copied(copy, outcome)
 
     def fault(self, what: str, error: Exception) -> None:
         for observer in self._observers:

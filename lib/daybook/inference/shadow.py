@@ -11,10 +11,11 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 from daybook.clock import Clock
 from daybook.inference.call.request import ChatRequest
+from daybook.inference.ports import CopyOutcome
 from daybook.providers.port import Body
 from daybook.records import Call
 from daybook.routing.route import Copy
@@ -25,7 +26,6 @@ MOST_WAITING = 64
 AT_ONCE = 2
 _STREAMED = ("stream", "stream_options")
 """A copy is asked for whole."""
-CopyOutcome = Literal["answered", "failed", "dropped", "over_budget"]
 
 
 class ShadowBudget(Protocol):
@@ -48,10 +48,10 @@ class CopyOrder:
 
 
 class Shadow:
-    """The queue. `budget`: where it is None, nothing is copied that has one to keep. `count(deployment, outcome)` is
+    """The queue. `budget`: where it is None, nothing is copied that has one to keep. `count(copy, outcome)` is
     told what became of each copy. Used from one event loop."""
 
-    def __init__(self, clock: Clock, count: Callable[[str, CopyOutcome], None]) -> None:
+    def __init__(self, clock: Clock, count: Callable[[Copy, CopyOutcome], None]) -> None:
         self.budget: ShadowBudget | None = None
         self._clock = clock
         self._count = count
@@ -61,7 +61,7 @@ class Shadow:
     def offer(self, order: CopyOrder) -> None:
         """Make the copy when its turn comes; drop it where too many wait. Never raises, never waits."""
         if len(self._waiting) >= MOST_WAITING:
-            self._count(order.copy.deployment, "dropped")
+            self._count(order.copy, "dropped")
             return
         self._waiting.append(order)
         if len(self._working) < AT_ONCE:
@@ -72,7 +72,7 @@ class Shadow:
     async def aclose(self) -> None:
         """Drop what waits, and cut off what is under way."""
         while self._waiting:
-            self._count(self._waiting.popleft().copy.deployment, "dropped")
+            self._count(self._waiting.popleft().copy, "dropped")
         working = list(self._working)
         for task in working:
             task.cancel()
@@ -81,7 +81,7 @@ class Shadow:
     async def _work(self) -> None:
         while self._waiting:
             order = self._waiting.popleft()
-            self._count(order.copy.deployment, await self._make(order))
+            self._count(order.copy, await self._make(order))
 
     async def _make(self, order: CopyOrder) -> CopyOutcome:
         copy = order.copy

@@ -15,9 +15,10 @@ import pytest
 from daybook.book import Book
 from daybook.clock import FixedClock
 from daybook.errors import JournalFull
-from daybook.gateway.auth_failures import WINDOW, AuthFailures
+from daybook.gateway.counted_events import WINDOW, CountedEvents, CountSkippedCopies
 from daybook.gateway.http.protocol import MOST_HEAD
 from daybook.records import Event
+from daybook.routing.route import Copy, RouteStep
 
 
 class Ledger:
@@ -44,44 +45,63 @@ def told(ledger):
 
 def test_the_first_refusal_is_entered_at_once_and_a_million_more_in_one_entry(clock):
     """Of each kind, and of each key that was revoked; a quiet minute later the next one is a first one again."""
-    ledger, counted = Ledger(), []
-    refusals = AuthFailures(ledger, clock=clock, count=counted.append)
+    ledger = Ledger()
+    events = CountedEvents(ledger, clock=clock)
     for _ in range(1_000):
-        refusals.note("invalid_api_key")
-    refusals.note("revoked_api_key", "k1")
+        events.note("key.refused", None, code="invalid_api_key")
+    events.note("key.refused", "k1", code="revoked_api_key")
     first = [
         ("key.refused", None, {"code": "invalid_api_key", "n": 1}),
         ("key.refused", "k1", {"code": "revoked_api_key", "n": 1}),
     ]
     assert told(ledger) == first
-    refusals.flush()
+    clock.seconds += WINDOW - 1
+    events.flush()
     assert told(ledger) == first
-    clock.seconds += WINDOW
-    refusals.flush()
+    clock.seconds += 1
+    events.flush()
     assert told(ledger) == [*first, ("key.refused", None, {"code": "invalid_api_key", "n": 999})]
     clock.seconds += WINDOW
-    refusals.flush()
-    refusals.note("invalid_api_key")
+    events.flush()
+    events.note("key.refused", None, code="invalid_api_key")
     assert told(ledger)[3:] == first[:1]
-    assert len(counted) == 1_002
+    assert {(event.actor, event.at) for event in ledger.events} == {("endpoint", clock.at)}
+
+
+def test_copies_that_are_not_made_are_entered_with_why(clock):
+    """By deployment and candidate; those that were made have rows of their own."""
+    ledger = Ledger()
+    events = CountedEvents(ledger, clock=clock)
+    skipped = CountSkippedCopies(events)
+    step = RouteStep("new", "up", "new")
+    for outcome in ("answered", "dropped", "failed", "over_budget", "dropped"):
+        skipped.copied(Copy("chat", "v2", step, None), outcome)
+    events.flush(all_=True)
+    assert told(ledger) == [
+        ("shadow.skipped", "chat", {"candidate": "v2", "why": why, "n": 1})
+        for why in ("dropped", "over_budget", "dropped")
+    ]
 
 
 def test_what_was_counted_is_entered_when_the_endpoint_goes_down(clock):
     """Whatever is left of the minute."""
     ledger = Ledger()
-    refusals = AuthFailures(ledger, clock=clock, count=lambda _code: None)
+    events = CountedEvents(ledger, clock=clock)
     for _ in range(3):
-        refusals.note("missing_api_key")
-    refusals.flush(all_=True)
+        events.note("key.refused", None, code="missing_api_key")
+    events.flush(all_=True)
     assert [details["n"] for _, _, details in told(ledger)] == [1, 2]
 
 
 def test_a_full_journal_keeps_no_refusal_from_being_answered(clock):
-    """The count is lost there, and in the metrics it is not."""
-    ledger, counted = Ledger(), []
+    """Its entry is lost, and nothing else; once there is room the next one is entered."""
+    ledger = Ledger()
     ledger.full = True
-    AuthFailures(ledger, clock=clock, count=counted.append).note("invalid_api_key")
-    assert counted == ["invalid_api_key"]
+    events = CountedEvents(ledger, clock=clock)
+    events.note("key.refused", None, code="invalid_api_key")
+    ledger.full = False
+    events.note("key.refused", "k1", code="invalid_api_key")
+    assert told(ledger) == [("key.refused", "k1", {"code": "invalid_api_key", "n": 1})]
 
 
 def test_refused_keys_are_in_the_trail_and_in_the_metrics(fresh):

@@ -1,5 +1,5 @@
 -- What became of the copies that a shadow was to get, of a deployment's answered calls in a time: a copy that has no row
--- was dropped (the queue was full, or its budget used up), or waits still.
+-- was not made (experiment_skipped.sql), or waits still.
 with copies as (
     select request_id, max(case when status = 'ok' then 1 else 0 end) as answered
     from calls

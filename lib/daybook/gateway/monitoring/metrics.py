@@ -22,10 +22,10 @@ from daybook.errors import JournalError
 from daybook.gateway.http.asgi import RequestState
 from daybook.gateway.logs import Log
 from daybook.gateway.upkeep.drain_timer import DrainKeeper
-from daybook.inference.ports import Observer
+from daybook.inference.ports import CopyOutcome, Observer
 from daybook.inference.shadow import ENDPOINT as SHADOW
 from daybook.records import Call
-from daybook.routing.route import RouteStep
+from daybook.routing.route import Copy, RouteStep
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
@@ -114,8 +114,8 @@ class Metrics(Observer):
             "fell_back", level="warning", request_id=request_id, model=step.name, to=follower.name, kind=kind
         )
 
-    def copied(self, deployment: str, outcome: str) -> None:
-        self.copies.labels(deployment, outcome).inc()
+    def copied(self, copy: Copy, outcome: CopyOutcome) -> None:
+        self.copies.labels(copy.deployment, outcome).inc()
 
     def fault(self, what: str, error: Exception) -> None:
         self.faults.labels(what).inc()

@@ -35,6 +35,6 @@ def _judge_canaries(book: Book, *, clock: Clock, log: Log) -> None:
     """Publish the deployments as the book has them now, whoever changed them, and judge those that are on trial."""
     deployments = Deployments(book, clock)
     for judgement in judge_all(deployments, deployments.publish()):
-        if judgement.changed is not None:
-            revision = judgement.changed
-            log.line("deployment", name=revision.name, action=revision.action, revision=revision.revision)
+        revision = judgement.changed
+        assert revision is not None
+        log.line("deployment", name=revision.name, action=revision.action, revision=revision.revision)
