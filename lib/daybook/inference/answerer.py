@@ -23,6 +23,7 @@ from typing import Any, TypeVar, cast
 
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadRequest, DaybookError, ProviderError, UpstreamTimeout
+from daybook.guardrails.caller_turns import CallerTurns
 from daybook.guardrails.moderation import ModerationPolicies
 from daybook.inference.call.entry import CallEntry, CallOutcome, FellBack
 from daybook.inference.call.identity import PendingIdentity
@@ -39,7 +40,7 @@ from daybook.inference.stream import CompletionStream, withheld_answer
 from daybook.ports import Ledger
 from daybook.providers.embedding import Embedder, EmbeddingReply
 from daybook.providers.moderation import ModerationReply, Moderator
-from daybook.providers.port import NoteAttempt, Provider, Reply, Stream
+from daybook.providers.port import NoteAttempt, Provider, Reply, SharedProcess, Stream
 from daybook.providers.responder import Responder
 from daybook.records import Call
 from daybook.routing.route import Copy, Route, RouteStep, failure_kind
@@ -90,6 +91,8 @@ class Answerer:
         self.recorder = Recorder(journal=journal, reckon=reckon, clock=self.clock, observer=observer or Observer())
         self.router = Router(catalogue, self.clock, deployment)
         self.machines = MachineTime(machine_rate, self.clock)
+        self.turns = CallerTurns()
+        """At the models of this machine that share a process."""
         self.shadow = Shadow(self.clock, self.recorder.observer.copied)
         self.cache = cache
         self._cached = None if cache is None else CachedAsking(cache, self.recorder.observer.fault)
@@ -141,7 +144,7 @@ class Answerer:
         """Embeddings of the request's `input`. Raises as `chat`, and BadRequest where the model makes none."""
         if self.moderation is not None:
             await self.moderation.judge_request(request)
-        entry, (reply, outcome) = await self._ask(request, _embed, stream=False, prompt="input")
+        entry, (reply, outcome) = await self._ask(request, self._in_turn(_embed), stream=False, prompt="input")
         try:
             return Completion(reply, await self.recorder.conclude(entry, outcome), entry.fell_back)
         finally:
@@ -150,7 +153,7 @@ class Answerer:
     async def moderate(self, request: ChatRequest) -> Completion[ModerationReply]:
         """Verdicts on the request's `input`, which no policy judges: it is there to be judged. Raises as `chat`, and
         BadRequest where the model gives none."""
-        entry, (reply, outcome) = await self._ask(request, _moderate, stream=False, prompt="input")
+        entry, (reply, outcome) = await self._ask(request, self._in_turn(_moderate), stream=False, prompt="input")
         try:
             return Completion(reply, await self.recorder.conclude(entry, outcome), entry.fell_back)
         finally:
@@ -237,6 +240,17 @@ class Answerer:
             )
             error.final = error.billable = True
             raise error from None
+
+    def _in_turn(self, ask: Ask[Answer]) -> Ask[Answer]:
+        """The same, in the caller's turn where the models share a process: who asks much waits for itself."""
+
+        async def asked(provider: Provider, entry: CallEntry, note: NoteAttempt) -> Answer:
+            if not isinstance(provider, SharedProcess):
+                return await ask(provider, entry, note)
+            async with self.turns.take(entry.request.caller):
+                return await ask(provider, entry, note)
+
+        return asked
 
     def _note(self, entry: CallEntry, error: ProviderError, seconds: float) -> None:
         self.recorder.retry(entry, error, seconds=seconds)

@@ -103,6 +103,13 @@ class SpeaksMessages(Protocol):
     async def count_tokens(self, body: Body) -> dict[str, Any]: ...
 
 
+@runtime_checkable
+class SharedProcess(Protocol):
+    """A provider whose models answer one after the other, in one process of this machine: its callers take turns."""
+
+    one_process: bool
+
+
 class Provider(Protocol):
     """Raises only `daybook.errors.ProviderError` kinds from the methods below."""
 

@@ -13,8 +13,11 @@ from daybook.errors import BadParameter, JournalFull, Unavailable, UnknownModel
 from daybook.guardrails.redaction import Rules
 from daybook.inference.tasks.tasks import Tasks, checked
 from daybook.pii.redaction import Redactor
+from daybook.providers.embedding import EmbeddingReply
+from daybook.providers.moderation import ModerationReply
 from daybook.providers.port import Reply
 from daybook.records import Call, Cost, Usage
+from tests.inference.conftest import Scripted
 
 
 class Engine:
@@ -271,3 +274,67 @@ async def test_callers_take_turns_at_the_models(desk):
     answers = await asyncio.gather(*running)
     assert [answer["results"] for answer in answers] == [[0]] * 6
     assert [body["texts"][0] for _, body in engine.asked[3:]] == ["eve 1", "None 5", "eve 4"]
+
+
+class ModelsElsewhere(Scripted):
+    """A provider whose questions are in `log` and wait for `gate`."""
+
+    def __init__(self, clock, log, gate) -> None:
+        super().__init__(clock)
+        self.log, self.gate = log, gate
+
+    async def embed(self, body, note):
+        self.log.append(body["input"])
+        await self.gate.wait()
+        return EmbeddingReply(data=b"{}", usage=None, served_model="m")
+
+    async def moderate(self, body, note):
+        self.log.append(body["input"])
+        await self.gate.wait()
+        return ModerationReply(data=b"{}", served_model="m")
+
+
+class SharedModels(ModelsElsewhere):
+    """One whose models share a process."""
+
+    one_process = True
+
+
+@pytest.mark.parametrize("what", ["embed", "moderate"])
+async def test_embeddings_and_verdicts_take_the_same_turns(desk_with, what):
+    """A caller's task, embeddings and verdicts are one line before the process; another caller goes past them."""
+    desk = desk_with()
+    log, gate = [], asyncio.Event()
+    desk.answerer.providers = {"up": SharedModels(desk.clock, log, gate)}
+    engine = Engine(gate)
+    tasks = Tasks(engine, desk.answerer)
+
+    def request(caller, text, **body):
+        return replace(desk.request(), request_id=text, caller=caller, body=body | {"model": "m"}, endpoint="/e")
+
+    running = [asyncio.ensure_future(tasks.run("embed", request("eve", "eve 0", texts=["eve 0"])))]
+    for n, caller in enumerate(("eve", "bob", "eve", "bob"), 1):
+        asked = request(caller, f"{caller} {n}", input=f"{caller} {n}")
+        running.append(asyncio.ensure_future(getattr(desk.answerer, what)(asked)))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert ([body["texts"] for _, body in engine.asked], log) == ([["eve 0"]], ["bob 2"])
+    gate.set()
+    await asyncio.gather(*running)
+    assert sorted(log) == ["bob 2", "bob 4", "eve 1", "eve 3"]
+    assert [call.status for call in desk.ledger.calls] == ["ok"] * 5
+    assert desk.answerer.recorder.open == 0
+
+
+async def test_upstreams_elsewhere_are_asked_at_once(desk_with):
+    """They have their own queues."""
+    desk = desk_with()
+    log, gate = [], asyncio.Event()
+    desk.answerer.providers = {"up": ModelsElsewhere(desk.clock, log, gate)}
+    requests = [replace(desk.request(), body={"model": "m", "input": f"{n}"}) for n in range(3)]
+    running = [asyncio.ensure_future(desk.answerer.embed(request)) for request in requests]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert log == ["0", "1", "2"]
+    gate.set()
+    await asyncio.gather(*running)

@@ -39,6 +39,9 @@ class Answering(Protocol):
     def recorder(self) -> Recorder: ...
 
     @property
+    def turns(self) -> CallerTurns: ...
+
+    @property
     def moderation(self) -> CallModeration | None: ...
 
     async def chat(self, request: ChatRequest, /) -> Completion[Reply]: ...
@@ -52,7 +55,6 @@ class Tasks:
         self._engine = engine
         self._answerer = answerer
         self._named = named
-        self._turns = CallerTurns()
 
     async def run(self, task: str, request: ChatRequest) -> dict[str, Any]:
         """`results` in the order of the texts, `model`, `digest`, `usage`, and how many texts were `truncated`: read to
@@ -116,7 +118,7 @@ class Tasks:
             return CallOutcome(status="ok", http_status=200, usage=usage, served_model=model)
 
         async def ask() -> dict[str, Any]:
-            async with self._turns.take(request.caller):
+            async with self._answerer.turns.take(request.caller):
                 return await self._engine.run(task, request.body)
 
         return (await recorder.complete(entry, ask(), outcome)).reply

@@ -28,6 +28,9 @@ class EmbeddingEngine(Protocol):
 class HuggingFace:
     """See `port.Provider`. Makes embeddings, and answers no chat. The process starts with the first question."""
 
+    one_process = True
+    """See `port.SharedProcess`."""
+
     def __init__(self, name: str, home: Path, engine: EmbeddingEngine) -> None:
         self.name = name
         self._home = home

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from daybook.access.keys import Key
 from daybook.errors import BadData, SettingsError
 from daybook.gateway.components import Components
 from daybook.gateway.http.errors import Refusal, bad_request
@@ -115,11 +116,11 @@ def routes(parts: Components) -> APIRouter:
     @router.post("/pii/detect", openapi_extra=described(DetectBody, example))
     async def detect(request: Request) -> Detected:
         """Where personal data stands in each text: kind, position, score."""
-        parts.auth.admit(dict(request.scope["headers"]))
+        key = parts.auth.admit(dict(request.scope["headers"]))
         asked = await read(request, DetectBody, needed="texts")
         detector = _detector(asked)
         results, counts = [], Counter[str]()
-        for text, tagged in zip(asked.texts, await names(asked), strict=True):
+        for text, tagged in zip(asked.texts, await names(asked, key), strict=True):
             spans = await asyncio.to_thread(detector.spans, text, tagged)
             counts.update(span.kind for span in spans)
             results.append([
@@ -140,13 +141,19 @@ def routes(parts: Components) -> APIRouter:
         own = home.scoped(f"/safety/pii/redact {'' if key is None else key.id}") if policy.keyed else None
         redactor = Redactor(_detector(asked), policy, own)
         texts, counts = [], Counter[str]()
-        for text, tagged in zip(asked.texts, await names(asked), strict=True):
+        for text, tagged in zip(asked.texts, await names(asked, key), strict=True):
             redacted = await asyncio.to_thread(redactor.text, text, tagged)
             counts.update(span.kind for span in redacted.spans)
             texts.append(redacted.text)
         return Cleaned(texts=texts, counts=dict(counts))
 
-    async def names(asked: _Searched) -> list[list[Span]]:
+    async def ask_models(task: str, texts: list[str], key: Key | None) -> list[Any]:
+        """The results of a task, in the caller's turn."""
+        async with parts.answerer.turns.take(None if key is None else key.name):
+            results: list[Any] = (await parts.task_models.run(task, {"texts": texts}))["results"]
+        return results
+
+    async def names(asked: _Searched, key: Key | None) -> list[list[Span]]:
         """What the tagger finds in each text, where the body asks for it."""
         if not asked.names:
             return [[]] * len(asked.texts)
@@ -157,9 +164,9 @@ def routes(parts: Components) -> APIRouter:
                 remedy=f"Send at most {MOST_NAMED} texts, of {MOST_CHARACTERS_NAMED:,} characters together.",
                 param="texts",
             )
-        tagged = await parts.task_models.run("tag", {"texts": asked.texts})
+        tagged = await ask_models("tag", asked.texts, key)
         wanted = {*KINDS, *TAGGED} if asked.kinds is None else {*asked.kinds}
-        return [[Span(*row) for row in rows if row[0] in wanted] for rows in tagged["results"]]
+        return [[Span(*row) for row in rows if row[0] in wanted] for rows in tagged]
 
     @router.post(
         "/bias",
@@ -171,12 +178,12 @@ def routes(parts: Components) -> APIRouter:
     async def bias(request: Request) -> GroupEffects:
         """Do the answers to the same prompts differ by who is meant: length, refusals, hard words and sentiment of each
         group against the others, with interval, corrected p-value and n. No model's opinion is asked."""
-        parts.auth.admit(dict(request.scope["headers"]))
+        key = parts.auth.admit(dict(request.scope["headers"]))
         asked = await read(request, BiasBody, needed="answers")
         open_ = [a.text for a in asked.answers if a.text.strip() and not a.deciding]
         heard = {}
         if open_:
-            rows = (await parts.task_models.run("sentiment", {"texts": open_}))["results"]
+            rows = await ask_models("sentiment", open_, key)
             heard = {text: _positive(row) for text, row in zip(open_, rows, strict=True)}
         return await asyncio.to_thread(_effects, asked, heard)
 
