@@ -70,6 +70,10 @@ class PersonalRows(Rows, Content, Protocol):
     def record(self, action: str, object_: str | None, details: Mapping[str, Any], actor: str) -> None:
         """Enter what is about to be done, on the disk when this returns. Raises JournalError; do nothing then."""
 
+    def excluded(self, purpose: str) -> frozenset[str]:
+        """Whose data may not be used for `training`, `evaluation` or `analytics`, as the calls name them. Raises
+        GateNotMet where what the book has of somebody is not what the trail says."""
+
 
 class NamedRows(Rows, Protocol):
     """The same, with the texts of the queries that are kept by name: for whoever needs no frame."""

@@ -10,8 +10,9 @@ import pytest
 
 from daybook.audit.listing import Query, read
 from daybook.audit.reading import PERSONAL, record_query, tables_of
-from daybook.audit.trail import Trail, reference
+from daybook.audit.trail import Trail
 from daybook.book import Book
+from daybook.book.trail.names import reference
 from daybook.clock import FixedClock
 from daybook.errors import BadParameter, JournalError
 

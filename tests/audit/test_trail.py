@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from daybook.audit.trail import Trail, reference
+from daybook.audit.trail import Trail
 from daybook.book import Book
 from daybook.book.journal.journal import Journal
+from daybook.book.trail.names import reference
 from daybook.clock import FixedClock
 from daybook.errors import BadParameter, JournalError, SettingsError
 from daybook.pii.pseudonyms import Pseudonyms

@@ -15,6 +15,9 @@ from typing import Any
 import orjson
 import pytest
 
+from daybook.audit.export import export
+from daybook.audit.seals import seals
+from daybook.audit.verification.whole import verify
 from daybook.book import Book
 from daybook.book.content import PREFIX, open_rows, owner_of, seal_calls
 from daybook.book.entry import Entry, encode
@@ -177,10 +180,19 @@ def test_a_vault_that_cannot_be_used_stops_no_reading(tmp_path: Path, book_url: 
                     lambda: book.info().waiting > 0,
                 ]
                 for read, shown in zip(reads, (Decimal("0.25"), 1, True), strict=True):
-                    with pytest.warns(BookHeld, match=r"vault of keys .* read as it lies"):
+                    with pytest.warns(BookHeld, match=r"vault of keys .* nothing of it is lost\. .* read as it lies"):
                         assert read() == shown
-            with pytest.raises(VaultUnusable):
+            why = "is locked: another process used it for all of 0.01 s" if how == "locked" else "cannot be used"
+            with pytest.raises(VaultUnusable, match=rf"{why}.* waits in the journal until it can be sealed"):
                 book.drain()
+            for work, done in (
+                (lambda: verify(book, home / "reports"), "verified"),
+                (lambda: seals.make(book, home / "reports", AT.date(), actor="x"), "sealed"),
+                (lambda: export(book, tmp_path / "trail.jsonl", actor="x"), "exported"),
+            ):
+                with pytest.raises(VaultUnusable, match=rf"^Nothing was {done}\. The vault of keys"):
+                    work()
+            assert (list(home.glob("audit/seals/*.json")), (tmp_path / "trail.jsonl").exists()) == ([], False)
     if path.is_dir():
         path.rmdir()
     path.write_bytes(kept)

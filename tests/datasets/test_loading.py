@@ -169,8 +169,6 @@ def test_calls_of_the_book_become_rows() -> None:
             self.found = found
 
         def rows(self, query: str, params: Any = None) -> list[dict[str, Any]]:
-            if "from subjects" in query:
-                return []
             return [{"n": 7}] if "count(*)" in query else list(self.found)
 
         def content(self, rows: Any) -> OpenedContent:
@@ -180,6 +178,9 @@ def test_calls_of_the_book_become_rows() -> None:
 
         def record(self, action: str, object_: str | None, details: Any, actor: str) -> None:
             entered.append((action, object_, details, actor))
+
+        def excluded(self, purpose: str) -> frozenset[str]:
+            return frozenset()
 
     entered: list[Any] = []
     messages = json.dumps([{"role": "system", "content": "s"}, {"role": "user", "content": "Why?"}])

@@ -18,10 +18,11 @@ import pytest
 
 from daybook.audit import signing
 from daybook.audit.seals import seals
-from daybook.audit.trail import Trail, reference
+from daybook.audit.trail import Trail
 from daybook.audit.verification.chain import verify_chain
 from daybook.audit.verification.whole import verify
 from daybook.book import Book
+from daybook.book.trail.names import reference
 from daybook.book.unfinished import RestoreUnfinished
 from daybook.clock import new_id
 from daybook.digest import digest_file
@@ -430,8 +431,21 @@ def test_words_in_a_backups_trail_stay_and_are_counted(place, tmp_path, elsewher
     assert entered["details"]["changed_rows"] == {
         "calls": {"personal": 3}, "findings": {"fixed": 1}, "models": {"personal": 1},
     }  # fmt: skip
-    problems = verify(book, settings.reports).problems
-    assert [problem for problem in problems if not problem.where.startswith("report ")] == []  # they are in no backup
+    verdict = verify(book, settings.reports)
+    assert [p for p in verdict.problems if not p.where.startswith("report ")] == []  # they are in no backup
+    counts = {"calls personal": 3, "findings fixed": 1, "models personal": 1}
+    assert (+verdict.accounted, [why for why in verdict.unchecked if "how many" in why]) == (counts, [])
+    (first, *_) = book.rows("select id from calls where subject is null order by id")
+    for statement in (
+        f"update calls set answer = 'Filled again.' where id = '{first['id']}'",
+        "update findings set note = 'Ada, again' where name = 'f'",
+    ):
+        with book.store.writing() as writer, writer.transaction():
+            writer.execute(statement)
+    found = [p for p in verify(book, settings.reports).problems if not p.where.startswith("report ")]
+    assert [p.where.split()[0] for p in found] == ["calls", "findings"]
+    assert found[0].where == f"calls {first['id']}, sealed by seal 1"
+    assert {p.words for p in found} == {"it was changed on purpose, as the trail says, and is something else now"}
 
 
 def test_an_erasure_reaches_a_backup_that_is_there(place, made, elsewhere):

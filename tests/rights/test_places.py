@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from daybook.audit.trail import reference
 from daybook.book import Book
+from daybook.book.trail.names import reference
 from daybook.clock import FixedClock
 from daybook.digest import digest_file
 from daybook.errors import DaybookError

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from daybook.audit import signing
-from daybook.audit.trail import reference
 from daybook.audit.verification.chain import verify_chain
 from daybook.book import Book
+from daybook.book.trail.names import reference
 from daybook.book.unfinished import RestoreUnfinished
 from daybook.errors import BadParameter, GateNotMet
 from daybook.rights import backup, backups

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,11 +10,11 @@ import pytest
 from daybook.audit.seals import seals
 from daybook.audit.trail import Trail
 from daybook.audit.verification.whole import verify
-from daybook.errors import BadParameter, SettingsError
+from daybook.errors import BadParameter, GateNotMet, SettingsError
 from daybook.rights import backup
 from daybook.rights.analytics import anonymised
 from daybook.rights.erasure import Erasures
-from daybook.rights.people import erased
+from daybook.rights.people import erased, identify
 from daybook.rights.retention import Retention, read
 from daybook.rights.standing import Standings
 from daybook.vault import Vault
@@ -125,6 +126,37 @@ def test_a_days_key_goes_once_all_of_the_day_is_over_its_limit(place, tmp_path):
     assert entered == [(1, 1), (1, 1)]
     assert erased(place.vault) == {}
     assert Erasures(place.settings, place.book, place.vault, place.clock).came_back() == {}
+
+
+def test_where_a_hold_was_edited_nothing_goes(place):
+    """Taken away, given other words, or put in for somebody: neither shown as due nor let go, and the trail has that it
+    was refused. Entered once more, or ended, the holds win again."""
+    holds = Standings(place.book, trail(place), place.clock)
+    holds.consent(BO, "training", given=True, source="form", by="dpo")
+    write(place, "content: 0\n")
+    refusals = []
+    for who, edit in (
+        (ADA, "update subjects set details = '{}' where id = 'them'"),
+        (ADA, "update subjects set details = null where id = 'them'"),
+        (ADA, "delete from subjects where id = 'them'"),
+        (ADA, """update subjects set details = '{"hold": {"reason": "case 13"}}' where id = 'them'"""),
+        (BO, """update subjects set details = '{"hold": {"reason": "x"}}' where id = 'them'"""),
+    ):
+        holds.hold(ADA, reason="case 12", by="counsel")
+        holds.release(BO, reason="there is none", by="counsel")
+        assert next((d.count, d.held) for d in retention(place).due()) == (3, 3)
+        with place.book.store.writing() as writer, writer.transaction():
+            writer.execute(edit.replace("them", place.ada if who == ADA else place.bo))
+        name = identify(place.book.home, who).reference
+        words = re.escape(f"What the book has of {name} is not what the trail says was entered: hold")
+        for refused in (retention(place).due, lambda: retention(place).apply(by="flow")):
+            with pytest.raises(GateNotMet, match=words) as told:
+                refused()
+            assert "Nothing was let go." in told.value.remedy
+        refusals.append({"actor": "flow", "outcome": "refused", "details": {"why": told.value.message}})
+    assert place.book.rows("select count(*) as n from calls where prompt is not null")[0]["n"] == 6
+    query = "select actor, outcome, details from events where action = 'retention.refused' order by time, id"
+    assert place.book.rows(query) == refusals
 
 
 def test_logs_that_go_are_accounted_for(place):

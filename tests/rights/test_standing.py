@@ -1,10 +1,11 @@
 """What a person said counts from then on, wherever rows are read to train or to evaluate."""
 
+import json
+
 import pytest
 
 from daybook.audit.trail import Trail
 from daybook.datasets import load
-from daybook.datasets.excluded import excluded
 from daybook.errors import BadData, BadParameter, GateNotMet
 from daybook.inference import feedback
 from daybook.rights.erasure import Erasures
@@ -25,13 +26,13 @@ def test_a_withdrawn_consent_keeps_the_persons_rows_out(place):
     assert standing.consents == {
         "training": {"given": False, "at": "2026-03-01T13:00:00+00:00", "source": "e-mail of 3 March"}
     }
-    assert excluded(place.book, "training") == {place.ada}
-    assert excluded(place.book, "evaluation") == frozenset()
+    assert place.book.excluded("training") == {place.ada}
+    assert place.book.excluded("evaluation") == frozenset()
     change.consent(ADA, "evaluation", given=True, source="form", by="dpo")
-    assert excluded(place.book, "evaluation") == frozenset()
+    assert place.book.excluded("evaluation") == frozenset()
     assert {row.input[:5] for row in load("book:", book=place.book).rows} == {BOS[:5]}
     change.consent(ADA, "training", given=True, source="form", by="dpo")
-    assert excluded(place.book, "training") == frozenset()
+    assert place.book.excluded("training") == frozenset()
     assert {row.input[:5] for row in load("book:", book=place.book).rows} == {SAID[:5], BOS[:5]}
 
 
@@ -41,12 +42,45 @@ def test_restricted_data_is_kept_and_used_for_nothing(place):
     for who in (ADA, BO):
         change.restrict(who, reason="accuracy disputed", by="dpo")
     for purpose in ("training", "evaluation", "analytics"):
-        assert excluded(place.book, purpose) == {place.ada, place.bo}
+        assert place.book.excluded(purpose) == {place.ada, place.bo}
     with pytest.raises(BadData, match="6 calls"):
         load("book:", book=place.book)
     assert place.book.rows("select count(*) as n from calls where subject = :s", {"s": place.ada})[0]["n"] == 3
     assert change.lift(ADA, reason="agreed", by="dpo").restriction is None
-    assert excluded(place.book, "training") == {place.bo}
+    assert place.book.excluded("training") == {place.bo}
+
+
+def test_data_is_not_used_on_the_word_of_an_edited_row(place):
+    """A withdrawal turned around, or a restriction taken away: that purpose, or every one, is refused, and the rest
+    goes on. Entered once more, it counts again."""
+    change = standings(place)
+    change.consent(ADA, "training", given=False, source="mail", by="dpo")
+    given = {"consents": {"training": {"given": True, "at": "2026-03-01T13:00:00+00:00", "source": "mail"}}}
+    edit(place, given)
+    for use in (lambda: place.book.excluded("training"), lambda: load("book:", book=place.book)):
+        with pytest.raises(
+            GateNotMet, match=r"has of s-\w{32} is not what the trail .* entered: consent to training\."
+        ):
+            use()
+    assert place.book.excluded("evaluation") == frozenset()
+    change.consent(ADA, "training", given=False, source="mail", by="dpo")
+    assert place.book.excluded("training") == {place.ada}
+    for who in (ADA, BO):
+        change.restrict(who, reason="disputed", by="dpo")
+    edit(place, {}, both=True)
+    for purpose in ("training", "evaluation", "analytics"):
+        with pytest.raises(GateNotMet, match=r"and 1 others is not what the trail says .* restriction") as told:
+            place.book.excluded(purpose)
+        assert f"Nobody's data is used for {purpose}." in told.value.remedy
+
+
+def edit(place, details, *, both=False):
+    """What nobody entered, written into the person's own row."""
+    place.book.drain()
+    who = (place.ada, place.bo) if both else (place.ada,)
+    with place.book.store.writing() as writer, writer.transaction():
+        for subject in who:
+            writer.execute(f"update subjects set details = '{json.dumps(details)}' where id = '{subject}'")
 
 
 def test_liked_answers_of_somebody_who_withdrew_are_no_examples(place):

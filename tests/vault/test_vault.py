@@ -259,6 +259,24 @@ def test_a_change_that_a_reader_kept_out_leaves_the_vault_usable(tmp_path, chang
     other.close()
 
 
+def test_a_locked_vault_is_waited_for_as_long_as_is_asked_and_no_longer_than_its_patience(tmp_path):
+    """Asked whether it can be used, before anything and after: it says for how long it was locked."""
+    path = tmp_path / "subjects.sqlite"
+    vault, fresh = Vault(path, patience=0.05), Vault(path, patience=0.05)
+    vault.require_usable()
+    vault.seal(ADA, b"Ada")
+    vault.require_usable(patience=0.01)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("begin exclusive")
+        for one in (vault, fresh):
+            for asked, waited in ((0.01, "0.01"), (None, "0.05"), (7, "0.05")):
+                with pytest.raises(VaultUnusable, match=rf"is locked: another process used it for all of {waited} s"):
+                    one.require_usable(patience=asked)
+    vault.require_usable()
+    vault.close()
+    fresh.close()
+
+
 def test_a_vault_that_is_away_is_not_made_anew(tmp_path):
     """A home that had one says so wherever it is looked for, and has its own again once it is back; only without the
     mark is another made."""

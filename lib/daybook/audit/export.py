@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from daybook.audit import signing
-from daybook.audit.ports import TrailBook, identity
+from daybook.audit.ports import TrailBook, identity, require_drained
 from daybook.audit.seals import seals
 from daybook.audit.trail import Trail
 from daybook.audit.verification.chain import entries
@@ -26,6 +26,7 @@ def export(book: TrailBook, path: Path, *, actor: str, reason: str | None = None
     taken out is entered first, and so is the file's last entry. Raises BadParameter where it cannot be written."""
     if not path.absolute().parent.is_dir():
         raise BadParameter(f"The folder {path.absolute().parent} does not exist.", remedy="Make it first.")
+    require_drained(book, "exported")
     trail = Trail(book.journal, book.home, clock=book.clock)
     trail.record("trail.exported", actor=actor, object=str(path.absolute()), reason=reason)
     beside = path.with_name(f".{path.name}.{new_id()}")

@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import Any
 
 from daybook.audit.ports import TrailBook
-from daybook.audit.trail import Trail, reference
+from daybook.audit.trail import Trail
+from daybook.book.trail.names import reference
 from daybook.errors import BadParameter
 
 MOST = 1000
 READ = "trail.read"
 REFERENCE = re.compile(r"s-[0-9a-f]{32}")
-"""How the trail names a person (daybook.audit.trail.reference); anything else is a name, and is not written down."""
+"""How the trail names a person (daybook.book.trail.names); anything else is a name, and is not written down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from daybook.book.stores.port import ReadSession, Store
 from daybook.clock import Clock
+from daybook.errors import VaultUnusable
 from daybook.ports import DurableLedger
 
 if TYPE_CHECKING:
@@ -28,6 +29,15 @@ class TrailBook(Protocol):
     def reading(self) -> AbstractContextManager[ReadSession]: ...
 
     def rows(self, query: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]: ...
+
+
+def require_drained(book: TrailBook, done: str) -> None:
+    """Drain the book. `done`: what cannot be where something waits for the vault. Raises VaultUnusable, and what else
+    a drain does."""
+    try:
+        book.drain()
+    except VaultUnusable as error:
+        raise VaultUnusable(f"Nothing was {done}. {error.message}", remedy=error.remedy) from error
 
 
 def tuples(book: TrailBook, query: str, params: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:

@@ -10,17 +10,15 @@ the person's own key: the chain covers the ciphertext, so that destroying the ke
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
 
-from daybook.book.trail import keys
+from daybook.book.trail.names import pseudonym, reference
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BadParameter
-from daybook.pii.pseudonyms import Pseudonyms
 from daybook.ports import DurableLedger
 from daybook.records import Event, Outcome
 
@@ -103,18 +101,6 @@ class Trail:
                 remedy="Name the subject, and build the trail with the home's vault.",
             )
         sealed = self._sealer.seal(
-            _pseudonym(self._home, subject), orjson.dumps(dict(personal)), context=b"event:" + id_.encode()
+            pseudonym(self._home, subject), orjson.dumps(dict(personal)), context=b"event:" + id_.encode()
         )
         return base64.b64encode(sealed).decode()
-
-
-def reference(home: Path, subject: str) -> str:
-    """How the trail under `home` names a person. The same person always has the same one, whether named as requests do
-    or by the calls' pseudonym; without the home's key nobody gets from it to the person, nor can they try names out."""
-    key = keys.secret(home, "subjects")
-    pseudonym = _pseudonym(home, subject).encode()
-    return "s-" + hashlib.blake2b(pseudonym, key=key, digest_size=16).hexdigest()
-
-
-def _pseudonym(home: Path, subject: str) -> str:
-    return Pseudonyms(home / "pseudonyms.key").resolve(subject)

@@ -138,6 +138,13 @@ class Book:
 
         return open_rows(self.vault, rows)
 
+    def excluded(self, purpose: str) -> frozenset[str]:
+        """Whose data may not be used for `training`, `evaluation` or `analytics`. Raises GateNotMet where what the book
+        has of somebody is not what the trail says."""
+        from daybook.book.trail import standings
+
+        return standings.excluded(self, purpose)
+
     def query(self, name: str, **params: Any) -> pd.DataFrame:
         """The rows of the named query `queries/<name>.sql`. Raises BadParameter for one there is none of."""
         return self.sql(self.query_text(name), params)
@@ -186,8 +193,7 @@ class Book:
             words = "It is read as it lies: what was journaled since waits until it is free."
             warnings.warn(f"{error.message} {words}", BookHeld, stacklevel=4)
         except VaultUnusable as error:
-            words = "The book is read as it lies: what was said since waits in the journal until it can be sealed."
-            warnings.warn(f"{error.message} {words}", BookHeld, stacklevel=4)
+            warnings.warn(f"{error.message} The book is read as it lies.", BookHeld, stacklevel=4)
 
     # ── keeping ───────────────────────────────────────────────────────────────────────────────────
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import orjson
 
-from daybook.datasets.excluded import excluded
 from daybook.datasets.files import Record
 from daybook.errors import BadData, BadParameter
 from daybook.ports import PersonalRows
@@ -66,7 +65,7 @@ def read(source: str, book: PersonalRows | None, limit: int | None = None) -> li
             remedy="Set DAYBOOK_CONTENT=1 before the calls are made, or choose others.",
         )
     # such rows are read to evaluate and to train, and it is not said here which
-    barred = excluded(book, "evaluation") | excluded(book, "training")
+    barred = book.excluded("evaluation") | book.excluded("training")
     allowed = [row for row in calls if row["subject"] not in barred]
     if not allowed:
         raise BadData(

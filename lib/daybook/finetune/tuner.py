@@ -21,7 +21,6 @@ import orjson
 
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.datasets import DataSet
-from daybook.datasets.excluded import excluded
 from daybook.errors import BadData, BadParameter, DaybookError, GateNotMet
 from daybook.finetune import files, methods
 from daybook.hf import embeddings
@@ -202,7 +201,7 @@ class Tuner:
 
     def require_consent(self, job: Job) -> None:
         """Raises GateNotMet where somebody whose data it is to train on has withdrawn consent since."""
-        barred = excluded(self._book, "training") & set(job.spec.get("subjects") or ())
+        barred = self._book.excluded("training") & set(job.spec.get("subjects") or ())
         if barred:
             raise GateNotMet(
                 f"{len(barred)} of the persons whose data {job.id} would train on withdrew consent or restricted its "

@@ -15,11 +15,10 @@ from typing import Any
 
 import orjson
 
-from daybook.audit.trail import reference
 from daybook.book.content import owner_of, utc_day
+from daybook.book.trail.names import reference
 from daybook.clock import Clock, new_id
 from daybook.datasets import DataSet, Row
-from daybook.datasets.excluded import excluded
 from daybook.errors import BadData, BadParameter, KeyDestroyed, VaultError
 from daybook.ports import Books
 from daybook.records import Event
@@ -87,7 +86,7 @@ def liked(book: Books, *, days: int = 30, now: datetime | None = None) -> Liked:
     (counted,) = book.rows("select count(*) as n from calls where time >= :since and status = 'ok'", {"since": since})
     calls = book.rows(_RATED, {"since": since, "action": ACTION})
     opened = book.content(calls)
-    barred = excluded(book, "training")
+    barred = book.excluded("training")
     left_out: Counter[str] = Counter({"without feedback": counted["n"] - len(calls)})
     rows: list[Row] = []
     subjects: set[str] = set()

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from daybook.book import Book
-from daybook.datasets.excluded import excluded
 from daybook.errors import BadParameter
 
 LEAST_K = 5
@@ -46,7 +45,7 @@ def anonymised(book: Book, *, k: int = 10) -> AnonymousTable:
     """Persons and calls by month, model and band. Raises BadParameter for a k under 5."""
     if k < LEAST_K:
         raise BadParameter(f"k is {k}.", remedy=f"Take {LEAST_K} at least: smaller groups tell of persons.")
-    barred = excluded(book, "analytics")
+    barred = book.excluded("analytics")
     key = secrets.token_bytes(32)
     rows = book.rows(
         "select month_number as month, model, subject, count(*) as n from ("

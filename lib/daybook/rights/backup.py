@@ -18,10 +18,11 @@ import orjson
 from daybook import atomic
 from daybook.audit import signing
 from daybook.audit.seals import seals
-from daybook.audit.trail import Trail, reference
+from daybook.audit.trail import Trail
 from daybook.book import Book, schema
 from daybook.book.export import write
 from daybook.book.trail import keys as audit_keys
+from daybook.book.trail.names import reference
 from daybook.clock import Clock, SystemClock
 from daybook.digest import digest_file
 from daybook.errors import BadParameter

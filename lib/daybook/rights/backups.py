@@ -33,8 +33,8 @@ FORMAT = "daybook backup 1"
 MANIFEST = "manifest.json"
 VAULT = "subjects.sqlite"
 SINGLE = ("pseudonyms.key", "keys.json")
-SEAL = re.compile(r"seal-[0-9]+(?:--[a-z_]+)?\.[a-z]+")
-"""A seal, its time-stamp, or the rows of one of its tables: nothing else is copied into a home."""
+SEAL = re.compile(r"seal-(?:[0-9]+(?:--[a-z_]+)?\.[a-z]+|changed--[a-z_]+-[0-9a-f]{32}\.rows)")
+"""A seal, its time-stamp, the rows of one of its tables, or what they became: nothing else is copied into a home."""
 Changes = Mapping[str, Mapping[str, int]]
 """Table → group of columns, or `removed` → how many rows."""
 _LIST = Path("rights") / "backups.json"

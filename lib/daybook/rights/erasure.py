@@ -36,10 +36,11 @@ import orjson
 
 from daybook import atomic
 from daybook.audit import signing
-from daybook.audit.trail import Trail, reference
-from daybook.audit.verification import standings
+from daybook.audit.trail import Trail
 from daybook.book import Book
 from daybook.book.content import COLUMNS
+from daybook.book.trail import standings
+from daybook.book.trail.names import reference
 from daybook.clock import Clock, SystemClock
 from daybook.digest import digest_bytes
 from daybook.errors import BadParameter, DaybookError, GateNotMet

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from daybook.audit.trail import reference
 from daybook.book.content import is_day
+from daybook.book.trail.names import reference
 from daybook.errors import BadParameter
 from daybook.pii.pseudonyms import Pseudonyms
 from daybook.vault import Vault

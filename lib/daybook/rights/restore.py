@@ -33,14 +33,15 @@ import orjson
 from daybook import atomic
 from daybook.audit import restores, signing
 from daybook.audit.seals import seals
-from daybook.audit.trail import Trail, reference
+from daybook.audit.trail import Trail
 from daybook.audit.verification.chain import verify_chain
+from daybook.audit.verification.restored_rows import restored_details
 from daybook.book import Book, migrations, unfinished
-from daybook.book.checks import CHANGED
 from daybook.book.content import is_day
 from daybook.book.journal.journal import FOLDER as JOURNAL
 from daybook.book.stores.port import WriteSession
 from daybook.book.trail import keys as audit_keys
+from daybook.book.trail.names import reference
 from daybook.errors import BadData, BadParameter, GateNotMet
 from daybook.rights import backups
 from daybook.rights.places.answers import Answers
@@ -360,7 +361,7 @@ class _Restore:
         details = {"made_at": manifest["made_at"], "rows": sum(self._rows.values()),
                    "erased_again": self._state.get("erased_again", 0)}  # fmt: skip
         if manifest.get("changed"):  # what erasures did to the backup, of which its trail does not know
-            details[CHANGED] = manifest["changed"]
+            details |= restored_details(self._book, manifest["changed"])
         self._trail.record("book.restored", actor=self._by, object=self._folder.name, details=details)
 
     # ── who was erased ────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,8 @@
 Calls about nobody are sealed under a key of their UTC day. Once all of a day is older than what was said is kept for,
 its key is destroyed, in the folders of backed-up keys too: what was said that day is then unreadable in every copy.
 
-A legal hold wins: nothing of a person on hold goes. Logs are kept for six months at least, because the EU's AI Act asks
+A legal hold wins: nothing of a person on hold goes, and nothing at all where the book's holds are not those that the
+trail says were entered. Logs are kept for six months at least, because the EU's AI Act asks
 that of providers (Article 19) and deployers (Article 26(6)) of high-risk systems; check which you are. The trail is not
 in any class: it stays. Reports stay too: they are sealed, and hold findings.
 """
@@ -32,8 +33,9 @@ from daybook.audit.trail import Trail
 from daybook.book import Book
 from daybook.book.checks import CHANGED
 from daybook.book.content import HEADS, PREFIX, day_of, owner_of
+from daybook.book.trail import standings
 from daybook.clock import Clock, SystemClock
-from daybook.errors import SettingsError
+from daybook.errors import GateNotMet, SettingsError
 from daybook.rights import backups
 from daybook.training.jobs import OVER
 
@@ -109,7 +111,7 @@ class Retention:
         self._clock = clock or SystemClock()
 
     def due(self) -> list[Due]:
-        """What would go now. Nothing does."""
+        """What would go now. Nothing does. Raises GateNotMet where a hold is another than the trail says."""
         now = self._clock.now().astimezone(UTC)
         limits = read(self._home)
         due = [self._due(name, days, now - timedelta(days=days)) for name, days in limits.items()]
@@ -120,8 +122,13 @@ class Retention:
         return due
 
     def apply(self, *, by: str) -> list[Due]:
-        """Let go what is due; returns what it was. Each class is in the trail before it goes."""
-        due = self.due()
+        """Let go what is due; returns what it was. Each class is in the trail before it goes. Raises GateNotMet where a
+        hold is another than the trail says: that it was refused is entered."""
+        try:
+            due = self.due()
+        except GateNotMet as error:
+            self._trail.record("retention.refused", actor=by, outcome="refused", details={"why": error.message})
+            raise
         rewrite = False
         for item in due:
             if not item.count:
@@ -178,31 +185,26 @@ class Retention:
         ids = {row["id"] for row in self._book.rows(f"select id from calls {where}")}  # noqa: S608 - our own words
         change = "removed" if item.name == "logs" else "personal"
         with (
-            announced(self._book, {"calls": {change: ids}}) as details,
+            announced(self._book, {"calls": {change: ids}}) as announcement,
             self._book.store.writing() as writer,
             writer.transaction(),
         ):
             ((n,),) = writer.execute(f"select count(*) from calls {where}")  # noqa: S608 - our own words and literals
-            details[CHANGED] = {"calls": {change: int(n)}}  # with those that came since
-            self._record(item, by, details)
             if item.name == "logs":
                 writer.execute(f"delete from calls {where}")  # noqa: S608 - our own words and literals
             else:
                 writer.execute(f"update calls set {_SETS[item.name]} {where}")  # noqa: S608 - our own words
+            details = announcement.details(writer)
+            details[CHANGED] = {"calls": {change: int(n)}}  # with those that came since
+            self._record(item, by, details)
 
     def _record(self, item: Due, by: str, details: Mapping[str, Any]) -> None:
         given = {"class": item.name, "days": item.days, "count": item.count, "held": item.held, **details}
         self._trail.record("retention.applied", actor=by, object=item.name, details=given)
 
     def _held(self) -> list[str]:
-        """Those on legal hold, as literals."""
-        rows = self._book.rows("select id, details from subjects where details is not null")
-        held = []
-        for row in rows:
-            details = orjson.loads(row["details"]) if isinstance(row["details"], str) else row["details"]
-            if details.get("hold"):
-                held.append("'" + str(row["id"]).replace("'", "''") + "'")
-        return sorted(held)
+        """Those on legal hold, as literals. Raises GateNotMet where the trail says otherwise."""
+        return sorted("'" + name.replace("'", "''") + "'" for name in standings.held(self._book))
 
     def _files(self, name: str, until: datetime) -> list[Path]:
         """Files of a class that are older. A training that is not over keeps its rows."""

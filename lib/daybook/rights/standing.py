@@ -1,7 +1,7 @@
 """How a person stands with us: what they agreed to, whether their data may be used at all, whether it must be kept.
 
 It lies in the person's own entry of the book, so that an erasure takes it along; what changed it is in the trail. What
-a person agreed to is for one purpose at a time, and the latest word counts; `daybook.datasets.excluded` asks for it
+a person agreed to is for one purpose at a time, and the latest word counts; `daybook.book.trail.standings` asks for it
 wherever rows are read to train or to evaluate.
 """
 
@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from daybook.audit.trail import Trail
-from daybook.audit.verification.standings import changing
 from daybook.book import Book
+from daybook.book.trail.standings import changing
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter
 from daybook.records import Subject

@@ -199,6 +199,13 @@ class Vault:
         generation, key, made_at, destroyed_at = row
         return _state(generation, key is None, made_at, destroyed_at)
 
+    def require_usable(self, *, patience: float | None = None) -> None:
+        """Raises VaultUnusable where the file cannot be used. `patience`: seconds to wait for another process that has
+        it locked, where that is less than the vault's own."""
+        with self._file(patience=None if patience is None else min(patience, self._patience)) as file:
+            if file is not None:
+                file.execute("select 1 from keys limit 1").fetchone()
+
     def states(self) -> dict[str, KeyState]:
         """What the vault knows of everybody whom it has, or had, a key of."""
         with self._file() as file:
@@ -311,9 +318,9 @@ class Vault:
             )
 
     @contextlib.contextmanager
-    def _file(self, *, make: bool = False) -> Iterator[sqlite3.Connection | None]:
+    def _file(self, *, make: bool = False, patience: float | None = None) -> Iterator[sqlite3.Connection | None]:
         """One transaction on the file, undone where it raises; None where there is no file and none is to be made."""
-        with self._opening(make=make) as file:
+        with self._opening(make=make, patience=patience) as file:
             if file is None:
                 yield None
                 return
@@ -335,18 +342,27 @@ class Vault:
             self.close()
 
     @contextlib.contextmanager
-    def _opening(self, *, make: bool = False) -> Iterator[sqlite3.Connection | None]:
+    def _opening(self, *, make: bool = False, patience: float | None = None) -> Iterator[sqlite3.Connection | None]:
+        patience = self._patience if patience is None else patience
         try:
             with self._lock:
-                yield self._opened(make=make)
+                file = self._opened(make=make, patience=patience)
+                if file is not None:
+                    file.execute(f"pragma busy_timeout = {int(patience * 1000)}")
+                yield file
         except (sqlite3.Error, OSError) as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise VaultUnusable(
+                    f"The vault of keys {self.path} is locked: another process used it for all of {patience:g} s.",
+                    remedy="Try again when that one is done.",
+                ) from error
             raise VaultUnusable(
                 f"The vault of keys {self.path} cannot be used ({error}).",
                 remedy="Check that the file and its folder are yours and on a disk with room; never remove it: "
                 "without its keys, what is sealed is lost.",
             ) from error
 
-    def _opened(self, *, make: bool) -> sqlite3.Connection | None:
+    def _opened(self, *, make: bool, patience: float) -> sqlite3.Connection | None:
         """This process's connection to the file that is there now: one that was opened before a fork is its parent's,
         and a vault that was restored is another file."""
         identity = self._seen()
@@ -363,7 +379,7 @@ class Vault:
             )
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        connection = sqlite3.connect(self.path, timeout=self._patience, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self.path, timeout=patience, isolation_level=None, check_same_thread=False)
         # No write-ahead log: it would keep pages with keys for as long as somebody reads.
         connection.execute("pragma journal_mode = truncate")
         connection.execute("pragma secure_delete = on")

@@ -160,32 +160,40 @@ def test_a_seal_says_what_it_seals(sealed: Sealed) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("statement", "expected"),
-    [
-        ("update calls set cost = 9 where id = 'c007'", [("changed", "calls c007, sealed by seal 1")]),
-        ("update calls set cost = null where id = 'c017'", [("changed", "calls c017, sealed by seal 2")]),
-        ("update calls set latency = latency + 1e-9 where id = 'c001'", [("changed", "calls c001, sealed by seal 1")]),
-        ("update calls set prompt = 'x' where id = 'c020'", [("changed", "calls c020, sealed by seal 2")]),
-        ("update findings set value = 0.51 where id = 'f11'", [("changed", "findings f11, sealed by seal 2")]),
-        ("update model_aliases set version = 2 where id = 'a1'", [("changed", "model_aliases a1, sealed by seal 1")]),
-        ("update runs set state = 'failed' where id = 'run1'", [("changed", "runs run1, sealed by seal 1")]),
-        (
-            "update calls set time = time + interval '9 days' where id = 'c005'",
-            [("removed", "calls c005, sealed by seal 1")],
-        ),
-        ("delete from calls where id = 'c009'", [("removed", "calls c009, sealed by seal 1"), ("removed", "the book")]),
-        ("insert into findings select 'x', run_id, time, name, value, unit from findings where id = 'f1'", None),
-    ],
-)  # fmt: skip
-def test_an_edited_row_is_named(sealed: Sealed, statement: str, expected: list[tuple[str, str]] | None) -> None:
+def test_an_edited_row_is_named(sealed: Sealed) -> None:
     """Whatever column of whatever table: the row and its seal are named, and nothing else is."""
-    if expected is None:
-        statement = statement.replace("findings select", "findings (id, run_id, time, name, value, unit) select", 1)
-        expected = [("inserted", "the book")]
-    sealed.edit(statement)
-    assert sealed.found() == expected
-    assert sealed.verify().state == "changed"
+    sealed.edit(
+        "update calls set latency = latency + 1e-9 where id = 'c001'",
+        "update calls set time = time + interval '9 days' where id = 'c005'",
+        "update calls set cost = 9 where id = 'c007'",
+        "delete from calls where id = 'c009'",
+        "update calls set cost = null where id = 'c017'",
+        "update calls set prompt = 'x' where id = 'c020'",
+        "update findings set value = 0.51 where id = 'f11'",
+        "update model_aliases set version = 2 where id = 'a1'",
+        "update runs set state = 'failed' where id = 'run1'",
+    )
+    verdict = sealed.verify()
+    assert verdict.state == "changed"
+    assert sorted((problem.kind, problem.where) for problem in verdict.problems) == [
+        ("changed", "calls c001, sealed by seal 1"),
+        ("changed", "calls c007, sealed by seal 1"),
+        ("changed", "calls c017, sealed by seal 2"),
+        ("changed", "calls c020, sealed by seal 2"),
+        ("changed", "findings f11, sealed by seal 2"),
+        ("changed", "model_aliases a1, sealed by seal 1"),
+        ("changed", "runs run1, sealed by seal 1"),
+        ("removed", "calls c005, sealed by seal 1"),
+        ("removed", "calls c009, sealed by seal 1"),
+        ("removed", "the book"),
+    ]
+
+
+def test_a_row_that_came_through_no_journal_is_missed_by_the_count(sealed: Sealed) -> None:
+    """A finding that somebody inserted."""
+    columns = "run_id, time, name, value, unit"
+    sealed.edit(f"insert into findings (id, {columns}) select 'x', {columns} from findings where id = 'f1'")
+    assert sealed.found() == [("inserted", "the book")]
 
 
 def test_many_edits_are_listed_up_to_fifty_and_counted(sealed: Sealed) -> None:
@@ -195,8 +203,8 @@ def test_many_edits_are_listed_up_to_fifty_and_counted(sealed: Sealed) -> None:
 
 
 def test_changes_that_the_trail_accounts_for_are_no_edits(sealed: Sealed) -> None:
-    """Three rows erased, one priced again and one removed, with entries that say so: proven, and counted. One more
-    than was entered, and all of that kind are named."""
+    """Three rows erased, one priced again and one removed, with entries that say only so: counted, and what they became
+    is not checked, which is said. One more than was entered, and all of that kind are named."""
     sealed.edit(
         "update calls set prompt = null, subject = null where id in ('c001', 'c002', 'c011')",
         "update calls set cost = 7 where id = 'c003'",
@@ -206,8 +214,12 @@ def test_changes_that_the_trail_accounts_for_are_no_edits(sealed: Sealed) -> Non
         details = {rows.CHANGED: {"calls": changed}}
         sealed.book.append(Event(id=f"x{number}", at=NIGHT, actor="dpo", action="subject.erased", details=details))
     verdict = sealed.verify()
-    assert (verdict.problems, verdict.state) == ([], "proven")
+    assert (verdict.problems, verdict.state) == ([], "cannot tell")
     assert verdict.accounted == {"calls personal": 3, "calls money": 1, "calls removed": 1}
+    assert verdict.unchecked == {
+        f"calls of which an entry says only how many were changed ({group})": n
+        for group, n in (("personal", 3), ("money", 1), ("removed", 1))
+    }
     sealed.edit("update calls set cost = 8 where id = 'c012'")
     assert sealed.found() == [
         ("changed", "calls c003, sealed by seal 1"),
@@ -217,9 +229,15 @@ def test_changes_that_the_trail_accounts_for_are_no_edits(sealed: Sealed) -> Non
 
 def _change(sealed: Sealed, changed: dict[str, set[str]], statement: str) -> dict[str, object]:
     """Change calls on purpose, entered as whoever does so enters it; returns what was entered."""
-    with changes.announced(sealed.book, {"calls": changed}) as details:
-        sealed.book.append(Event(id=new_id(), at=NIGHT, actor="dpo", action="subject.erasing", details=details))
-        sealed.edit(statement)
+    book = sealed.book
+    with (
+        changes.announced(book, {"calls": changed}) as announcement,
+        book.store.writing() as writer,
+        writer.transaction(),
+    ):
+        writer.execute(statement)
+        details = announcement.details(writer)
+        book.append(Event(id=new_id(), at=NIGHT, actor="dpo", action="subject.erasing", details=details))
     return details
 
 
@@ -236,33 +254,108 @@ def test_rows_that_no_seal_has_account_for_none_that_one_has(sealed: Sealed) -> 
                               (("c001", 1), ("c012", 2), ("c013", 2))]  # fmt: skip
 
 
-def test_a_row_is_accounted_for_once(sealed: Sealed) -> None:
-    """One that loses its content, then its name, then goes altogether, beside another: after each step it is proven,
-    and one more row that was edited is found, whatever group of it."""
+def test_a_row_that_changes_again_and_again_is_what_it_became_last(sealed: Sealed) -> None:
+    """One that loses its content, then its name, is priced again, then goes altogether, beside others: after each step
+    it is proven, and what was changed is counted by group."""
     steps = (
-        ({"personal": {"c001", "c002"}}, "update calls set prompt = null where id < 'c003'", {"personal": 2}),
-        ({"personal": {"c001", "c003"}}, "update calls set subject = null where id in ('c001', 'c003')",
-         {"personal": 1}),
-        ({"money": {"c001"}}, "update calls set cost = 9 where id = 'c001'", {"money": 1}),
-        ({"removed": {"c001", "c004"}}, "delete from calls where id in ('c001', 'c004')",
-         {"removed": 2, "personal": -1, "money": -1}),
-    )  # fmt: skip
-    for changed, statement, counted in steps:
+        ({"personal": {"c001", "c002"}}, "update calls set prompt = null where id < 'c003'"),
+        ({"personal": {"c001", "c003"}}, "update calls set subject = null where id in ('c001', 'c003')"),
+        ({"money": {"c001"}}, "update calls set cost = 9 where id = 'c001'"),
+        ({"removed": {"c001", "c004"}}, "delete from calls where id in ('c001', 'c004')"),
+    )
+    counted = []
+    for changed, statement in steps:
         details = _change(sealed, changed, statement)
-        assert details["changed_sealed_rows"] == {"calls": counted}
+        assert (list(details["changed_rows_to"]), details["changed_sealed_rows"]) == (["calls"], {})
         verdict = sealed.verify()
         assert (verdict.problems, verdict.state) == ([], "proven")
-    assert +verdict.accounted == {"calls removed": 2, "calls personal": 2}
-    for edit, undo, where in (
-        ("update calls set caller = 'x' where id = 'c005'", "update calls set caller = null where id = 'c005'", "c005"),
-        ("update calls set cost = 1 where id = 'c006'", "update calls set cost = 0.006 where id = 'c006'", "c006"),
-    ):
-        sealed.edit(edit)
-        assert ("changed", f"calls {where}, sealed by seal 1") in sealed.found()
-        sealed.edit(undo)
-        assert sealed.verify().state == "proven"
-    sealed.edit("delete from calls where id = 'c020'")
-    assert ("removed", "calls c020, sealed by seal 2") in sealed.found()
+        counted.append(+verdict.accounted)
+        (path,) = (sealed.book.home / "audit" / "seals" / "changed").iterdir()
+        digest = details["changed_rows_to"]["calls"]
+        assert (path.name, digest) == (f"calls-{digest[7:39]}.rows", digest_file(path))
+        assert path.stat().st_mode & 0o077 == 0
+    assert counted == [
+        {"calls personal": 2},
+        {"calls personal": 3},
+        {"calls personal": 3, "calls money": 1},
+        {"calls personal": 2, "calls removed": 2},
+    ]
+    lines = path.read_bytes().splitlines()
+    assert [line.split(b" ")[0] for line in lines] == [b'"c001"', b'"c002"', b'"c003"', b'"c004"']
+    assert [line.split(b" ", 1)[1] for line in lines if line.startswith((b'"c001', b'"c004'))] == [b"- - -"] * 2
+
+
+def test_erased_rows_that_are_anything_else_are_named(sealed: Sealed) -> None:
+    """Filled again with other words, another name or tags, or with its own; edited beside what was erased; removed;
+    back after it was removed; and one that nobody erased in the same form: each is named, and how it differs."""
+    erased = {f"c00{n}" for n in range(1, 9)}
+    _change(sealed, {"personal": erased, "removed": {"c009"}}, ERASE)
+    edits = {
+        "prompt = 'other words'": "something else now",
+        "subject = 'bob'": "something else now",
+        """tags = '{"a": "3"}'""": "something else now",
+        "prompt = (select prompt from calls_copy where id = 'c004'), subject = 'ada'": "what was erased came back",
+        "cost = 9": "price_note is not what was sealed, and no entry accounts for it",
+        "latency = 9": "a column that never changes is not what was sealed",
+    }
+    sealed.edit(
+        *(f"update calls set {edit} where id = 'c00{n}'" for n, edit in enumerate(edits, 1)),
+        "delete from calls where id = 'c007'",
+        "insert into calls select * from calls_copy where id = 'c009'",
+        "update calls set prompt = null, subject = null where id = 'c011'",
+    )
+    verdict = sealed.verify()
+    found = {p.where.split(",")[0]: (p.kind, p.words) for p in verdict.problems}
+    expected = {f"calls c00{n}": ("changed", words) for n, words in enumerate(edits.values(), 1)}
+    expected |= {
+        "calls c007": ("removed", "the row is gone, and no entry accounts for it"),
+        "calls c009": ("inserted", "is there: it came back, or was not removed"),
+        "calls c011": ("changed", "a personal column is not what was sealed, and no entry accounts for it"),
+    }
+    assert found.keys() == expected.keys()
+    for where, (kind, words) in expected.items():
+        assert (found[where][0], words in found[where][1]) == (kind, True), (where, found[where])
+    assert +verdict.accounted == {"calls personal": 1}
+
+
+ERASE = "update calls set prompt = null, subject = null where id < 'c009'; delete from calls where id = 'c009'"
+
+
+def test_a_row_that_was_edited_before_it_was_erased_stays_found(sealed: Sealed) -> None:
+    """An erasure says what it changed itself: tokens and costs that somebody edited before remain edited."""
+    sealed.edit("update calls set latency = 9 where id = 'c001'", "update calls set cost = 9 where id = 'c002'")
+    _change(sealed, {"personal": {f"c00{n}" for n in range(1, 9)}, "removed": {"c009"}}, ERASE)
+    assert sealed.found() == [("changed", "calls c001, sealed by seal 1"), ("changed", "calls c002, sealed by seal 1")]
+
+
+def test_a_file_of_changed_rows_that_is_not_the_one_entered_is_found(sealed: Sealed) -> None:
+    """A line of it edited, or all of it gone: that is said, and the rows are not taken for erased."""
+    statement = "update calls set prompt = null where id < 'c003'; delete from calls where id = 'c004'"
+    _change(sealed, {"personal": {"c001", "c002"}, "removed": {"c004"}}, statement)
+    (path,) = (sealed.book.home / "audit" / "seals" / "changed").iterdir()
+    rest = [("changed", "calls c001, sealed by seal 1"), ("changed", "calls c002, sealed by seal 1"),
+            ("removed", "calls c004, sealed by seal 1")]  # fmt: skip
+    data = path.read_bytes()
+    for damage in (lambda: path.write_bytes(data.replace(b"- - -", b"- - 0")), path.unlink):
+        damage()
+        found = sealed.found()
+        assert (found[0], sorted(found[1:])) == (("changed", "calls that were changed on purpose"), rest)
+
+
+def test_a_row_changed_by_number_alone_is_taken_back_when_it_goes(sealed: Sealed) -> None:
+    """Another home erased two rows; one of them is removed here: one is left of those that are not checked."""
+    sealed.edit("update calls set prompt = null where id < 'c003'")
+    details = {rows.CHANGED: {"calls": {"personal": 2}}}
+    sealed.book.append(Event(id="x", at=NIGHT, actor="dpo", action="subject.erased", details=details))
+    assert sealed.verify().unchecked.total() == 2
+    entered = _change(sealed, {"removed": {"c001"}}, "delete from calls where id = 'c001'")
+    assert entered["changed_sealed_rows"] == {"calls": {"personal": -1}}
+    verdict = sealed.verify()
+    assert (verdict.problems, dict(verdict.unchecked)) == (
+        [], {"calls of which an entry says only how many were changed (personal)": 1}
+    )  # fmt: skip
+    sealed.edit("update calls set prompt = null where id = 'c003'")
+    assert sealed.found() == [("changed", "calls c002, sealed by seal 1"), ("changed", "calls c003, sealed by seal 1")]
 
 
 def test_a_row_that_comes_late_is_said_and_sealed_next(sealed: Sealed) -> None:

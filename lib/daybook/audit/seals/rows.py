@@ -3,8 +3,9 @@
 A seal has a file a table with a line a row: `"id" fixed money personal`. Each of the three is a keyed BLAKE2b of 8
 bytes over the columns of its group. They are apart because they may change for reasons of their own: costs are priced
 again, personal content is erased. Such a change is entered in the trail with how many rows it was, e.g.
-`{"changed_rows": {"calls": {"personal": 12, "removed": 3}}}` in the event's details; more than the trail accounts for
-is an edit. The hash is keyed because a plain one of an erased text could be guessed at.
+`{"changed_rows": {"calls": {"personal": 12, "removed": 3}}}` in the event's details, and what the sealed ones of them
+became is in a file of the same lines whose digest it has (daybook.audit.seals.changes). The hash is keyed because a
+plain one of an erased text could be guessed at.
 
 Events are in the chain and not here; subjects change with every call about them and are not sealed.
 """
@@ -16,11 +17,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from daybook.audit.ports import TrailBook, tuples
 from daybook.book.checks import CHANGED
 from daybook.book.schema import DAY, MAPPING, MONEY, TABLES, TIME
+from daybook.book.stores.port import WriteSession
 from daybook.book.trail import canonical, keys
 from daybook.book.trail.chain import SECRET as CHAIN
 
@@ -38,7 +41,8 @@ PERSONAL_COLUMNS: Mapping[str, frozenset[str]] = {
 PAGE = 20_000
 """Rows that are read at once: some tens of megabytes."""
 SEALED_CHANGED = "changed_sealed_rows"
-"""Where they say how many of these a seal had as they stood; see `daybook.audit.seals.changes`."""
+"""Where they say how many of these a seal had as they stood, and what they became is not known; see
+`daybook.audit.seals.changes`."""
 _MANY = 500
 """Ids that are asked for at once."""
 _SIZE = 8
@@ -60,6 +64,18 @@ class RowDigests(NamedTuple):
         """From its text. Raises ValueError for one that is none."""
         fixed, money, personal = text.decode("ascii").split(" ")
         return cls(bytes.fromhex(fixed), bytes.fromhex(money), bytes.fromhex(personal))
+
+
+REMOVED = b"- - -"
+"""Stands for the digests of a row that is not there."""
+
+
+def differences(before: bytes, after: bytes) -> list[str]:
+    """In which groups two texts of digests differ, or that one is of a row that was removed."""
+    if REMOVED in (before, after):
+        return ["removed"]
+    pair = zip(GROUPS, RowDigests.of(before), RowDigests.of(after), strict=True)
+    return [group for group, then, now in pair if then != now]
 
 
 class RowSpan(NamedTuple):
@@ -128,7 +144,7 @@ def digests(book: TrailBook, span: RowSpan, *, page: int = PAGE) -> Iterator[tup
     selected = f"select {_columns(table, book.store.dialect)} from {table} {_bounds(table)}"  # noqa: S608 - our own names
     query = f"{selected} and {moment} >= :start and {moment} < :stop"
     for within in _pages(book, span, page):
-        yield from _digested(book, table, query, within)
+        yield from _digested(book.home, table, tuples(book, query, within))
 
 
 def digests_of(book: TrailBook, table: str, ids: Sequence[str]) -> Iterator[tuple[str, RowDigests]]:
@@ -137,16 +153,24 @@ def digests_of(book: TrailBook, table: str, ids: Sequence[str]) -> Iterator[tupl
         bound = {f"i{n}": id_ for n, id_ in enumerate(ids[start : start + _MANY])}
         listed = ", ".join(f":{name}" for name in bound)
         query = f"select {_columns(table, book.store.dialect)} from {table} where id in ({listed})"  # noqa: S608 - our own names
-        yield from _digested(book, table, query, bound)
+        yield from _digested(book.home, table, tuples(book, query, bound))
 
 
-def _digested(book: TrailBook, table: str, query: str, bound: Mapping[str, Any]) -> Iterator[tuple[str, RowDigests]]:
+def digests_in(writer: WriteSession, home: Path, table: str, ids: Sequence[str]) -> Iterator[tuple[str, RowDigests]]:
+    """The same as the writer's open transaction has them."""
+    for start in range(0, len(ids), _MANY):
+        listed = ", ".join("'" + id_.replace("'", "''") + "'" for id_ in ids[start : start + _MANY])
+        query = f"select {_columns(table, writer.dialect)} from {table} where id in ({listed})"  # noqa: S608 - ids as literals
+        yield from _digested(home, table, writer.execute(query))
+
+
+def _digested(home: Path, table: str, found: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, RowDigests]]:
     columns = TABLES_BY_NAME[table].columns
     groups = [(g, [i for i, c in enumerate(columns) if group_of(table, str(c.name)) == g]) for g in GROUPS]
     mappings = [i for i, column in enumerate(columns) if column.type is MAPPING]
-    key = keys.secret(book.home, SECRET, protects=("seals/*/*.rows",))
-    for found in tuples(book, query, bound):
-        row = list(found)
+    key = keys.secret(home, SECRET, protects=("seals/*/*.rows",))
+    for values in found:
+        row = list(values)
         for i in mappings:
             row[i] = canonical.mapping(row[i])
         parts = ([f"{table} {group}", row[0], *(row[i] for i in places)] for group, places in groups)
@@ -214,8 +238,9 @@ def accounted(book: TrailBook) -> dict[str, Counter[str]]:
 
 
 def accounted_sealed(book: TrailBook) -> dict[str, Counter[str]]:
-    """How many sealed rows the trail says were changed since. An entry that does not say how many of its rows a seal
-    had, or that another home made, which has not got the seals, stands for all of them."""
+    """How many sealed rows the trail says were changed since, by entries that do not say what they became. One that
+    does not say how many of its rows a seal had, or that another home made, which has not got the seals, stands for all
+    of them."""
     own = keys.existing(book.home, CHAIN)
     query = (
         "select e.details, c.key = :own as own from events e join audit_chain c on c.event = e.id "  # noqa: S608 - our own name

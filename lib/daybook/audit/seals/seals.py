@@ -22,7 +22,7 @@ import orjson
 
 from daybook import atomic
 from daybook.audit import restores, signing
-from daybook.audit.ports import TrailBook, identity, tuples
+from daybook.audit.ports import TrailBook, identity, require_drained, tuples
 from daybook.audit.seals import rows
 from daybook.audit.seals.partitions import Partitions, parts_for
 from daybook.book.trail import keys
@@ -95,6 +95,7 @@ def make(book: TrailBook, reports: Path, day: date, *, actor: str) -> Seal:
     until = min(now, rows.day_end(day))
     if until < rows.day_end(day) - timedelta(days=1):
         raise BadDate(f"{day} has not begun: in UTC it is {now:%Y-%m-%d %H:%M}.", remedy="Seal a day that has come.")
+    require_drained(book, "sealed")
     keys.folder(book.home)
     folder(book.home).mkdir(mode=0o700, exist_ok=True)
     with atomic.alone(folder(book.home) / ".lock"):

@@ -1,7 +1,7 @@
 """`daybook audit verify`: chain, seals, rows and reports together, each finding with its place.
 
 What is proven: that the events are those that were entered, in their order and to the end; that the rows that are
-sealed are those of the sealing, apart from changes that the trail accounts for; that holds, restrictions and consents
+sealed are those of the sealing, or what an entry says that they became; that holds, restrictions and consents
 are those that were entered; that the sealed reports are those that were published. What is not: anything that nobody
 ever entered, and the rows since the last seal, which are only counted.
 """
@@ -13,14 +13,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from daybook.audit import restores, signing
-from daybook.audit.ports import TrailBook, identity
-from daybook.audit.seals import anchors, rows, seals
+from daybook.audit.ports import TrailBook, identity, require_drained
+from daybook.audit.seals import anchors, changes, rows, seals
 from daybook.audit.seals.seals import Seal
-from daybook.audit.verification import completeness, standings
+from daybook.audit.verification import completeness
 from daybook.audit.verification.chain import SealMark, verify_chain
 from daybook.audit.verification.sealed_rows import verify_rows
 from daybook.audit.verification.verdict import Problem, TrailVerdict
 from daybook.book.checks import ONCE
+from daybook.book.trail import standings
 from daybook.digest import digest_file
 
 SLACK = timedelta(minutes=5)
@@ -35,7 +36,7 @@ def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = N
     """Everything that can be checked here. `trusted`: public keys whose seals count; by default those that the home
     trusts. Raises SettingsError for keys and seals that cannot be read, and what reading the book raises."""
     trusted = trusted or signing.trusted(book.home)
-    book.drain()
+    require_drained(book, "verified")
     last = int(book.rows("select coalesce(max(seq), 0) as last from audit_chain")[0]["last"])
     sealed = seals.load(book.home)  # after `last`: a seal lies in its folder before it is entered
     restored, forged = restores.load(book.home, identity(book), trusted)
@@ -50,8 +51,11 @@ def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = N
     good = list(_good(sealed, verdict, trusted))
     _find_missing(book, sealed, last, verdict)
     accounts, sealed_accounts = rows.accounted(book), rows.accounted_sealed(book)
+    changed = changes.changed_files(book)
     for table, span in rows.spans(book, good[-1].until).items() if good else ():
-        verify_rows(book, span, good, {seal.number for seal in lost}, sealed_accounts[table], verdict)
+        verify_rows(
+            book, span, good, {seal.number for seal in lost}, sealed_accounts[table], changed.get(table), verdict
+        )
     for unlike in standings.differences(book):
         if unlike.certain:
             verdict.problems.append(Problem("changed", f"the entry of {unlike.reference}", str(unlike)))

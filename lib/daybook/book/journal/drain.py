@@ -56,6 +56,9 @@ class Drained:
     """Files that a later version of Daybook wrote; they wait for it."""
 
 
+_WAITS = "What was said in calls waits in the journal until it can be sealed; nothing of it is lost."
+
+
 class Drainer:
     """Drains the journal under one home into one store. Remembers what it saw drained, so that a drain with
     nothing to do opens no database."""
@@ -74,7 +77,8 @@ class Drainer:
 
     def drain(self, *, adopt: bool = False, foreign: float | None = None) -> Drained:
         """Move everything acknowledged before now. `adopt`: even if this journal was another book's so far.
-        `foreign`: seconds to wait for a program that is none of ours and holds the book.
+        `foreign`: seconds to wait for a program that is none of ours and holds the book, or for one that holds the
+        vault.
 
         Raises BookLocked, BookUnreachable, BookTooNew, OtherJournal, RestoreUnfinished, or VaultUnusable where there is
         something to seal, after all else is in; every entry is then kept.
@@ -85,7 +89,7 @@ class Drainer:
             self._ready, self._seen = False, {}
         if self._ready and not adopt and not files.waiting(self._folder, self._seen):
             return done
-        self._unusable = self._vault_problem()
+        self._unusable = self._vault_problem(foreign)
         waiting_for_keys: VaultUnusable | None = None
         with files.one_drain(self._folder, patience=self._patience), self._store.writing(foreign=foreign) as writer:
             if not self._ready or adopt:
@@ -110,14 +114,14 @@ class Drainer:
                             waiting_for_keys = error
         self._presence, self._ready = self._store.presence(), True
         if waiting_for_keys is not None:
-            raise waiting_for_keys
+            raise VaultUnusable(f"{waiting_for_keys.message} {_WAITS}", remedy=waiting_for_keys.remedy)
         return done
 
-    def _vault_problem(self) -> VaultUnusable | None:
+    def _vault_problem(self, patience: float | None) -> VaultUnusable | None:
         """Why nothing can be sealed now. A vault that is locked is waited for here, where nobody waits for this drain:
         it holds neither the journal's lock nor the book."""
         try:
-            self._vault.state("day:unknown")
+            self._vault.require_usable(patience=patience)
         except VaultUnusable as error:
             return error
         return None

@@ -15,11 +15,11 @@ import orjson
 
 from daybook.audit.seals.changes import announced
 from daybook.audit.seals.rows import group_of
-from daybook.audit.trail import reference
 from daybook.book import Book
 from daybook.book.checks import CHANGED
 from daybook.book.content import COLUMNS, HEADS, PREFIX, seal_texts, without_key
 from daybook.book.schema import MAPPING, TABLES, TEXT, metadata
+from daybook.book.trail.names import reference
 from daybook.rights import data_map
 from daybook.rights.places.formats import cleaned
 from daybook.rights.places.port import Announce, Holding, Person
@@ -180,7 +180,7 @@ class BookRows:
             for name in names:
                 changed.setdefault(table, {}).setdefault(group_of(table, name), set()).add(id_)
         with (
-            announced(self._book, changed) as details,
+            announced(self._book, changed) as announcement,
             self._book.store.writing() as writer,
             writer.transaction(),
         ):
@@ -206,6 +206,7 @@ class BookRows:
                 )
                 writer.execute(f"update {table} set {assigned} where id = {_quoted(id_)}")  # noqa: S608 - quoted
             # the person's own entry goes in any case, and the trail is to have that
+            details = announcement.details(writer)
             if calls != len(mine):  # some came since
                 counts = details.setdefault(CHANGED, {}).setdefault("calls", {})
                 counts["personal"] = counts.get("personal", 0) + int(calls) - len(mine)

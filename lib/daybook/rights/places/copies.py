@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from daybook import atomic
-from daybook.audit.trail import reference
+from daybook.book.trail.names import reference
 from daybook.digest import digest_file
 from daybook.rights.places.formats import MARK
 from daybook.rights.places.port import Announce, Holding, Person

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from daybook.audit.trail import Trail, reference
+from daybook.audit.trail import Trail
+from daybook.book.trail.names import reference
 
 PATH = "/compliance/audit"
 

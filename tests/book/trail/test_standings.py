@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from daybook.audit.trail import Trail, reference
-from daybook.audit.verification.standings import differences
+from daybook.audit.trail import Trail
 from daybook.audit.verification.whole import verify
 from daybook.book import Book
+from daybook.book.trail.names import reference
+from daybook.book.trail.standings import differences
 from daybook.clock import FixedClock
 from daybook.errors import GateNotMet
 from daybook.pii.pseudonyms import Pseudonyms

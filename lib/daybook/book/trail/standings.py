@@ -2,8 +2,8 @@
 
 They lie in the person's own row, which is in no seal, because an erasure takes it along. Each change of it is an entry
 of the chain, though, and from these it is made again and compared: a hold or a consent that was edited in the book is
-found. Of corrections the trail has only how many there are. What homes beside this one entered about persons whom this
-one cannot name is not compared, and said.
+found, and nobody's data is used, let go or erased on the word of such a row. Of corrections the trail has only how many
+there are. What homes beside this one entered about persons whom this one cannot name is not compared, and said.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from daybook import atomic
-from daybook.audit.ports import TrailBook
-from daybook.audit.trail import reference
 from daybook.book.trail import keys
 from daybook.book.trail.chain import SECRET
+from daybook.book.trail.names import reference
+from daybook.errors import GateNotMet
+from daybook.ports import Rows
 
 _ENTERED: Mapping[str, str] = {"subject.held": "hold", "subject.restricted": "restriction"}
 _ENDED: Mapping[str, str] = {"subject.hold_ended": "hold", "subject.released": "restriction"}
@@ -28,6 +29,13 @@ _CONSENTS: Mapping[str, bool] = {"subject.consent_given": True, "subject.consent
 _RECTIFIED, _ERASING, _ERASED = "subject.rectified", "subject.erasing", "subject.erased"
 _ACTIONS = (*_ENTERED, *_ENDED, *_CONSENTS, _RECTIFIED, _ERASING, _ERASED)
 _CORRECTIONS = "corrections"
+
+
+class StandingsBook(Rows, Protocol):
+    """A book with persons, and the home whose keys name them."""
+
+    home: Path
+
 
 State = Mapping[str, tuple[Any, ...]]
 """`hold`, `restriction`, `consent to training`, `corrections` → what was said of it; None in it: it is not known."""
@@ -56,14 +64,50 @@ def changing(home: Path) -> Iterator[None]:
         yield
 
 
-def differences(book: TrailBook, subject: str | None = None) -> list[StandingDifference]:
+def differences(book: StandingsBook, subject: str | None = None) -> list[StandingDifference]:
     """Where rows of persons are not what the trail says, of everybody or of one, by reference. Raises what reading the
     book raises."""
     with changing(book.home):  # else an entry may be there whose row is still to come
         return sorted(_differences(book, subject), key=lambda difference: difference.reference)
 
 
-def _differences(book: TrailBook, subject: str | None) -> Iterator[StandingDifference]:
+def require_entered(book: StandingsBook, *what: str, refused: str) -> None:
+    """Raises GateNotMet where one of these, as in `hold` or `consent to training`, is another in somebody's row than
+    the trail says. `refused`: what is not done then, a sentence."""
+    unlike = [difference for difference in differences(book) if difference.certain and set(what) & {*difference.what}]
+    if unlike:
+        names = sorted({name for difference in unlike for name in difference.what if name in what})
+        others = f" and {len(unlike) - 1:,} others" if len(unlike) > 1 else ""
+        raise GateNotMet(
+            f"What the book has of {unlike[0].reference}{others} is not what the trail says was entered: "
+            f"{', '.join(names)}.",
+            remedy=f"{refused} Somebody changed the book: see daybook audit verify. Enter what is right once more "
+            "(daybook subject hold, restrict or consent), and try again.",
+        )
+
+
+def excluded(book: StandingsBook, purpose: str) -> frozenset[str]:
+    """The pseudonyms of those whose data may not be used for `purpose` any more, `training`, `evaluation` or
+    `analytics`: they asked for it to be restricted, or withdrew their consent. Who never said anything is not among
+    them. Raises GateNotMet where somebody's row is not what the trail says."""
+    require_entered(book, "restriction", f"consent to {purpose}", refused=f"Nobody's data is used for {purpose}.")
+    names = set()
+    for row in book.rows("select id, details from subjects where details is not null"):
+        details = _mapping(row["details"])
+        consent = _mapping(details.get("consents")).get(purpose)
+        if details.get("restriction") or (consent is not None and not _mapping(consent).get("given")):
+            names.add(str(row["id"]))
+    return frozenset(names)
+
+
+def held(book: StandingsBook) -> frozenset[str]:
+    """The pseudonyms of those on legal hold. Raises GateNotMet where somebody's row is not what the trail says."""
+    require_entered(book, "hold", refused="Nothing was let go.")
+    rows = book.rows("select id, details from subjects where details is not null")
+    return frozenset(str(row["id"]) for row in rows if _mapping(row["details"]).get("hold"))
+
+
+def _differences(book: StandingsBook, subject: str | None) -> Iterator[StandingDifference]:
     trail, foreign = _trail(book)
     rows = {row["id"]: row["details"] for row in book.rows("select id, details from subjects")}
     # whom another home names otherwise than this one is nobody's row here, and may be anybody's
@@ -76,7 +120,7 @@ def _differences(book: TrailBook, subject: str | None) -> Iterator[StandingDiffe
             yield StandingDifference(name, what, certain)
 
 
-def _trail(book: TrailBook) -> tuple[dict[str, list[State]], set[str]]:
+def _trail(book: StandingsBook) -> tuple[dict[str, list[State]], set[str]]:
     """By reference: what the trail says, more than one where an erasure has begun and not ended; and about whom another
     home made an entry."""
     own = keys.existing(book.home, SECRET)
