@@ -6,6 +6,7 @@ a package, on a unix socket; each test gets a database of its own in it.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -13,10 +14,23 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
 from tests.fakes.terminal import Terminal
+
+MEMORY = Path("/dev/shm")
+ROOM = 8_000_000_000
+"""Bytes that the files of tests may need there, and that must be left for the tests themselves."""
+
+
+def pytest_configure() -> None:
+    """Keep tests' files in memory where there is room: no test takes the machine's power, so none needs a disk, and to
+    wait for one is half of what a small book costs. Set PYTEST_DEBUG_TEMPROOT to keep them elsewhere."""
+    room = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
+    if room and psutil.virtual_memory().available > ROOM * 1.5:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.fixture

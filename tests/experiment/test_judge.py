@@ -18,6 +18,7 @@ from daybook.reporting.tables import to_records
 from daybook.reporting.text import plain
 from daybook.routing.deployments import CALLS_PER_STEP, Deployments, to_dict
 from daybook.stats.sequential import Share, share_difference
+from tests.fakes.many_calls import insert_calls
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 PAIR = {"v1": "old", "v2": "new"}
@@ -38,18 +39,25 @@ class Day:
 
     def calls(self, v1=0, v2=0, *, failed=0, slower=1.0, cost=Decimal("0.001"), **fields):
         """So many of each version, alike but for what the second does: it fails the first `failed` times."""
-        for variant, calls in (("v1", v1), ("v2", v2)):
-            for k in range(calls):
-                self.n += 1
-                error = variant == "v2" and k < failed
-                seconds = (0.9 + 0.02 * (k % 11)) * (slower if variant == "v2" else 1.0)
-                facts = {
-                    "request_id": f"r{self.n}", "at": self.clock.now() + timedelta(milliseconds=self.n),
-                    "latency": seconds,
-                    "endpoint": "/v1/chat/completions", "requested_model": "chat", "variant": variant,
-                    "status": "error" if error else "ok", "cost": None if error else cost, "caller": f"c{self.n}",
-                }  # fmt: skip
-                self.book.append(Call(id=f"{self.n:032x}", **(facts | fields)))
+        for variant, n, failing, times in (("v1", v1, 0, 1.0), ("v2", v2, failed, slower)):
+            ends = {
+                "at": self.clock.now(),
+                "status": "ok",
+                "endpoint": "/v1/chat/completions",
+                "requested_model": "chat",
+            }
+            call = Call(id="", request_id="", variant=variant, **(ends | fields))
+            each = {
+                "id": "lower(lpad(to_hex(number), 32, '0'))",
+                "request_id": "'r' || number",
+                "caller": "'c' || number",
+                "at": f"timestamptz '{call.at.isoformat()}' + number * interval '1 millisecond'",
+                "latency": f"(0.9::double precision + 0.02::double precision * (k % 11)) * {times}::double precision",
+                "status": f"case when k < {failing} then 'error' else 'ok' end",
+                "cost": f"case when k < {failing} then null else {cost or 'null'} end",
+            }
+            insert_calls(self.book, call, {name: each[name] for name in each if name not in fields}, n, self.n)
+            self.n += n
 
     def later(self, seconds=3600):
         self.clock.at += timedelta(seconds=seconds)

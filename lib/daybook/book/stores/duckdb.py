@@ -28,9 +28,8 @@ from daybook.errors import BookUnreachable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_MARK = "{file: 'text', start: 'bigint', upto: 'bigint', n: 'bigint', added: 'bigint', aside: 'bigint'}"
-_ASIDE = "{file: 'text', position: 'bigint', reason: 'text', torn: 'boolean', line: 'text'}"
 _LINK = "{seq: 'bigint', event: 'text', digest: 'text', link: 'text', key: 'text'}"
+_ASIDE = "{file: 'text', position: 'bigint', reason: 'text', torn: 'boolean', line: 'text'}"
 
 
 class DuckStore:
@@ -249,15 +248,15 @@ class DuckWriter:
             )
 
     def _mark(self, batch: Batch, added: int) -> None:
-        row = {"file": batch.file, "start": batch.start, "upto": batch.end, "n": batch.read, "added": added}
-        with self._staged([orjson.dumps(row | {"aside": len(batch.asides)})], _MARK) as stage:
-            before = self.execute(f"select f.drained from journal_files f semi join {stage} s on f.file = s.file")  # noqa: S608 - our own file
-            if (before[0][0] if before else 0) != batch.start:
-                raise OffsetMoved
-            self.execute(
-                "insert into journal_files (file, drained, entries, added, set_aside, drained_at) "  # noqa: S608 - our own file
-                f"select file, upto, n, added, aside, now() from {stage} {upserts.ADD_MARK}"
-            )
+        file = "'" + batch.file.replace("'", "''") + "'"
+        counts = f"{batch.end}, {batch.read}, {added}, {len(batch.asides)}"
+        moved = self.execute(
+            "insert into journal_files (file, drained, entries, added, set_aside, drained_at) "  # noqa: S608 - literals
+            f"select {file}, {counts}, now() where {batch.start} = "
+            f"coalesce((select drained from journal_files where file = {file}), 0) {upserts.ADD_MARK}"
+        )
+        if moved != [(1,)]:
+            raise OffsetMoved
 
     @contextlib.contextmanager
     def _staged(self, lines: list[bytes], columns: str) -> Iterator[str]:
