@@ -11,10 +11,22 @@ from daybook.pii.windows import StreamDetector, spans_of
 
 DETECTOR = Detector(KINDS)
 FOUND = (
-    ("email", r"mail\n[anna@x.org]"),
-    ("email", r"a\tb\r\n[anna@x.org]\r\nnext"),
-    ("email", r"\\n[anna@x.org]\\n"),
-    ("email", r"C:\Users\n[anna@x.org]"),
+    ("email", r'{"a": "Dear Bo,\n[anna@x.org]"}'),
+    ("email", r'{"x": "a\tb\r\n[anna@x.org]\r\nnext"}'),
+    ("email", r'f("\n[anna@x.org]")'),
+    ("email", r'"mail\n[anna@x.org]"'),
+    ("email", r"mail\[nanna@x.org]"),
+    ("email", r"a\tb\r\[nanna@x.org]\r\nnext"),
+    ("email", r"\\[nanna@x.org]\\n"),
+    ("email", r"C:\Users\[nanna@x.org]"),
+    ("email", r"DOMAIN\[tom@corp.com]"),
+    ("email", r"CORP\[rita.roe@corp.com], CORP"),
+    ("email", r'{"login": "CORP\\[tom@corp.com]"}'),
+    ("email", r'as "CORP\[tom@corp.com]" since'),
+    ("email", r'a "quoted" CORP\[tom@corp.com]'),
+    ("email", '"said\\n"\nCORP\\[tom@corp.com]'),
+    ("phone", r"\tel: [030 901820 17]"),
+    ("secret", r"CORP\token=[s3cretPw9xA]"),
     ("email", r"to [anna\u0040x.org]"),
     ("email", r"to [anna\\u0040x.org]"),
     ("email", r"to [anna\x40x.org]"),
@@ -49,7 +61,8 @@ FOUND = (
 )
 NOTHING = (
     "50%40 of 60", "width=40px.css", "x=40", "a=40b.min.js", "%40%40.com", "a&#64;b", r"\d{3}\n\t\w+ \"x\" \/",
-    "100% 20 &amp; 30 &lt;b&gt;", r"@contextlib\n@click.option\n\n@click.command", r"C:\new\table\root", "&#64;&#64;.",
+    "100% 20 &amp; 30 &lt;b&gt;", r"@contextlib\n@click.option\n\n@click.command", r"\t@x.org",
+    r"C:\new\table\root", "&#64;&#64;.",
     "size=40mm.de", "<td width=40em.com>", "user=40example.com&b=1", "x=20 a=40b.com c=40d.org", "price=40eur.at=",
     "id=40x.io" + " " * 76 + "=3D", "=3D" + " " * 76 + "level=40test.it is",
     r'"api_key": "db-\u2026"', r"\u12", "&#0064", "%4", "=40", "a\\", r"\ud83d\ude00@x",

@@ -11,10 +11,13 @@ and theirs overlap, the stronger stays.
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 
 from daybook.pii.detectors import internet, payment, phones, secrets, social_security
+from daybook.pii.detectors.encoded import Encoded
 from daybook.pii.detectors.terms import Terms
 from daybook.pii.normal import Normal, normalise, unescaped
 from daybook.pii.plausible import owned, plausible
@@ -41,7 +44,8 @@ KINDS = (
 )  # fmt: skip
 
 
-IDENTIFYING = tuple(kind for kind in KINDS if kind not in ("url", "date", "age", "title", "postcode"))
+_TELLING_NOTHING = frozenset(("url", "date", "age", "title", "postcode"))
+IDENTIFYING = tuple(kind for kind in KINDS if kind not in _TELLING_NOTHING)
 """Kinds that tell who somebody is, or give access, by themselves; the others are in every other text."""
 
 
@@ -97,11 +101,19 @@ class Detector:
         if own.longest:
             self.kinds |= {"term"}
         whole = [pattern for pattern in patterns if _WHOLE.issuperset(pattern.kinds)]
+        others = [pattern for pattern in patterns if pattern not in whole]
+        encoded = Encoded(self.surest)
         self._terms = _by_gate([own] if own.longest else [])
-        self._gates = _by_gate([*patterns, own] if own.longest else patterns)
+        self._gates = _by_gate([*patterns, own, encoded] if own.longest else [*patterns, encoded])
         self._whole = _by_gate(whole)
-        self._others = _by_gate(pattern for pattern in patterns if pattern not in whole)
+        self._others = _by_gate([*others, encoded])
         self._recognizers = list(recognizers)
+
+    def without_recognizers(self) -> Detector:
+        """The same by pattern alone."""
+        other = copy.copy(self)
+        other._recognizers = []
+        return other
 
     @property
     def reads_sentences(self) -> bool:
@@ -112,19 +124,44 @@ class Detector:
         """What is found in the text, in order, nothing overlapping. Recognizers are given the text as it is, patterns
         as it is read (`normalise`, `unescaped`); positions are the text's own. `further`: what is known of this text
         already."""
-        meant = unescaped(text)
-        if meant is None:
-            found = _search(normalise(text), self._gates)
-        else:
-            written = unescaped(text, breaks_only=True) or normalise(text)
-            found = [*_search(written, self._whole), *_search(meant, self._others)]
-            for read in (normalise(text), meant):  # a term may have been written down as it stands or as it is meant
-                found += _search(read, self._terms)
+        found = self._by_pattern(text)
         tagged = [span for recognizer in self._recognizers for span in recognizer.find(text)]
         tagged = [span for span in (*tagged, *further) if plausible(text, span)]
         found += owned(tagged, found)
         kinds = self.kinds.union(*(recognizer.kinds for recognizer in self._recognizers))
         return resolve(span for span in found if span.score >= self.threshold and span.kind in kinds)
+
+    def _by_pattern(self, text: str) -> list[Span]:
+        meant = unescaped(text)
+        if meant is None:
+            return _search(normalise(text), self._gates)
+        written = unescaped(text, breaks_only=True) or normalise(text)
+        found = [*_search(written, self._whole), *_search(meant, self._others)]
+        for read in (normalise(text), meant):  # a term may have been written down as it stands or as it is meant
+            found += _search(read, self._terms)
+        return [_with_login(text, span) if span.kind == "email" else span for span in found]
+
+    def surest(self, text: str) -> Span | None:
+        """What tells of a person in the text and is surest, by pattern."""
+        asked = self.kinds - _TELLING_NOTHING
+        known = (span for span in self._by_pattern(text) if span.kind in asked and span.score >= self.threshold)
+        return max(known, key=lambda span: span.score, default=None)
+
+
+_OPENED = re.compile(r"(?:^|[:\[{(,=\\][ ]?)\"(?=[^\s\"])[^\"\n]*\Z")
+"""Within a text in quotation marks, as far as a little of it shows."""
+_NEAR = 100
+
+
+def _with_login(text: str, span: Span) -> Span:
+    """`CORP\\tom@x.org`: an address behind a tab or the end of a line that is written `\\t` may begin with that letter,
+    which is then of it. Not where one backslash stands within quotation marks: there it can only be the sign."""
+    start = span.start
+    if start < 2 or text[start - 1] not in "nrt" or text[start - 2] != "\\":
+        return span
+    if text[start - 3 : start - 2] != "\\" and _OPENED.search(text, max(0, start - _NEAR), start):
+        return span
+    return span._replace(start=start - 1)
 
 
 def _by_gate(patterns: Iterable[Gated]) -> dict[Gate, list[Gated]]:

@@ -90,7 +90,10 @@ _MARKS = re.compile("(?<=[0-9])[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u
 """Combining marks behind a digit."""
 
 
-_BREAK = r"\\{1,4}[nrt/\"]"
+_BREAK = (
+    r"\\{1,4}(?:n(?!ational|ino\b|hs\b)|r(?!eisepass|ijbewijs|fc\b)|t(?!oken|el\b|elephone|elefon|ax\b|ax_|in\b)|[/\"])"
+)
+"""But not where the letter begins a label, as in `CORP\\token=…`."""
 _QUOTED_AT = (
     r"=40(?<=\w=40)(?=(?:[A-Za-z0-9-]{1,63}\.){1,4}(?:com|org|net|edu|gov|info|biz|io|eu|de|uk|fr|nl|it|es|ch|at|be|ca|au|jp|in"
     r"|br|us)\b)"

@@ -35,6 +35,8 @@ class Redactor:
         self, detector: Detector | None = None, policy: Policy | None = None, key: Pseudonyms | None = None
     ) -> None:
         self.detector = detector or Detector()
+        self.second = self.detector.without_recognizers()
+        """What looks at what was redacted: a model has read the sentences already."""
         self.policy = policy or Policy()
         self.replace = Replacer(self.policy, key)
 
@@ -47,7 +49,7 @@ class Redactor:
 
     def again(self, clean: str) -> str:
         """A second look at what was redacted: a number that was part of another's surroundings now stands alone."""
-        return self.apply(clean, spans_of(self.detector, clean))
+        return self.apply(clean, spans_of(self.second, clean))
 
     def apply(self, text: str, spans: list[Span], start: int = 0, end: int | None = None) -> str:
         """The text, or its part from start to end, with what stands for each of the spans."""

@@ -13,7 +13,7 @@ class StreamRedactor:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._looks = (StreamDetector(redactor.detector), StreamDetector(redactor.detector))
+        self._looks = (StreamDetector(redactor.detector), StreamDetector(redactor.second))
         self.counts: Counter[str] = Counter()
         """What was found in what was passed on, by kind."""
 

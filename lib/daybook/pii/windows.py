@@ -10,6 +10,7 @@ the whole text: then all of it is held back until the end.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from daybook.pii.detect import Detector
@@ -27,7 +28,8 @@ BEFORE = 176
 LONGEST_WORD = 16_384
 """Characters of the longest datum without a space, and of a private key."""
 LONG = 1 << 16
-"""Characters of a text that are read at once."""
+"""Characters of a text that are read at once, and of the longest datum as it is written: signs that show nothing and
+escapes may stand between its letters without end."""
 STEP = 48
 """Characters that come together before they are looked at: pieces are often of one word."""
 
@@ -104,7 +106,7 @@ class StreamDetector:
         """The last position before which all is settled."""
         read = unescaped(self._text) or normalise(self._text)
         cut = _original(self._text, read, len(read.text) - self._hold)
-        word_limit = _original(self._text, read, len(read.text) - LONGEST_WORD)
+        word_limit = max(_original(self._text, read, len(read.text) - LONGEST_WORD), len(self._text) - LONG)
         while True:
             before = cut
             for span in reversed(spans):
@@ -133,6 +135,7 @@ def spans_of(detector: Detector, text: str) -> list[Span]:
     return found + windows.close()
 
 
+@lru_cache(4096)
 def _in_word(character: str) -> bool:
     """Whether it is of a word of a script that parts words, or shows nothing within one."""
     seen = normalise(character).text

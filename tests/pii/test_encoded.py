@@ -1,0 +1,98 @@
+"""Texts in base64: what is written in them is found, and what is no text stays alone."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import random
+
+import pytest
+
+from daybook.pii import KINDS, SHAPES, Detector, detect
+from daybook.pii.detectors.encoded import LEAST, encoded_texts
+from daybook.pii.redaction import Redactor
+from daybook.pii.windows import StreamDetector, spans_of
+
+DETECTOR = Detector(KINDS, terms=["Heron"])
+SAID = (
+    ("email", "Write to anna@example.com, please."),
+    ("email", '{"user": {"mail": "anna@example.com", "n": 7}}'),
+    ("email", "Grüße aus Zürich von anna@example.com"),
+    ("email", "anna\\u0040example.com is it"),
+    ("phone", "call me: +49 170 1234567 today"),
+    ("card", "card 4111 1111 1111 1111 until 12/29"),
+    ("iban", "IBAN DE89 3704 0044 0532 0130 00"),
+    ("secret", "password = s3cretPw9x until May"),
+    ("term", "the project is called Heron, I hear"),
+)
+AROUND = ("{}", "see {} there", "data:text/plain;base64,{}", "body={}&n=1", '{{"body": "{}"}}', "Zoë: {}.", "{}\r\n--b")
+
+
+@pytest.mark.parametrize(("kind", "text"), SAID)
+def test_what_is_written_in_base64_is_found_as_the_whole_run(kind: str, text: str) -> None:
+    """With its padding or without, in the alphabet of addresses too, wherever it stands, and in a stream."""
+    plain = base64.b64encode(text.encode()).decode()
+    urlsafe = base64.urlsafe_b64encode(text.encode()).decode()
+    for written in {plain, plain.rstrip("="), urlsafe, urlsafe.rstrip("=")}:
+        for around in AROUND:
+            whole = around.format(written)
+            start = whole.index(written)
+            spans = DETECTOR.spans(whole)
+            assert [(s.kind, s.start, s.end) for s in spans] == [(kind, start, start + len(written))], whole
+        stream = StreamDetector(DETECTOR)
+        assert [span for character in whole for span in stream.feed(character)] + stream.close() == spans
+
+
+def test_the_surest_kind_of_several_is_what_the_run_is_called() -> None:
+    """Its score, too; kinds that are not asked for, are too unsure or tell of nobody are no reason."""
+    run = base64.b64encode(b"card 4111 1111 1111 1111, or 10.1.2.3, https://example.org/x 2026-11-20").decode()
+    assert [(s.kind, s.score) for s in detect(run, KINDS)] == [("card", 1.0)]
+    assert [(s.kind, s.score) for s in detect(run, ("ip",))] == [("ip", 0.6)]
+    assert Detector(("ip",), threshold=0.7).spans(run) == []
+    assert detect(run, ("url", "date")) == []
+    assert detect(run, SHAPES) == detect(run, KINDS)
+    assert Redactor(Detector()).text(f"a {run} b").text == "a [card] b"
+
+
+def test_what_is_no_text_stays_alone() -> None:
+    """Hashes, GUIDs, tokens, keys, pictures, names in code and paths, and texts that tell of nobody."""
+    dice = random.Random(1)
+    noise = [base64.b64encode(dice.randbytes(n)).decode() for n in (18, 32, 33, 48, 64, 300, 3000) for _ in range(20)]
+    picture = b"\x89PNG\r\n\x1a\n" + b"anna@example.com" * 3
+    texts = [
+        *noise,
+        hashlib.sha256(b"a").hexdigest(),
+        "550e8400-e29b-41d4-a716-446655440000",
+        "data:image/png;base64," + base64.b64encode(picture).decode(),
+        "thisIsAVeryLongIdentifierOfAMethodInSomeCode",
+        "/usr/local/lib/python3/site-packages/daybook/pii/detectors",
+        base64.b64encode(b"Nothing of anybody is said here, in many words.").decode(),
+        base64.b64encode(b"anna@example.com\x00\x01\x02\x03\x04\x05\x06").decode(),
+        base64.b64encode(b"<svg xmlns='http://www.w3.org/2000/svg' width='40'/>").decode(),
+    ]
+    for text in texts:
+        assert detect(f"see {text} there", (*SHAPES, "url")) == [], text
+
+
+@pytest.mark.parametrize("text", ["a@example.com 1234", "x" * 17 + "é", "x" * 18 + "éé"])
+def test_a_run_is_read_from_its_least_length_on(text: str) -> None:
+    """At the least length it is read, one shorter it is not; half a character at its end is left out."""
+    run = base64.b64encode(text.encode()).decode().rstrip("=")
+    cut = run[: max(LEAST, len(run) - 1)]
+    (read,) = encoded_texts(f" {cut} ")
+    assert (read.start, read.end) == (1, 1 + len(cut))
+    assert text.startswith(read.text)
+    assert len(text) - len(read.text) <= 1
+    assert list(encoded_texts(run[: LEAST - 1])) == []
+
+
+def test_a_run_longer_than_is_read_at_once_is_read_in_parts() -> None:
+    """Three hundred kilobytes with an address here and there, in one text and in a stream: what tells of somebody goes,
+    each part that does, and nothing outside the run."""
+    text = "".join(f"line {n} of a long letter that goes on and on\n" for n in range(5000))
+    said = text[:9000] + " anna@example.com " + text[9000:120_000] + " +49 170 1234567 " + text[120_000:]
+    run = base64.b64encode(said.encode()).decode()
+    for spans in (DETECTOR.spans(f"see {run} there"), spans_of(DETECTOR, f"see {run} there")):
+        assert [span.kind for span in spans] == ["email", "phone"]
+        for span, at in zip(spans, (9001, 120_019), strict=True):
+            assert 4 <= span.start < 4 + at * 4 // 3 < span.end <= 4 + len(run)
