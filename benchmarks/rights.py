@@ -2,54 +2,69 @@
 
     python benchmarks/rights.py [--calls 5000000] [--subjects 10000] [--postgres]
 
-Every call has a prompt of its own of 250 characters and an answer of 120. The limit beside it is what the database
+Every call has a prompt of its own of 250 characters and an answer of 132; both come through the journal and the drain,
+sealed under a key for each person, as they do in use. The limit beside it is what the database
 itself takes to write the same file or tables anew.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import tempfile
 import threading
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+
+import orjson
 
 from daybook.book import Book
 from daybook.errors import BookError
 from daybook.pii.pseudonyms import Pseudonyms
+from daybook.records import Call
 from daybook.rights.access import Access
-from daybook.rights.erasure import Erasures
+from daybook.rights.erasure.erasures import Erasures
 from daybook.settings import Settings
 from daybook.vault import Vault
 
-ROWS = """
-insert into calls (id, request_id, time, caller, endpoint, requested_model, provider, served_model, tags, parameters,
-                   input_tokens, output_tokens, cost, latency, status, attempts, cache_hit, stream, subject, prompt,
-                   answer, prompt_hash)
-select {id}, {id}, {time}, 'desk-' || (i % 20), '/v1/chat/completions', 'm', 'p', 'm',
-       {json}, {json}, 60, 30, 0.000123, 0.8, 'ok', 1, false, false,
-       case when i % {subjects} = 0 then '{ada}' else 'u-' || md5(cast(i % {subjects} as text)) end,
-       '[{{"role": "user", "content": "' || repeat(md5(cast(i as text)) || ' ', 7) || '"}}]',
-       repeat(md5(cast(i + 1 as text)) || ' ', 4), 'sha256:' || md5(cast(i as text))
-from {series}
-"""
+WORDS = 250
+"""Characters of a prompt of its own."""
+PART = 100_000
+"""Calls that are journaled before they are drained."""
+
+
+def calls_of(start: int, end: int, subjects: int, ada: str) -> Iterator[Call]:
+    """The calls from `start` to `end`, as an endpoint journals them."""
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    for i in range(start, end):
+        word = hashlib.md5(str(i).encode(), usedforsecurity=False).hexdigest()
+        whose = hashlib.md5(str(i % subjects).encode(), usedforsecurity=False).hexdigest()
+        prompt = orjson.dumps([{"role": "user", "content": (f"{word} " * 8)[:WORDS]}]).decode()
+        yield Call(
+            id=f"{i:032x}", request_id=f"{i:032x}", at=began + timedelta(seconds=i), caller=f"desk-{i % 20}",
+            endpoint="/v1/chat/completions", requested_model="m", provider="p", served_model="m", input_tokens=60,
+            output_tokens=30, cost=Decimal("0.000123"), latency=0.8, status="ok", attempts=1,
+            subject=f"u-{whose}" if i % subjects else ada, prompt=prompt, answer=f"{word} " * 4,
+            prompt_hash=f"sha256:{word}",
+        )  # fmt: skip
 
 
 def fill(book: Book, calls: int, subjects: int, ada: str) -> None:
-    book.drain()
-    duck = book.store.dialect == "duckdb"
-    words = {
-        "id": "printf('%032x', i)" if duck else "lpad(to_hex(i), 32, '0')",
-        "time": "timestamptz '2026-01-01 00:00:00+00' + to_seconds(i)" if duck else
-                "timestamptz '2026-01-01 00:00:00+00' + i * interval '1 second'",
-        "json": "'{}'" if duck else "'{}'::jsonb",
-        "series": f"range({calls}) t(i)" if duck else f"generate_series(0, {calls - 1}) t(i)",
-    }  # fmt: skip
-    with book.store.writing() as writer, writer.transaction():
-        writer.execute(ROWS.format(subjects=subjects, ada=ada, **words))
+    """Through the journal and the drain, so that what was said is sealed as it is in use."""
+    for start in range(0, calls, PART):
+        for call in calls_of(start, min(start + PART, calls), subjects, ada):
+            book.append(call)
+        book.drain()
+    (row,) = book.rows(
+        "select count(*) as n, count(*) filter (where prompt like 'daybook-sealed:%') as sealed from calls"
+    )
+    assert row == {"n": calls, "sealed": calls}
 
 
 class Reader(threading.Thread):

@@ -19,8 +19,8 @@ from daybook.clock import FixedClock, new_id
 from daybook.inference.response_cache import FILE, KeptAnswer, ResponseCache
 from daybook.pii.pseudonyms import Pseudonyms
 from daybook.records import Call, ModelVersion, Subject
-from daybook.rights import backup
-from daybook.rights.restore import restore
+from daybook.rights.backups import backup
+from daybook.rights.backups.restore import restore
 from daybook.settings import Settings
 from daybook.vault import Vault
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from click.testing import CliRunner
+from sqlalchemy import Column, Table
 
-from daybook.book.schema import metadata
+from daybook.book.schema import BYTES, COUNT, MAPPING, TEXT, metadata
 from daybook.cli.privacy.subject import subject
 from daybook.rights import data_map
 
@@ -37,3 +38,23 @@ def test_the_page_is_what_the_command_prints() -> None:
     printed = CliRunner().invoke(subject, ["map"]).stdout
     assert printed in PAGE.read_text()
     assert "`calls.subject`" in printed
+
+
+def test_columns_are_given_by_their_class() -> None:
+    """Each table's, in the map's order; none of another class."""
+    assert data_map.columns("content", "tags") == {"calls": ["prompt", "answer", "tags"]}
+    assert data_map.columns("entry", "line") == {
+        "events": ["details", "object", "reason"], "journal_set_aside": ["line"],
+    }  # fmt: skip
+    assert data_map.columns() == {}
+
+
+def test_a_new_column_of_text_json_or_bytes_is_missed() -> None:
+    """A number, a time or a truth tells of nobody."""
+    table = Table("letters", metadata, *(
+        Column(name, kind) for name, kind in (("body", TEXT), ("more", MAPPING), ("scan", BYTES), ("pages", COUNT))
+    ))  # fmt: skip
+    try:
+        assert data_map.unclassified() == ["letters.body", "letters.more", "letters.scan"]
+    finally:
+        metadata.remove(table)

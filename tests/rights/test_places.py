@@ -19,9 +19,10 @@ from daybook.book.trail.names import reference
 from daybook.clock import FixedClock
 from daybook.digest import digest_file
 from daybook.errors import DaybookError
-from daybook.rights import backup
 from daybook.rights.access import Access
-from daybook.rights.erasure import Erasures
+from daybook.rights.backups import backup
+from daybook.rights.erasure.erasures import Erasures
+from daybook.rights.erasure.proof import describe_copy
 from daybook.rights.places import backup_tables, copies
 from daybook.rights.places.formats import LARGEST, MARK, Unchangeable, blanked, erase_from
 from daybook.rights.places.port import Person
@@ -361,7 +362,7 @@ def test_a_folder_that_is_used_again_hides_no_copy(place, tmp_path):
     assert [(copy.reference, copy.away) for copy in place_.of(person)] == [(whose, True)]
     assert [copy.folder for copy in copies.read(home)] == [out, out]
     assert place_.erase(person, lambda details: None) == 0
-    described = _erasures(place)._described(place_.of(person)[0], person)
+    described = describe_copy(place_.of(person)[0], person)
     assert described.startswith(f"{tmp_path}/{MARK}, written 2026-03-01 (access.json sha256:")
     out.rename(tmp_path / "bo's")
     (tmp_path / "first").rename(out)

@@ -11,9 +11,9 @@ from daybook.audit.seals import seals
 from daybook.audit.trail import Trail
 from daybook.audit.verification.whole import verify
 from daybook.errors import BadParameter, GateNotMet, SettingsError
-from daybook.rights import backup
 from daybook.rights.analytics import anonymised
-from daybook.rights.erasure import Erasures
+from daybook.rights.backups import backup
+from daybook.rights.erasure.erasures import Erasures
 from daybook.rights.people import erased, identify
 from daybook.rights.retention import Retention, read
 from daybook.rights.standing import Standings

@@ -8,7 +8,7 @@ from daybook.audit.trail import Trail
 from daybook.datasets import load
 from daybook.errors import BadData, BadParameter, GateNotMet
 from daybook.inference import feedback
-from daybook.rights.erasure import Erasures
+from daybook.rights.erasure.erasures import Erasures
 from daybook.rights.standing import Standing, Standings
 from tests.rights.conftest import ADA, BO, BOS, SAID
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from daybook.rights.erasure.proof import limits_of
 from daybook.rights.traces import PIECE, PersonTraces, Search, spellings
 
 SUBJECT = "u-" + "a" * 32
@@ -114,3 +115,40 @@ def test_no_text_breaks_the_search():
         assert all(len(data) == PIECE or trace.kind == "pseudonym" for data, trace in whole.items())
         for data in spellings(text):
             Search(whole).hits(data)
+
+
+def test_every_spelling_is_one_that_json_and_html_have():
+    """With umlauts, a quote, a line end and a tag: as it is, in JSON of both kinds, in JSON within JSON of all four."""
+    text = 'Grüße "aus" Köln\n<b>&'
+    kinds = [json.dumps(text, ensure_ascii=a)[1:-1] for a in (True, False)]
+    kinds += [json.dumps(once, ensure_ascii=a)[1:-1] for once in kinds for a in (True, False)]
+    kinds += [text, html.escape(text), html.escape(text, quote=False)]
+    assert spellings(text) == {kind.encode() for kind in kinds}
+
+
+def test_a_hit_ends_where_the_bytes_do():
+    """What stands at the end of the bytes is not taken for what comes before their beginning; one that overlaps itself
+    is found wherever it begins."""
+    text = "".join(f"{n:04d}-" for n in range(40))
+    search = Search(PersonTraces("u-1", None, (text,)).all())
+    part = text.encode()[64:163]
+    (first, *_) = search.hits(part + text.encode()[63:64])
+    assert (first.start, part[: first.end]) == (0, part)
+    name = Search(PersonTraces("u-2", "aaaaaa").all())
+    found = [(hit.start, hit.end) for hit in name.hits(b"aaaaaaaa") if hit.trace.kind == "name"]
+    assert found == [
+        (0, 6),
+        (1, 7),
+        (2, 8),
+    ]
+
+
+def test_the_first_20_000_texts_are_looked_for():
+    """The next one is not, and a certificate says so."""
+    last = "This is the last of very many texts that somebody said in a long life."
+    for before, kinds in ((19_999, {"content"}), (20_000, set())):
+        search = Search(PersonTraces("u-1", None, ("a",) * before + (last,)).all())
+        assert search.kinds(last.encode()) == kinds
+    assert limits_of({"texts": 20_000}) == []
+    (limit,) = limits_of({"texts": 20_001})
+    assert limit == "Of 20,001 texts that were said, the first 20,000 were looked for in files."

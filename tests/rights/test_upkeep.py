@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from daybook.errors import BadParameter, GateNotMet
-from daybook.rights.erasure import Erasures, sentence
+from daybook.rights.erasure.afterwards import sentence
+from daybook.rights.erasure.erasures import Erasures
 from daybook.rights.upkeep import keep_backup, keep_retention
 from tests.rights.conftest import ADA, AT, BOS, call
 

@@ -26,7 +26,8 @@ from daybook.audit.trail import Trail
 from daybook.book import Book
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter, KeyDestroyed, KeyMissing, SealBroken
-from daybook.rights import backups, page
+from daybook.rights import page
+from daybook.rights.backups import key_copies, register
 from daybook.rights.people import SubjectIdentity, identify
 from daybook.rights.places import copies
 from daybook.rights.places.answers import Answers
@@ -58,8 +59,8 @@ class Access:
         self._clock = clock or SystemClock()
         self._rows = BookRows(book)
         self._answers = Answers(settings.home)
-        there = [path for path in backups.known(settings.home) if path.is_dir()]
-        self._files = Files(settings, book, backups=there, vaults=backups.vaults(settings.home))
+        there = [path for path in register.known(settings.home) if path.is_dir()]
+        self._files = Files(settings, book, backups=there, vaults=key_copies.vaults(settings.home))
         self._trail = trail or Trail(book.journal, settings.home, clock=self._clock, sealer=vault)
 
     def page(

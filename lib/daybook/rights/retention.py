@@ -36,7 +36,7 @@ from daybook.book.content import HEADS, PREFIX, day_of, owner_of
 from daybook.book.trail import standings
 from daybook.clock import Clock, SystemClock
 from daybook.errors import GateNotMet, SettingsError
-from daybook.rights import backups
+from daybook.rights.backups import key_copies
 from daybook.training.jobs import OVER
 
 FILE = "retention.yml"
@@ -140,7 +140,7 @@ class Retention:
                 self._record(item, by, {})
                 over, kept = self._days(item.until)
                 self._book.vault.destroy(*(owner_of(None, day) for day in sorted(over - kept)))
-                backups.destroy_keys(self._home, self._book.vault)
+                key_copies.destroy(self._home, self._book.vault)
             else:
                 self._record(item, by, {})
                 for path in self._files(item.name, item.until):

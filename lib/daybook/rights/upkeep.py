@@ -9,10 +9,11 @@ from daybook.audit.trail import Trail
 from daybook.book import Book
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter, GateNotMet
-from daybook.rights import backup, backups
-from daybook.rights.erasure import Erasures, sentence
+from daybook.rights.backups import backup, key_copies
+from daybook.rights.backups.restore import rehearse
+from daybook.rights.erasure.afterwards import sentence
+from daybook.rights.erasure.erasures import Erasures
 from daybook.rights.people import erased
-from daybook.rights.restore import rehearse
 from daybook.rights.retention import Retention
 from daybook.settings import Settings
 from daybook.vault import Vault
@@ -32,7 +33,7 @@ def keep_retention(settings: Settings | None = None, clock: Clock | None = None)
         vault = Vault.of(settings, clock=clock)
         back = Erasures(settings, book, vault, clock).came_back()
         yield sentence(len(erased(vault)), len(back))
-        if away := backups.destroy_keys(settings.home, vault):
+        if away := key_copies.destroy(settings.home, vault):
             folders = ", ".join(map(str, away))
             yield f"Keys of persons who were erased may lie in backups of keys that are not in their place: {folders}."
         vault.close()

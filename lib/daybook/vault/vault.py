@@ -9,6 +9,8 @@ The keys are 256 random bits each, in one SQLite file of mode 0600, which is nev
 No process keeps a key in memory between two uses, so that one destroyed by any process is gone for all of them at once:
 what is sealed or opened together (`seal_all`, `open_all`) is one use.
 A destroyed key leaves a tombstone: nobody gets a new key by accident, only by `renew`, and that one opens nothing old.
+`rotate` gives a subject another key, and the one before no longer lies here in plain: it is sealed under the new one,
+until `forget_rotated` says that nothing is sealed under it any more.
 
 What is promised ends at the file: it is written anew without the key, and SQLite's rollback journal, which has the
 pages as they were, is cut to nothing. What a disk keeps of blocks that files gave back is not ours to see.
@@ -27,7 +29,7 @@ import secrets
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,8 +49,9 @@ _TAG = 16
 _KEY = 32
 _MANY = 500
 """Subjects that are asked for in one query."""
-_Row = tuple[int, bytes | None, str, str | None]
-"""Which of the subject's keys, the key, when it was made, when it was destroyed."""
+_Row = tuple[int, bytes | None, str, str | None, Mapping[int, bytes | None]]
+"""Which of the subject's keys, the key, when it was made, when it was destroyed; and those before that were rotated,
+sealed under it, or None once they were forgotten."""
 MARK = "vault.mark"
 """Of a home, in its folder."""
 LONGEST_SUBJECT = 200
@@ -61,6 +64,14 @@ create table if not exists keys
 """
 
 
+_ROTATED = """
+create table if not exists rotated
+    (subject text not null, generation integer not null, key blob, at text not null, primary key (subject, generation))
+    without rowid;
+"""
+"""Made at the first rotation: a copy of a vault is read as it is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyState:
     """What the vault knows of a subject."""
@@ -71,11 +82,13 @@ class KeyState:
     made_at: datetime | None = None
     """When the first key since the last erasure was made."""
     destroyed_at: datetime | None = None
+    rotations: int = 0
+    """How often the key was rotated since the last erasure."""
 
     @property
     def renewed(self) -> bool:
         """Whether the subject was erased before and came back."""
-        return self.state == "kept" and self.generation > 1
+        return self.state == "kept" and self.generation > 1 + self.rotations
 
 
 class Vault:
@@ -130,7 +143,7 @@ class Vault:
             keys |= self._keys(missing)
         sealed: list[bytes | None] = []
         for subject, data, context in items:
-            generation, key, _, _ = keys[subject]
+            generation, key, *_ = keys[subject]
             sealed.append(None if key is None else _encrypted(generation, key, subject, data, context))
         return sealed
 
@@ -177,13 +190,59 @@ class Vault:
                 " set key = null, destroyed_at = excluded.destroyed_at where key is not null",
                 [(subject, now, now) for subject in subjects],
             )
+            if _has_rotated(file):
+                file.executemany("delete from rotated where subject = ?", [(subject,) for subject in subjects])
             after = _count(file)
-        # A page that was once divided keeps copies of its rows in its unused part, which secure_delete does not see:
-        # only the file written anew is without them.
+        self._write_anew()
+        return before - after
+
+    def rotate(self, subject: str) -> None:
+        """Give the subject another key for what is sealed from now on. What was sealed before still opens. Raises
+        KeyMissing where there is no key yet, KeyDestroyed where the subject was erased."""
+        _require_subject(subject)
+        fresh = secrets.token_bytes(_KEY)
+        with self._file(make=True) as file:
+            assert file is not None
+            row = _rows(file, [subject]).get(subject)
+            known = None if row is None else _key_of(row, subject)
+            if row is None or known is None:
+                raise KeyMissing(
+                    f"The vault {self.path} has no key of {subject}.", remedy="Nothing is sealed for it, or elsewhere."
+                )
+            generation, key = known
+            before = {n: _unwrapped(key, subject, n, sealed) for n, sealed in row[4].items() if sealed is not None}
+            file.execute(_ROTATED)
+            now = self._clock.now().astimezone(UTC).isoformat()
+            file.executemany(
+                "insert into rotated values (?, ?, ?, ?) on conflict do update set key = excluded.key",
+                [(subject, n, _wrapped(fresh, subject, n, old), now) for n, old in {**before, generation: key}.items()],
+            )
+            file.execute("update keys set generation = generation + 1, key = ? where subject = ?", (fresh, subject))
+        self._write_anew()
+
+    def forget_rotated(self, subject: str) -> None:
+        """Destroy the subject's keys of before the last rotation: nothing is sealed under them any more."""
+        with self._file(make=True) as file:
+            assert file is not None
+            if _has_rotated(file):
+                file.execute("update rotated set key = null where subject = ?", (subject,))
+        self._write_anew()
+
+    def heads(self, subject: str) -> dict[int, bytes]:
+        """How what is sealed for the subject begins: of each of the keys that still open it, by its number."""
+        row = self._row(subject)
+        if row is None or row[1] is None:
+            return {}
+        numbers = [n for n, sealed in row[4].items() if sealed is not None] + [row[0]]
+        keys = [known for n in sorted(numbers) if (known := _key_of(row, subject, n)) is not None]
+        return {n: _head(n, key) for n, key in keys}
+
+    def _write_anew(self) -> None:
+        """A page that was once divided keeps copies of its rows in its unused part, which secure_delete does not see:
+        only the file written anew is without them."""
         with self._opening() as file:
             assert file is not None
             file.execute("vacuum")
-        return before - after
 
     def renew(self, subject: str) -> None:
         """Let a subject whose key was destroyed have a new one, because the person came back and says so. It opens
@@ -196,8 +255,8 @@ class Vault:
         row = self._row(subject)
         if row is None:
             return KeyState(state="none")
-        generation, key, made_at, destroyed_at = row
-        return _state(generation, key is None, made_at, destroyed_at)
+        generation, key, made_at, destroyed_at, rotated = row
+        return _state(generation, key is None, made_at, destroyed_at, len(rotated))
 
     def require_usable(self, *, patience: float | None = None) -> None:
         """Raises VaultUnusable where the file cannot be used. `patience`: seconds to wait for another process that has
@@ -213,7 +272,12 @@ class Vault:
                 return {}
             query = "select subject, generation, key is null, made_at, destroyed_at from keys order by subject"
             rows = file.execute(query).fetchall()
-        return {subject: _state(*known) for subject, *known in rows}
+            counts = "select subject, count(*) from rotated group by subject"
+            rotations = dict(file.execute(counts).fetchall()) if _has_rotated(file) else {}
+        return {
+            subject: _state(generation, gone, made_at, destroyed_at, rotations.get(subject, 0))
+            for subject, generation, gone, made_at, destroyed_at in rows
+        }
 
     def destroyed(self) -> dict[str, datetime]:
         """The subjects whose keys were destroyed, with when."""
@@ -239,12 +303,21 @@ class Vault:
         try:
             with other._file() as source:
                 rows = source.execute("select * from keys").fetchall() if source is not None else []
+                rotated = source is not None and _has_rotated(source)
+                before = source.execute("select * from rotated").fetchall() if source is not None and rotated else []
         finally:
             other.close()
         with self._file(make=True) as file:
             assert file is not None
+            here = {subject for (subject,) in file.execute("select subject from keys")}
             insert = "insert into keys values (?, ?, ?, ?, ?) on conflict (subject) do nothing"
-            return int(file.executemany(insert, rows).rowcount)
+            taken = int(file.executemany(insert, rows).rowcount)
+            if before:
+                file.execute(_ROTATED)
+                file.executemany(
+                    "insert into rotated values (?, ?, ?, ?)", [row for row in before if row[0] not in here]
+                )
+            return taken
 
     def close(self) -> None:
         with self._lock:
@@ -288,19 +361,12 @@ class Vault:
         with self._file() as file:
             for start in range(0, len(names) if file is not None else 0, _MANY):
                 assert file is not None
-                part = names[start : start + _MANY]
-                query = f"select * from keys where subject in ({','.join('?' * len(part))})"  # noqa: S608 - only marks
-                rows |= {subject: tuple(row) for subject, *row in file.execute(query, part)}
+                rows |= _rows(file, names[start : start + _MANY])
         return rows
 
     def _row(self, subject: str) -> _Row | None:
         _require_subject(subject)
-        with self._file() as file:
-            if file is None:
-                return None
-            query = "select generation, key, made_at, destroyed_at from keys where subject = ?"
-            row: _Row | None = file.execute(query, (subject,)).fetchone()
-            return row
+        return self._keys({subject}).get(subject)
 
     def _make(self, subject: str) -> tuple[int, bytes]:
         self._insert(subject, "on conflict (subject) do nothing")
@@ -413,12 +479,28 @@ def _after_fork_in_child() -> None:
 os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def _state(generation: int, gone: bool, made_at: str, destroyed_at: str | None) -> KeyState:
+def _rows(file: sqlite3.Connection, subjects: Sequence[str]) -> dict[str, _Row]:
+    marks = ",".join("?" * len(subjects))
+    rotated: dict[str, dict[int, bytes | None]] = {}
+    if _has_rotated(file):
+        query = f"select subject, generation, key from rotated where subject in ({marks})"  # noqa: S608 - only marks
+        for subject, generation, key in file.execute(query, subjects):
+            rotated.setdefault(subject, {})[generation] = key
+    query = f"select * from keys where subject in ({marks})"  # noqa: S608 - only marks
+    return {subject: (*row, rotated.get(subject, {})) for subject, *row in file.execute(query, subjects)}
+
+
+def _has_rotated(file: sqlite3.Connection) -> bool:
+    return file.execute("select 1 from sqlite_master where name = 'rotated'").fetchone() is not None
+
+
+def _state(generation: int, gone: bool, made_at: str, destroyed_at: str | None, rotations: int) -> KeyState:
     return KeyState(
         state="destroyed" if gone else "kept",
         generation=generation,
         made_at=datetime.fromisoformat(made_at),
         destroyed_at=datetime.fromisoformat(destroyed_at) if destroyed_at else None,
+        rotations=rotations,
     )
 
 
@@ -428,14 +510,18 @@ def _count(file: sqlite3.Connection) -> int:
 
 
 def _key_of(row: _Row, subject: str, generation: int | None = None) -> tuple[int, bytes] | None:
-    """Number and key of a subject whose row this is; None for a number that was never there. Raises KeyDestroyed."""
-    newest, key, _, destroyed_at = row
+    """Number and key of a subject whose row this is; None for a number that was never there, or was rotated and
+    forgotten. Raises KeyDestroyed."""
+    newest, key, _, destroyed_at, rotated = row
     if key is None:
         raise KeyDestroyed(
             f"The key of {subject} was destroyed on {str(destroyed_at)[:10]}.",
             remedy="What was sealed under it is erased for good; nothing more is kept of them, unless they ask for "
             "it and the key is renewed.",
         )
+    if generation is not None and generation in rotated:
+        sealed = rotated[generation]
+        return None if sealed is None else (generation, _unwrapped(key, subject, generation, sealed))
     if generation is not None and 0 < generation < newest:
         raise KeyDestroyed(
             f"The key number {generation} of {subject} was destroyed before they came back.",
@@ -459,8 +545,30 @@ def _encrypted(generation: int, key: bytes, subject: str, data: bytes, context: 
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     nonce = secrets.token_bytes(_NONCE)
-    head = bytes([_VERSION]) + generation.to_bytes(4, "big") + _fingerprint(key)
+    head = _head(generation, key)
     return head + nonce + AESGCM(key).encrypt(nonce, data, _bound(head, subject, context))
+
+
+def _head(generation: int, key: bytes) -> bytes:
+    return bytes([_VERSION]) + generation.to_bytes(4, "big") + _fingerprint(key)
+
+
+def _wrapped(key: bytes, subject: str, generation: int, old: bytes) -> bytes:
+    """A key of before, sealed under the one of now."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    nonce = secrets.token_bytes(_NONCE)
+    return nonce + AESGCM(key).encrypt(nonce, old, _rotation(subject, generation))
+
+
+def _unwrapped(key: bytes, subject: str, generation: int, sealed: bytes) -> bytes:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], _rotation(subject, generation))
+
+
+def _rotation(subject: str, generation: int) -> bytes:
+    return b"daybook-vault-rotated" + generation.to_bytes(4, "big") + subject.encode()
 
 
 def _fingerprint(key: bytes) -> bytes:

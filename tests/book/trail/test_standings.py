@@ -18,7 +18,7 @@ from daybook.clock import FixedClock
 from daybook.errors import GateNotMet
 from daybook.pii.pseudonyms import Pseudonyms
 from daybook.records import Event
-from daybook.rights.erasure import Erasures
+from daybook.rights.erasure.erasures import Erasures
 from daybook.rights.standing import Standings
 from daybook.settings import Settings
 from daybook.vault import Vault

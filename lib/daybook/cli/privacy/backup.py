@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from daybook.errors import BadParameter
 from daybook.reporting.text import count
 from daybook.settings import Settings, user
 
@@ -14,27 +15,49 @@ _PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("folder", type=_PATH)
-@click.option("--keys", type=_PATH, required=True, help="Where the keys go: another folder, kept in another place.")
+@click.option("--keys", type=_PATH, help="Where the keys go: another folder, kept in another place.")
 @click.option("--rehearse", is_flag=True, help="Restore it into a scratch folder, count and verify it.")
-def backup(folder: Path, keys: Path, rehearse: bool) -> None:
+@click.option("--deleted", is_flag=True, help="Only enter that the backup, or the keys, in FOLDER are deleted.")
+@click.option("--reason", metavar="TEXT", help="Of --deleted: why, and who saw that they are gone.")
+def backup(folder: Path, keys: Path | None, rehearse: bool, deleted: bool, reason: str | None) -> None:
     """Back up the book to a new FOLDER, all of one moment whatever is written meanwhile, and the keys apart.
+
+    A backup that you delete is listed by every erasure as out of its reach, until you enter that it is deleted. The
+    trail has who said so, and so have the certificates.
 
     \b
     Examples:
       daybook backup /backups/2026-11-20 --keys /safe/2026-11-20 --rehearse
+      daybook backup /backups/2026-11-20 --deleted --reason "over 90 days old"
+      daybook backup /safe/2026-11-20 --deleted --reason "over 90 days old"
     """
+    if deleted:
+        _enter_deleted(folder, reason or "")
+        return
+    if keys is None:
+        raise BadParameter("Where the keys go is not said.", remedy="Name another place: --keys FOLDER.")
     from daybook.book import Book
-    from daybook.rights import backup as backups
-    from daybook.rights.restore import rehearse as rehearse_backup
+    from daybook.rights.backups.backup import make
+    from daybook.rights.backups.restore import rehearse as rehearse_backup
     from daybook.vault import Vault
 
     settings = Settings.from_env()
     with Book(settings.book_url, settings.home, vault=settings.vault) as book:
-        manifest = backups.make(settings, book, Vault.of(settings), folder, keys=keys, by=f"cli:{user()}")
+        manifest = make(settings, book, Vault.of(settings), folder, keys=keys, by=f"cli:{user()}")
     click.echo(f"Backed up: {manifest}; the keys: {keys}")
     if rehearse:
         rows = rehearse_backup(folder, keys=keys)
         click.echo(f"Rehearsed: {count(sum(rows.values()), 'row')} came back, and the trail's chain is whole.")
+
+
+def _enter_deleted(folder: Path, reason: str) -> None:
+    from daybook.book import Book
+    from daybook.rights.backups.deletion import confirm_deleted
+
+    settings = Settings.from_env()
+    with Book(settings.book_url, settings.home, vault=settings.vault) as book:
+        days = confirm_deleted(settings, book, folder, by=f"cli:{user()}", reason=reason)
+    click.echo(f"Entered as deleted: what stood in {folder}, made on {', '.join(days)}.")
 
 
 @click.command()
@@ -50,7 +73,7 @@ def restore(folder: Path, keys: Path | None) -> None:
       daybook restore /backups/2026-11-20 --keys /safe/2026-11-20
     """
     from daybook.book import Book
-    from daybook.rights.restore import restore as restore_backup
+    from daybook.rights.backups.restore import restore as restore_backup
     from daybook.vault import Vault
 
     settings = Settings.from_env()

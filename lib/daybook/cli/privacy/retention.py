@@ -40,7 +40,7 @@ def due(as_json: bool) -> None:
       daybook retention due
     """
     with _retention() as kept:
-        _say(kept.due(), as_json=as_json, done=False)
+        _print_due(kept.due(), as_json=as_json, done=False)
 
 
 @retention.command()
@@ -53,7 +53,7 @@ def apply(as_json: bool) -> None:
       daybook retention apply
     """
     with _retention() as kept:
-        _say(kept.apply(by=f"cli:{user()}"), as_json=as_json, done=True)
+        _print_due(kept.apply(by=f"cli:{user()}"), as_json=as_json, done=True)
 
 
 @retention.command()
@@ -84,7 +84,7 @@ def _retention() -> Iterator[Retention]:
         yield Retention(settings.home, book, Trail(book.journal, settings.home))
 
 
-def _say(rows: list[Due], *, as_json: bool, done: bool) -> None:
+def _print_due(rows: list[Due], *, as_json: bool, done: bool) -> None:
     if as_json:
         click.echo(orjson.dumps([row.to_dict() for row in rows], option=orjson.OPT_INDENT_2))
         return

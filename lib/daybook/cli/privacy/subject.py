@@ -13,12 +13,14 @@ import click
 import orjson
 
 from daybook.cli import CommandGroup
+from daybook.errors import BadParameter
 from daybook.reporting.text import count
 from daybook.settings import Settings, user
 
 if TYPE_CHECKING:
     from daybook.rights.access import Access
-    from daybook.rights.erasure import ErasurePlan, Erasures
+    from daybook.rights.erasure.erasures import Erasures
+    from daybook.rights.erasure.plan import ErasurePlan
     from daybook.rights.standing import Standing, Standings
 
 
@@ -38,11 +40,22 @@ def subject() -> None:
 
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
-_verified = click.option("--verified", metavar="TEXT", help="How it was made sure that the person asks.")
-_reason = click.option("--reason", metavar="TEXT", help="Why: the request, the law, the dispute.")
 
 
-def _named(context: click.Context, parameter: click.Parameter, value: str) -> str:
+def _asked(*, required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options of what is done because the person asks."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        reason = click.option("--reason", metavar="TEXT", required=required, help="Which request this answers.")
+        verified = click.option(
+            "--verified", metavar="TEXT", required=required, help="How it was made sure that the person asks."
+        )
+        return verified(reason(command))
+
+    return add
+
+
+def _named(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     return sys.stdin.readline().rstrip("\n") if value == "-" else value
 
 
@@ -53,8 +66,7 @@ def _person(command: Callable[..., Any]) -> Callable[..., Any]:
 @subject.command()
 @_person
 @click.option("--to", "folder", type=click.Path(path_type=Path), required=True, help="A new folder to write to.")
-@click.option("--verified", metavar="TEXT", required=True, help="How it was made sure that the person asks.")
-@click.option("--reason", metavar="TEXT", required=True, help="Which request this answers.")
+@_asked(required=True)
 def export(person: str, folder: Path, verified: str, reason: str) -> None:
     """Write everything that is held on PERSON: access.json, and pages to read.
 
@@ -70,8 +82,7 @@ def export(person: str, folder: Path, verified: str, reason: str) -> None:
 @subject.command()
 @_person
 @click.option("--execute", is_flag=True, help="Erase. Without it, only what would be erased is said.")
-@_verified
-@_reason
+@_asked(required=False)
 @_json
 def erase(person: str, execute: bool, verified: str | None, reason: str | None, as_json: bool) -> None:
     """Say what would be erased of PERSON; with --execute, erase it everywhere and prove it.
@@ -137,7 +148,7 @@ def check() -> int:
     Examples:
       daybook subject check
     """
-    from daybook.rights.erasure import sentence
+    from daybook.rights.erasure.afterwards import sentence
     from daybook.rights.people import erased
 
     with _rights() as rights:
@@ -165,39 +176,33 @@ def consent(person: str, purpose: str, given: bool, source: str) -> None:
       daybook subject consent ada@example.com training --withdrawn --source "e-mail of 3 March"
     """
     with _rights() as rights:
-        _say(rights.standings.consent(person, purpose, given=given, source=source, by=f"cli:{user()}"))
+        _print_standing(rights.standings.consent(person, purpose, given=given, source=source, by=f"cli:{user()}"))
 
 
-@subject.command()
-@_person
-@click.option("--lift", is_flag=True, help="Let the data be used again.")
-@click.option("--reason", metavar="TEXT", required=True, help="Why.")
-def restrict(person: str, lift: bool, reason: str) -> None:
-    """Keep PERSON's data and use it for nothing: not to train, not to evaluate.
+def _add_switch(name: str, *, end: tuple[str, str], example: str, help: str) -> None:
+    """Add a command that restricts or holds, and ends that with a flag. `end`: the flag, which is the name of what it
+    does, and its help."""
+    flag, flag_help = end
 
-    \b
-    Examples:
-      daybook subject restrict ada@example.com --reason "accuracy disputed, letter of 3 March"
-    """
-    with _rights() as rights:
-        change = rights.standings.lift if lift else rights.standings.restrict
-        _say(change(person, reason=reason, by=f"cli:{user()}"))
+    @subject.command(name, help=f"{help}\n\n\b\nExamples:\n  daybook subject {name} ada@example.com {example}")
+    @_person
+    @click.option(f"--{flag}", "ends", is_flag=True, help=flag_help)
+    @click.option("--reason", metavar="TEXT", required=True, help="Why: the request, the law, the dispute.")
+    def command(person: str, ends: bool, reason: str) -> None:
+        with _rights() as rights:
+            change = getattr(rights.standings, flag if ends else name)
+            _print_standing(change(person, reason=reason, by=f"cli:{user()}"))
 
 
-@subject.command()
-@_person
-@click.option("--release", is_flag=True, help="End the hold.")
-@click.option("--reason", metavar="TEXT", required=True, help="Which law or dispute.")
-def hold(person: str, release: bool, reason: str) -> None:
-    """Forbid that PERSON is erased.
-
-    \b
-    Examples:
-      daybook subject hold ada@example.com --reason "case 12/2026"
-    """
-    with _rights() as rights:
-        change = rights.standings.release if release else rights.standings.hold
-        _say(change(person, reason=reason, by=f"cli:{user()}"))
+_add_switch(
+    "restrict",
+    end=("lift", "Let the data be used again."),
+    example='--reason "accuracy disputed, letter of 3 March"',
+    help="Keep PERSON's data and use it for nothing: not to train, not to evaluate.",
+)
+_add_switch(
+    "hold", end=("release", "End the hold."), example='--reason "case 12/2026"', help="Forbid that PERSON is erased."
+)
 
 
 @subject.command()
@@ -212,7 +217,36 @@ def rectify(person: str, statement: str, call: str | None) -> None:
       daybook subject rectify ada@example.com --statement "I moved in 2024; the address is out of date"
     """
     with _rights() as rights:
-        _say(rights.standings.rectify(person, statement=statement, call=call, by=f"cli:{user()}"))
+        _print_standing(rights.standings.rectify(person, statement=statement, call=call, by=f"cli:{user()}"))
+
+
+@subject.command()
+@click.argument("person", required=False, callback=_named)
+@click.option("--day", metavar="DATE", help="The key of calls about nobody of that UTC day, YYYY-MM-DD.")
+@click.option("--reason", metavar="TEXT", required=True, help="Why: a copy of the keys was lost, a policy.")
+def rotate(person: str | None, day: str | None, reason: str) -> None:
+    """Give PERSON, or a day, another key, and seal what was said anew under it.
+
+    \b
+    Examples:
+      daybook subject rotate ada@example.com --reason "a copy of the keys was lost"
+      daybook subject rotate --day 2026-03-01 --reason "a copy of the keys was lost"
+    """
+    from daybook.book.content import owner_of
+    from daybook.rights.people import identify
+    from daybook.rights.rotation import rotate as rotate_key
+
+    if (person is None) == (day is None):
+        raise BadParameter("Whose key is not said.", remedy="Name a person, or a day: --day 2026-03-01.")
+    with _rights() as rights:
+        settings, book, vault = rights.erasures.settings, rights.erasures.book, rights.erasures.vault
+        owner = owner_of(None, str(day)) if person is None else identify(settings.home, person).subject
+        done = rotate_key(settings, book, vault, owner, by=f"cli:{user()}", reason=reason)
+    click.echo(f"Sealed anew: {count(done.calls, 'call')}. Backups of before are opened by the keys that were backed "
+               "up with them: make a new one.")  # fmt: skip
+    if done.entries:
+        click.echo(f"{count(done.entries, 'entry', 'entries')} of the trail cannot be sealed anew, because they are "
+                   "chained: the key before is kept for them, sealed under the new one.")  # fmt: skip
 
 
 @subject.command("map")
@@ -241,7 +275,7 @@ class _Rights:
 def _rights() -> Iterator[_Rights]:
     from daybook.book import Book
     from daybook.rights.access import Access
-    from daybook.rights.erasure import Erasures
+    from daybook.rights.erasure.erasures import Erasures
     from daybook.rights.standing import Standings
     from daybook.vault import Vault
 
@@ -281,7 +315,7 @@ def _plan(plan: ErasurePlan) -> str:
     return "\n".join(lines)
 
 
-def _say(standing: Standing) -> None:
+def _print_standing(standing: Standing) -> None:
     for purpose, word in standing.consents.items():
         click.echo(f"{purpose}: {'given' if word['given'] else 'withdrawn'} ({word['source']})")
     if standing.restriction:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -238,7 +239,7 @@ class BookRows:
         keeps."""
         found: dict[str, Counter[Kind]] = {}
         for table, columns in data_map.columns("content", "tags", "free", "entry").items():
-            for row in self._pages(table, columns):
+            for row in self._with_traces(table, columns, person.search):
                 for column in columns:
                     if kinds := person.search.kinds(_bytes(row[column])):
                         found.setdefault(f"{table}.{column}", Counter()).update(kinds)
@@ -255,7 +256,7 @@ class BookRows:
         named = f"(subject is null or subject <> :s) and ({named})"
         others = ("calls", quoted, Search(PersonTraces(person.subject).all()), named)
         for table, columns, search, where in (*own, others):
-            for row in self._pages(table, columns, where, {"s": person.subject} if where else {}):
+            for row in self._with_traces(table, columns, search, where, {"s": person.subject} if where else {}):
                 values = {column: cleaned(row[column], search) for column in columns}
                 if new := {column: value for column, (value, n) in values.items() if n}:
                     said = [column for column in new if table == "calls" and column in COLUMNS]
@@ -263,9 +264,24 @@ class BookRows:
                     changes[table, row["id"]] = new | dict(zip(said, sealed, strict=True))
         return changes
 
+    def _with_traces(
+        self,
+        table: str,
+        columns: list[str],
+        search: Search,
+        where: str = "",
+        params: Mapping[str, Any] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """The rows in which there is something that is searched for. The texts of a page are searched at once: hardly
+        any page has something."""
+        for rows in self._pages(table, columns, where, params):
+            texts = [[_bytes(row[column]) for column in columns] for row in rows]
+            if search.kinds(b"\n".join(chain.from_iterable(texts))):
+                yield from (row for row, of_row in zip(rows, texts, strict=True) if search.kinds(b"\n".join(of_row)))
+
     def _pages(
         self, table: str, columns: list[str], where: str = "", params: Mapping[str, Any] | None = None
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[list[dict[str, Any]]]:
         """The rows in which one of the columns has something; those of calls as they were said, with whose they are."""
         where = where or f"({' or '.join(f'{column} is not null' for column in columns)})"
         more = "subject, time, " if table == "calls" else ""
@@ -273,7 +289,7 @@ class BookRows:
         query = f"{what} where id > :after and {where} order by id limit {_PAGE}"
         after = ""
         while rows := self._book.rows(query, {**(params or {}), "after": after}):
-            yield from self._book.content(rows).rows if table == "calls" else rows
+            yield self._book.content(rows).rows if table == "calls" else rows
             after = rows[-1]["id"]
 
     def _models(self, subject: str) -> list[dict[str, Any]]:

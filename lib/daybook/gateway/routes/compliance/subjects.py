@@ -25,7 +25,7 @@ from daybook.gateway.http.errors import Refusal
 
 if TYPE_CHECKING:
     from daybook.book import Book
-    from daybook.rights.erasure import Erasures
+    from daybook.rights.erasure.erasures import Erasures
     from daybook.vault import Vault
 
 _LONGEST = 1_000
@@ -136,7 +136,7 @@ def routes(parts: Components) -> APIRouter:
 class _Rights:
     def __init__(self, parts: Components, book: Book, vault: Vault, trail: Trail) -> None:
         from daybook.rights.access import Access
-        from daybook.rights.erasure import Erasures
+        from daybook.rights.erasure.erasures import Erasures
         from daybook.rights.standing import Standings
 
         self._book = book

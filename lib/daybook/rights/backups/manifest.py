@@ -1,4 +1,4 @@
-"""Which backups there are and where their keys went, whether one is what was backed up, and a person taken out of it.
+"""What a backup says of itself: whether it is what was backed up, and who was taken out of it since.
 
 An erasure reaches a backup and its keys where they are there, brings the manifest up to date, and signs it anew. The
 manifest then says whom it was done for, and how many rows changed: whoever restores it has the trail account for them.
@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,95 +22,16 @@ from daybook.audit import signing
 from daybook.audit.seals.rows import SEALED
 from daybook.book import schema
 from daybook.digest import digest_file
-from daybook.errors import BadData, GateNotMet, VaultUnusable
+from daybook.errors import BadData, GateNotMet
 from daybook.rights.places import backup_tables
 from daybook.rights.traces import Search
-from daybook.vault import KeyState, Vault
 
 FORMAT = "daybook backup 1"
 MANIFEST = "manifest.json"
-VAULT = "subjects.sqlite"
-SINGLE = ("pseudonyms.key", "keys.json")
 SEAL = re.compile(r"seal-(?:[0-9]+(?:--[a-z_]+)?\.[a-z]+|changed--[a-z_]+-[0-9a-f]{32}\.rows)")
 """A seal, its time-stamp, the rows of one of its tables, or what they became: nothing else is copied into a home."""
 Changes = Mapping[str, Mapping[str, int]]
 """Table → group of columns, or `removed` → how many rows."""
-_LIST = Path("rights") / "backups.json"
-
-
-# ── where they are ────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """One backup. `keys`, `at`: None of one that was noted when nobody noted them."""
-
-    id: str
-    folder: Path
-    keys: Path | None
-    at: str | None
-
-
-def known(home: Path) -> list[Path]:
-    """Where backups were made, whether or not they are there now."""
-    return list(dict.fromkeys(note.folder for note in _list(home)))
-
-
-def key_folders(home: Path) -> list[Path]:
-    """Where keys were backed up to, whether or not they are there now."""
-    return list(dict.fromkeys(note.keys for note in _list(home) if note.keys is not None))
-
-
-def replaced(home: Path) -> tuple[list[str], list[str]]:
-    """The backups, and the keys, in whose place another was made since, a sentence's part for each place: a folder must
-    be empty for one, so that they stand elsewhere or were removed."""
-    notes = _list(home)
-    return _replaced([(note.folder, note.at) for note in notes]), _replaced(
-        [(note.keys, note.at) for note in notes if note.keys is not None]
-    )
-
-
-def _replaced(made: Iterable[tuple[Path, str | None]]) -> list[str]:
-    days: dict[Path, list[str]] = {}
-    for path, at in made:
-        days.setdefault(path, []).append(at[:10] if at else "an unknown day")
-    return [f"{path}, {len(there) - 1:,} in number, made on {', '.join(dict.fromkeys(there[:-1]))}"
-            for path, there in days.items() if len(there) > 1]  # fmt: skip
-
-
-def vaults(home: Path) -> list[Path]:
-    """The copies of the vault in them."""
-    return [keys / VAULT for keys in key_folders(home)]
-
-
-def remember(home: Path, folder: Path, keys: Path, at: datetime) -> None:
-    """Note where a backup and its keys are made, before they are. One that was made there before stays noted: it may
-    have been moved."""
-    path = home / _LIST
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with atomic.alone(path.with_name(".backups.lock")):
-        notes = [*_list(home), Note(f"b-{secrets.token_hex(6)}", folder, keys, at.isoformat())]
-        content = [asdict(note) | {"folder": str(note.folder), "keys": note.keys and str(note.keys)} for note in notes]
-        atomic.replace(path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
-
-
-def _list(home: Path) -> list[Note]:
-    """Each backup, oldest first."""
-    try:
-        rows = orjson.loads((home / _LIST).read_bytes())
-    except FileNotFoundError:
-        return []
-    entries = [row if isinstance(row, dict) else {"folder": row} for row in rows]
-    return [
-        Note(
-            entry.get("id") or f"b-{number}", Path(entry["folder"]), Path(entry["keys"]) if entry.get("keys") else None,
-            entry.get("at"),
-        )
-        for number, entry in enumerate(entries)
-    ]  # fmt: skip
-
-
-# ── what is in one ────────────────────────────────────────────────────────────────────────────────────
 
 
 def check(folder: Path, trusted: frozenset[str] | None = None) -> dict[str, Any]:
@@ -225,38 +144,3 @@ def erase_from(folder: Path, search: Search, note: Callable[[Path, Mapping[str, 
 
 def _outdated(path: Path, document: Mapping[str, Any], table: str) -> bool:
     return bool(document["tables"][table]["digest"] != digest_file(path.with_name(f"{table}.parquet")))
-
-
-def destroy_keys(home: Path, vault: Vault) -> list[Path]:
-    """Destroy in every folder of backed-up keys what is destroyed in the vault; returns the folders that were not there
-    or could not be used: the keys in them are destroyed when they are there again."""
-    today = vault.states()
-    away = []
-    for folder in key_folders(home):
-        path = folder / VAULT
-        if not path.is_file():
-            away.append(folder)
-            continue
-        copy = Vault(path)
-        try:
-            there = copy.states()
-            if gone := [s for s, state in today.items() if _is_over(there.get(s), state)]:
-                copy.destroy(*gone)
-        except VaultUnusable:
-            away.append(folder)
-        finally:
-            copy.close()
-    return away
-
-
-def _is_over(there: KeyState | None, today: KeyState) -> bool:
-    """Whether the key in a copy of the vault is one that was destroyed since, or its tombstone is missing there."""
-    if there is None or there.state == "destroyed":
-        return there is None and today.state == "destroyed"
-    if today.state == "destroyed":
-        return True
-    return today.generation > there.generation and _made_later(today, there)  # they came back
-
-
-def _made_later(today: KeyState, there: KeyState) -> bool:
-    return today.made_at is not None and there.made_at is not None and today.made_at > there.made_at

@@ -13,10 +13,10 @@ from daybook.book import Book
 from daybook.book.trail.names import reference
 from daybook.book.unfinished import RestoreUnfinished
 from daybook.errors import BadParameter, GateNotMet
-from daybook.rights import backup, backups
 from daybook.rights.access import Access
-from daybook.rights.erasure import Erasures
-from daybook.rights.restore import restore
+from daybook.rights.backups import backup, manifest
+from daybook.rights.backups.restore import restore
+from daybook.rights.erasure.erasures import Erasures
 from daybook.rights.turns import turn
 from daybook.settings import Settings
 from daybook.vault import Vault
@@ -161,8 +161,8 @@ def test_who_came_back_keeps_what_they_said_since(place, returned, tmp_path, pap
         assert (rows[None], rows[place.bo]) == (3, 3)
         assert not any(text in str(calls) for text in (SAID, ANSWERED))
         assert place.ada not in str(backup_rows(data))
-        document = backups.check(data, signing.trusted(place.settings.home))
-        erased = backups.erased(document)[reference(place.settings.home, place.ada)]
+        document = manifest.check(data, signing.trusted(place.settings.home))
+        erased = manifest.erased(document)[reference(place.settings.home, place.ada)]
         assert erased <= place.vault.state(place.ada).made_at
     for path in (later / "calls.parquet", tmp_path / "copy" / "access.json"):
         assert path.read_bytes() == before[path.name], path

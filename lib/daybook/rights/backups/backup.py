@@ -26,7 +26,7 @@ from daybook.book.trail.names import reference
 from daybook.clock import Clock, SystemClock
 from daybook.digest import digest_file
 from daybook.errors import BadParameter
-from daybook.rights import backups
+from daybook.rights.backups import key_copies, manifest, register
 from daybook.rights.people import erased
 from daybook.rights.turns import turn
 from daybook.settings import Settings
@@ -76,7 +76,7 @@ def _make(
 
 
 def _write(settings: Settings, book: Book, vault: Vault, folder: Path, keys: Path, clock: Clock) -> Path:
-    backups.remember(
+    register.remember(
         settings.home, folder, keys, clock.now()
     )  # before anything is in them: an erasure then knows where to look
     made_at = clock.now().isoformat()  # an erasure that ends later may not have reached what is read from here on
@@ -92,11 +92,11 @@ def _write(settings: Settings, book: Book, vault: Vault, folder: Path, keys: Pat
     sealed = {}
     for path in sorted(seals.folder(settings.home).rglob("[!.]*")):
         name = f"seal-{path.relative_to(seals.folder(settings.home)).as_posix().replace('/', '--')}"
-        if path.is_file() and backups.SEAL.fullmatch(name):
+        if path.is_file() and manifest.SEAL.fullmatch(name):
             shutil.copy2(path, folder / name)
             sealed[name] = digest_file(folder / name)
     document = {
-        "format": backups.FORMAT,
+        "format": manifest.FORMAT,
         "book": identity,
         "made_at": made_at,
         "tables": tables,
@@ -106,17 +106,17 @@ def _write(settings: Settings, book: Book, vault: Vault, folder: Path, keys: Pat
     signed = signing.sign(settings.home, document)
     _back_up_keys(settings, vault, keys)  # after signing, which makes the key that it needs
     atomic.replace(
-        folder / backups.MANIFEST, orjson.dumps(signed, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        folder / manifest.MANIFEST, orjson.dumps(signed, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     )
-    return folder / backups.MANIFEST
+    return folder / manifest.MANIFEST
 
 
 def _back_up_keys(settings: Settings, vault: Vault, folder: Path) -> None:
-    vault.copy(folder / backups.VAULT)
+    vault.copy(folder / key_copies.VAULT)
     (folder / audit_keys.FOLDER).mkdir(mode=0o700)
     for path in (settings.home / audit_keys.FOLDER).glob("*"):
         if path.suffix in (".key", ".pub"):
             atomic.replace(folder / audit_keys.FOLDER / path.name, path.read_bytes())
-    for name in backups.SINGLE:
+    for name in key_copies.SINGLE:
         if (settings.home / name).is_file():
             atomic.replace(folder / name, (settings.home / name).read_bytes())

@@ -29,9 +29,10 @@ from daybook.digest import digest_file
 from daybook.errors import BadData, BadParameter, GateNotMet, KeyMissing, SealBroken
 from daybook.pii.pseudonyms import Pseudonyms
 from daybook.records import Finding
-from daybook.rights import backup, backups
-from daybook.rights.erasure import Erasures
-from daybook.rights.restore import STEPS, rehearse, restore
+from daybook.rights.backups import backup, key_copies, manifest, register
+from daybook.rights.backups.restore import STEPS, rehearse, restore
+from daybook.rights.erasure.erasures import Erasures
+from daybook.rights.places.book_rows import BookRows
 from daybook.rights.turns import turn
 from daybook.vault import Vault
 from tests.rights.conftest import ADA, ANSWERED, AT, BOS, SAID, WORDS, another_home, call, certified, killed, rows_of
@@ -107,12 +108,12 @@ def test_who_was_erased_since_does_not_come_back(place, made, tmp_path):
         restored = restore(settings, book, place.vault, away)
         assert (restored.erased_again, restored.still_holding) == (1, ())
         assert {row["subject"] for row in rows_of(book, "calls")} == {None, place.bo}
-        assert Erasures(settings, book, place.vault).rows.left(place.ada) == [{}]
+        assert BookRows(book).left(place.ada) == [{}]
         assert Erasures(settings, book, place.vault).came_back() == {}
         assert next(row["subjects"] for row in rows_of(book, "models"))[0].startswith("s-")
     assert place.ada.encode() not in bytes_of(away)
     assert not [row for row in pq.read_table(away / "calls.parquet").to_pylist() if "Grete" in str(row)]
-    assert backups.check(away, signing.trusted(place.settings.home))["changed"] == {
+    assert manifest.check(away, signing.trusted(place.settings.home))["changed"] == {
         "calls": {"personal": 3}, "models": {"personal": 1},
     }  # fmt: skip
 
@@ -170,7 +171,7 @@ def test_who_came_back_keeps_the_key_of_now(place, made, elsewhere, tmp_path):
     assert restore(settings, book, vault, anew, keys=secrets).erased_again == 0
     assert (vault.state(place.ada).state, vault.state(place.ada).generation) == ("kept", 2)
     assert book.rows("select count(*) as n from calls where subject = :s", {"s": place.ada}) == [{"n": 1}]
-    assert backups.destroy_keys(place.settings.home, place.vault) == []
+    assert key_copies.destroy(place.settings.home, place.vault) == []
     assert Vault(keys / "subjects.sqlite").state(place.ada).state == "destroyed"
 
 
@@ -204,10 +205,10 @@ def test_keys_that_are_away_are_named_and_reached_later(place, made):
     outcome = Erasures(place.settings, place.book, place.vault, place.clock).execute(ADA, **WORDS)
     limits = json.loads(outcome.certificate.read_text())["limits"]
     assert [limit for limit in limits if str(keys) in limit and "the person's key still lies there" in limit]
-    assert backups.destroy_keys(place.settings.home, place.vault) == [keys]
+    assert key_copies.destroy(place.settings.home, place.vault) == [keys]
     keys.with_name("away").rename(keys)
     assert Vault(keys / "subjects.sqlite").state(place.ada).state == "kept"
-    assert backups.destroy_keys(place.settings.home, place.vault) == []
+    assert key_copies.destroy(place.settings.home, place.vault) == []
     there = Vault(keys / "subjects.sqlite").states()
     assert (there[place.ada].state, there[place.bo].state) == ("destroyed", "kept")
 
@@ -237,7 +238,7 @@ def test_a_folder_that_is_used_again_hides_no_backup(place, made, tmp_path):
     assert len({row["id"] for row in rows}) == 3
     old = [str(folder), {"folder": str(folder), "keys": None}, {"folder": str(folder), "keys": str(keys)}]
     (place.settings.home / "rights" / "backups.json").write_text(json.dumps(old))
-    assert backups.replaced(place.settings.home) == ([f"{folder}, 2 in number, made on an unknown day"], [])
+    assert register.replaced(place.settings.home) == ([f"{folder}, 2 in number, made on an unknown day"], [])
 
 
 def test_an_erasure_a_backup_and_a_restore_take_turns(place, tmp_path):
@@ -354,7 +355,7 @@ def test_killed_in_any_step_a_restore_goes_on(place, made, empty):
         assert verify_chain(book).problems == []
         assert Erasures(empty, book, vault).came_back() == {}
         assert place.ada.encode() not in bytes_of(folder)
-    assert backups.check(folder, signing.trusted(empty.home))["changed"]["calls"] == {"personal": 3}
+    assert manifest.check(folder, signing.trusted(empty.home))["changed"]["calls"] == {"personal": 3}
 
 
 def test_one_that_read_nothing_yet_begins_anew(place, made, empty, tmp_path):
@@ -542,7 +543,7 @@ def test_a_manifest_names_nothing_outside_the_seals(place, made, tmp_path, name)
     unsigned = {key: value for key, value in document.items() if key not in ("signer", "signature")}
     (folder / "manifest.json").write_text(json.dumps(signing.sign(place.settings.home, unsigned)))
     with pytest.raises(BadData, match="another version"):
-        backups.check(folder, signing.trusted(place.settings.home))
+        manifest.check(folder, signing.trusted(place.settings.home))
 
 
 @pytest.mark.parametrize("kind", ["a table", "the manifest"])
@@ -565,7 +566,7 @@ def test_an_erasure_signs_no_backup_that_was_changed(place, made, kind):
     )
     assert SAID not in str(pq.read_table(folder / "calls.parquet").to_pylist())
     with pytest.raises(GateNotMet):
-        backups.check(folder, signing.trusted(place.settings.home))
+        manifest.check(folder, signing.trusted(place.settings.home))
 
 
 def test_a_book_that_has_something_in_it_is_not_written_over(place, made):
@@ -584,5 +585,5 @@ def test_a_manifest_says_when_somebody_was_erased():
     """One of before that was noted has names alone: they were erased before it was made."""
     made_at, earlier = "2026-03-02T00:00:00+00:00", "2026-03-01T00:00:00+00:00"
     for entries, moment in (({"s-1": earlier}, earlier), (["s-1"], made_at)):
-        assert backups.erased({"made_at": made_at, "erased": entries}) == {"s-1": datetime.fromisoformat(moment)}
-    assert backups.erased({"made_at": made_at, "erased": []}) == {}
+        assert manifest.erased({"made_at": made_at, "erased": entries}) == {"s-1": datetime.fromisoformat(moment)}
+    assert manifest.erased({"made_at": made_at, "erased": []}) == {}

@@ -18,7 +18,8 @@ from daybook.book.content import is_sealed
 from daybook.clock import new_id
 from daybook.errors import BadParameter, KeyDestroyed, VaultUnusable
 from daybook.records import DeploymentRevision, Finding, ModelAlias, ModelVersion, Run
-from daybook.rights.erasure import STEPS, ErasureIncomplete, Erasures, limits_of
+from daybook.rights.erasure.erasures import STEPS, Erasures
+from daybook.rights.erasure.proof import ErasureIncomplete, limits_of
 from daybook.rights.traces import MOST_TEXTS
 from daybook.vault import Vault
 from tests.rights.conftest import ADA, ANSWERED, AT, BOS, SAID, call, paths_of_exports

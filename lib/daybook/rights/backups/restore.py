@@ -43,7 +43,7 @@ from daybook.book.stores.port import WriteSession
 from daybook.book.trail import keys as audit_keys
 from daybook.book.trail.names import reference
 from daybook.errors import BadData, BadParameter, GateNotMet
-from daybook.rights import backups
+from daybook.rights.backups import key_copies, manifest, register
 from daybook.rights.places.answers import Answers
 from daybook.rights.places.book_rows import BookRows
 from daybook.rights.places.copies import ExportedCopies
@@ -88,7 +88,7 @@ def restore(
     """Fill an empty book from a backup; the keys too, where a folder of them is named and this home has none of its
     own. Then erase again who was erased since. One that was interrupted goes on. `tell`: told of each step that begins.
 
-    Raises BadParameter where the book has something in it, and what `backups.check` raises; book, keys and home are
+    Raises BadParameter where the book has something in it, and what `manifest.check` raises; book, keys and home are
     then as they were."""
     with turn(settings.home, book.store, "The restore", patience=0):
         return _Restore(settings, book, vault, folder.absolute(), keys and keys.absolute(), by, tell).run()
@@ -158,7 +158,7 @@ class _Restore:
             self._go_on(under_way)
             return
         trusted = self._trusted()  # where nothing has been read from its files, it begins anew
-        document = backups.check(self._folder, trusted)
+        document = manifest.check(self._folder, trusted)
         if there:
             raise BadParameter(
                 f"The book {self._book.store.shown} has {there:,} calls and events.",
@@ -179,7 +179,7 @@ class _Restore:
             return
         trusted = self._trusted()
         if signing.check(under_way["manifest"], trusted) != "good":
-            raise backups.untrusted(self._folder)
+            raise manifest.untrusted(self._folder)
         self._require_same_keys()
         done = [step for step in under_way["done"] if step in _OF_THE_BOOK]
         certified = {**under_way["certified"], **self._certified(trusted)}
@@ -226,7 +226,7 @@ class _Restore:
         if self._keys is None:
             return signing.trusted(self._home)
         seal = f"{audit_keys.FOLDER}/{signing.SECRET}.key"
-        if not (self._keys / backups.VAULT).is_file() or not (self._keys / seal).is_file():
+        if not (self._keys / key_copies.VAULT).is_file() or not (self._keys / seal).is_file():
             raise BadData(f"{self._keys} holds no keys.", remedy="Name the folder that the keys were backed up to.")
         return signing.trusted(self._home if (self._home / seal).exists() else self._keys)
 
@@ -252,7 +252,7 @@ class _Restore:
         if self._keys is None:
             return
         folder = audit_keys.folder(self._home)
-        targets = [(self._keys / name, self._home / name) for name in backups.SINGLE]
+        targets = [(self._keys / name, self._home / name) for name in key_copies.SINGLE]
         targets += [(path, folder / path.name) for path in sorted((self._keys / audit_keys.FOLDER).glob("*"))]
         for source, target in targets:
             if source.is_file() and not source.is_symlink() and not target.exists():
@@ -263,7 +263,7 @@ class _Restore:
         for left in target.parent.glob(f".{target.name}.*"):
             left.unlink()  # of an earlier attempt
         beside = target.with_name(f".{target.name}.restoring")
-        atomic.replace(beside, (self._keys / backups.VAULT).read_bytes())
+        atomic.replace(beside, (self._keys / key_copies.VAULT).read_bytes())
         copy = Vault(beside)
         self._destroy_erased(copy)
         copy.close()
@@ -326,27 +326,27 @@ class _Restore:
         """Erase those who are gone from files, the journal and the backups that are there, this one too; those who came
         back from the backups of before their erasure. Returns the backups that hold them still, because they cannot be
         written to."""
-        known = {self._folder, *(path for path in backups.known(self._home) if path.is_dir())} if self._cleans else ()
+        known = {self._folder, *(path for path in register.known(self._home) if path.is_dir())} if self._cleans else ()
         written = [path for path in sorted(known) if os.access(path, os.W_OK)]
         if "intact" not in self._state:
-            self._note(intact=backups.intact(written, self._home))
+            self._note(intact=manifest.intact(written, self._home))
         if gone:
             everybody = Person.together(gone)
-            files = Files(self._settings, self._book, backups=written, vaults=backups.vaults(self._home))
+            files = Files(self._settings, self._book, backups=written, vaults=key_copies.vaults(self._home))
             files.erase(everybody, partial(self._announce, None), self._note_change)
             JournalFiles(self._book).erase(everybody, lambda details: None)
         for folder in written:
-            made_at = backups.made_at(folder)
+            made_at = manifest.made_at(folder)
             before = [p for p in returned if made_at is not None and made_at <= erased[p.subject]]
             if before:
-                backups.erase_from(folder, Person.together(before).search, self._note_change)
+                manifest.erase_from(folder, Person.together(before).search, self._note_change)
             names = {reference(self._home, person.subject): erased[person.subject] for person in (*gone, *before)}
             here = {name: changes for name, changes in self._state["intact"].items() if name == str(folder)}
-            backups.refresh(here, self._home, names)
+            manifest.refresh(here, self._home, names)
         return [str(path) for path in sorted(known) if path not in written]
 
     def _note_change(self, table: Path, changed: Mapping[str, int]) -> None:
-        self._note(intact=backups.with_change(self._state["intact"], table, changed))
+        self._note(intact=manifest.with_change(self._state["intact"], table, changed))
 
     def _person(self, rows: BookRows, subject: str) -> Person:
         traces = PersonTraces(subject, None, tuple(dict.fromkeys(rows.texts(subject))))
@@ -357,11 +357,11 @@ class _Restore:
         self._trail.record("subject.erasing", actor="restore", subject=subject, details=given)
 
     def _enter(self) -> None:
-        manifest = self._state["manifest"]
-        details = {"made_at": manifest["made_at"], "rows": sum(self._rows.values()),
+        document = self._state["manifest"]
+        details = {"made_at": document["made_at"], "rows": sum(self._rows.values()),
                    "erased_again": self._state.get("erased_again", 0)}  # fmt: skip
-        if manifest.get("changed"):  # what erasures did to the backup, of which its trail does not know
-            details |= restored_details(self._book, manifest["changed"])
+        if document.get("changed"):  # what erasures did to the backup, of which its trail does not know
+            details |= restored_details(self._book, document["changed"])
         self._trail.record("book.restored", actor=self._by, object=self._folder.name, details=details)
 
     # ── who was erased ────────────────────────────────────────────────────────────────────────────────
@@ -392,7 +392,7 @@ class _Restore:
 
     def _papers(self) -> dict[str, datetime]:
         """Whom the manifest and the certificates of this home name as erased → when they were, the last time."""
-        papers = backups.erased(self._state["manifest"])
+        papers = manifest.erased(self._state["manifest"])
         for name, at in self._state.get("certified", {}).items():
             moment = datetime.fromisoformat(at)
             papers[name] = max(moment, papers.get(name, moment))
@@ -420,7 +420,7 @@ def rehearse(folder: Path, *, keys: Path) -> dict[str, int]:
             restored = _Restore(
                 settings, book, vault, folder.absolute(), keys.absolute(), "rehearsal", lambda step: None, cleans=False
             ).run()
-            stated = {name: table["rows"] for name, table in backups.check(folder)["tables"].items()}
+            stated = {name: table["rows"] for name, table in manifest.check(folder)["tables"].items()}
             wrong = {name: n for name, n in restored.rows.items() if n != stated[name]}
             tables = [
                 name for name in stated if name not in ("schema_migrations", "journal_files", "audit_chain", "events")

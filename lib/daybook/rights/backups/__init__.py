@@ -1,0 +1,1 @@
+"""Backups of a book: made, known, kept without those who were erased since, and restored."""
