@@ -171,11 +171,13 @@ def test_what_is_kept_of_a_person_is_erased_and_the_prompt_never_was_there(keepi
 
 
 def test_a_cache_that_cannot_be_used_is_a_miss(keeping, upstream):
-    """No database there: calls are answered, and the fault is counted and logged."""
+    """No database there: calls are answered; that none is found there and none kept are faults, counted and logged."""
     with keeping() as endpoint:
         (endpoint.settings.home / "answers.sqlite").write_bytes(b"no database at all" * 100)
         assert [ask(endpoint)[1] for _ in range(2)] == [None, None]
-        assert b'daybook_faults_total{part="cache"}' in endpoint.parts.metrics.text()
+        assert b'daybook_faults_total{part="cache"} 4.0\n' in endpoint.parts.metrics.text()
+        faults = [line for line in endpoint.log if line["event"] == "fault"]
+        assert [(line["part"], line["error"]) for line in faults] == [("cache", "BookUnreachable")] * 4
         assert [row["status"] for row in endpoint.book()] == ["ok", "ok"]
 
 

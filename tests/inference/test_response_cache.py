@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from daybook.clock import FixedClock
 from daybook.errors import BookUnreachable
-from daybook.inference.response_cache import LARGEST, KeptAnswer, ResponseCache
+from daybook.inference.response_cache import CachedAsking, KeptAnswer, ResponseCache
+from daybook.providers.port import Piece
+from daybook.records import Usage
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -74,9 +78,9 @@ def test_one_that_would_fill_it_is_not_kept(cache, tmp_path, clock):
     cache.keep("b", answer(998, text="東"), None)
     cache.keep("c", answer(997, text="東"), None)
     assert [bool(cache.find(key)) for key in "abc"] == [False, False, True]
-    large = ResponseCache(tmp_path / "large.sqlite", seconds=60, room=10 * LARGEST, clock=clock)
-    large.keep("a", answer(LARGEST + 1), None)
-    large.keep("b", answer(LARGEST), None)
+    large = ResponseCache(tmp_path / "large.sqlite", seconds=60, room=10_000_000, clock=clock)
+    large.keep("a", answer(1_048_577), None)
+    large.keep("b", answer(1_048_576), None)
     assert [bool(large.find(key)) for key in "ab"] == [False, True]
     large.close()
 
@@ -105,6 +109,34 @@ def test_what_was_erased_is_in_no_file(cache, tmp_path, clock, erase):
         assert [name for name, data in written.items() if b"secret of Ada" in data] == []
 
 
+def test_what_was_erased_is_in_no_page_that_was_divided(tmp_path, clock):
+    """Of these rows a page that was divided keeps copies in its unused part, which deleting does not reach."""
+    path, rng = tmp_path / "answers.sqlite", random.Random(277)
+    cache = ResponseCache(path, seconds=60, room=10**7, clock=clock)
+    people = []
+    for _ in range(40):
+        people.append(rng.choice(("Ada", "Bob")))
+        key = f"{rng.getrandbits(64):x}"
+        data = rng.randbytes(rng.choice([5, 50, 300, 900, 3000]))
+        text = f"the secret of {people[-1]}"
+        kept = KeptAnswer(data=data, text=text, served_model=None, finish_reason="stop")
+        cache.keep(key, kept, people[-1])
+    assert cache.erase("Ada") == people.count("Ada")
+    assert (b"secret of Ada" in path.read_bytes(), b"secret of Bob" in path.read_bytes()) == (False, True)
+    cache.close()
+
+
+@pytest.mark.parametrize("how", ["replaced", "over", "oldest"])
+def test_what_makes_room_for_others_leaves_nothing_behind(cache, tmp_path, clock, how):
+    """An answer that another took the place of, one whose time is over and the oldest: none is in the closed file."""
+    cache.keep("a", answer(500, text="the secret of Ada"), None)
+    clock.at = NOON + timedelta(seconds=60 if how == "over" else 1)
+    cache.keep("a" if how == "replaced" else "b", answer(900), None)
+    cache.close()
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["answers.sqlite"]
+    assert b"secret of Ada" not in (tmp_path / "home" / "answers.sqlite").read_bytes()
+
+
 def test_two_processes_share_the_file(cache, tmp_path, clock):
     """What one keeps the other finds, and both count its room."""
     other = ResponseCache(tmp_path / "home" / "answers.sqlite", seconds=60, room=1000, clock=clock)
@@ -115,6 +147,27 @@ def test_two_processes_share_the_file(cache, tmp_path, clock):
     assert cache.find("a") is None
     assert cache.find("b") == answer(600)
     other.close()
+
+
+async def test_a_kept_stream_is_one_last_piece(cache):
+    """Whoever sends it knows that its call must be entered before: nothing comes after it."""
+    cache.keep("a", answer(text="Well.", reason="length"), None)
+    request = SimpleNamespace(no_cache=False)
+    entry = SimpleNamespace(request=request, cache_hit=False)
+
+    async def nobody():
+        raise AssertionError
+
+    stream = await CachedAsking(cache, lambda *_: None).stream(entry, "a", nobody)
+    pieces = [piece async for piece in stream]
+    assert pieces == [
+        Piece(
+            data=b"x" * 10, last=True, text="Well.", deltas=1, usage=Usage(input_tokens=0, output_tokens=0),
+            served_model="m-1", finish_reason="length",
+        )
+    ]  # fmt: skip
+    assert (entry.cache_hit, stream.attempts, stream.limits) == (True, 0, ())
+    await stream.aclose()
 
 
 @pytest.mark.parametrize("content", [b"no database" * 500, None])
