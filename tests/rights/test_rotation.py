@@ -109,6 +109,7 @@ def test_entries_of_the_trail_keep_the_key_of_before_under_the_new_one(place):
     assert place.vault.heads(place.bo) == {1: place.vault.heads(place.bo)[1]}
 
 
+@pytest.mark.parametrize("book_url", ["duckdb"], indirect=True)
 def test_one_that_was_cut_off_is_given_again(place):
     """The vault has another key, and no call is sealed anew: everything opens meanwhile, and the next one ends it."""
     before = place.calls()
@@ -119,6 +120,7 @@ def test_one_that_was_cut_off_is_given_again(place):
     assert list(place.vault.heads(place.ada)) == [3]
 
 
+@pytest.mark.parametrize("book_url", ["duckdb"], indirect=True)
 def test_what_is_refused_changes_no_key(place, tmp_path, monkeypatch, capsys):
     """Nobody's key, one that was destroyed, a person who is being erased, a turn that is another's, no reason."""
     place.vault.destroy("u-gone")
