@@ -58,12 +58,12 @@ def test_all_that_was_said_opens_and_nothing_with_the_key_before(place, tmp_path
     assert state.made_at == Vault(stolen).state(place.ada).made_at
     data = place.settings.vault.read_bytes()
     assert [there[owner] in data for owner in (place.ada, DAY, place.bo)] == [False, False, True]
-    query = "select action, object, details from events where action like 'key.rotat%' order by time, id"
+    query = "select action, object, details from events where action like 'content_key.rotat%' order by time, id"
     entries = [tuple(row.values()) for row in place.book.rows(query)]
-    assert [entry[1:] for entry in entries if entry[0] == "key.rotated"] == [
+    assert [entry[1:] for entry in entries if entry[0] == "content_key.rotated"] == [
         (None, {"calls": 3, "entries": 0}), (DAY, {"calls": 1, "entries": 0}),
     ]  # fmt: skip
-    assert [entry[2]["changed_rows"] for entry in entries if entry[0] == "key.rotating" and entry[2]] == [
+    assert [entry[2]["changed_rows"] for entry in entries if entry[0] == "content_key.rotating" and entry[2]] == [
         {"calls": {"personal": 3}}, {"calls": {"personal": 1}},
     ]  # fmt: skip
     assert verify(place.book, place.settings.reports).problems == []

@@ -58,7 +58,7 @@ def rotate(
             raise KeyDestroyed("The key was destroyed.", remedy="What was sealed under it is erased for good.")
         if not is_day(owner) and ErasureFiles(settings.home).unfinished(reference(settings.home, owner)):
             raise GateNotMet("The person is being erased.", remedy="Go on with that: daybook subject erase.")
-        trail.record("key.rotating", actor=by, reason=reason, **about)
+        trail.record("content_key.rotating", actor=by, reason=reason, **about)
         book.drain()
         with files.one_drain(settings.home / JOURNAL, patience=book.patience):  # none holds the key of before
             vault.rotate(owner)
@@ -68,7 +68,9 @@ def rotate(
         entries = _entries(book, vault, owner)
         if not entries:
             vault.forget_rotated(owner)
-        trail.record("key.rotated", actor=by, reason=reason, details={"calls": calls, "entries": entries}, **about)
+        trail.record(
+            "content_key.rotated", actor=by, reason=reason, details={"calls": calls, "entries": entries}, **about
+        )
     return Rotation(calls, entries)
 
 
@@ -117,7 +119,7 @@ def _write(book: Book, sealed: Mapping[str, Mapping[str, str | None]], trail: Tr
         writer.execute(
             f"update calls set {assigned} from (values {values}) as v(id, {', '.join(COLUMNS)}) where calls.id = v.id"  # noqa: S608 - quoted
         )
-        trail.record("key.rotating", details=announcement.details(writer), **entry)
+        trail.record("content_key.rotating", details=announcement.details(writer), **entry)
 
 
 def _entries(book: Book, vault: Vault, owner: str) -> int:
