@@ -144,7 +144,8 @@ class Answerer:
         """Embeddings of the request's `input`. Raises as `chat`, and BadRequest where the model makes none."""
         if self.moderation is not None:
             await self.moderation.judge_request(request)
-        entry, (reply, outcome) = await self._ask(request, self._in_turn(_embed), stream=False, prompt="input")
+        ask = _embed if self._cached is None or request.redaction is not None else self._cached_embed
+        entry, (reply, outcome) = await self._ask(request, self._in_turn(ask), stream=False, prompt="input")
         try:
             return Completion(reply, await self.recorder.conclude(entry, outcome), entry.fell_back)
         finally:
@@ -319,6 +320,18 @@ class Answerer:
             return await _stream(provider, entry, note)
         return await self._cached.stream(entry, key, lambda: provider.stream(entry.body, note))
 
+    async def _cached_embed(
+        self, provider: Provider, entry: CallEntry, note: NoteAttempt
+    ) -> tuple[EmbeddingReply, CallOutcome]:
+        """Models of this machine say with their first answer which weights they are: nothing is kept before."""
+        identity = await self.recorder.identities.settle(entry.looking)
+        key = key_of(entry, identity)
+        unknown = identity is None or (isinstance(provider, SharedProcess) and identity.digest is None)
+        if key is None or unknown or self._cached is None or not isinstance(provider, Embedder):
+            return await _embed(provider, entry, note)
+        reply = await self._cached.embed(entry, key, lambda: provider.embed(entry.body, note))
+        return reply, _embedded(entry, reply)
+
     def _subject(self, request: ChatRequest) -> str | None:
         person = request.body.get("safety_identifier") or request.body.get("user")
         return self._pseudonym(person) if self._pseudonym and isinstance(person, str) else None
@@ -348,11 +361,15 @@ async def _embed(provider: Provider, entry: CallEntry, note: NoteAttempt) -> tup
     if not isinstance(provider, Embedder):
         raise BadRequest(f"{provider.name} makes no embeddings.", remedy="Ask another model for them.", attempts=0)
     reply = await provider.embed(entry.body, note)
+    return reply, _embedded(entry, reply)
+
+
+def _embedded(entry: CallEntry, reply: EmbeddingReply) -> CallOutcome:
     if reply.identity is not None:
         entry.looking.drop()
         entry.looking = PendingIdentity(reply.identity, None)
     usage = reply.usage and replace(reply.usage, output_tokens=reply.usage.output_tokens or 0)
-    return reply, CallOutcome(
+    return CallOutcome(
         status="ok",
         http_status=200,
         usage=usage,

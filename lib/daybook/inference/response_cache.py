@@ -1,9 +1,10 @@
 """Answers of the endpoint kept for whoever asks the very same again: opt-in, exact, and never across callers.
 
 A request is deterministic where it says `temperature: 0` or a `seed`, and asks for one answer that is not to be stored
-elsewhere. Its answer is kept under the digest of who asked, which weights answered and every byte of what was sent, so
-that no prompt is in the file. The answers are: the file is its owner's alone, what is kept of a person can be erased,
-and nothing is kept longer or takes more room than was said. All workers of a machine share the one SQLite file.
+elsewhere; so is one for embeddings. Its answer is kept under the digest of who asked, which weights answered and every
+byte of what was sent, so that no prompt is in the file. The answers are: the file is its owner's alone, what is kept of
+a person can be erased, and nothing is kept longer or takes more room than was said. All workers of a machine share the
+one SQLite file.
 
 A hit asks nobody: its row has 0 tokens, costs 0 and is marked. A cache that cannot be used is a miss, and a fault that
 is counted.
@@ -24,10 +25,12 @@ from daybook.clock import Clock
 from daybook.errors import BookUnreachable
 from daybook.inference.call.entry import CallEntry
 from daybook.providers.bodies.verbatim import dump
+from daybook.providers.embedding import EmbeddingReply
 from daybook.providers.port import Identity, Limits, Piece, Reply, Stream
 from daybook.records import Usage
 
 ENDPOINT = "/v1/chat/completions"
+EMBEDDINGS = ("/v1/embeddings", "/ml/embed/batch")
 LARGEST = 1 << 20
 """Bytes of one answer that is kept."""
 FILE = "answers.sqlite"
@@ -69,10 +72,16 @@ class KeptAnswer:
             attempts=0,
         )
 
+    @property
+    def embeddings(self) -> EmbeddingReply:
+        return EmbeddingReply(data=self.data, usage=_NOTHING_USED, served_model=self.served_model, attempts=0)
+
 
 def is_deterministic(entry: CallEntry) -> bool:
-    """Whether asking again would give the same answer, as far as its caller can ask for that."""
+    """Whether asking again would give the same answer, as far as its caller can ask for that. A text has one vector."""
     body = entry.request.body
+    if entry.request.endpoint in EMBEDDINGS:
+        return True
     seed, temperature = body.get("seed"), body.get("temperature")
     fixed = (isinstance(seed, int) and not isinstance(seed, bool)) or (
         isinstance(temperature, (int, float)) and not isinstance(temperature, bool) and temperature == 0
@@ -202,6 +211,16 @@ class CachedAsking:
             self._keep(entry, key, reply.data, reply.text, reply.served_model, reply.finish_reason)
         return reply
 
+    async def embed(self, entry: CallEntry, key: str, ask: Callable[[], Awaitable[EmbeddingReply]]) -> EmbeddingReply:
+        """The same of embeddings."""
+        kept = self._find(entry, key)
+        if kept is not None:
+            return kept.embeddings
+        reply = await ask()
+        if reply.truncated is not True:
+            self._keep(entry, key, reply.data, "", reply.served_model, None)
+        return reply
+
     async def stream(self, entry: CallEntry, key: str, ask: Callable[[], Awaitable[Stream]]) -> Stream:
         """The same of a stream; it is kept once its last piece has come."""
         kept = self._find(entry, key)
@@ -220,7 +239,7 @@ class CachedAsking:
         entry.cache_hit = kept is not None
         return kept
 
-    def _keep(self, entry: CallEntry, key: str, data: bytes, text: str, model: str | None, reason: str) -> None:
+    def _keep(self, entry: CallEntry, key: str, data: bytes, text: str, model: str | None, reason: str | None) -> None:
         answer = KeptAnswer(data=data, text=text, served_model=model, finish_reason=reason)
         try:
             self._cache.keep(key, answer, entry.subject)

@@ -11,11 +11,12 @@ import pytest
 
 from daybook.errors import BadParameter, JournalFull, Unavailable, UnknownModel
 from daybook.guardrails.redaction import Rules
+from daybook.inference.response_cache import ResponseCache
 from daybook.inference.tasks.tasks import Tasks, checked
 from daybook.pii.redaction import Redactor
 from daybook.providers.embedding import EmbeddingReply
 from daybook.providers.moderation import ModerationReply
-from daybook.providers.port import Reply
+from daybook.providers.port import Identity, Reply
 from daybook.records import Call, Cost, Usage
 from tests.inference.conftest import Scripted
 
@@ -338,3 +339,22 @@ async def test_upstreams_elsewhere_are_asked_at_once(desk_with):
     assert log == ["0", "1", "2"]
     gate.set()
     await asyncio.gather(*running)
+
+
+@pytest.mark.parametrize(("digest", "asked"), [(None, 3), ("sha256:1", 1)])
+async def test_vectors_of_unknown_weights_are_not_kept(desk_with, tmp_path, digest, asked):
+    """A model of this machine says which weights it is with its first answer; they may be others after a restart."""
+    desk = desk_with()
+    cache = ResponseCache(tmp_path / "a.sqlite", seconds=60, room=10**6, clock=desk.clock)
+    desk = desk_with(cache=cache)
+    log, gate = [], asyncio.Event()
+    gate.set()
+    models = SharedModels(desk.clock, log, gate)
+    models.identity = Identity(model="m", digest=digest)
+    desk.answerer.providers = {"up": models}
+    request = replace(desk.request(), body={"model": "m", "input": "a"}, endpoint="/v1/embeddings")
+    for _ in range(3):
+        await desk.answerer.embed(request)
+    assert len(log) == asked
+    assert [call.cache_hit for call in desk.ledger.calls][1:] == [asked == 1] * 2
+    cache.close()

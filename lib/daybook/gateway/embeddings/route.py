@@ -27,7 +27,8 @@ def embeddings_route(*, answerer: Answerer, auth: Auth, admission: Admission, lo
     async def reply(request: ChatRequest, watch: Watch, send: Send, visit: RequestState) -> None:
         answered = await answerer.embed(request)
         watch.stop()
-        headers = answer_headers(answered.reply.limits, answered.fell_back, answered.call.variant)
+        call = answered.call
+        headers = answer_headers(answered.reply.limits, answered.fell_back, call.variant, cache_hit=call.cache_hit)
         await send_json(send, 200, answered.reply.data, headers)
 
     return ModelRoute(PATH, answerer=answerer, auth=auth, admission=admission, log=log, read=_read, reply=reply)
