@@ -24,6 +24,8 @@ MEMORY = Path("/dev/shm")
 ROOM = 8_000_000_000
 """Bytes that the files of tests may need there, and that must be left for the tests themselves."""
 
+WEIGHTS = "weights-of-the-embedded-model"
+
 
 def pytest_configure() -> None:
     """Keep tests' files in memory where there is room: no test takes the machine's power, so none needs a disk, and to
@@ -37,6 +39,34 @@ def pytest_configure() -> None:
 def home(tmp_path: Path) -> Path:
     """An empty home; it does not exist yet, as on a fresh machine."""
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def plain_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded model's plain weights, 540 MB, which take 25 s to make: once for all processes of a run."""
+    from daybook import atomic
+    from daybook.hf.weights import weights
+
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with atomic.alone(shared / "weights.lock"):
+        return weights(shared / WEIGHTS)
+
+
+@pytest.fixture
+def used_home(home: Path, plain_weights: Path) -> Path:
+    """A home in which the plain weights were made by an earlier use."""
+    (home / "models").mkdir(parents=True)
+    (home / "models" / plain_weights.name).symlink_to(plain_weights)
+    return home
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Half a gigabyte is not left behind."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        shared = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined] # pytest has no other way
+        shutil.rmtree(shared / WEIGHTS, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

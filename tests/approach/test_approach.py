@@ -129,11 +129,11 @@ def test_a_run_whose_time_is_over_compares_the_rows_that_all_were_asked_about() 
 
 @pytest.mark.slow
 def test_an_adapter_is_trained_once_and_answers_as_a_model(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    used_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two steps of training on the embedded model, from the command line: it answers every row, and the second time
     neither trains nor asks."""
-    monkeypatch.setenv("DAYBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DAYBOOK_HOME", str(used_home))
     monkeypatch.chdir(tmp_path)
     asked = ["approach", "builtin:requests", "--method", "lora", "--rows", "2", "--train-rows", "16", "--steps", "1"]
     asked += ["--time-limit", "86400"]  # however slow the machine

@@ -54,7 +54,7 @@ class Day:
                 "at": f"timestamptz '{call.at.isoformat()}' + number * interval '1 millisecond'",
                 "latency": f"(0.9::double precision + 0.02::double precision * (k % 11)) * {times}::double precision",
                 "status": f"case when k < {failing} then 'error' else 'ok' end",
-                "cost": f"case when k < {failing} then null else {cost or 'null'} end",
+                "cost": f"case when k < {failing} then null else cast({cost or 'null'} as decimal(24, 12)) end",
             }
             insert_calls(self.book, call, {name: each[name] for name in each if name not in fields}, n, self.n)
             self.n += n

@@ -28,9 +28,9 @@ def test_a_notebook_keeps_the_rules(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=WORDS)
-def test_a_notebook_runs_again_to_the_same_figures(path, tmp_path):
+def test_a_notebook_runs_again_to_the_same_figures(path, used_home):
     """nbval: every cell runs with the defaults, and the checked cell prints what is committed."""
-    env = os.environ | {"DAYBOOK_HOME": str(tmp_path / "home"), "JUPYTER_PLATFORM_DIRS": "1"}
+    env = os.environ | {"DAYBOOK_HOME": str(used_home), "JUPYTER_PLATFORM_DIRS": "1"}
     env.pop("DAYBOOK_BOOK", None)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env", "-p", "no:xdist", str(path)],
