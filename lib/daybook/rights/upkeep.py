@@ -10,7 +10,7 @@ from daybook.book import Book
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter, GateNotMet
 from daybook.rights.backups import backup, key_copies
-from daybook.rights.backups.restore import rehearse
+from daybook.rights.backups.rehearsal import rehearse
 from daybook.rights.erasure.afterwards import sentence
 from daybook.rights.erasure.erasures import Erasures
 from daybook.rights.people import erased

@@ -30,7 +30,8 @@ from daybook.errors import BadData, BadParameter, GateNotMet, KeyMissing, SealBr
 from daybook.pii.pseudonyms import Pseudonyms
 from daybook.records import Finding
 from daybook.rights.backups import backup, key_copies, manifest, register
-from daybook.rights.backups.restore import STEPS, rehearse, restore
+from daybook.rights.backups.rehearsal import rehearse
+from daybook.rights.backups.restore import STEPS, restore
 from daybook.rights.erasure.erasures import Erasures
 from daybook.rights.places.book_rows import BookRows
 from daybook.rights.turns import turn

@@ -38,7 +38,7 @@ def backup(folder: Path, keys: Path | None, rehearse: bool, deleted: bool, reaso
         raise BadParameter("Where the keys go is not said.", remedy="Name another place: --keys FOLDER.")
     from daybook.book import Book
     from daybook.rights.backups.backup import make
-    from daybook.rights.backups.restore import rehearse as rehearse_backup
+    from daybook.rights.backups.rehearsal import rehearse as rehearse_backup
     from daybook.vault import Vault
 
     settings = Settings.from_env()

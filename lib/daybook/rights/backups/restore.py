@@ -1,7 +1,6 @@
-"""Getting a book back from a backup, and rehearsing that.
+"""Getting a book back from a backup.
 
     restore(settings, book, vault, folder, keys=elsewhere)
-    rehearse(folder, keys=elsewhere)           restored into a folder of its own, counted, its chain verified, removed
 
     keys           those that this home has not got, person by person; who was erased gets none back
     rows           all tables, in one transaction
@@ -20,41 +19,37 @@ waits in the journal, or stands in backups and files of after that, and none of 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from daybook import atomic
 from daybook.audit import restores, signing
 from daybook.audit.seals import seals
 from daybook.audit.trail import Trail
-from daybook.audit.verification.chain import verify_chain
 from daybook.audit.verification.restored_rows import restored_details
 from daybook.book import Book, migrations, unfinished
-from daybook.book.content import is_day
 from daybook.book.journal.journal import FOLDER as JOURNAL
 from daybook.book.stores.port import WriteSession
 from daybook.book.trail import keys as audit_keys
 from daybook.book.trail.names import reference
 from daybook.errors import BadData, BadParameter, GateNotMet
 from daybook.rights.backups import key_copies, manifest, register
+from daybook.rights.backups.erased_since import ErasedSince, certified
 from daybook.rights.places.answers import Answers
 from daybook.rights.places.book_rows import BookRows
 from daybook.rights.places.copies import ExportedCopies
-from daybook.rights.places.files import OWN, Files
+from daybook.rights.places.files import Files
 from daybook.rights.places.journal_files import JournalFiles
 from daybook.rights.places.port import Person
 from daybook.rights.places.vectors import Vectors
 from daybook.rights.traces import PersonTraces
 from daybook.rights.turns import turn
 from daybook.settings import Settings
-from daybook.vault import KeyState, Vault
+from daybook.vault import Vault
 
 _BOUND = ("subjects", "chain")
 """The keys of the trail by which it names persons and links its entries."""
@@ -91,10 +86,12 @@ def restore(
     Raises BadParameter where the book has something in it, and what `manifest.check` raises; book, keys and home are
     then as they were."""
     with turn(settings.home, book.store, "The restore", patience=0):
-        return _Restore(settings, book, vault, folder.absolute(), keys and keys.absolute(), by, tell).run()
+        return Restoration(settings, book, vault, folder.absolute(), keys and keys.absolute(), by, tell).run()
 
 
-class _Restore:
+class Restoration:
+    """One restore, from where it is. `cleans`: whether the backup itself loses who was erased since."""
+
     def __init__(
         self,
         settings: Settings,
@@ -115,7 +112,6 @@ class _Restore:
         self._by = by
         self._tell = tell
         self._cleans = cleans
-        """Whether the backup itself loses who was erased since: not where it is only rehearsed."""
         self._book = Book(
             book.store.url,
             book.home,
@@ -164,10 +160,10 @@ class _Restore:
                 f"The book {self._book.store.shown} has {there:,} calls and events.",
                 remedy="Restore into an empty book: move this one away, or name another in DAYBOOK_BOOK.",
             )
-        certified = self._certified(trusted)
+        papers = certified(self._home, trusted)
         self._require_same_keys()
         self._state = {"home": str(self._home), "folder": str(self._folder), "manifest": document,
-                       "keys": self._keys and str(self._keys), "certified": certified, "done": []}  # fmt: skip
+                       "keys": self._keys and str(self._keys), "certified": papers, "done": []}  # fmt: skip
         self._note()
 
     def _go_on(self, under_way: dict[str, Any]) -> None:
@@ -182,30 +178,10 @@ class _Restore:
             raise manifest.untrusted(self._folder)
         self._require_same_keys()
         done = [step for step in under_way["done"] if step in _OF_THE_BOOK]
-        certified = {**under_way["certified"], **self._certified(trusted)}
+        papers = {**under_way["certified"], **certified(self._home, trusted)}
         self._state = {**under_way, "home": str(self._home), "keys": self._keys and str(self._keys),
-                       "certified": certified, "done": done}  # fmt: skip
+                       "certified": papers, "done": done}  # fmt: skip
         self._note()
-
-    def _certified(self, trusted: frozenset[str]) -> dict[str, str]:
-        """Whom the certificates of this home name as erased → when they were, the last time. Raises GateNotMet for one
-        that is signed by nobody who is trusted: keys are destroyed on its word."""
-        moments: dict[str, datetime] = {}
-        for path in sorted((self._home / OWN / "certificates").glob("er-*.json")):
-            try:
-                certificate = orjson.loads(path.read_bytes())
-                name, moment = str(certificate["subject"]), datetime.fromisoformat(certificate["finished_at"])
-                good = signing.check(certificate, trusted) == "good"
-            except (OSError, ValueError, KeyError, TypeError):
-                good = False
-            if not good:
-                raise GateNotMet(
-                    f"{path} is no certificate that is signed by a key which this home trusts.",
-                    remedy="Lay the public half of its key into audit/*.pub of the home, if you know it, or move the "
-                    "file away: nobody is erased on its word.",
-                )
-            moments[name] = max(moment, moments.get(name, moment))
-        return {name: moment.isoformat() for name, moment in moments.items()}
 
     def _require_same_keys(self) -> None:
         """Raises GateNotMet where this home has another key than the backup for what the book is bound to."""
@@ -239,6 +215,17 @@ class _Restore:
             under_way = old | {"home": str(self._home), "done": [*old["done"], *(["rows"] if there else [])]}
         return there, under_way
 
+    @property
+    def _erased(self) -> ErasedSince:
+        return ErasedSince(
+            self._home,
+            self._book,
+            self._vault,
+            keys=self._keys,
+            document=self._state["manifest"],
+            certified=self._state["certified"],
+        )
+
     def _note(self, **facts: Any) -> None:
         self._state |= facts
         with self._book.store.writing() as writer, writer.transaction():
@@ -265,7 +252,7 @@ class _Restore:
         beside = target.with_name(f".{target.name}.restoring")
         atomic.replace(beside, (self._keys / key_copies.VAULT).read_bytes())
         copy = Vault(beside)
-        self._destroy_erased(copy)
+        self._erased.destroy_in(copy)
         copy.close()
         if target.exists():  # what this home has stays, a tombstone first of all
             self._vault.merge(beside)
@@ -304,8 +291,8 @@ class _Restore:
 
     def _erase_again(self) -> None:
         """Files first, and the book last: it is what says who was there and what they said."""
-        self._destroy_erased(self._vault)
-        rows, erased = BookRows(self._book), self._erased_since()
+        self._erased.destroy_in(self._vault)
+        rows, erased = BookRows(self._book), self._erased.persons()
         states = self._vault.states()
         persons = [self._person(rows, subject) for subject in erased]
         gone = [p for p in persons if p.subject not in states or states[p.subject].state == "destroyed"]
@@ -363,81 +350,6 @@ class _Restore:
         if document.get("changed"):  # what erasures did to the backup, of which its trail does not know
             details |= restored_details(self._book, document["changed"])
         self._trail.record("book.restored", actor=self._by, object=self._folder.name, details=details)
-
-    # ── who was erased ────────────────────────────────────────────────────────────────────────────────
-
-    def _erased_since(self) -> dict[str, datetime]:
-        """Whom the backup may hold and the book must not, and when they were erased, the last time: whose key was
-        destroyed, whom papers name, and who has got another key, since the backup was made."""
-        made_at = datetime.fromisoformat(self._state["manifest"]["made_at"])
-        states, papers = self._vault.states(), self._papers()
-        erased = {}
-        for subject in sorted({*BookRows(self._book).persons(), *states}):
-            state = states.get(subject, KeyState(state="none"))
-            moments = [*self._moments(subject, papers), *([state.destroyed_at] if state.destroyed_at else [])]
-            if not moments and state.renewed and state.made_at:
-                # a key of after an erasure of which no paper is here
-                moments = [state.made_at - timedelta(microseconds=1)]
-            if moments and max(moments) >= made_at and not is_day(subject):
-                erased[subject] = max(moments)
-        return erased
-
-    def _destroy_erased(self, vault: Vault) -> None:
-        """Destroy the keys of those who were erased after they got them."""
-        papers = self._papers()
-        kept = {s: state.made_at for s, state in vault.states().items() if state.state == "kept" and state.made_at}
-        gone = [s for s, at in kept.items() if papers and any(moment >= at for moment in self._moments(s, papers))]
-        if gone:
-            vault.destroy(*gone)
-
-    def _papers(self) -> dict[str, datetime]:
-        """Whom the manifest and the certificates of this home name as erased → when they were, the last time."""
-        papers = manifest.erased(self._state["manifest"])
-        for name, at in self._state.get("certified", {}).items():
-            moment = datetime.fromisoformat(at)
-            papers[name] = max(moment, papers.get(name, moment))
-        return papers
-
-    def _moments(self, subject: str, papers: Mapping[str, datetime]) -> Iterator[datetime]:
-        """When the papers say that the person was erased, by this home's name for them and by that of the home that
-        made the backup."""
-        homes = [self._home]
-        if self._keys is not None and audit_keys.existing(self._keys, "subjects") is not None:
-            homes.append(self._keys)
-        yield from (papers[name] for name in {reference(home, subject) for home in homes} if name in papers)
-
-
-def rehearse(folder: Path, *, keys: Path) -> dict[str, int]:
-    """Restore a backup into a folder of its own, count and verify its chain; rows by table. Nothing of it stays, and
-    the backup is as it was.
-
-    Raises GateNotMet where a count or the chain is not what it ought to be."""
-    with tempfile.TemporaryDirectory(prefix="daybook-rehearsal-") as scratch:
-        home = Path(scratch)
-        settings = Settings.from_env({"DAYBOOK_HOME": scratch}, cwd=home)
-        vault = Vault(settings.vault)
-        with Book(settings.book_url, home, vault=settings.vault) as book:
-            restored = _Restore(
-                settings, book, vault, folder.absolute(), keys.absolute(), "rehearsal", lambda step: None, cleans=False
-            ).run()
-            stated = {name: table["rows"] for name, table in manifest.check(folder)["tables"].items()}
-            wrong = {name: n for name, n in restored.rows.items() if n != stated[name]}
-            tables = [
-                name for name in stated if name not in ("schema_migrations", "journal_files", "audit_chain", "events")
-            ]
-            counts = ", ".join(f'(select count(*) from {name}) as "{name}"' for name in tables)  # noqa: S608 - our own names
-            counted = book.rows(f"select {counts}")[0]
-            wrong |= {name: n for name, n in counted.items() if n != stated[name]} if not restored.erased_again else {}
-            verdict = verify_chain(book)
-        vault.close()
-    if wrong:
-        raise GateNotMet(f"{len(wrong)} tables came back with other counts: {sorted(wrong)}.", remedy="Back up anew.")
-    if verdict.problems:
-        raise GateNotMet(
-            f"The chain that came back has {len(verdict.problems)} problems: {verdict.problems[0]}.",
-            remedy="Verify the book itself: daybook audit verify.",
-        )
-    return restored.rows
 
 
 def _calls_and_events(writer: WriteSession, shown: str) -> int:
