@@ -86,6 +86,26 @@ def test_a_run_is_read_from_its_least_length_on(text: str) -> None:
     assert list(encoded_texts(run[: LEAST - 1])) == []
 
 
+def test_half_a_character_at_the_end_is_left_out_and_other_bytes_are_no_text() -> None:
+    """One to three bytes of a character of four; the same number of bytes that are none, and four before the end."""
+    for kept in (1, 2, 3):
+        data = b"x" * 26 + "😀".encode()[:kept]
+        assert [read.text for read in encoded_texts(base64.b64encode(data).decode())] == ["x" * 26]
+    for data in (b"x" * 26 + b"\xffabc", b"x" * 26 + b"\xffabcd", b"\xff" + b"x" * 26, b"x" * 20 + b"\xff" + b"x" * 9):
+        assert list(encoded_texts(base64.b64encode(data).decode())) == [], data
+
+
+def test_a_text_is_what_can_be_printed_in_nine_of_ten_characters() -> None:
+    """At the limit it is read, one character below it is not; tabs and the ends of lines are printed."""
+    for end, texts in ((b"\x01\x02\x03", 1), (b"\x01\x02\x03\x04", 0), (b"\t\r\n\t", 1)):
+        data = (
+            b"Ada, Bo and Cleo wrote it.."[: 30 - len(end)] + end
+            if len(end) == 3
+            else b"Ada, Bo and Cleo wrote it." + end
+        )
+        assert len(list(encoded_texts(base64.b64encode(data).decode()))) == texts, end
+
+
 def test_a_run_longer_than_is_read_at_once_is_read_in_parts() -> None:
     """Three hundred kilobytes with an address here and there, in one text and in a stream: what tells of somebody goes,
     each part that does, and nothing outside the run."""

@@ -7,7 +7,6 @@ that were broken are read each by itself.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -63,11 +62,9 @@ class Encoded:
 def _decoded(written: str) -> str:
     """Empty where it is no text. What is left over behind the last whole byte is left out, and half a character."""
     whole = written[: -1 if len(written) % 4 == 1 else None].translate(_PLAIN)
+    data = base64.b64decode(whole + "=" * (-len(whole) % 4))
     try:
-        data = base64.b64decode(whole + "=" * (-len(whole) % 4), validate=True)
         read = data.decode()
-    except binascii.Error:
-        return ""
     except UnicodeDecodeError as error:
         if error.start < len(data) - 3:
             return ""
