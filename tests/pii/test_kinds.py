@@ -319,6 +319,12 @@ def test_an_address_of_an_inner_network_is_less_sure():
         assert parts(url)[0][0] == "url"
 
 
+def test_what_stands_behind_bearer_is_a_secret_over_three_bits_a_character():
+    """At three bits, eight signs that are all as frequent, it is none; with one sign more it is."""
+    assert parts("Authorization: Bearer abcdef12abcdef12") == []
+    assert parts("Authorization: Bearer abcdef12abcdef13") == [("secret", "abcdef12abcdef13")]
+
+
 def test_a_folder_and_an_invoice_are_no_secret_and_no_tax_number():
     """`pwd` is a shell's folder too; a year before a hyphen numbers invoices."""
     for text in (

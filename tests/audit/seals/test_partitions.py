@@ -35,6 +35,23 @@ def test_each_entry_is_in_one_part_with_those_of_its_key(tmp_path: Path, parts: 
         assert part == [entry for entry in entries if entry[0] in keys]
 
 
+def test_a_long_part_is_on_the_disk_and_a_short_one_is_not(tmp_path: Path) -> None:
+    """Up to a megabyte is kept in memory; with a byte more the part has a file."""
+    opened = _open_files()
+    with Partitions(tmp_path, 1) as partitions:
+        for _ in range(1 << 10):
+            partitions.add(b"k" * 512, b"r" * 510)
+        assert _open_files() == opened
+        partitions.add(b"", b"")
+        assert _open_files() == opened + 1
+        assert len(list(partitions.part(0))) == (1 << 10) + 1
+    assert _open_files() == opened
+
+
+def _open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 def test_a_part_has_about_as_many_rows_whatever_there_is() -> None:
     """Never one part, and one more for each hundred thousand rows."""
     assert [parts_for(rows) for rows in (0, 99_999, 100_000, 1_000_000)] == [3, 3, 4, 13]
