@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -103,7 +105,43 @@ async def test_what_is_asked_ends_with_its_owner(allowance):
     asking.append(asyncio.ensure_future(counts.begin([scope("key b")], **AT)))
     await turns()
     await counts.aclose()
+    assert book.let[0].cancelled()
     outcomes = await asyncio.gather(*asking, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
-    assert book.let[0].cancelled()
     await counts.aclose()
+
+
+class InUse(BookUnreachable):
+    """Can be watched until nobody holds it."""
+
+
+async def test_a_question_that_nobody_waits_for_leaves_nothing_behind(allowance):
+    """It fails, or is cut off: the loop has nothing to report, and nothing holds the error."""
+    book, reported = Book(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["message"]))
+    counts = WindowCounts(allowance, book.since)
+    for _ in range(2):
+        asking = asyncio.ensure_future(counts.begin([scope("key a")], **AT))
+        await turns()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        if len(book.let) == 1:
+            error = weakref.ref(failure := InUse("in use", remedy=""))
+            book.let.pop().set_exception(failure)
+            del failure
+            await turns()
+    await counts.aclose()
+    del asking
+    gc.collect()
+    await turns()
+    assert (reported, error()) == ([], None)
+
+
+async def test_an_answer_that_lacks_a_sum_is_none(allowance):
+    """No window begins with another's."""
+
+    async def since(asked):
+        return [Decimal(1)]
+
+    with pytest.raises(ValueError, match="longer"):
+        await WindowCounts(allowance, since).begin([scope("key a")], **AT)

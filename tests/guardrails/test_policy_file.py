@@ -52,3 +52,17 @@ def test_rules_are_made_once_for_each_caller_and_project_of_a_file(policies):
     assert len(policies.made) == 3
     policies.path.write_text("keys: {ada: {a: '2'}}")
     assert policies.rules("ada", None) == (("a", "2"), ("log", "x"))
+
+
+def test_rules_of_ten_thousand_callers_are_kept_and_no_more(policies):
+    """The next one begins anew."""
+    policies.path.write_text("everyone: {a: '1'}")
+    for n in range(10_000):
+        policies.rules(f"{n}", None)
+    policies.rules("0", None)
+    assert len(policies.made) == 10_000
+    policies.rules("10000", None)
+    policies.rules("10000", None)
+    assert len(policies.made) == 10_001
+    policies.rules("0", None)
+    assert len(policies.made) == 10_002
