@@ -177,3 +177,10 @@ def test_a_file_that_cannot_be_looked_at_is_no_missing_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="cannot be read"):
         LimitsFile(tmp_path / "file" / "limits.yml").scopes("a", None)
+
+
+def test_a_day_whose_first_hour_comes_twice_begins_with_the_first(limits):
+    """In Havana summer time ends at one o'clock in the morning."""
+    for hour in (4, 5, 12):
+        at = datetime(2026, 11, 1, hour, 30, 5, 7, tzinfo=UTC)
+        assert window_start("day", at, ZoneInfo("America/Havana")).isoformat() == "2026-11-01T00:00:00-04:00"

@@ -105,7 +105,6 @@ async def test_what_is_asked_ends_with_its_owner(allowance):
     asking.append(asyncio.ensure_future(counts.begin([scope("key b")], **AT)))
     await turns()
     await counts.aclose()
-    assert book.let[0].cancelled()
     outcomes = await asyncio.gather(*asking, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
     await counts.aclose()
@@ -145,3 +144,23 @@ async def test_an_answer_that_lacks_a_sum_is_none(allowance):
 
     with pytest.raises(ValueError, match="longer"):
         await WindowCounts(allowance, since).begin([scope("key a")], **AT)
+
+
+async def test_it_ends_once_what_is_asked_has_ended(allowance):
+    """Whoever closes the book next finds nobody reading it."""
+    steps = []
+
+    async def since(asked):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            steps.append("ended")
+
+    counts = WindowCounts(allowance, since)
+    asking = asyncio.ensure_future(counts.begin([scope("key a")], **AT))
+    await turns()
+    await counts.aclose()
+    steps.append("closed")
+    await asyncio.gather(asking, return_exceptions=True)
+    assert steps == ["ended", "closed"]

@@ -102,3 +102,38 @@ def test_an_end_is_for_the_choices_that_are_open():
     assert json.loads(end[6:]) == {"id": "c", "object": "o", "created": 1, "model": "m"} | {
         "choices": [{"index": index, "delta": {}, "finish_reason": "content_filter"} for index in (2, 3)]
     }
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"data: [DONE]\n\n", True),
+        (b"data:[DONE]\n\n", True),
+        (b'data:{"choices": [{"delta": {}}]}\n\n', True),
+        (b'data: {"choices": [], "usage": {"total_tokens": 1}}\n\n', True),
+        (b'data: {"choices": [], "note": "a text of its own"}\n\n', True),
+        (b'data: {"choices": [], "id": "c"}\n\n', False),
+        (b'data: {"id": "c"}\n\n: comment\n\n', False),
+        (b'data: {"choices": [{"delta": {}}]}\n\ndata: {"id": "c"}\n\n', True),
+        (b": comment\n\nevent: ping\n\n", False),
+        (b"", False),
+    ],
+)
+def test_what_says_nothing_keeps_nobody_waiting(data, says):
+    """Comments and chunks of no choice that count nothing; a text says something wherever it stands."""
+    assert StreamedAnswer().add(data) is says
+
+
+@pytest.mark.parametrize("chunk", [b"5", b"[1]", b'"text"', b"null", b"{"])
+def test_an_event_that_is_none_is_not_judged(chunk):
+    """Whoever reads it as something else would show what nobody judged."""
+    with pytest.raises(ValueError, match="an event that is no object" if chunk != b"{" else "expected|unexpected"):
+        StreamedAnswer().add(b"data: " + chunk + b"\n\n")
+
+
+def test_a_choice_without_an_index_is_the_first():
+    """As where it stands alone; the end names it."""
+    answer = StreamedAnswer()
+    answer.add(b'data: {"choices": [{"delta": {"content": "a"}}, {"index": 2, "delta": {"content": "b"}}]}\n\n')
+    end = json.loads(answer.ending("stop")[6:].split(b"\n")[0])
+    assert [choice["index"] for choice in end["choices"]] == [0, 2]

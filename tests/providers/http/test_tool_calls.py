@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from daybook.providers.http.tool_calls import StreamedCalls
+from daybook.providers.http.tool_calls import CallNumbers, StreamedCalls
 
 
 def call(arguments, index=..., id_=None, name=None):
@@ -50,3 +50,11 @@ def test_a_third_is_no_other_ones():
     chunks = [call("1", 0, "a")], [call("2", 0, "b")], [call("3", 1, "c")], [call("x", 1)], [call("y", 0)]
     begun = [piece.call for chunk in chunks for piece in calls.take({"tool_calls": chunk}) if piece.begun]
     assert [(call.id, call.arguments) for call in begun] == [("a", "1"), ("b", "2y"), ("c", "3x")]
+
+
+def test_calls_that_all_have_one_index_are_numbered_as_they_come():
+    """One after the other, by their ids; a piece of an earlier one finds it again."""
+    numbers = CallNumbers()
+    ids = ("a", "b", "b", "c", "a", "", "d")
+    assert [numbers.number({"index": 0, "id": id_}, 0) for id_ in ids] == [0, 1, 1, 2, 0, 0, 3]
+    assert [numbers.number({"index": 7, "id": id_}, 0) for id_ in ("e", "f")] == [7, 8]
