@@ -227,8 +227,9 @@ def test_changes_that_the_trail_accounts_for_are_no_edits(sealed: Sealed) -> Non
     ]
 
 
-def _change(sealed: Sealed, changed: dict[str, set[str]], statement: str) -> dict[str, object]:
-    """Change calls on purpose, entered as whoever does so enters it; returns what was entered."""
+def _change(sealed: Sealed, changed: dict[str, set[str]], statement: str, *, fails: bool = False) -> dict[str, object]:
+    """Change calls on purpose, entered as whoever does so enters it; returns what was entered. `fails`: it is entered
+    and not committed."""
     book = sealed.book
     with (
         changes.announced(book, {"calls": changed}) as announcement,
@@ -238,6 +239,8 @@ def _change(sealed: Sealed, changed: dict[str, set[str]], statement: str) -> dic
         writer.execute(statement)
         details = announcement.details(writer)
         book.append(Event(id=new_id(), at=NIGHT, actor="dpo", action="subject.erasing", details=details))
+        if fails:
+            raise ZeroDivisionError
     return details
 
 
@@ -326,6 +329,23 @@ def test_a_row_that_was_edited_before_it_was_erased_stays_found(sealed: Sealed) 
     sealed.edit("update calls set latency = 9 where id = 'c001'", "update calls set cost = 9 where id = 'c002'")
     _change(sealed, {"personal": {f"c00{n}" for n in range(1, 9)}, "removed": {"c009"}}, ERASE)
     assert sealed.found() == [("changed", "calls c001, sealed by seal 1"), ("changed", "calls c002, sealed by seal 1")]
+
+
+def test_a_change_that_was_cut_off_is_said_and_made_again(sealed: Sealed) -> None:
+    """Entered, and never committed: the rows are named as what they were before. Made again, in other words and with
+    other rows, it is proven; and what came back as something else stays found."""
+    statement = "update calls set prompt = 'x', subject = null where id < 'c003'; delete from calls where id = 'c004'"
+    with pytest.raises(ZeroDivisionError):
+        _change(sealed, {"personal": {"c001", "c002"}, "removed": {"c004"}}, statement, fails=True)
+    words = {p.where: p.words for p in sealed.verify().problems if p.where != "the book"}
+    assert [where.split(",")[0] for where in words] == ["calls c001", "calls c002", "calls c004"]
+    assert [text.rsplit(", or ", 1)[-1] for text in words.values()] == ["was not erased"] * 2 + ["was not removed"]
+    _change(sealed, {"personal": {"c001", "c004"}}, "update calls set prompt = 'y' where id in ('c001', 'c004')")
+    _change(sealed, {"personal": {"c002"}}, "update calls set prompt = 'z' where id = 'c002'")
+    assert sealed.found() == [("inserted", "the book")]  # one was entered as removed, and is there
+    sealed.edit("update calls set prompt = 'w' where id = 'c001'")
+    _change(sealed, {"personal": {"c001"}}, "update calls set prompt = null where id = 'c001'")
+    assert ("changed", "calls c001, sealed by seal 1") in sealed.found()
 
 
 def test_a_file_of_changed_rows_that_is_not_the_one_entered_is_found(sealed: Sealed) -> None:

@@ -50,7 +50,8 @@ class _SealedRow:
     expected: rows.RowDigests
     """What its seal has, or what it became since."""
     differs: frozenset[str] = frozenset()
-    """Groups that are not that: their change was entered by number alone, or somebody edited them."""
+    """Groups that are neither that nor what the seal has (as they are where a change that was entered was cut off):
+    their change was entered by number alone, or somebody edited them."""
 
 
 @dataclass(slots=True)
@@ -134,19 +135,30 @@ def _sealed(
         wanted = {orjson.dumps(id_): id_ for ids in groups.values() for id_ in ids}
         if table not in rows.SEALED or not wanted:
             continue
-        expected: dict[str, bytes] = {}
-        paths = [seal.rows_path(table) for seal in loaded]
-        for path in [*paths, *([files[table].path] if table in files else [])]:
-            if path.exists():  # verifying names one that is gone
-                with path.open("rb") as file:
-                    expected |= {wanted[key]: text for key, text in rows.read(file) if key in wanted}
-        there = {id_: _SealedRow(rows.RowDigests.of(text)) for id_, text in expected.items() if text != REMOVED}
-        for id_, now in rows.digests_of(book, table, sorted(there)):
-            row = there[id_]
-            row.differs = frozenset(g for g in rows.GROUPS if getattr(row.expected, g) != getattr(now, g))
+        sealed: dict[str, bytes] = {}
+        for seal in loaded:
+            sealed |= _texts(seal.rows_path(table), wanted)
+        became = _texts(files[table].path, wanted) if table in files else {}
+        there = {}
+        for id_, now in rows.digests_of(book, table, sorted(sealed)):
+            then, text = rows.RowDigests.of(sealed[id_]), became.get(id_, sealed[id_])
+            if text == REMOVED and now != then:
+                continue  # it came back as something else
+            expected = then if text == REMOVED else rows.RowDigests.of(text)
+            differs = (g for g in rows.GROUPS if getattr(now, g) not in (getattr(expected, g), getattr(then, g)))
+            there[id_] = _SealedRow(expected, frozenset(differs))
         if there:
             tables[table] = there
     return tables
+
+
+def _texts(path: Path, wanted: Mapping[bytes, str]) -> dict[str, bytes]:
+    """Of those of the rows that the file has, the text of their digests; nothing of one that is gone, which verifying
+    names."""
+    if not path.exists():
+        return {}
+    with path.open("rb") as file:
+        return {wanted[key]: text for key, text in rows.read(file) if key in wanted}
 
 
 @dataclass(frozen=True, slots=True)
