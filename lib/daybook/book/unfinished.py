@@ -18,9 +18,7 @@ import orjson
 from daybook.errors import BadParameter, BookError
 
 NAME = "restoring.json"
-_QUERY = "select * from book_identity"
-_COLUMN = 2
-"""Where `restoring` stands in a row; a book of before has no such column."""
+_QUERY = "select restoring from book_identity where restoring is not null"
 
 
 class RestoreUnfinished(BookError):
@@ -56,7 +54,8 @@ def require_whole(writer: Writer, shown: str) -> None:
 
 
 def require_whole_to_read(reader: Reader, shown: str) -> None:
-    """The same for a session that reads. A book in which there is nothing yet, not even this table, is whole."""
+    """The same for a session that reads, before anything else in it. A book that has no such column, because nobody has
+    opened it with this version yet, is whole."""
     try:
         rows = list(reader.tuples(_QUERY, {}))
     except BadParameter:
@@ -79,7 +78,7 @@ def require_no_old(folder: Path, shown: str) -> None:
 
 
 def _state(rows: Iterable[tuple[Any, ...]]) -> dict[str, Any]:
-    states = [orjson.loads(row[_COLUMN]) for row in rows if len(row) > _COLUMN and row[_COLUMN]]
+    states = [orjson.loads(text) for (text,) in rows]
     return dict(states[0]) if states else {}
 
 
