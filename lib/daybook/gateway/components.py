@@ -100,13 +100,13 @@ class Components:
             self.watch.start()
         self._warming = [asyncio.create_task(self._warm(name)) for name in self._used()]
         self._warming.append(asyncio.create_task(asyncio.to_thread(self._warm_prices)))
-        self._warming.append(asyncio.create_task(self.counted_events.keep()))
         self._warming.append(asyncio.create_task(self.deployments.keep()))
         self._warming.append(asyncio.create_task(self._keep()))
 
     async def _keep(self) -> None:
         while True:
             self.metrics.share()
+            self.counted_events.flush()
             await asyncio.to_thread(self.counts.save)
             await asyncio.sleep(_KEEP_EVERY)
             self.drainer.keep()

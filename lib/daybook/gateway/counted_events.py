@@ -6,7 +6,6 @@ mistyped key is seen when it happens, and somebody who tries a million fills no 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import NamedTuple
 
@@ -49,7 +48,7 @@ class CountedEvents:
             self._enter(kind, 1)
 
     def flush(self, *, all_: bool = False) -> None:
-        """Enter what was counted for a whole window, or all of it."""
+        """Enter what was counted for a whole window, or all of it. To be called now and then."""
         now = self._clock.monotonic()
         for kind, (n, since) in list(self._open.items()):
             if not all_ and now - since < WINDOW:
@@ -59,12 +58,6 @@ class CountedEvents:
                 self._enter(kind, n)
             else:
                 del self._open[kind]
-
-    async def keep(self) -> None:
-        """Flush every few seconds, until cancelled."""
-        while True:
-            await asyncio.sleep(WINDOW / 10)
-            self.flush()
 
     def _enter(self, kind: _Kind, n: int) -> None:
         event = Event(
