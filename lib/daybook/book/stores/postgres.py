@@ -90,13 +90,14 @@ class PostgresStore:
 
     @contextlib.contextmanager
     def alone(self, *, patience: float) -> Iterator[None]:
-        """The lock is a transaction's, because a pooler may give the next transaction another connection. It sees no
-        snapshot, so that nothing is kept from being vacuumed meanwhile."""
+        """The lock is a transaction's, because a pooler may give the next transaction another connection. It holds no
+        snapshot: deleted rows would be kept from being vacuumed, and an erasure would leave them."""
         with self._connected(autocommit=False) as connection:
             connection.execute(f"set local lock_timeout = {max(1, round(patience * 1000))}".encode())
             connection.execute("set local idle_in_transaction_session_timeout = 0")
             try:
-                connection.execute("select pg_advisory_xact_lock(%s)", [_WHOLE_LOCK])
+                # without a parameter: the portal of one with parameters would keep its snapshot
+                connection.execute(f"select pg_advisory_xact_lock({_WHOLE_LOCK})".encode())
             except psycopg.errors.LockNotAvailable:
                 raise TimeoutError from None
             yield
