@@ -43,7 +43,7 @@ PAGE = 20_000
 SEALED_CHANGED = "changed_sealed_rows"
 """Where they say how many of these a seal had as they stood, and what they became is not known; see
 `daybook.audit.seals.changes`."""
-_MANY = 500
+_MANY = 5_000
 """Ids that are asked for at once."""
 _SIZE = 8
 _EPOCH = datetime.fromtimestamp(0, UTC)
