@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from daybook.access.allowance import Allowance
 from daybook.access.file_ledger import FileLedger
-from daybook.access.limits import LimitsFile
+from daybook.access.limits import LimitsFile, Scope, ScopeLimits
 from daybook.access.window_counts import WindowCounts
 from daybook.clock import FixedClock
 from daybook.errors import BookUnreachable, JournalFull
@@ -21,12 +22,15 @@ from daybook.gateway.http.errors import Refusal
 from daybook.inference.call.request import ChatRequest
 from daybook.providers.upstream import Fallback, Model
 from daybook.records import Call, Cost
+from daybook.routing.route import Copy, RouteStep
 from daybook.routing.router import Router
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 MESSAGES = [{"role": "user", "content": "Hé"}]
 PICTURE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]
 PICTURE_SIZE = len('[[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}],null,null,null]')
+UNBOUNDED = [{"role": "user", "content": [{"type": "unbounded"}]}]
+UNBOUNDED_SIZE = len('[[{"role":"user","content":[{"type":"unbounded"}]}],null,null,null]')
 SIZE = len('[[{"role":"user","content":"Hé"}],null,null,null]'.encode())
 
 
@@ -125,6 +129,8 @@ IN = Decimal(SIZE) / 1_000_000
         ({"n": 3}, IN + Decimal("0.030")),
         ({"tools": [1, 2]}, IN + Decimal("0.000001") + Decimal("0.010")),
         ({"model": "box"}, Decimal("0.1")),
+        ({"model": "box", "n": 20}, Decimal("0.1")),
+        ({"messages": UNBOUNDED}, Decimal(UNBOUNDED_SIZE + 1_000_000) / 1_000_000 + Decimal("0.010")),
         ({"model": "chain"}, 10 * IN + Decimal("0.1")),
         ({"model": "nobody"}, Decimal(0)),
         ({"messages": ..., "input": "abc", "model": "one"}, Decimal(len('["abc",null,null,null]')) / 1_000_000),
@@ -394,6 +400,44 @@ async def test_a_body_that_became_longer_holds_what_it_may_use_more(admission):
 async def test_tokens_of_a_body_that_became_longer_are_taken_too(admission):
     """Its 5 beside the 11 that were expected; given back with what was not used."""
     await admission.admit(request(max_tokens=3))
-    await admission.extend(request(max_tokens=8))
+    for most in (8, 8, 7, 9):
+        await admission.extend(request(max_tokens=most))
     headers = dict(await admission.admit(request("r2", max_tokens=2)))
-    assert headers[b"x-ratelimit-remaining-tokens"] == b"%d" % (1_000_000 - 16 - 10)
+    assert headers[b"x-ratelimit-remaining-tokens"] == b"%d" % (1_000_000 - 17 - 10)
+
+
+@pytest.mark.parametrize(("counted", "tokens"), [({}, 0), ({"input_tokens": 5}, 5), ({"output_tokens": 7}, 7)])
+async def test_what_nobody_counted_is_given_back_to_the_minute(admission, counted, tokens):
+    """A call without a count of its own takes none."""
+    await admission.admit(request())
+    admission.entered(row(cost=Decimal(0), **counted))
+    headers = dict(await admission.admit(request("r2")))
+    assert headers[b"x-ratelimit-remaining-tokens"] == b"%d" % (1_000_000 - tokens - 18)
+
+
+@pytest.mark.parametrize(
+    ("call", "billable", "cost"),
+    [
+        (row(cost=Decimal("0.002")), True, Decimal("0.002")),
+        (row(cost=Decimal("0.002")), False, Decimal("0.002")),
+        (row(cost=None), True, IN + Decimal("0.010")),
+        (None, True, IN + Decimal("0.010")),
+        (None, False, Decimal(0)),
+    ],
+)
+async def test_a_copy_is_within_its_deployments_own_budget(admission, call, billable, cost):
+    """To the cent: at its most until it is over, then what it cost; its most where an upstream may bill it."""
+    budget = 2 * (IN + Decimal("0.010"))
+    copy = Copy("chat", "v2", RouteStep("one", "up", "one"), budget)
+    scope = Scope("shadow chat", ScopeLimits(budget={"day": budget}))
+    assert [await admission.reserve(request(f"r{n}"), copy) for n in range(3)] == [True, True, False]
+    admission.settle(request("r0"), copy, call, billable=billable)
+    assert admission.allowance.spent(scope, "day", at=NOON, zone=ZoneInfo("UTC")) == (cost, IN + Decimal("0.010"))
+    assert used(admission) == (0, 0)
+
+
+@pytest.mark.parametrize(("target", "budget"), [("unknown", Decimal(100)), ("one", None), ("one", Decimal(0))])
+async def test_a_copy_without_a_price_or_a_budget_is_not_made(admission, target, budget):
+    """It would cost nobody knows what."""
+    copy = Copy("chat", "v2", RouteStep(target, "up", target), budget)
+    assert await admission.reserve(request(), copy) is False

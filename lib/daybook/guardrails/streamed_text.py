@@ -23,7 +23,7 @@ class StreamedText:
 
     __slots__ = ("_pieces", "_prose", "_redactor", "_whole", "held")
 
-    def __init__(self, redactor: Redactor, *, whole: bool = False) -> None:
+    def __init__(self, redactor: Redactor, *, whole: bool) -> None:
         self._redactor = redactor
         self._whole = whole
         self._prose: StreamRedactor | None = None
