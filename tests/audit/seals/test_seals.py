@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
 import uuid
@@ -244,6 +245,76 @@ def _change(sealed: Sealed, changed: dict[str, set[str]], statement: str, *, fai
     return details
 
 
+def _cut_off(sealed: Sealed, changed: dict[str, set[str]], statement: str) -> None:
+    """The same, of a process that ends after the entry is on the disk and before the rows are changed."""
+    with contextlib.suppress(ZeroDivisionError):
+        _change(sealed, changed, statement, fails=True)
+
+
+def test_a_change_that_was_cut_off_after_its_entry_is_no_tampering(sealed: Sealed) -> None:
+    """Sealed anew, priced, removed or erased, once or twice, after another change or as the first: the rows as they
+    were are said to wait for it; what anybody does to them meanwhile is found; given again, or followed by a change of
+    others, all is proven and no file of before is left."""
+    cut = ({"personal": {"c001", "c002"}, "money": {"c003"}, "removed": {"c004"}},
+           "update calls set prompt = 'sealed {n}' where id < 'c003'; update calls set cost = {n} where id = 'c003';"
+           "delete from calls where id = 'c004'")  # fmt: skip
+    folder = sealed.book.home / "audit" / "seals" / "changed"
+    waiting = {f"calls of which a change was entered and cut off: give it again ({group})": n
+               for group, n in (("personal", 2), ("money", 1), ("removed", 1))}  # fmt: skip
+    for n in (1, 2):
+        _cut_off(sealed, cut[0], cut[1].format(n=n))
+        verdict = sealed.verify()
+        assert (verdict.problems, dict(verdict.unchecked), +verdict.accounted) == ([], waiting, {})
+    sealed.edit("create table waiting as select * from calls")
+    for edit, where in (
+        ("prompt = 'other words' where id = 'c001'", "c001"), ("prompt = null where id = 'c002'", "c002"),
+        ("cost = 8 where id = 'c002'", "c002"), ("cost = 8 where id = 'c003'", "c003"),
+        ("prompt = 'sealed 1' where id = 'c005'", "c005"),
+    ):  # fmt: skip
+        sealed.edit(f"update calls set {edit}")
+        assert sealed.found() == [("changed", f"calls {where}, sealed by seal 1")], edit
+        sealed.edit("delete from calls", "insert into calls select * from waiting")
+    sealed.edit("drop table waiting")
+    _change(sealed, {"personal": {"c011"}}, "update calls set prompt = null where id = 'c011'")
+    verdict = sealed.verify()
+    assert (verdict.problems, verdict.state, +verdict.accounted) == ([], "proven", {"calls personal": 1})
+    _change(sealed, cut[0], cut[1].format(n=3))
+    assert [path.suffix for path in folder.iterdir()] == [".rows"]
+    _cut_off(sealed, {"personal": {"c001", "c002"}}, "update calls set prompt = 'sealed 4' where id < 'c003'")
+    verdict = sealed.verify()
+    assert verdict.problems == []
+    assert +verdict.accounted == {"calls personal": 3, "calls money": 1, "calls removed": 1}
+    _change(sealed, {"personal": {"c001", "c002"}}, "update calls set prompt = null where id < 'c003'")
+    verdict = sealed.verify()
+    assert (verdict.problems, verdict.state) == ([], "proven")
+    assert +verdict.accounted == {"calls personal": 3, "calls money": 1, "calls removed": 1}
+    sealed.edit("update calls set prompt = 'sealed 3' where id = 'c001'")  # of before the erasure, which was made
+    assert sealed.found() == [("changed", "calls c001, sealed by seal 1")]
+    assert [path.suffix for path in folder.iterdir()] == [".rows"]
+
+
+def test_a_change_that_was_made_before_its_process_ended_was_made(sealed: Sealed) -> None:
+    """Only its mark is left: the rows are what they became, and as they were before counts until the next change."""
+    _change(sealed, {"personal": {"c001"}}, "update calls set prompt = null where id = 'c001'")
+    (path,) = (sealed.book.home / "audit" / "seals" / "changed").iterdir()
+    path.with_suffix(".announced").touch()
+    assert sealed.verify().state == "proven"
+    _change(sealed, {"personal": {"c002"}}, "update calls set prompt = null where id = 'c002'")
+    assert (sealed.verify().state, +sealed.verify().accounted) == ("proven", {"calls personal": 2})
+
+
+def test_what_was_before_a_change_that_was_cut_off_has_to_be_what_was_entered(sealed: Sealed) -> None:
+    """A file of before that somebody edited, or took away, excuses nothing."""
+    _change(sealed, {"personal": {"c001"}}, "update calls set prompt = null where id = 'c001'")
+    (path,) = (sealed.book.home / "audit" / "seals" / "changed").iterdir()
+    _cut_off(sealed, {"personal": {"c001"}}, "update calls set prompt = 'sealed' where id = 'c001'")
+    assert (sealed.found(), sealed.verify().state) == ([], "cannot tell")
+    data = path.read_bytes()
+    for damage in (lambda: path.write_bytes(data + data), path.unlink):
+        damage()
+        assert sealed.found() == [("changed", "calls c001, sealed by seal 1")]
+
+
 def test_rows_that_no_seal_has_account_for_none_that_one_has(sealed: Sealed) -> None:
     """Three calls since the last seal are erased: as many of those that are sealed, edited, are found."""
     for number in (31, 32, 33):
@@ -332,11 +403,15 @@ def test_a_row_that_was_edited_before_it_was_erased_stays_found(sealed: Sealed) 
 
 
 def test_a_change_that_was_cut_off_is_said_and_made_again(sealed: Sealed) -> None:
-    """Entered, and never committed: the rows are named as what they were before. Made again, in other words and with
-    other rows, it is proven; and what came back as something else stays found."""
+    """Entered, and never committed: it is said to wait. Without its mark, as a version before left it, the rows are
+    named as what they were before. Made again, in other words and with other rows, it is proven; and what came back as
+    something else stays found."""
     statement = "update calls set prompt = 'x', subject = null where id < 'c003'; delete from calls where id = 'c004'"
     with pytest.raises(ZeroDivisionError):
         _change(sealed, {"personal": {"c001", "c002"}, "removed": {"c004"}}, statement, fails=True)
+    assert (sealed.found(), sealed.verify().unchecked.total()) == ([], 3)
+    (mark,) = (sealed.book.home / "audit" / "seals" / "changed").glob("*.announced")
+    mark.unlink()
     words = {p.where: p.words for p in sealed.verify().problems if p.where != "the book"}
     assert [where.split(",")[0] for where in words] == ["calls c001", "calls c002", "calls c004"]
     assert [text.rsplit(", or ", 1)[-1] for text in words.values()] == ["was not erased"] * 2 + ["was not removed"]

@@ -4,12 +4,16 @@
         …                                       change them
         enter(changes.details(writer))          before the transaction is committed
 
-    <home>/audit/seals/changed/calls-1f0c….rows    a line a sealed row that was changed since, as it became
+    <home>/audit/seals/changed/calls-1f0c….rows         a line a sealed row that was changed since, as it became
+    <home>/audit/seals/changed/calls-1f0c….announced    until the change was made
 
 The details have how many rows changed (`changed_rows`), and the digest of a file with what each sealed row is since
 (`changed_rows_to`): a verification then finds a row that was erased and filled again, or that came back, and says
 which. The file has all rows ever changed, in order of their ids, and not those of one change, so that it does not say
 which calls were one erased person's. What is not announced of a row, such as its cost, remains what its seal has.
+
+A change that is cut off after it was announced may never have been made. Until another one ends, a row that still is
+what it was before is what it is to be; the next change says so (`changed_rows_not_made`) and begins from there.
 
 `changed_sealed_rows` is for rows of which only the number was entered, in another home or before there were such files:
 where one of those is removed, it is taken back from what had changed.
@@ -23,6 +27,8 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count, groupby, takewhile
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +37,7 @@ import orjson
 from daybook import atomic
 from daybook.audit.ports import TrailBook
 from daybook.audit.seals import rows, seals
-from daybook.audit.seals.rows import REMOVED
+from daybook.audit.seals.rows import NOT_MADE, REMOVED
 from daybook.book.checks import CHANGED
 from daybook.book.stores.port import WriteSession
 from daybook.book.trail import keys
@@ -41,6 +47,8 @@ from daybook.errors import SettingsError
 
 FOLDER = "changed"
 CHANGED_TO = "changed_rows_to"
+AS_SEALED = b""
+"""Stands for the digests that a row's seal has."""
 
 
 @dataclass(slots=True)
@@ -64,6 +72,9 @@ class Announcement:
     """Table → id → sealed row; None where the seals cannot be read."""
     _before: Mapping[str, ChangedFile]
     """What rows became in changes before this one."""
+    _not_made: Mapping[str, Mapping[str, bytes]]
+    """Table → id → what a row still is, that is another in the file of before: that change was cut off."""
+    _removals_not_made: Mapping[str, int]
     _files: dict[str, Path] = field(default_factory=dict)
 
     def details(self, writer: WriteSession) -> dict[str, Any]:
@@ -93,16 +104,21 @@ class Announcement:
     def write(self, became: Mapping[str, Mapping[str, bytes]]) -> dict[str, Any]:
         """Write what sealed rows are since, table → id → text of digests; the digests of the files, to be entered."""
         digests = {}
-        for table, lines in became.items():
+        for table in sorted({*became, *self._not_made}):
             before = self._before[table].path if table in self._before else None
+            lines = {**self._not_made.get(table, {}), **became.get(table, {})}
             self._files[table], digests[table] = _write(self._home, table, before, lines)
-        return {CHANGED_TO: digests} if digests else {}
+        stated: dict[str, Any] = {CHANGED_TO: digests} if digests else {}
+        if self._removals_not_made:
+            stated[NOT_MADE] = {table: {"removed": n} for table, n in self._removals_not_made.items()}
+        return stated
 
     def remove_former(self) -> None:
-        """Remove the files in whose place those of this change are: what is the same in two of them would say what
-        changed at once."""
+        """Now that the change was made, remove the files in whose place those of this change are: what is the same in
+        two of them would say what changed at once."""
         for table, path in self._files.items():
-            for former in path.parent.glob(f"{table}-*.rows"):
+            _announcing(path).unlink(missing_ok=True)
+            for former in path.parent.glob(f"{table}-*"):
                 if former != path:
                     former.unlink(missing_ok=True)
 
@@ -115,10 +131,18 @@ def announced(book: TrailBook, changed: Mapping[str, Mapping[str, Collection[str
     folder = seals.folder(book.home)
     folder.mkdir(mode=0o700, exist_ok=True)
     with atomic.alone(folder / ".lock"):
-        before, sealed = changed_files(book), None
+        before, sealed, not_made = changed_files(book), None, dict[str, dict[str, bytes]]()
+        removals = Counter[str]()
         with contextlib.suppress(SettingsError):  # verifying says so; all of them are accounted for then
-            sealed = _sealed(book, seals.load(book.home), changed, before)
-        announcement = Announcement(book.home, changed, sealed, before)
+            loaded = seals.load(book.home)
+            for table, file in before.items():
+                if undecided := dict(file.undecided()):
+                    not_made[table] = _not_made(book, loaded, table, undecided)
+                    removed = sum(undecided[orjson.dumps(id_)][0] == REMOVED for id_ in not_made[table])
+                    removals += Counter({table: removed})
+            not_made = {table: lines for table, lines in not_made.items() if lines}
+            sealed = _sealed(book, loaded, changed, before, not_made)
+        announcement = Announcement(book.home, changed, sealed, before, not_made, removals)
         yield announcement
         announcement.remove_former()
 
@@ -128,6 +152,7 @@ def _sealed(
     loaded: list[seals.Seal],
     changed: Mapping[str, Mapping[str, Collection[str]]],
     files: Mapping[str, ChangedFile],
+    not_made: Mapping[str, Mapping[str, bytes]],
 ) -> dict[str, dict[str, _SealedRow]]:
     """Those of the rows that a seal has."""
     tables: dict[str, dict[str, _SealedRow]] = {}
@@ -135,10 +160,9 @@ def _sealed(
         wanted = {orjson.dumps(id_): id_ for ids in groups.values() for id_ in ids}
         if table not in rows.SEALED or not wanted:
             continue
-        sealed: dict[str, bytes] = {}
-        for seal in loaded:
-            sealed |= _texts(seal.rows_path(table), wanted)
-        became = _texts(files[table].path, wanted) if table in files else {}
+        sealed = _lines([seal.rows_path(table) for seal in loaded], wanted)
+        became = _lines([files[table].path], wanted) if table in files else {}
+        became |= {id_: text for id_, text in not_made.get(table, {}).items() if id_ in sealed}
         there = {}
         for id_, now in rows.digests_of(book, table, sorted(sealed)):
             then, text = rows.RowDigests.of(sealed[id_]), became.get(id_, sealed[id_])
@@ -152,13 +176,30 @@ def _sealed(
     return tables
 
 
-def _texts(path: Path, wanted: Mapping[bytes, str]) -> dict[str, bytes]:
-    """Of those of the rows that the file has, the text of their digests; nothing of one that is gone, which verifying
-    names."""
-    if not path.exists():
-        return {}
-    with path.open("rb") as file:
-        return {wanted[key]: text for key, text in rows.read(file) if key in wanted}
+def _lines(paths: Iterable[Path], wanted: Mapping[bytes, str]) -> dict[str, bytes]:
+    """Id → what the last of these files has of it. `wanted`: id as JSON → id."""
+    found: dict[str, bytes] = {}
+    for path in paths:
+        if path.exists():  # verifying names one that is gone
+            with path.open("rb") as file:
+                found |= {wanted[key]: text for key, text in rows.read(file) if key in wanted}
+    return found
+
+
+def _not_made(
+    book: TrailBook, loaded: list[seals.Seal], table: str, undecided: Mapping[bytes, tuple[bytes, Collection[bytes]]]
+) -> dict[str, bytes]:
+    """Id → what a row still is, of those whose change was announced and not made."""
+    ids = {key: str(orjson.loads(key)) for key in undecided}
+    sealed = _lines([seal.rows_path(table) for seal in loaded], ids)
+    there = {id_: digests.text() for id_, digests in rows.digests_of(book, table, sorted(ids.values()))}
+    found = {}
+    for key, (became, others) in undecided.items():
+        id_ = ids[key]
+        before = {sealed.get(id_, became) if text == AS_SEALED else text for text in others}
+        if (text := rows.settled(became, there.get(id_, REMOVED), before)) != became:
+            found[id_] = text
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +208,29 @@ class ChangedFile:
 
     path: Path
     digest: str
+    cut_off: tuple[Path, ...] = ()
+    """Files of changes before it that were announced and may not have been made, as this one: its `.announced` is
+    there."""
+    base: Path | None = None
+    """The file of the last change before these that was made; None where there is none, and what seals have counts."""
+    undecidable: bool = True
+    """Whether it is known to have been made, or what was before it is not known."""
+
+    def undecided(self) -> Iterator[tuple[bytes, tuple[bytes, Collection[bytes]]]]:
+        """Id as JSON → what the row became by this file, and what it may still be, where the change of this file may
+        have been cut off; AS_SEALED among the latter stands for what its seal has."""
+        if self.undecidable:
+            return
+        paths = [self.path, *self.cut_off, *([self.base] if self.base else [])]
+        with contextlib.ExitStack() as stack:
+            files = [rows.read(stack.enter_context(path.open("rb"))) for path in paths]
+            for key, group in groupby(heapq.merge(*map(_placed, files, count())), key=itemgetter(0)):
+                texts = {place: text for _, place, text in group}
+                became = texts.pop(0, None)
+                of_base = self.base is not None and len(paths) - 1 in texts
+                others = {*texts.values(), *([] if of_base else [AS_SEALED])} - {became}
+                if became is not None and others:
+                    yield key, (became, others)
 
     def intact(self) -> bool:
         """Whether it is the file that was entered."""
@@ -183,11 +247,32 @@ def changed_files(book: TrailBook) -> dict[str, ChangedFile]:
         "select e.details from events e join audit_chain c on c.event = e.id where c.key = :own "  # noqa: S608 - our own name
         f"and cast(e.details as text) like '%\"{CHANGED_TO}\"%' order by c.seq"
     )
-    last: dict[str, str] = {}
+    entered: dict[str, list[str]] = {}
     for row in book.rows(query, {"own": "" if own is None else keys.identity(own)}):
         stated = row["details"].get(CHANGED_TO) if isinstance(row["details"], dict) else None
-        last |= {table: str(digest) for table, digest in (stated or {}).items() if table in rows.SEALED}
-    return {table: ChangedFile(_path(book.home, table, digest), digest) for table, digest in last.items()}
+        for table, digest in (stated or {}).items():
+            if table in rows.SEALED:
+                entered.setdefault(table, []).append(str(digest))
+    return {table: _last(book.home, table, digests) for table, digests in entered.items()}
+
+
+def _last(home: Path, table: str, digests: list[str]) -> ChangedFile:
+    """The last of the files that were entered, with what was before it while that may still count."""
+    files = [ChangedFile(_path(home, table, digest), digest) for digest in dict.fromkeys(reversed(digests))]
+    announced = list(takewhile(lambda file: _announcing(file.path).exists(), files))
+    if not announced:
+        return files[0]
+    last, *cut_off = announced
+    base = files[len(announced)] if len(announced) < len(files) else None
+    if not last.intact() or (base is not None and not base.intact()):
+        return last
+    before = tuple(file.path for file in cut_off if file.intact())
+    return ChangedFile(last.path, last.digest, before, None if base is None else base.path, undecidable=False)
+
+
+def _announcing(path: Path) -> Path:
+    """What lies beside a file until the change that it is of was made."""
+    return path.with_suffix(".announced")
 
 
 def _path(home: Path, table: str, digest: str) -> Path:
@@ -208,7 +293,12 @@ def _write(home: Path, table: str, before: Path | None, lines: Mapping[str, byte
     digest = digest_file(beside)
     path = _path(home, table, digest)
     beside.replace(path)
+    atomic.replace(_announcing(path), b"")
     return path, digest
+
+
+def _placed(lines: Iterable[tuple[bytes, bytes]], place: int) -> Iterator[tuple[bytes, int, bytes]]:
+    return ((key, place, text) for key, text in lines)
 
 
 def _others(path: Path | None, new: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:

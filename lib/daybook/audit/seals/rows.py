@@ -13,7 +13,7 @@ Events are in the chain and not here; subjects change with every call about them
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from itertools import pairwise
@@ -43,6 +43,8 @@ PAGE = 20_000
 SEALED_CHANGED = "changed_sealed_rows"
 """Where they say how many of these a seal had as they stood, and what they became is not known; see
 `daybook.audit.seals.changes`."""
+NOT_MADE = "changed_rows_not_made"
+"""Where they say how many rows that an entry before says were removed never were: that change was cut off."""
 _MANY = 5_000
 """Ids that are asked for at once."""
 _SIZE = 8
@@ -76,6 +78,17 @@ def differences(before: bytes, after: bytes) -> list[str]:
         return ["removed"]
     pair = zip(GROUPS, RowDigests.of(before), RowDigests.of(after), strict=True)
     return [group for group, then, now in pair if then != now]
+
+
+def settled(became: bytes, now: bytes, before: Collection[bytes]) -> bytes:
+    """What a row is to be whose change was announced and may have been cut off: what it became, save in what it still
+    is as it was. Each as the text of its digests; `before`: what it may have been."""
+    if REMOVED in (became, now):
+        return now if now in before else became
+    former = [RowDigests.of(text) for text in before if text != REMOVED]
+    to_be, there = RowDigests.of(became), RowDigests.of(now)
+    still = {g: getattr(there, g) for g in GROUPS if any(getattr(there, g) == getattr(was, g) for was in former)}
+    return to_be._replace(**still).text()
 
 
 class RowSpan(NamedTuple):
@@ -230,10 +243,11 @@ def accounted(book: TrailBook) -> dict[str, Counter[str]]:
     sums: dict[str, Counter[str]] = {table: Counter() for table in SEALED}
     like = f"select details from events where cast(details as text) like '%\"{CHANGED}\"%'"  # noqa: S608 - our own name
     for row in book.rows(like):
-        stated = row["details"].get(CHANGED) if isinstance(row["details"], dict) else None
-        for table, counts in (stated if isinstance(stated, dict) else {}).items():
-            for group, n in (counts if isinstance(counts, dict) and table in sums else {}).items():
-                sums[table][group] += n if isinstance(n, int) and n > 0 else 0
+        details = row["details"] if isinstance(row["details"], dict) else {}
+        for stated, sign in ((details.get(CHANGED), 1), (details.get(NOT_MADE), -1)):
+            for table, counts in (stated if isinstance(stated, dict) else {}).items():
+                for group, n in (counts if isinstance(counts, dict) and table in sums else {}).items():
+                    sums[table][group] += sign * n if isinstance(n, int) and n > 0 else 0
     return sums
 
 

@@ -49,6 +49,8 @@ class TrailVerdict:
     """Table → sealed rows that a restore from a backup lost, as it says."""
     accounted: Counter[str] = field(default_factory=Counter)
     """Table and what of it → rows that changed since they were sealed, as the trail says."""
+    not_made: Counter[str] = field(default_factory=Counter)
+    """Table and what of it → rows whose change was entered and cut off before it was made."""
 
     @property
     def state(self) -> Literal["proven", "changed", "cannot tell"]:

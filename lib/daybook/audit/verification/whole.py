@@ -62,6 +62,8 @@ def verify(book: TrailBook, reports: Path, *, trusted: frozenset[str] | None = N
         else:
             verdict.unchecked["what another home may have entered about a person is not compared with their row"] += 1
     verdict.problems.extend(_verify_reports(reports, good, _changed_reports(book)))
+    for table, counts in accounts.items():
+        counts["removed"] -= verdict.not_made[f"{table} removed"]
     verdict.problems.extend(_count(book, sum(counts["removed"] for counts in accounts.values())))
     differences, shorter = completeness.compare(book)
     verdict.problems.extend(Problem("removed", "journal", str(difference)) for difference in shorter)

@@ -28,8 +28,9 @@ from daybook.rights.traces import Search
 
 FORMAT = "daybook backup 1"
 MANIFEST = "manifest.json"
-SEAL = re.compile(r"seal-(?:[0-9]+(?:--[a-z_]+)?\.[a-z]+|changed--[a-z_]+-[0-9a-f]{32}\.rows)")
-"""A seal, its time-stamp, the rows of one of its tables, or what they became: nothing else is copied into a home."""
+SEAL = re.compile(r"seal-(?:[0-9]+(?:--[a-z_]+)?\.[a-z]+|changed--[a-z_]+-[0-9a-f]{32}\.(?:rows|announced))")
+"""A seal, its time-stamp, the rows of one of its tables, what they became, or a mark that this may not have been done:
+nothing else is copied into a home."""
 Changes = Mapping[str, Mapping[str, int]]
 """Table → group of columns, or `removed` → how many rows."""
 
