@@ -505,3 +505,11 @@ async def test_what_was_claimed_more_counts_for_those_of_the_same_turn(allowance
         return_exceptions=True,
     )
     assert [getattr(outcome, "limit", outcome) for outcome in outcomes] == [[], None, "budget", []]
+
+
+async def test_calls_of_one_turn_are_counted_one_by_one(allowance):
+    """Three at a time: of five that come together three are let in."""
+    three = scope(parallel=3)
+    asking = [allowance.reserve_soon(f"r{n}", [three], Claim(amount=None), at=NOON, zone=ZONE) for n in range(5)]
+    outcomes = await asyncio.gather(*asking, return_exceptions=True)
+    assert [getattr(outcome, "limit", outcome) for outcome in outcomes] == [[], [], [], "parallel", "parallel"]
