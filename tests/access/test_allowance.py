@@ -513,3 +513,16 @@ async def test_calls_of_one_turn_are_counted_one_by_one(allowance):
     asking = [allowance.reserve_soon(f"r{n}", [three], Claim(amount=None), at=NOON, zone=ZONE) for n in range(5)]
     outcomes = await asyncio.gather(*asking, return_exceptions=True)
     assert [getattr(outcome, "limit", outcome) for outcome in outcomes] == [[], [], [], "parallel", "parallel"]
+
+
+async def test_what_a_process_holds_is_never_taken_for_a_dead_ones(allowance):
+    """Not in the transaction that it begins with, either: what is refused then leaves the others' holds as they are."""
+    day = budget("1")
+    for scope, window in allowance.uncounted([day], at=NOON, zone=ZONE):
+        allowance.begin_window(scope, window, Decimal(0), at=NOON, zone=ZONE)
+    asking = [
+        allowance.reserve_soon(f"r{n}", [day], Claim(amount=Decimal("0.4")), at=NOON, zone=ZONE) for n in range(4)
+    ]
+    outcomes = await asyncio.gather(*asking, return_exceptions=True)
+    assert [getattr(outcome, "limit", outcome) for outcome in outcomes] == [[], [], "budget", "budget"]
+    assert allowance.spent(day, "day", at=NOON, zone=ZONE) == (0, Decimal("0.8"))

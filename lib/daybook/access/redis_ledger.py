@@ -122,6 +122,7 @@ class _RedisTransaction:
 
     def abandon(self, scopes: Sequence[str]) -> list[tuple[str, int]]:
         holders = {hold.split()[0] for scope in scopes for hold in self._holds(scope).values()}
+        holders.discard(self._owner)  # that it is alive may be written with this very transaction
         gone = {holder for holder in holders if not self._pipe.exists(_alive(holder))}
         held = []
         for scope in scopes:
