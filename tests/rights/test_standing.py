@@ -139,3 +139,21 @@ def test_what_cannot_be_meant_is_refused(place):
     assert Standing.of(place.book, place.ada) == Standing()
     assert place.book.rows("select count(*) as n from events where subject is not null")[0]["n"] == 0
     assert change.restrict(ADA, reason="x" * 1000, by="dpo").restriction is not None
+
+
+@pytest.mark.parametrize("book_url", ["duckdb"], indirect=True)
+def test_the_trail_has_why_and_not_what_a_person_says_of_themselves(place):
+    """The reason of a hold, a restriction and their ends, the source of a consent; of a correction no word."""
+    change = standings(place)
+    change.consent(ADA, "training", given=True, source="form", by="dpo")
+    change.restrict(ADA, reason="disputed", by="dpo")
+    change.lift(ADA, reason="agreed", by="dpo")
+    change.hold(ADA, reason="case 12", by="counsel")
+    change.release(ADA, reason="settled", by="counsel")
+    change.rectify(ADA, statement="I moved to Linden Row.", by="dpo")
+    rows = place.book.rows("select action, actor, reason from events where subject is not null order by time, id")
+    assert [tuple(row.values()) for row in rows] == [
+        ("subject.consent_given", "dpo", "form"), ("subject.restricted", "dpo", "disputed"),
+        ("subject.released", "dpo", "agreed"), ("subject.held", "counsel", "case 12"),
+        ("subject.hold_ended", "counsel", "settled"), ("subject.rectified", "dpo", None),
+    ]  # fmt: skip
