@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import random
+from itertools import pairwise
 
 import pytest
 
 from daybook.pii import KINDS, SHAPES, Detector, detect
-from daybook.pii.detectors.encoded import LEAST, encoded_texts
+from daybook.pii.detectors.encoded import LEAST, MOST, OVERLAP, encoded_texts
 from daybook.pii.redaction import Redactor
+from daybook.pii.spans import Span
 from daybook.pii.windows import StreamDetector, spans_of
 
 DETECTOR = Detector(KINDS, terms=["Heron"])
+SHAPES_ALONE = Detector(SHAPES)
+MAIL = "anna@example.com"
 SAID = (
     ("email", "Write to anna@example.com, please."),
     ("email", '{"user": {"mail": "anna@example.com", "n": 7}}'),
@@ -110,9 +114,71 @@ def test_a_run_longer_than_is_read_at_once_is_read_in_parts() -> None:
     """Three hundred kilobytes with an address here and there, in one text and in a stream: what tells of somebody goes,
     each part that does, and nothing outside the run."""
     text = "".join(f"line {n} of a long letter that goes on and on\n" for n in range(5000))
-    said = text[:9000] + " anna@example.com " + text[9000:120_000] + " +49 170 1234567 " + text[120_000:]
+    said = text[:5000] + " anna@example.com " + text[5000:120_000] + " +49 170 1234567 " + text[120_000:]
     run = base64.b64encode(said.encode()).decode()
     for spans in (DETECTOR.spans(f"see {run} there"), spans_of(DETECTOR, f"see {run} there")):
         assert [span.kind for span in spans] == ["email", "phone"]
-        for span, at in zip(spans, (9001, 120_019), strict=True):
+        for span, at in zip(spans, (5001, 120_019), strict=True):
             assert 4 <= span.start < 4 + at * 4 // 3 < span.end <= 4 + len(run)
+            assert span.end - span.start <= MOST
+
+
+@pytest.mark.parametrize("code", ["utf-8", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("letter", "xж")
+def test_what_stands_across_two_parts_of_a_long_run_is_found(letter: str, code: str) -> None:
+    """Wherever the address lies to the end of a part and the beginning of the next: all of it is covered, in one text,
+    and in one that is looked at in pieces."""
+    before = MOST // 4 * 3
+    following = (MOST - OVERLAP) // 4 * 3
+    for cut in (before, following, following + before):
+        for off in (-len(MAIL.encode(code)), -7, -1, 0, 1):
+            filled = letter.encode(code)
+            length = (cut + off) // len(filled) * len(filled)
+            head = filled * (length // len(filled) - 1) + " ".encode(code)
+            data = head + MAIL.encode(code) + f" {letter * 9000}".encode(code)
+            run = base64.b64encode(data).decode()
+            first, last = 4 + len(head) * 4 // 3, 4 + (len(head) + len(MAIL.encode(code))) * 4 // 3
+            assert covered(SHAPES_ALONE.spans(f"see {run}"), first, last), (cut, off)
+
+
+@pytest.mark.parametrize("letter", "xж")
+def test_a_long_run_is_read_wherever_a_piece_of_the_text_begins(letter: str) -> None:
+    """Ninety thousand characters are looked at in pieces, which begin within one of its four characters and within a
+    letter: an address is found wherever it is, and so it is where the text comes in small pieces."""
+    for at in (20_000, 37_001, 42_000, 47_003):
+        head = f"{letter * (at // len(letter.encode()))} ".encode()
+        run = base64.b64encode(head + MAIL.encode() + f" {letter * 70_000}".encode()).decode()[:90_000]
+        first, last = 4 + len(head) * 4 // 3, 4 + (len(head) + len(MAIL)) * 4 // 3
+        assert covered(spans_of(SHAPES_ALONE, f"see {run}"), first, last), at
+    stream = StreamDetector(SHAPES_ALONE)
+    pieces = [f"see {run}"[n : n + 4999] for n in range(0, len(run) + 4, 4999)]
+    assert covered([*(span for piece in pieces for span in stream.feed(piece)), *stream.close()], first, last)
+
+
+def covered(spans: list[Span], first: int, last: int) -> bool:
+    """Whether every character of it is within a span, and none of them overlap."""
+    assert all(a.end <= b.start for a, b in pairwise(spans))
+    return all(any(span.start <= at < span.end for span in spans) for at in range(first, last))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["anna@example.com", "Write to anna@example.com", "Пишите: anna@example.com, Анна", "写信 anna@example.com 给"],
+)
+def test_utf_16_is_read_in_both_orders_with_a_mark_and_without(text: str) -> None:
+    """At any of the three places in a run's four characters, with its padding and without, as the whole run."""
+    for code in ("utf-16-le", "utf-16-be"):
+        for mark in ("", "\ufeff"):
+            run = base64.b64encode((mark + text).encode(code)).decode()
+            for written in {run, run.rstrip("="), run.translate(str.maketrans("+/", "-_"))}:
+                for piece in range(1 if mark else 4):  # a piece of a text may begin anywhere
+                    part = written[piece:]
+                    assert [(s.kind, s.start, s.end) for s in detect(f"see {part}.")] == [("email", 4, 4 + len(part))]
+
+
+def test_what_is_half_a_character_or_no_text_in_utf_16_stays_alone() -> None:
+    """A run that begins with the end of a character is no text; nor are bytes in which a few are like UTF-16."""
+    noise = random.Random(2).randbytes(60)
+    texts = [b"\xa4" + MAIL.encode() * 2, noise + MAIL.encode("utf-16-le") + noise, bytes(24), b"\x00\x01" * 20]
+    for text in texts:
+        assert detect(f"see {base64.b64encode(text).decode()}") == []

@@ -88,7 +88,9 @@ class StreamDetector:
         cut = len(self._text) if closing else self._cut(spans)
         settled = None
         if cut > self._given:
-            ready = [span for span in spans if self._given <= span.start and span.end <= cut]
+            ready = [span for span in spans if self._given < span.end <= cut]
+            if ready and ready[0].start < self._given:  # of a long run in base64 what was given on had nothing in it
+                ready[0] = ready[0]._replace(start=self._given)
             settled = Settled(self._text, self._given, cut, ready, self._offset)
             keep = self._kept_from(cut, spans)
             self._text = self._text[keep:]
