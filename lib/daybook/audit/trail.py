@@ -3,8 +3,9 @@
     trail.record("subject.exported", actor="dpo", subject="user-17", reason="request of 3 March", details={"calls": 12})
 
 When `record` returns, the entry survives a power failure; then the data may leave. Where the entry can't be written it
-raises, and the deed does not happen. The person is named by a keyed reference, and personal fields are encrypted under
-the person's own key: the chain covers the ciphertext, so that destroying the key erases them and leaves it whole.
+raises, and the deed does not happen. The person is named by a keyed reference, free words about them are kept without
+their name, and personal fields are encrypted under the person's own key: the chain covers the ciphertext, so that
+destroying the key erases them and leaves it whole.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from typing import Any, Protocol
 
 import orjson
 
-from daybook.book.trail.names import pseudonym, reference
+from daybook.book.trail.names import pseudonym, reference, without_name
 from daybook.clock import Clock, SystemClock, new_id
 from daybook.errors import BadParameter
 from daybook.ports import DurableLedger
 from daybook.records import Event, Outcome
+
+FREE_WORDS = ("identity_check", "source")
+"""Details in which somebody writes what they like, as in the reason."""
 
 
 class Sealer(Protocol):
@@ -68,11 +72,16 @@ class Trail:
     ) -> Event:
         """Enter an event and return it once it is on the disk.
 
-        `subject`: whose data it is about, as the calls name the person; kept as a keyed reference. `personal`: what
+        `subject`: whose data it is about, by name or as the calls name the person; kept as a keyed reference, and not
+        named in `reason` nor in the details that are FREE_WORDS. `personal`: what
         identifies the person, kept encrypted under the person's key. Raises JournalError where it can't be written,
         BadParameter for personal fields that no key can be had for; do nothing then.
         """
-        id_ = new_id()
+        id_, details = new_id(), dict(details or {})
+        if subject is not None:
+            reason = reason and without_name(self._home, subject, reason)
+            words = {name: details[name] for name in FREE_WORDS if isinstance(details.get(name), str)}
+            details |= {name: without_name(self._home, subject, text) for name, text in words.items()}
         event = Event(
             id=id_,
             at=self._clock.now(),
@@ -81,7 +90,7 @@ class Trail:
             object=object,
             request_id=request_id,
             run_id=run_id,
-            details=dict(details or {}),
+            details=details,
             subject=None if subject is None else reference(self._home, subject),
             reason=reason,
             address=address or self._address,

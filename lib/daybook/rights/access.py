@@ -91,7 +91,7 @@ class Access:
         self._trail.record(
             "subject.exported",
             actor=by,
-            subject=identity.subject,
+            subject=identity.name or identity.subject,
             reason=reason,
             details={"calls": len(calls), "first_page": not after, "identity_check": identity_check},
         )

@@ -15,6 +15,7 @@ import orjson
 
 from daybook.audit.trail import Trail
 from daybook.book import Book
+from daybook.book.trail.names import without_name
 from daybook.book.trail.standings import changing
 from daybook.clock import Clock, SystemClock
 from daybook.errors import BadParameter
@@ -62,6 +63,7 @@ class Standings:
         """Enter that a person agrees to a purpose, or no more. `source`: where they said so. Raises BadParameter."""
         if purpose not in PURPOSES:
             raise BadParameter(f"{purpose[:40]!r} is no purpose.", remedy=f"There are: {', '.join(PURPOSES)}.")
+        source = self._without_name(who, source)
         word = {"given": given, "at": self._now, "source": source}
         action = "subject.consent_given" if given else "subject.consent_withdrawn"
         facts = {"purpose": purpose, "source": source}
@@ -72,6 +74,7 @@ class Standings:
 
     def restrict(self, who: str, *, reason: str, by: str) -> Standing:
         """Keep the person's data and use it for nothing."""
+        reason = self._without_name(who, reason)
         word = {"since": self._now, "reason": reason}
         return self._change(who, "subject.restricted", by, reason, {}, lambda details: {**details, "restriction": word})
 
@@ -81,6 +84,7 @@ class Standings:
 
     def hold(self, who: str, *, reason: str, by: str) -> Standing:
         """Forbid that the person is erased, because a law or a dispute asks for the data."""
+        reason = self._without_name(who, reason)
         word = {"since": self._now, "reason": reason}
         return self._change(who, "subject.held", by, reason, {}, lambda details: {**details, "hold": word})
 
@@ -108,6 +112,10 @@ class Standings:
     def _now(self) -> str:
         return self._clock.now().isoformat()
 
+    def _without_name(self, who: str, text: str) -> str:
+        """As the trail has it, which the row is compared with."""
+        return without_name(self._book.home, who, text)
+
     def _change(
         self, who: str, action: str, by: str, text: str, facts: Mapping[str, Any], change: Any, *, told: bool = True
     ) -> Standing:
@@ -121,7 +129,7 @@ class Standings:
             there = self._book.rows("select first_seen from subjects where id = :s", {"s": identity.subject})
             details = change(dict(_details(self._book, identity.subject)))
             reason = text if told else None
-            self._trail.record(action, actor=by, subject=identity.subject, reason=reason, details=facts)
+            self._trail.record(action, actor=by, subject=who, reason=reason, details=facts)
             first = there[0]["first_seen"] if there else self._clock.now()
             self._book.append(Subject(id=identity.subject, at=self._clock.now(), first_seen=first, details=details))
             self._book.journal.sync()

@@ -26,10 +26,10 @@ from typing import BinaryIO, Literal, cast, get_args
 import numpy as np
 import orjson
 
+from daybook.book.trail.names import LEAST_NAME
+
 Kind = Literal["pseudonym", "name", "content"]
 PIECE = 32
-LEAST_NAME = 6
-"""Characters of a name below which it is in too many words to be searched for."""
 MOST_TEXTS = 20_000
 LONGEST = 1 << 18
 """Characters of one text that are looked for: of a longer one, its beginning."""

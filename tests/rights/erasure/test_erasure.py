@@ -15,11 +15,16 @@ from daybook.audit.trail import Trail
 from daybook.audit.verification.whole import verify
 from daybook.book import Book
 from daybook.book.content import is_sealed
+from daybook.book.trail import standings
+from daybook.book.trail.names import PERSON, reference
 from daybook.clock import new_id
 from daybook.errors import BadParameter, KeyDestroyed, VaultUnusable
-from daybook.records import DeploymentRevision, Finding, ModelAlias, ModelVersion, Run
+from daybook.records import DeploymentRevision, Event, Finding, ModelAlias, ModelVersion, Run
+from daybook.rights.access import Access
 from daybook.rights.erasure.erasures import STEPS, Erasures
 from daybook.rights.erasure.proof import ErasureIncomplete, limits_of
+from daybook.rights.rotation import rotate
+from daybook.rights.standing import Standings
 from daybook.rights.traces import MOST_TEXTS
 from daybook.vault import Vault
 from tests.rights.conftest import ADA, ANSWERED, AT, BOS, SAID, call, paths_of_exports
@@ -355,6 +360,61 @@ def test_a_reason_that_names_the_person_is_kept_without_the_name(place):
     document = json.loads(erasures(place).execute(ADA, **words).certificate.read_text())
     assert (document["reason"], document["identity_check"]) == ("letter of [erased] on [erased]", "knows [erased]")
     assert document["proof"]["kept_in_the_trail"] == {}
+
+
+def test_no_entry_about_a_person_names_them(place):
+    """Whatever is done about them, and however they are named: reasons, sources and checks stand in the trail and in
+    their row without the name, in other letters too, and the row is what the trail says. After the erasure nothing
+    names them, and the certificate says that nothing does."""
+    change = Standings(place.book, erasures(place).trail, place.clock)
+    access = Access(place.settings, place.book, place.vault, clock=place.clock)
+    for who in (ADA, place.ada):
+        words = f"{ADA} lost it; mail to:{ADA}, <{ADA.title()}>'s desk, see {place.ada}."
+        change.hold(who, reason=words, by="dpo")
+        change.restrict(who, reason=words, by="dpo")
+        assert change.consent(who, "training", given=True, source=words, by="dpo").hold["reason"].count(PERSON) == 4
+        assert standings.differences(place.book) == []
+        change.consent(who, "training", given=False, source=words, by="dpo")
+        change.lift(who, reason=words, by="dpo")
+        change.release(who, reason=words, by="dpo")
+        access.page(who, by="dpo", reason=words, identity_check=words)
+    rotate(place.settings, place.book, place.vault, place.ada, by="dpo", reason=words)
+    unnamed = f"{PERSON} lost it; mail to:{PERSON}, <{PERSON}>'s desk, see {PERSON}."
+    rows = place.book.rows("select action, reason, details from events where subject is not null")
+    assert {(row["action"], row["reason"]) for row in rows} == {
+        (action, unnamed) for action in (
+            "subject.held", "subject.restricted", "subject.consent_given", "subject.consent_withdrawn",
+            "subject.released", "subject.hold_ended", "subject.exported", "content_key.rotating", "content_key.rotated",
+        )
+    }  # fmt: skip
+    free = [row["details"][name] for row in rows for name in ("identity_check", "source") if name in row["details"]]
+    assert free == [unnamed] * 6
+    document = json.loads(erasures(place).execute(ADA, **WORDS).certificate.read_text())
+    assert (document["proof"]["kept_in_the_trail"], document["proof"]["mentioned_by_others"]) == ({}, {})
+    place.book.drain()
+    assert ADA.encode() not in b"".join(path.read_bytes() for path in place.book.store.files())
+
+
+@pytest.mark.parametrize("book_url", ["duckdb"], indirect=True)
+def test_names_that_stay_in_the_trail_are_said(place):
+    """Of an entry of before about the person, and of one about somebody else: the certificate counts them as kept in
+    the trail and not as words of others, and says where no name was looked for."""
+    for whose in (place.ada, place.bo):
+        fields = {"subject": reference(place.settings.home, whose), "reason": f"{ADA} asked"}
+        place.book.append(Event(id=new_id(), at=AT, actor="dpo", action="call.read", details={}, **fields))
+    document = json.loads(erasures(place).execute(ADA, **WORDS).certificate.read_text())
+    assert (document["proof"]["kept_in_the_trail"], document["proof"]["mentioned_by_others"]) == (
+        {"events.reason": 2}, {}
+    )  # fmt: skip
+    kept = "Entries of the trail that tell of the person in plain words are kept as evidence: 2 in events.reason."
+    assert kept in document["limits"]
+    without = [limit for limit in document["limits"] if "it was not looked for" in limit]
+    document = json.loads(erasures(place).execute(place.bo, **WORDS).certificate.read_text())
+    assert (without, [limit.split(",")[0] for limit in document["limits"] if "it was not looked for" in limit]) == (
+        [], ["The person's name was not given"]
+    )  # fmt: skip
+    short = {"searched_for": {"name": 0, "name_too_short": True}}
+    assert limits_of(short)[0].startswith("The person's name has less than 6 characters, so it was not looked for")
 
 
 def test_a_step_that_fails_is_said_and_gone_on_from(place):

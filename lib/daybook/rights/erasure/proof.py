@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from daybook.book.content import COLUMNS
+from daybook.book.trail.names import LEAST_NAME
 from daybook.digest import digest_bytes
 from daybook.errors import DaybookError
 from daybook.reporting.text import count
@@ -17,7 +18,7 @@ from daybook.rights.places.book_rows import SEALED_ELSEWHERE
 from daybook.rights.places.copies import ExportedCopy
 from daybook.rights.places.formats import MARK, blanked
 from daybook.rights.places.port import Person
-from daybook.rights.traces import LEAST_NAME, MOST_TEXTS
+from daybook.rights.traces import MOST_TEXTS
 from daybook.vault import Vault
 
 _SEALED_COLUMNS = {f"calls.{column}" for column in COLUMNS}
@@ -42,7 +43,9 @@ def prove(scope: Scope, person: Person) -> dict[str, Any]:
             named |= {column: n["pseudonym"]} if n["pseudonym"] else {}
             mentions |= {column: n["name"]} if n["name"] else {}
     # Entries of the trail are evidence and cannot be changed: what stands there in plain words is counted.
-    trail = {c: max(named.get(c, 0), said.get(c, 0)) for c in {*named, *said} if c.startswith("events.")}
+    columns = {*named, *said, *mentions}
+    trail = {c: max(of.get(c, 0) for of in (named, said, mentions)) for c in columns if c.startswith("events.")}
+    mentions = {column: n for column, n in mentions.items() if column not in trail}
     others = {column: n for column, n in said.items() if column.startswith("calls.")}
     left = {**{c: n for c, n in said.items() if c not in others}, **named}
     left = {column: n for column, n in left.items() if column not in trail}
@@ -95,6 +98,12 @@ def sealed_elsewhere(scope: Scope, vault: Vault, plan: Iterable[Mapping[str, Any
 def limits_of(proof: Mapping[str, Any]) -> list[str]:
     """What a proof says was not erased, or not looked for, in sentences."""
     limits = []
+    if proof.get("searched_for", {}).get("name") == 0:
+        short = f"has less than {LEAST_NAME} characters" if proof["searched_for"]["name_too_short"] else "was not given"
+        limits.append(
+            f"The person's name {short}, so it was not looked for: where it stands in others' words, or in plain words "
+            "in entries of the trail, it stays."
+        )
     if kept := proof.get("kept_in_the_trail"):
         where = ", ".join(f"{n:,} in {column}" for column, n in sorted(kept.items()))
         limits.append(f"Entries of the trail that tell of the person in plain words are kept as evidence: {where}.")
