@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import duckdb
@@ -13,7 +15,7 @@ import psutil
 import pytest
 
 from daybook.book import Book
-from daybook.errors import BadParameter, BookHeld, BookLocked
+from daybook.errors import BadParameter, BookHeld, BookLocked, SettingsError
 
 COUNT = "select count(*) as n from calls"
 
@@ -168,3 +170,128 @@ def test_a_sort_larger_than_memory_is_put_beside_the_book(duck: Book, path: Path
     """What does not fit goes to the book's own folder, its owner's only, never to where the program was started."""
     where = duck.rows("select current_setting('temp_directory') as a")
     assert where == [{"a": f"{path}.tmp"}]
+
+
+def test_a_book_behind_a_link_is_read_locked_and_written_anew_where_it_is(
+    duck: Book, path: Path, tmp_path: Path, open_book: Callable[..., Book], make: Any
+) -> None:
+    """A link to the file, or to its folder: what is written by one name is read by the other, the link stays one."""
+    (tmp_path / "file.duckdb").symlink_to(path)
+    (tmp_path / "folder").symlink_to(path.parent)
+    for n, link in enumerate((tmp_path / "file.duckdb", tmp_path / "folder" / "book.duckdb"), start=2):
+        book = open_book(f"duckdb:///{link}")
+        duck.append(make.call())
+        duck.drain()
+        assert book.rows(COUNT) == [{"n": n}]
+        book.store.rewrite()
+        assert (tmp_path / "file.duckdb").is_symlink()
+        assert book.store.files() == duck.store.files() == [path]
+        assert duck.rows(COUNT) == [{"n": n}]
+
+
+@pytest.mark.parametrize("name", ["quest?ion", "line\nbreak", "no\udc80text"])
+def test_a_path_that_duckdb_cannot_open_is_refused(tmp_path: Path, open_book: Callable[..., Book], name: str) -> None:
+    """Before anything is made there."""
+    with pytest.raises(SettingsError, match="cannot be at a path with"):
+        open_book(f"duckdb:///{tmp_path / name / 'book.duckdb'}")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from enable_logging('QueryLog')",
+        "select * from enable_logging('QueryLog', storage='file', storage_path='/tmp/x')",
+        "from \"enable_logging\"('QueryLog')",
+        "from query('from enable_' || 'logging(''QueryLog'')')",
+        "explain analyze from Enable_Logging ('QueryLog')",
+        "select write_log('a')",
+        "with a as (from truncate_duckdb_logs()) from a",
+        "from checkpoint()",
+    ],
+)
+def test_a_select_that_switches_something_is_refused(duck: Book, path: Path, query: str) -> None:
+    """It would be switched for whoever asks next in this process."""
+    with pytest.raises(BadParameter, match=r"it is read-only, and [A-Z_]+ is no question"):
+        duck.rows(query)
+    assert duck.rows("select count(*) as n from duckdb_logs") == [{"n": 0}]
+
+
+@pytest.mark.parametrize("ending", [".wal.checkpoint", ".wal.recovery"])
+def test_what_a_killed_checkpoint_left_is_read_and_belongs_to_the_book(duck: Book, path: Path, ending: str) -> None:
+    """DuckDB looks at it before it reads; an erasure searches it, and a book that is written anew is without it."""
+    left = path.with_name(path.name + ending)
+    left.write_bytes(b"")
+    assert left in duck.store.files()
+    assert duck.rows(COUNT) == [{"n": 1}]
+    duck.store.rewrite()
+    assert duck.store.files() == [path]
+
+
+class Interrupting:
+    """Ctrl-C as the `at`-th call that the instance's own code makes comes back, which is where Python looks for it."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def __enter__(self) -> None:
+        sys.setprofile(self._event)
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _event(self, frame: FrameType, event: str, argument: object) -> None:
+        if event == "return" and frame.f_back is not None:
+            frame = frame.f_back
+        if event in ("c_return", "return") and frame.f_code.co_filename.endswith("stores/instance.py"):
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+
+
+def test_ctrl_c_at_any_call_leaves_no_file_open(duck: Book, path: Path) -> None:
+    """Whoever interrupts a read or a write: no other process is kept out, and this one goes on."""
+    interrupted = {}
+    for use in (duck.store.reading, duck.store.writing):
+        interrupted[use.__name__] = 0
+        for at in range(1, 41):
+            try:
+                with Interrupting(at), use():
+                    pass
+            except KeyboardInterrupt:
+                interrupted[use.__name__] += 1
+            assert not holds(path), f"{use.__name__} interrupted at call {at}"
+            assert duck.rows(COUNT) == [{"n": 1}]
+    assert all(10 < n < 40 for n in interrupted.values()), interrupted
+
+
+def test_a_large_read_gives_its_memory_back(duck: Book, path: Path) -> None:
+    """A million groups, of which the process keeps less than the half when they were counted."""
+    process = psutil.Process()
+    assert duck.rows(COUNT) == [{"n": 1}]
+    before = process.memory_info().rss
+    with duck.store.reading() as session:
+        session.fetch(
+            "select count(*) as n from (select i::text as t, count(*) from range(2000000) r(i) group by 1)", {}
+        )
+        during = process.memory_info().rss
+    after = process.memory_info().rss
+    assert after - before < (during - before) / 2
+
+
+def test_a_child_does_not_keep_its_parents_lock(duck: Book, path: Path, open_book: Callable[..., Book]) -> None:
+    """One that was forked while the book was read: the parent drains as soon as it has read."""
+    book = open_book(duck.store.url, patience=0.5)
+    assert book.rows(COUNT) == [{"n": 1}]
+    begin, end = os.pipe()
+    with book.store.reading():
+        pid = os.fork()
+        if pid == 0:
+            os.close(end)
+            os.read(begin, 1)  # until the parent lets go
+            os._exit(0)
+    os.close(begin)
+    try:
+        book.store.rewrite()
+    finally:
+        os.close(end)
+        os.waitpid(pid, 0)

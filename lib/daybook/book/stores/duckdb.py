@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ import orjson
 
 from daybook import atomic
 from daybook.book.stores import locks, parameters, upserts
-from daybook.book.stores.instance import BROKEN, Instance
+from daybook.book.stores.instance import BROKEN, ENDINGS, Instance
 from daybook.book.stores.port import Batch, OffsetMoved, QueryResult, Row
 from daybook.clock import new_id
 from daybook.errors import BookUnreachable
@@ -32,12 +33,20 @@ _LINK = "{seq: 'bigint', event: 'text', digest: 'text', link: 'text', key: 'text
 _ASIDE = "{file: 'text', position: 'bigint', reason: 'text', torn: 'boolean', line: 'text'}"
 
 
+_SWITCH = re.compile(
+    r"\b(enable_logging|disable_logging|truncate_duckdb_logs|set_log_level|write_log|checkpoint|force_checkpoint"
+    r'|query|query_table)"?\s*\(',
+    re.IGNORECASE,
+)
+"""Functions that a SELECT may call and that change the instance for whoever asks next, or call another by its name."""
+
+
 class DuckStore:
     dialect = "duckdb"
     unfit: tuple[type[Exception], ...] = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
 
     def __init__(self, path: Path, *, patience: float) -> None:
-        self.path = path
+        self.path = path.resolve()  # one file has one lock and one instance, whatever names it
         self.url = self.shown = f"duckdb:///{path}"
         self._patience = patience
         self._instances: dict[bool, Instance] = {}
@@ -88,12 +97,13 @@ class DuckStore:
                 _sync(fresh)
                 fresh.replace(self.path)
                 _sync(self.path.parent)
-                self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
+                for ending in ENDINGS[1:]:
+                    self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
             except (duckdb.Error, OSError) as error:
                 raise self._broken(error) from error
             finally:
-                for path in (fresh, fresh.with_name(fresh.name + ".wal")):
-                    path.unlink(missing_ok=True)
+                for ending in ENDINGS:
+                    fresh.with_name(fresh.name + ending).unlink(missing_ok=True)
 
     def close(self) -> None:
         """End the DuckDB that is kept between uses; the next use starts another."""
@@ -101,7 +111,8 @@ class DuckStore:
 
     def files(self) -> list[Path]:
         """The files that the book is in."""
-        return [path for path in (self.path, self.path.with_name(self.path.name + ".wal")) if path.exists()]
+        paths = [self.path.with_name(self.path.name + ending) for ending in ENDINGS]
+        return [path for path in paths if path.exists()]
 
     def _create(self) -> None:
         """An empty book, its owner's only, there whole or not at all: one that a full disk cut short could never be
@@ -162,7 +173,7 @@ class DuckStore:
 def _in_use(error: Exception) -> str:
     """DuckDB's words where another program, or another connection of this one, has the file open; else none."""
     text = str(error)
-    if "already attached" in text:
+    if "Unique file handle conflict" in text:
         return f"PID {os.getpid()}"
     return text if "set lock" in text else ""
 
@@ -303,6 +314,8 @@ class DuckReading:
     def _deed(self, statement: duckdb.Statement) -> str:
         """What a statement would do, which is a word of SQL; nothing for one that only reads. The file itself is
         attached for reading; this keeps a query off the instance that it is attached to."""
+        if (switch := _SWITCH.search(statement.query)) is not None:
+            return switch[1].upper()
         if statement.type == duckdb.StatementType.EXPLAIN:
             about = self._connection.extract_statements(parameters.explained(statement.query))
             return next((deed for deed in map(self._deed, about) if deed), "" if about else "EXPLAIN")

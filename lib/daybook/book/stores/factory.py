@@ -13,7 +13,13 @@ def make(url: str, *, patience: float) -> Store:
     if url.startswith("duckdb:///"):
         from daybook.book.stores.duckdb import DuckStore
 
-        return DuckStore(Path(url.removeprefix("duckdb:///")).expanduser().absolute(), patience=patience)
+        path = url.removeprefix("duckdb:///")
+        if "?" in path or not path.isprintable():
+            raise SettingsError(
+                "A DuckDB book cannot be at a path with a question mark, a line break or what is no text.",
+                remedy="Choose another folder: set DAYBOOK_BOOK, or DAYBOOK_HOME.",
+            )
+        return DuckStore(Path(path).expanduser().absolute(), patience=patience)
     if url.startswith(("postgresql://", "postgres://")):
         from daybook.book.stores.postgres import PostgresStore
 

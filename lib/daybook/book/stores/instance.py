@@ -10,15 +10,22 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 import duckdb
+import psutil
 
 BROKEN = (duckdb.FatalException, duckdb.InternalException, duckdb.IOException)
 """The disk is full, or worse: what was open cannot be trusted any more."""
 
+ENDINGS = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
+"""Of the files of a book: the last two are there where a writer died while it checkpointed."""
+
+_LARGE = 64 << 20
+"""Bytes by which the process may grow in a use: what a larger one took, DuckDB gives back when it ends."""
+_ATTEMPTS = 10
 _INSTANCES: WeakValueDictionary[tuple[Path, bool], Instance] = WeakValueDictionary()
 _MAKING = threading.Lock()
 _ABANDONED: list[_Running] = []
@@ -26,10 +33,19 @@ _ABANDONED: list[_Running] = []
 closed."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Running:
     memory: duckdb.DuckDBPyConnection
-    users: int = 0
+    users: set[_User] = field(default_factory=set)
+    process: psutil.Process = field(default_factory=psutil.Process)
+    resident: int = 0
+    """Bytes that the process held when the file was opened."""
+
+
+@dataclass(slots=True, eq=False)
+class _User:
+    running: _Running | None = None
+    connection: duckdb.DuckDBPyConnection | None = None
 
 
 class Instance:
@@ -55,17 +71,17 @@ class Instance:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to the file, which is open while anybody has one. Raises what DuckDB raises; after an error that
-        ends a database, the next use starts another."""
-        running, connection = self._open()
+        """A connection to the file, which is open while anybody has one and not longer, however a use ends. Raises what
+        DuckDB raises; after an error that ends a database, and a use that took much memory, the next starts another."""
+        user = _User()
         try:
-            yield connection
+            yield self._open(user)
         except BROKEN:
-            self._renounce(running)
+            if self._running is user.running:
+                self._running = None
             raise
         finally:
-            connection.close()
-            self._close(running)
+            self._finish(user)
 
     def abandon(self) -> None:
         """Begin anew in a forked process."""
@@ -73,39 +89,59 @@ class Instance:
             _ABANDONED.append(self._running)
         self._changing, self._running = threading.Lock(), None
 
-    def _open(self) -> tuple[_Running, duckdb.DuckDBPyConnection]:
+    def _open(self, user: _User) -> duckdb.DuckDBPyConnection:
         with self._changing:
-            running = self._running = self._running or _Running(self._start())
+            running = user.running = self._running = self._running or _Running(self._start())
             if not running.users:
-                running.memory.execute(f"attach {_quoted(self._path)} as book" + " (read_only)" * self._read_only)
-            connection = running.memory.cursor()
-            connection.execute("use book")
-            running.users += 1
-            return running, connection
+                running.resident = running.process.memory_info().rss
+                mode = "(read_only)" if self._read_only else ""
+                running.memory.execute(f"attach if not exists {_quoted(self._path)} as book {mode}")
+            running.users.add(user)
+            user.connection = running.memory.cursor()
+            user.connection.execute("use book")
+            return user.connection
 
-    def _close(self, running: _Running) -> None:
+    def _finish(self, user: _User) -> None:
+        """To the end, also where Ctrl-C comes in between: a file that stays open keeps every other process out."""
+        interrupted = False
+        for _ in range(_ATTEMPTS):
+            try:
+                self._leave(user)
+                break
+            except (KeyboardInterrupt, RuntimeError):  # DuckDB makes the second of the first
+                interrupted = True
+        if interrupted:
+            raise KeyboardInterrupt
+
+    def _leave(self, user: _User) -> None:
+        """Goes on where it was interrupted."""
+        if user.connection is not None:
+            user.connection.close()
         with self._changing:
-            running.users -= 1
+            if (running := user.running) is None:
+                return
+            running.users.discard(user)
             if running.users:
                 return
             try:
-                running.memory.execute("detach book")
-            except BROKEN:
-                self._renounce(running)
+                if running is self._running and running.process.memory_info().rss - running.resident < _LARGE:
+                    running.memory.execute("detach database if exists book")
+                    return
+            except BaseException:
+                self._end(running)
                 raise
-            finally:
-                if running is not self._running:
-                    running.memory.close()
+            self._end(running)
 
-    def _renounce(self, running: _Running) -> None:
-        if self._running is running:
+    def _end(self, running: _Running) -> None:
+        if running is self._running:
             self._running = None
+        running.memory.close()
 
     def _start(self) -> duckdb.DuckDBPyConnection:
         memory = duckdb.connect()
         settings = [("TimeZone", "'UTC'"), ("temp_directory", _quoted(self._path.with_name(f"{self._path.name}.tmp")))]
         if self._read_only:
-            own = ", ".join(_quoted(self._path.with_name(self._path.name + ending)) for ending in ("", ".wal"))
+            own = ", ".join(_quoted(self._path.with_name(self._path.name + ending)) for ending in ENDINGS)
             settings += [("allowed_paths", f"[{own}]"), ("enable_external_access", "false")]
         for name, value in settings:
             memory.execute(f"set global {name} = {value}")

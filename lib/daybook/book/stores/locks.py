@@ -18,6 +18,8 @@ from pathlib import Path
 from daybook.errors import BookLocked, BookUnreachable
 
 _POLL = 0.003
+_OPEN: set[int] = set()
+"""Descriptors of the locks that this process holds or waits for."""
 
 
 @contextlib.contextmanager
@@ -91,6 +93,7 @@ def _flock(book: Path, suffix: str, mode: int, deadline: float, patience: float)
             f"The book {book} cannot be used: {lock.name} beside it cannot be opened ({error.strerror}).",
             remedy="Check that the folder exists and is yours, or set DAYBOOK_BOOK.",
         ) from error
+    _OPEN.add(fd)
     try:
         while True:
             try:
@@ -102,4 +105,15 @@ def _flock(book: Path, suffix: str, mode: int, deadline: float, patience: float)
                 time.sleep(_POLL)
         yield
     finally:
-        os.close(fd)
+        if fd in _OPEN:
+            _OPEN.remove(fd)
+            os.close(fd)
+
+
+def _after_fork_in_child() -> None:
+    """A lock is its parent's: as long as a child has it open, too, the parent cannot let go of it."""
+    while _OPEN:
+        os.close(_OPEN.pop())
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
