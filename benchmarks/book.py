@@ -1,7 +1,7 @@
 """What the book costs: appends, drains, cost by day over millions of calls, and many processes at once.
 
     python benchmarks/book.py                       all tables; about four minutes, 3 GB of disk
-    python benchmarks/book.py journal | drain | days
+    python benchmarks/book.py journal | drain | opens | days
     python benchmarks/book.py days --millions 1     smaller
     python benchmarks/book.py soak --seconds 60     endpoint, kernel and flow on one book at once
 
@@ -122,6 +122,37 @@ def _drained(name: str, url: str, home: Path, n: int) -> list[list[str]]:
     assert moved == n
     book.close()
     return [[name, f"{rate:,.0f}", f"{orm:,.0f}", f"{rate / orm:.0f}"]]
+
+
+def opens(n: int = 200) -> None:
+    """What opening costs: a question about nothing, and a drain of one event."""
+    rows = []
+    with folder() as home:
+        rows += _opened("DuckDB", f"duckdb:///{home / 'book.duckdb'}", home, n)
+    with folder() as home, postgres() as url:
+        rows += _opened("Postgres", url, home, n)
+    table(f"The same {n} times", ["", "p50 ms", "p99 ms", "least ms"], rows)
+
+
+def _opened(name: str, url: str, home: Path, n: int) -> list[list[str]]:
+    took: dict[str, list[float]] = {"a read": [], "a drain of one event": []}
+    clock = time.perf_counter
+    with Book(url, home) as book:
+        book.rows("select 1")
+        for _ in range(n):
+            at = clock()
+            book.rows("select count(*) as n from calls")
+            took["a read"].append(clock() - at)
+            book.record("benchmark.opened", None, {}, "benchmark")
+            at = clock()
+            book.drain()
+            took["a drain of one event"].append(clock() - at)
+    rows = []
+    for what, seconds in took.items():
+        seconds.sort()
+        figures = (seconds[n // 2], seconds[n * 99 // 100], seconds[0])
+        rows.append([f"{name}, {what}", *(f"{second * 1e3:.1f}" for second in figures)])
+    return rows
 
 
 def _orm(book: Book, n: int) -> float:
@@ -264,7 +295,7 @@ def main() -> None:
         ROLES[sys.argv[2]](*sys.argv[3:])
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["all", "journal", "drain", "days", "soak"], default="all")
+    parser.add_argument("what", nargs="?", choices=["all", "journal", "drain", "opens", "days", "soak"], default="all")
     parser.add_argument("--millions", type=float, default=10.0, help="calls in the largest DuckDB book")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long the soak lasts")
     parser.add_argument("--json", action="store_true", help="soak: print what was found as JSON")
@@ -275,6 +306,8 @@ def main() -> None:
         journal()
     if given.what in {"all", "drain"}:
         drain()
+    if given.what in {"all", "opens"}:
+        opens()
     if given.what in {"all", "days"}:
         days(given.millions)
     if given.what in {"all", "soak"}:
