@@ -233,20 +233,68 @@ def test_nobody_is_redacted_who_is_refused_anyway(running, policy, code, path, b
 
 
 def test_what_is_refused_leaves_figures_in_the_book_and_no_word(running):
-    """Of a body that nobody has redacted yet: the model and numbers. Without a policy words of a list stay, too."""
-    running.keys.create("eve", actor="test")
+    """Of a body that nobody has redacted yet: the model and numbers, no card's. Without a policy those stay, and words
+    of a list, but no other words."""
     (running.settings.home / "limits.yml").write_text("keys: {ada: {tokens_per_request: 1}}")
     kept = []
     for policy in (POLICY, "everyone: {log: off}"):
         state(running, policy)
-        with pytest.raises(openai.APIStatusError) as caught:
-            ask(running, max_tokens=7, reasoning_effort="ada@example.com", stream=True)
-        assert caught.value.status_code == 413
-        row = running.book()[-1]
-        kept.append(row["parameters"])
-        assert (row["requested_model"], row["stream"], row["http_status"]) == ("raw", True, 413)
+        for effort in ("low", "ada@example.com"):
+            with pytest.raises(openai.APIStatusError) as caught:
+                ask(running, max_tokens=7, seed=4111111111111111, reasoning_effort=effort, stream=True)
+            assert caught.value.status_code == 413
+            row = running.book()[-1]
+            kept.append(row["parameters"])
+            assert (row["requested_model"], row["stream"], row["http_status"]) == ("raw", True, 413)
     (running.settings.home / "limits.yml").write_text("{}")
-    assert kept == [{"max_tokens": 7}, {"max_tokens": 7, "reasoning_effort": "ada@example.com"}]
+    figures = {"max_tokens": 7, "seed": 4111111111111111}
+    assert kept == [{"max_tokens": 7}, {"max_tokens": 7}, {**figures, "reasoning_effort": "low"}, figures]
+
+
+NOBODY_KNOWS = "write to ada@example.com, card 4111 1111 1111 1111"
+ASKED = {
+    "/v1/chat/completions": {"messages": [{"role": "user", "content": "hello to you"}]},
+    "/v1/messages": {"max_tokens": 9, "messages": [{"role": "user", "content": "hello to you"}]},
+    "/v1/responses": {"input": "hello to you"},
+    "/v1/embeddings": {"input": "hello to you"},
+    "/v1/moderations": {"input": "hello to you"},
+    "/api/chat": {"messages": [{"role": "user", "content": "hello to you"}], "stream": False},
+    "/ml/hf/summarize": {"text": "hello to you"},
+}
+
+
+@pytest.mark.parametrize(
+    ("limits", "policy"),
+    [
+        ("keys: {ada: {tokens_per_request: 1}}", POLICY),
+        ("{}", POLICY),
+        ("{}", "everyone: {log: replace}"),
+        ("keys: {ada: {tokens_per_request: 1}}", "everyone: {request: replace, log: off}"),
+        ("keys: {ada: {tokens_per_request: 1}}", "everyone: {request: melt}"),
+    ],
+)
+def test_a_model_that_nobody_knows_is_the_callers_text(running, limits, policy):
+    """Refused by a limit or because there is no such model, on every path, behind an upstream's name too: neither the
+    book nor the metrics nor the log have the datum, nor have tags; the name of a model stays as it is."""
+    (running.settings.home / "limits.yml").write_text(limits)
+    state(running, policy)
+    headers = {"authorization": f"Bearer {running.key.secret}", "x-daybook-tags": "who=ada@example.com"}
+    before, lines = len(running.book()), len(running.log)
+    for path, body in ASKED.items():
+        for model in (NOBODY_KNOWS, f"nowhere/{NOBODY_KNOWS}"):
+            answer = httpx.post(running.url + path, json=body | {"model": model}, headers=headers)
+            assert answer.status_code in {400, 404, 413, 503}, answer.text
+    rows = running.book()[before:]
+    (running.settings.home / "limits.yml").write_text("{}")
+    assert len(rows) >= 2 * (len(ASKED) - 2)
+    unread = "melt" in policy
+    redacted = {f"{before}write to [email], card [card]" for before in ("", "nowhere/")}
+    assert {row["requested_model"] for row in rows} == ({None} if unread else redacted)
+    assert {row["tags"].get("who") for row in rows} == {None if unread else "[email]"}
+    kept = json.dumps(rows, default=str) + json.dumps(running.log[lines:])
+    kept += httpx.get(f"{running.url}/metrics", headers=headers).text
+    assert "ada@example" not in kept
+    assert "4111" not in kept
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/ml/hf/summarize", "/v1/messages/count_tokens"])

@@ -11,6 +11,7 @@ import pytest
 
 from daybook.book import Book
 from daybook.hf import head as heads
+from daybook.providers.catalogue import Catalogue
 from daybook.providers.registered.index import FILE, RegistryIndex
 from daybook.registry.registry import Registry
 
@@ -65,6 +66,7 @@ def test_a_shelf_that_cannot_be_read_keeps_what_it_knew(tmp_path: Path) -> None:
     with Book(f"duckdb:///{tmp_path / 'book.duckdb'}", tmp_path) as book:
         Registry(book).register("triage", method="head", provider="head", actor="test", place="m")
     assert registry.names() == ["triage", "triage:v1"]
+    assert [Catalogue({}, {}, registry=registry).knows(name) for name in ("triage:v1", "triage:v9")] == [True, False]
     (tmp_path / FILE).write_bytes(b'{"models": [')
     assert registry.names() == ["triage", "triage:v1"]
     (tmp_path / FILE).unlink()

@@ -11,9 +11,12 @@ import pytest
 
 from daybook.clock import FixedClock
 from daybook.errors import JournalFull, RateLimited, Unavailable
+from daybook.guardrails.redaction import STANDARD, Rules
 from daybook.inference.call.entry import CallEntry, CallOutcome
 from daybook.inference.ports import Observer
 from daybook.inference.recorder import Recorder
+from daybook.pii import Detector
+from daybook.pii.redaction import Redactor
 from daybook.records import Call, Cost, Usage
 from tests.inference.conftest import NOON, Desk, Ledger, Watching, make_desk
 
@@ -42,6 +45,64 @@ class Bench:
         entry = CallEntry(desk.request(**body), self.clock, content=False)
         entry.address(desk.provider, "target")
         return entry
+
+
+MAIL = "anna@example.com"
+RULES = Rules(log=Redactor(Detector(STANDARD)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "rules", "kept"),
+    [
+        (MAIL, RULES, "[email]"),
+        (f"up/{MAIL} or", RULES, "up/_[email] or"),
+        (f"known {MAIL}", RULES, f"known {MAIL}"),
+        (MAIL, Rules(request=Redactor(Detector(STANDARD))), "[email]"),
+        (MAIL, None, MAIL),
+        ("x" * 180 + f" {MAIL} " + "x" * 900, RULES, "x" * 180 + " [email] " + "x" * 11),
+        (f"{' ' * 191}{MAIL}", RULES, f"{' ' * 191}[email]"),
+        ("", RULES, None),
+        (5, RULES, None),
+    ],
+)
+def test_what_a_failed_call_asks_for_is_the_callers_text_unless_it_is_known(asked, rules, kept):
+    """However it fails: what a policy holds is taken out, at the cut, too. Of one that was answered the name stays."""
+    ledger, clock = Ledger(), FixedClock(NOON)
+    recorder = Recorder(
+        journal=ledger,
+        reckon=lambda usage, **_: Cost(amount=Decimal(1)),
+        clock=clock,
+        observer=Observer(),
+        knows=lambda name: name.startswith("known"),
+    )
+    request = replace(make_desk(clock=clock).request(model=asked), redaction=rules)
+    recorder.fail(CallEntry(request, clock, content=False), RateLimited("No more."))
+    recorder.retry(CallEntry(request, clock, content=False), Unavailable("Gone."))
+    recorder.abandon(CallEntry(request, clock, content=False), CallOutcome(status="client_closed"))
+    assert [call.requested_model for call in ledger.calls] == [kept] * 3
+    asyncio.run(recorder.conclude(CallEntry(request, clock, content=False), CallOutcome(status="ok")))
+    assert ledger.calls[-1].requested_model == (asked[:200] or None if isinstance(asked, str) else None)
+
+
+def test_a_name_that_cannot_be_redacted_is_not_entered(desk):
+    """Nor one of which cannot be known whether somebody gave it a model."""
+
+    def broken(*_: object) -> Any:
+        raise ValueError(MAIL)
+
+    ledger, clock = Ledger(), FixedClock(NOON)
+    for knows, rules in ((lambda _name: False, Rules(log=Redactor(Detector(recognizers=[Broken()])))), (broken, RULES)):
+        recorder = Recorder(journal=ledger, reckon=broken, clock=clock, observer=Observer(), knows=knows)
+        request = replace(desk.request(model=MAIL), redaction=rules)
+        recorder.fail(CallEntry(request, clock, content=False), RateLimited("No more."))
+    assert [(call.requested_model, call.error_kind) for call in ledger.calls] == [(None, "rate_limited")] * 2
+
+
+class Broken:
+    kinds = ("name",)
+
+    def find(self, text: str) -> list[Any]:
+        raise ValueError(text)
 
 
 @pytest.fixture

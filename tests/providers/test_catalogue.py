@@ -75,6 +75,14 @@ def test_models_are_found_by_name_alias_and_upstream(load):
     assert catalogue.resolve(f"local/{MODEL}").target == MODEL
 
 
+def test_a_name_is_known_that_somebody_gave_a_model(load):
+    """Its alias, too; not what a caller writes behind an upstream's name, nor what only looks like a hosted model's."""
+    catalogue = load(ALL)
+    named = [name for name in ("gpt-4o-mini", "mini", "small", "house", "org/model-7b", MODEL) if catalogue.knows(name)]
+    assert len(named) == 6
+    assert not any(map(catalogue.knows, ("lab/org/other", f"local/{MODEL}", "gpt-4o", "five", "", "house ")))
+
+
 @pytest.mark.parametrize("name", ["five", "nowhere/gpt", "openai/", "/", "", "x" * 5_000])
 def test_an_unknown_model_names_the_known_ones(load, name):
     """The caller learns what there is; what was asked for is cut to a length."""

@@ -145,10 +145,12 @@ class ModelRoute:
             raise
 
     def _refuse(self, request: ChatRequest, refusal: Refusal) -> None:
-        """Enter it. Where a policy holds no word of its body is kept, which may not have been redacted yet."""
+        """Enter it. Where a policy holds no word of its body is kept, which may not have been redacted yet, but the
+        name of a model (`Recorder.fail`)."""
         if request.redaction is not None:
-            kept = {name: value for name, value in request.body.items() if name == "model" or _is_figure(value)}
-            request = replace(request, body=kept)
+            figures = {name: value for name, value in request.body.items() if _is_figure(value)}
+            model = {"model": request.body["model"]} if "model" in request.body else {}
+            request = replace(request, body={**model, **_kept_figures(request.redaction, figures)})
         self._answerer.refuse(request, refusal)
 
     # ── in ────────────────────────────────────────────────────────────────────────────────────────────
@@ -333,7 +335,7 @@ class _UnknownRedaction:
             remedy="Whoever runs this endpoint finds why in its log.",
         ) from self._reason
 
-    clean_request = answer = answer_text = events = kept_prompt = kept_answer = _refuse
+    clean_request = answer = answer_text = events = kept_prompt = kept_answer = kept_words = _refuse
 
 
 def kept_tags(redaction: Redaction | None, tags: Mapping[str, str]) -> Mapping[str, str]:
@@ -341,7 +343,7 @@ def kept_tags(redaction: Redaction | None, tags: Mapping[str, str]) -> Mapping[s
     if redaction is None or not tags:
         return tags
     try:
-        kept: dict[str, str] = redaction.kept_prompt(tags)
+        kept: dict[str, str] = redaction.kept_words(tags)
     except Exception:  # whatever it is: what could not be redacted is not kept
         return {}
     return kept
@@ -377,6 +379,14 @@ async def clean_unless_gone(redaction: Redaction, data: bytes, hangup: Disconnec
         return None
     finally:
         watch.stop()
+
+
+def _kept_figures(redaction: Redaction, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are figures still, and tell of nobody; none where that cannot be known."""
+    try:
+        return {name: value for name, value in redaction.kept_words(figures).items() if _is_figure(value)}
+    except Exception:  # as with tags
+        return {}
 
 
 def _is_figure(value: Any) -> bool:

@@ -114,6 +114,10 @@ class Rules:
     def kept_answer(self, text: str) -> str:
         return text if self.log is None else self.log.text(text).text
 
+    def kept_words(self, words: Any) -> Any:
+        """What a request says beside its prompt, as the book may keep it."""
+        return self.kept_prompt(words if self.request is None else self.request.tree(words))
+
 
 class RedactionPolicies:
     """The policies of one home, in the file at `path`; `key`: of pseudonyms and hashes. `content`: whether prompts and

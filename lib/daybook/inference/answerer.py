@@ -65,7 +65,8 @@ class Answerer:
 
     `pseudonym` turns the request's `user` into what the book may keep; without it no subject is kept and no `user`
     is sent on. `machine_rate` of an upstream: US dollars an hour of the machine it runs on. `deployment`: the
-    deployment of a name. `cache`: answers that are kept, where any are. Safe to use from one event loop.
+    deployment of a name. `knows`: see `Recorder`. `cache`: answers that are kept, where any are. Safe to use from one
+    event loop.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Answerer:
         observer: Observer | None = None,
         machine_rate: Callable[[str], Decimal | None] = lambda _upstream: None,
         deployment: FindDeployment = lambda _name: None,
+        knows: Callable[[str], bool] = lambda _name: False,
         cache: ResponseCache | None = None,
         redaction: FindRedaction = lambda _caller, _project: None,
         moderation: ModerationPolicies | None = None,
@@ -88,7 +90,9 @@ class Answerer:
         self.catalogue = catalogue
         self.providers = providers
         self.clock = clock or SystemClock()
-        self.recorder = Recorder(journal=journal, reckon=reckon, clock=self.clock, observer=observer or Observer())
+        self.recorder = Recorder(
+            journal=journal, reckon=reckon, clock=self.clock, observer=observer or Observer(), knows=knows
+        )
         self.router = Router(catalogue, self.clock, deployment)
         self.machines = MachineTime(machine_rate, self.clock)
         self.turns = CallerTurns()

@@ -42,9 +42,18 @@ class Completion(Generic[T]):
 
 
 class Recorder:
-    """Enters calls. Used from one event loop."""
+    """Enters calls. `knows`: whether a name is a model's or a deployment's here; any other that a failed call asks for
+    is text of the caller's. Used from one event loop."""
 
-    def __init__(self, *, journal: Ledger, reckon: Reckon, clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self,
+        *,
+        journal: Ledger,
+        reckon: Reckon,
+        clock: Clock,
+        observer: Observer,
+        knows: Callable[[str], bool] = lambda _name: False,
+    ) -> None:
         self.clock = clock
         self.identities = Identities(clock)
         self.stopping = False
@@ -53,6 +62,7 @@ class Recorder:
         """Calls being answered now."""
         self._journal = journal
         self._reckon = reckon
+        self._knows = knows
         self.observer = observer
         self._withheld = 0
         self._waiting: deque[Call] = deque(maxlen=_MOST_WAITING)
@@ -150,7 +160,7 @@ class Recorder:
             cost = entry.share.end()
         else:
             cost = Cost(amount=Decimal(0), note="its time is in the cost of the request's last row")
-        call = entry.call(outcome, entry.looking.now(), cost)
+        call = self._failed(entry, outcome, cost)
         if seconds is not None:
             call = replace(call, latency=seconds, attempts=1)
         with contextlib.suppress(JournalError):
@@ -165,11 +175,15 @@ class Recorder:
         return call
 
     def _enter_anyway(self, entry: CallEntry, outcome: CallOutcome, unpriced: Cost | None = None) -> Call | None:
-        call = entry.call(outcome, entry.looking.now(), self._cost(entry, outcome) or unpriced)
+        call = self._failed(entry, outcome, self._cost(entry, outcome) or unpriced)
         try:
             return self.enter(call)
         except JournalError:
             return None
+
+    def _failed(self, entry: CallEntry, outcome: CallOutcome, cost: Cost | None) -> Call:
+        entry.redact_model(unless=self._knows)
+        return entry.call(outcome, entry.looking.now(), cost)
 
     def _cost(self, entry: CallEntry, outcome: CallOutcome) -> Cost | None:
         """What the call cost: on own hardware by its share of the machine's time; else by the model that answered or,

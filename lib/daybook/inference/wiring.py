@@ -103,6 +103,7 @@ def wire(
         observer=observer,
         machine_rate=lambda upstream: catalogue.upstreams[upstream].machine_hour,
         deployment=deployments.find,
+        knows=lambda name: deployments.find(name) is not None or catalogue.knows(name),
         cache=response_cache(settings, clock),
         redaction=policies.rules,
         moderation=ModerationPolicies(settings.home / MODERATION, judge),

@@ -108,6 +108,10 @@ class Catalogue:
         """What can be asked for by name now: `models`, and the registry's."""
         return _Listed(self)
 
+    def knows(self, name: str) -> bool:
+        """Whether somebody gave a model this name: what stands behind `upstream/` is whatever a caller writes."""
+        return name in self._by_name or (self._registry is not None and self._registry.find(name) is not None)
+
     def resolve(self, name: str) -> Model:
         """The model asked for as `name`. Raises UnknownModel, which names the known ones."""
         model = self._by_name.get(name)

@@ -25,6 +25,8 @@ from daybook.records import COUNTS, Call, Cost, Status, Usage
 _counted = attrgetter(*COUNTS)
 _LONGEST_NAME = 200
 """A model's name longer than this is cut in the entry: it is the caller's text."""
+_READ_NAME = 1000
+"""Characters of it that are redacted: a datum may begin before the cut."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,8 +58,8 @@ class CallEntry:
 
     __slots__ = (
         "_answer", "_clock", "_long_prompt", "_prompt", "_redaction", "began", "body", "cache_hit", "content", "copied",
-        "fell_back", "first_token", "looking", "native", "prompt_hash", "provider", "request", "served_by", "share",
-        "stream", "subject", "target", "variant",
+        "fell_back", "first_token", "looking", "model", "native", "prompt_hash", "provider", "request", "served_by",
+        "share", "stream", "subject", "target", "variant",
     )  # fmt: skip
 
     provider: Provider
@@ -75,6 +77,9 @@ class CallEntry:
         self.request = request
         self._redaction = redaction
         self.content = content
+        model = request.body.get("model")
+        self.model: str | None = model[:_LONGEST_NAME] or None if isinstance(model, str) else None
+        """What was asked for, as it is entered."""
         self.stream = request.body.get("stream") is True if stream is None else stream
         self.subject: str | None = None
         self.served_by: str | None = None
@@ -158,6 +163,18 @@ class CallEntry:
         except Exception:  # as above
             return None
 
+    def redact_model(self, *, unless: Callable[[str], bool]) -> None:
+        """Enter the name as a policy makes of it, unless it is a model's here: it is the caller's text."""
+        redaction = self.request.redaction or self._redaction
+        if redaction is None or self.model is None:
+            return
+        try:
+            if not unless(self.model):
+                kept: str = redaction.kept_words(self.request.body["model"][:_READ_NAME])
+                self.model = kept[:_LONGEST_NAME] or None
+        except Exception:  # as above
+            self.model = None
+
     def address(self, provider: Provider, target: str) -> None:
         """Make the body that is sent on: the upstream's name of the model, and nothing that is meant for us alone.
 
@@ -197,7 +214,6 @@ class CallEntry:
         """The entry, complete: nothing is filled in later."""
         request = self.request
         usage = outcome.usage
-        model = request.body.get("model")
         counts: dict[str, Any] = {} if usage is None else dict(zip(COUNTS, _counted(usage), strict=True))
         return Call(
             id=new_id(),
@@ -208,7 +224,7 @@ class CallEntry:
             project=request.project,
             tags=request.tags,
             endpoint=request.endpoint,
-            requested_model=model[:_LONGEST_NAME] or None if isinstance(model, str) else None,
+            requested_model=self.model,
             provider=self.served_by,
             served_model=outcome.served_model,
             model_version=None if identity is None else identity.version,

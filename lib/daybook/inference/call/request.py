@@ -17,6 +17,8 @@ _FIGURES = frozenset(
 """Sampling parameters that are a number or a switch: kept as sent."""
 _CHOICES = frozenset(("reasoning_effort", "service_tier", "verbosity", "tool_choice"))
 """Parameters that are one word of a short list: kept if they are a short word."""
+_WORD = re.compile("[A-Za-z]+(?:[_-][A-Za-z]+)*")
+_LONGEST_WORD = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,10 @@ class Redaction(Protocol):
 
     def kept_answer(self, text: str) -> str: ...
 
+    def kept_words(self, words: Any) -> Any:
+        """What a request says beside its prompt, such as its tags, as the book may keep it: without what is taken out
+        of requests, either."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
@@ -107,17 +113,21 @@ def parameters(body: Body) -> dict[str, Any]:
             if isinstance(value, (int, float)):
                 kept[name] = value
         elif name in _CHOICES:
-            if isinstance(value, str) and len(value) <= 32:
+            if _is_word(value):
                 kept[name] = value
         elif name == "response_format":
-            if isinstance(value, Mapping) and isinstance(value.get("type"), str):
-                kept[name] = value["type"][:32]
+            if isinstance(value, Mapping) and _is_word(value.get("type")):
+                kept[name] = value["type"]
         elif name in ("tools", "texts"):
             if isinstance(value, list):
                 kept[name] = len(value)
         elif name == "options" and isinstance(value, Mapping):
             kept.update({k: v for k, v in value.items() if k in _FIGURES and isinstance(v, (int, float))})
     return kept
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_WORD and _WORD.fullmatch(value) is not None
 
 
 def error_kind(error: Exception) -> str:
