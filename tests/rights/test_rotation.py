@@ -4,22 +4,26 @@ import base64
 import contextlib
 import shutil
 import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from daybook.audit.seals import seals
 from daybook.audit.trail import Trail
 from daybook.audit.verification.whole import verify
+from daybook.book import Book
 from daybook.book.content import is_sealed
 from daybook.cli import main
 from daybook.errors import BadParameter, GateNotMet, KeyDestroyed
 from daybook.inference import feedback
 from daybook.rights.backups import backup
+from daybook.rights.backups.restore import restore
 from daybook.rights.erasure.erasures import Erasures
 from daybook.rights.rotation import Rotation, rotate
 from daybook.rights.turns import turn
 from daybook.vault import Vault
-from tests.rights.conftest import ADA, BOS, SAID, WORDS, call
+from tests.rights.conftest import ADA, AT, BO, BOS, SAID, WORDS, call
 
 DAY = "day:2026-03-01"
 
@@ -118,6 +122,70 @@ def test_one_that_was_cut_off_is_given_again(place):
     assert turned(place, place.ada) == Rotation(calls=3, entries=0)
     assert place.calls() == before
     assert list(place.vault.heads(place.ada)) == [3]
+
+
+def test_a_backup_of_before_is_read_in_its_own_home_and_sealed_anew(place, made, empty):
+    """The book is lost; the home and its keys are not. With the keys that were backed up, all that was said is read
+    again and stands under the keys of now; who was erased since stays erased; the key of before is kept for the trail's
+    entry alone; and the restored book is proven."""
+    place.clock.at += timedelta(days=2)
+    place.book.append(call(None, BOS, "Nobody's."))
+    seals.make(place.book, place.settings.reports, AT.date(), actor="night")
+    folder, keys = made[0].parent / "second", made[1].parent / "keys of it"
+    backup.make(place.settings, place.book, place.vault, folder, keys=keys, clock=place.clock)
+    before = [row for row in place.calls() if row["subject"] != place.bo]
+    for owner in (place.ada, place.ada, place.bo, DAY):
+        turned(place, owner)
+    place.clock.at += timedelta(days=1)
+    Erasures(place.settings, place.book, place.vault, place.clock).execute(BO, **WORDS)
+    place.book.close()
+    settings = replace(place.settings, book_url=empty.book_url)
+    with Book(settings.book_url, settings.home, vault=settings.vault, clock=place.clock) as book:
+        restored = restore(settings, book, place.vault, folder, keys=keys)
+        assert (restored.without_key, restored.sealed_anew, restored.erased_again) == (0, len(before), 0)
+        assert [row for row in book.content(book.rows("select * from calls order by time, id")).rows
+                if row["answer"] is not None] == before  # fmt: skip
+        heads = [place.vault.heads(owner) for owner in (place.ada, DAY, place.bo)]
+        assert [list(of) for of in heads] == [[1, 2, 3], [2], []]
+        prompts = [str(row["prompt"]) for row in book.rows("select prompt from calls where prompt is not null")]
+        now = {base64.b64encode(of[max(of)]).decode() for of in heads[:2]}
+        assert {prompt.removeprefix("daybook-sealed:1:").partition(":")[2][:12] for prompt in prompts} == now
+        assert verify(book, settings.reports).problems == []
+
+
+def test_calls_that_cannot_be_opened_are_said(place, monkeypatch, capsys):
+    """Sealed under a key that is not here, or edited: their number is in the answer, in the trail and on the terminal,
+    and they stay as they are."""
+    place.vault.rotate(place.ada)
+    place.vault.forget_rotated(place.ada)
+    before = place.book.rows("select id, prompt, answer from calls where subject = :s order by id", {"s": place.ada})
+    assert turned(place, place.ada) == Rotation(calls=0, entries=0, unopened=3)
+    (event,) = place.book.rows("select details from events where action = 'content_key.rotated'")
+    assert event["details"] == {"calls": 0, "entries": 0, "unopened": 3}
+    query = "select id, prompt, answer from calls where subject = :s order by id"
+    assert place.book.rows(query, {"s": place.ada}) == before
+    (id_, *_) = [row["id"] for row in place.calls() if row["subject"] == place.bo]
+    with place.book.store.writing() as writer, writer.transaction():
+        writer.execute(f"update calls set prompt = answer where id = '{id_}'")
+    monkeypatch.setenv("DAYBOOK_HOME", str(place.settings.home))
+    monkeypatch.setenv("DAYBOOK_BOOK", place.settings.book_url)
+    assert main(["subject", "rotate", BO, "--reason", "x"]) == 0
+    out = capsys.readouterr()
+    assert out.out.startswith("Sealed anew: 3 calls.")
+    assert out.err == "What was said in 1 call cannot be opened with the keys of this home: it stays as it is.\n"
+
+
+@pytest.mark.parametrize("book_url", ["duckdb"], indirect=True)
+def test_what_is_no_date_has_no_key_and_is_said_to_be_none(place, monkeypatch, capsys):
+    """Words, other ways to write one, days that there are not; nothing is entered. One that is a day has no key."""
+    monkeypatch.setenv("DAYBOOK_HOME", str(place.settings.home))
+    monkeypatch.setenv("DAYBOOK_BOOK", place.settings.book_url)
+    for day in ("xx", "2026-3-1", "20260301", "2026-02-30", "2026-W09-7", "2026-03-01T00:00", " ", "2026-03-01 "):
+        assert main(["subject", "rotate", "--day", day, "--reason", "x"]) == 2
+        assert f"{day!r} is not a date." in capsys.readouterr().err
+    assert main(["subject", "rotate", "--day", "2026-02-28", "--reason", "x"]) == 2
+    assert "There is no key of theirs." in capsys.readouterr().err
+    assert place.book.rows("select action from events where action like 'content_key%'") == []
 
 
 @pytest.mark.parametrize("book_url", ["duckdb"], indirect=True)

@@ -103,3 +103,49 @@ def test_copies_take_the_keys_of_before_along(vault, tmp_path):
     assert other.open(ADA, own) == b"own"
     with pytest.raises(KeyMissing):
         other.open(ADA, first)
+
+
+def test_keys_that_a_copy_has_and_that_were_forgotten_are_kept_again(vault, tmp_path):
+    """Under the one of now, of one or several rotations, whether the copy has them as its own or as rotated ones; the
+    state stays, and no such key stands in the file in plain. Twice is the same as once."""
+    sealed, copies, keys = [], [], []
+    for n in range(3):
+        sealed.append(vault.seal(ADA, b"%d" % n))
+        keys.append(key_of(vault, ADA))
+        copies.append(tmp_path / f"copy{n}.sqlite")
+        vault.copy(copies[-1])
+        vault.rotate(ADA)
+    vault.forget_rotated(ADA)
+    state = vault.state(ADA)
+    assert list(vault.heads(ADA)) == [4]
+    for copy, there in ((copies[1], [1, 2, 4]), (copies[0], [1, 2, 4]), (copies[2], [1, 2, 3, 4])):
+        assert vault.merge(copy) == 0
+        assert list(vault.heads(ADA)) == there
+    assert [vault.open(ADA, data) for data in sealed] == [b"0", b"1", b"2"]
+    assert (vault.state(ADA), vault.state(ADA).rotations) == (state, 3)
+    assert not any(key in vault.path.read_bytes() for key in keys)
+    vault.forget_rotated(ADA)
+    assert list(vault.heads(ADA)) == [4]
+
+
+def test_no_copy_brings_back_a_key_that_was_destroyed(vault, tmp_path):
+    """Neither to who was erased, nor to who came back since, rotated or not, although the copy has the key of before;
+    nor does the key of another home become one of theirs."""
+    first = vault.seal(ADA, b"1")
+    vault.rotate(ADA)
+    vault.copy(tmp_path / "copy.sqlite")
+    vault.destroy(ADA)
+    assert (vault.merge(tmp_path / "copy.sqlite"), vault.heads(ADA)) == (0, {})
+    vault._clock.at += timedelta(days=1)  # the fixture's own clock
+    vault.renew(ADA)
+    assert (vault.merge(tmp_path / "copy.sqlite"), list(vault.heads(ADA))) == (0, [3])
+    vault.rotate(ADA)
+    vault.forget_rotated(ADA)
+    assert (vault.merge(tmp_path / "copy.sqlite"), list(vault.heads(ADA))) == (0, [4])
+    with pytest.raises(KeyDestroyed):
+        vault.open(ADA, first)
+    other = Vault(tmp_path / "other.sqlite", clock=FixedClock(AT + timedelta(hours=1)))
+    other.seal(ADA, b"own")
+    other.rotate(ADA)
+    other.forget_rotated(ADA)
+    assert (other.merge(tmp_path / "copy.sqlite"), list(other.heads(ADA))) == (0, [2])

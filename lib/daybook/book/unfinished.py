@@ -9,6 +9,7 @@ understood: it keeps that home out, and the same restore goes on from it.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,7 +51,7 @@ def end(writer: Writer) -> None:
 
 def require_whole(writer: Writer, shown: str) -> None:
     """Raise RestoreUnfinished where a restore into the book shown as `shown` is under way."""
-    _refuse(read(writer), shown)
+    refuse(read(writer), shown)
 
 
 def require_whole_to_read(reader: Reader, shown: str) -> None:
@@ -60,7 +61,7 @@ def require_whole_to_read(reader: Reader, shown: str) -> None:
         rows = list(reader.tuples(_QUERY, {}))
     except BadParameter:
         return
-    _refuse(_state(rows), shown)
+    refuse(_state(rows), shown)
 
 
 def read_old(folder: Path, shown: str) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def read_old(folder: Path, shown: str) -> dict[str, Any]:
 
 def require_no_old(folder: Path, shown: str) -> None:
     """Raise RestoreUnfinished where a version before left a restore into this book unfinished."""
-    _refuse(read_old(folder, shown), shown)
+    refuse(read_old(folder, shown), shown)
 
 
 def _state(rows: Iterable[tuple[Any, ...]]) -> dict[str, Any]:
@@ -82,13 +83,19 @@ def _state(rows: Iterable[tuple[Any, ...]]) -> dict[str, Any]:
     return dict(states[0]) if states else {}
 
 
-def _refuse(state: Mapping[str, Any], shown: str) -> None:
+def refuse(state: Mapping[str, Any], shown: str) -> None:
+    """Raise RestoreUnfinished where the state is of a restore that is under way."""
     if not state:
         return
-    again = f"daybook restore {state.get('folder')}" + (f" --keys {state['keys']}" if state.get("keys") else "")
+    keys = ["--keys", str(state["keys"])] if state.get("keys") else []
+    again = shlex.join(["daybook", "restore", str(state.get("folder")), *keys])
     where = f" in the home {state['home']}" if state.get("home") else ""
+    manifest = state.get("manifest")
+    made_at = manifest.get("made_at") if isinstance(manifest, Mapping) else None
+    of = f" of a backup, made at {made_at}," if made_at else ""
     raise RestoreUnfinished(
-        f"A restore into the book {shown} was begun{where} and is not over: it has done {len(state.get('done', ()))} "
-        "of its steps.",
-        remedy=f"Go on with it: {again}. Calls that are made meanwhile wait in the journal.",
+        f"A restore{of} into the book {shown} was begun{where} and is not over: it has done "
+        f"{len(state.get('done', ()))} of its steps.",
+        remedy=f"Go on with it: {again}. Where that backup was moved, name its folder of now. Calls that are made "
+        "meanwhile wait in the journal.",
     )

@@ -298,7 +298,9 @@ class Vault:
 
     def merge(self, path: Path) -> int:
         """Take over what the vault at `path`, a copy, knows of subjects of whom this one knows nothing, keys and
-        tombstones; returns how many. What is here stays."""
+        tombstones; returns how many. What is here stays. Keys of before that were rotated and forgotten here are kept
+        again, sealed under the one of now, because a backup may be sealed under them; not those of before an erasure.
+        """
         other = Vault(path)
         try:
             with other._file() as source:
@@ -317,6 +319,13 @@ class Vault:
                 file.executemany(
                     "insert into rotated values (?, ?, ?, ?)", [row for row in before if row[0] not in here]
                 )
+            wrapped: dict[str, dict[int, bytes | None]] = {}
+            for subject, generation, sealed, _ in before:
+                wrapped.setdefault(subject, {})[generation] = sealed
+            for subject, generation, key, made_at, _ in rows if _has_rotated(file) else ():
+                if subject in here and key is not None:
+                    copied = (generation, key, made_at, None, wrapped.get(subject, {}))
+                    _keep_again(file, subject, _rows(file, [subject])[subject], copied)
             return taken
 
     def close(self) -> None:
@@ -551,6 +560,20 @@ def _encrypted(generation: int, key: bytes, subject: str, data: bytes, context: 
 
 def _head(generation: int, key: bytes) -> bytes:
     return bytes([_VERSION]) + generation.to_bytes(4, "big") + _fingerprint(key)
+
+
+def _keep_again(file: sqlite3.Connection, subject: str, here: _Row, copied: _Row) -> None:
+    """Of the subject's rotated keys that were forgotten, keep those that a copy has."""
+    _, key, made_at, _, rotated = here
+    generation, copied_key, copied_made_at, _, before = copied
+    if key is None or copied_key is None or made_at != copied_made_at:
+        return  # erased, or erased in between
+    keys = {generation: copied_key}
+    keys |= {n: _unwrapped(copied_key, subject, n, sealed) for n, sealed in before.items() if sealed is not None}
+    file.executemany(
+        "update rotated set key = ? where subject = ? and generation = ?",
+        [(_wrapped(key, subject, n, old), subject, n) for n, old in keys.items() if rotated.get(n, b"") is None],
+    )
 
 
 def _wrapped(key: bytes, subject: str, generation: int, old: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """A restore: who is kept out of the book until it is whole, what goes of whom, and what cannot be read afterwards."""
 
 import json
+import shlex
 import shutil
 from collections import Counter
 from datetime import timedelta
@@ -20,7 +21,7 @@ from daybook.rights.erasure.erasures import Erasures
 from daybook.rights.turns import turn
 from daybook.settings import Settings
 from daybook.vault import Vault
-from tests.rights.conftest import ADA, ANSWERED, BOS, SAID, WORDS, call, killed, rows_of
+from tests.rights.conftest import ADA, ANSWERED, BOS, SAID, WORDS, call, certified, killed, rows_of
 
 ON_DUCKDB = pytest.mark.parametrize("book_url", ["duckdb"], indirect=True)
 ON_POSTGRES = pytest.mark.parametrize("book_url", ["postgres"], indirect=True)
@@ -75,6 +76,51 @@ def test_whoever_has_the_book_is_kept_out_until_it_is_whole(place, made, empty, 
     with Book(empty.book_url, empty.home) as book:
         assert len(rows_of(book, "calls")) == 8
         assert [e["action"] for e in rows_of(book, "events") if e["action"] == "book.restored"] == ["book.restored"]
+
+
+def test_a_restore_goes_on_from_where_its_backup_lies_now(place, made, tmp_path, empty):
+    """Spelled otherwise, or moved with its keys while the home or another one had begun it; what it was told to do is
+    named as a shell takes it. Another backup of the same moment, one that somebody edited and what is none are refused
+    as something else while that is under way, and the book is as it was."""
+    folder, keys = tmp_path / "copy" / "b", tmp_path / "copy" / "k"
+    for source, target in zip(made, (folder, keys), strict=True):
+        shutil.copytree(source, target)  # which an erasure does not know of
+    second = backup.make(place.settings, place.book, place.vault, tmp_path / "b2", keys=tmp_path / "k2",
+                         clock=place.clock).parent  # fmt: skip
+    place.clock.at += timedelta(hours=1)
+    Erasures(place.settings, place.book, place.vault, place.clock).execute(ADA, **WORDS)
+    certified(place, empty)
+    assert killed(empty, folder, keys, "erasures")
+    there, safe = tmp_path / "moved to $HOME" / "b", tmp_path / "moved to $HOME" / "k"
+    there.parent.mkdir()
+    shutil.copytree(folder, there)
+    shutil.copytree(keys, safe)
+    edited, none = tmp_path / "edited", tmp_path / "none"
+    shutil.copytree(folder, edited)
+    document = json.loads((edited / "manifest.json").read_text())
+    (edited / "manifest.json").write_text(json.dumps(document | {"erased": {}, "more": 1}))
+    none.mkdir()
+    with Book(empty.book_url, empty.home) as book:
+        for other in (second, edited, none):
+            with pytest.raises(
+                RestoreUnfinished, match=f"made at {document['made_at']}".replace("+", r"\+")
+            ) as refused:
+                restore(empty, book, Vault(empty.vault), other, keys=keys)
+            assert shlex.join(["daybook", "restore", str(folder), "--keys", str(keys)]) in refused.value.remedy
+    assert killed(empty, folder.parent / ".." / "copy" / "b", None, "entry")
+    with pytest.raises(RestoreUnfinished, match="has done 5 of its steps"), Book(empty.book_url, empty.home) as book:
+        book.rows("select 1 as x")
+    shutil.rmtree(folder)
+    shutil.rmtree(keys)
+    assert killed(empty, there, safe, "entry")
+    with Book(empty.book_url, empty.home) as book:
+        with pytest.raises(RestoreUnfinished) as refused:
+            book.rows("select 1 as x")
+        assert shlex.join(["daybook", "restore", str(there), "--keys", str(safe)]) in refused.value.remedy
+        assert "'" in refused.value.remedy
+        assert restore(empty, book, Vault(empty.vault), there).erased_again == 1
+        assert len(rows_of(book, "calls")) == 6
+        assert book.rows("select count(*) as n from calls where subject = :s", {"s": place.ada}) == [{"n": 0}]
 
 
 @ON_DUCKDB

@@ -84,6 +84,8 @@ def restore(folder: Path, keys: Path | None) -> None:
         )  # fmt: skip
     click.echo(f"Restored {count(sum(done.rows.values()), 'row')}; {count(done.erased_again, 'person', 'persons')} "
                "who had been erased since erased again.")  # fmt: skip
+    if done.sealed_anew:
+        click.echo(f"What was said in {count(done.sealed_anew, 'call')} was sealed anew: its keys were rotated since.")
     if done.without_key:
         click.echo(
             f"What was said in {count(done.without_key, 'call')} cannot be read here: it is sealed under keys that "

@@ -244,6 +244,9 @@ def rotate(person: str | None, day: str | None, reason: str) -> None:
         done = rotate_key(settings, book, vault, owner, by=f"cli:{user()}", reason=reason)
     click.echo(f"Sealed anew: {count(done.calls, 'call')}. Backups of before are opened by the keys that were backed "
                "up with them: make a new one.")  # fmt: skip
+    if done.unopened:
+        click.echo(f"What was said in {count(done.unopened, 'call')} cannot be opened with the keys of this home: it "
+                   "stays as it is.", err=True)  # fmt: skip
     if done.entries:
         click.echo(f"{count(done.entries, 'entry', 'entries')} of the trail cannot be sealed anew, because they are "
                    "chained: the key before is kept for them, sealed under the new one.")  # fmt: skip

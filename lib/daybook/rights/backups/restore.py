@@ -9,6 +9,8 @@
     erasures       who was erased since is erased again: in the book, and wherever else an erasure looks
     entry          in the trail
 
+Then, the book being whole, what was said is sealed under the keys of now where those of the backup were rotated since.
+
 What is to be refused is refused before anything changes. After each step the state is in the book; until the last one
 is done nobody else reads the book or drains into it, in whatever home, and giving the same again goes on.
 
@@ -20,11 +22,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from daybook import atomic
 from daybook.audit import restores, signing
@@ -46,6 +50,7 @@ from daybook.rights.places.files import Files
 from daybook.rights.places.journal_files import JournalFiles
 from daybook.rights.places.port import Person
 from daybook.rights.places.vectors import Vectors
+from daybook.rights.sealing import seal_again
 from daybook.rights.traces import PersonTraces
 from daybook.rights.turns import turn
 from daybook.settings import Settings
@@ -68,6 +73,8 @@ class Restored:
     """Backups that still hold some of them, because they cannot be written to."""
     without_key: int = 0
     """Calls of which what was said cannot be read, because it is sealed under keys that this home has not got."""
+    sealed_anew: int = 0
+    """Calls that the backup has under keys that were rotated since, and that are sealed under those of now."""
 
 
 def restore(
@@ -83,10 +90,13 @@ def restore(
     """Fill an empty book from a backup; the keys too, where a folder of them is named and this home has none of its
     own. Then erase again who was erased since. One that was interrupted goes on. `tell`: told of each step that begins.
 
-    Raises BadParameter where the book has something in it, and what `manifest.check` raises; book, keys and home are
-    then as they were."""
+    Raises BadParameter where the book has something in it, RestoreUnfinished where the restore of another backup is
+    under way, and what `manifest.check` raises; book, keys and home are then as they were."""
     with turn(settings.home, book.store, "The restore", patience=0):
-        return Restoration(settings, book, vault, folder.absolute(), keys and keys.absolute(), by, tell).run()
+        restored = Restoration(settings, book, vault, folder.absolute(), keys and keys.absolute(), by, tell).run()
+        trail = Trail(book.journal, settings.home, clock=book.clock)
+        count = seal_again(book, vault, trail, by=by, reason="a backup of before a rotation was restored")
+        return replace(restored, sealed_anew=count)
 
 
 class Restoration:
@@ -150,8 +160,10 @@ class Restoration:
     def _begin(self) -> None:
         """Go on with the restore of this backup that is under way, or begin it where nothing forbids it."""
         there, under_way = self._look()
-        if "rows" in under_way.get("done", ()) and under_way["folder"] == str(self._folder):
-            self._go_on(under_way)
+        if "rows" in under_way.get("done", ()):
+            if under_way["folder"] != str(self._folder) and not self._is_of(under_way["manifest"]):
+                unfinished.refuse(under_way, self._book.store.shown)
+            self._go_on(_in_folder(under_way, str(self._folder)))
             return
         trusted = self._trusted()  # where nothing has been read from its files, it begins anew
         document = manifest.check(self._folder, trusted)
@@ -170,8 +182,13 @@ class Restoration:
         """Its files have been read, and may have changed since: who was erased goes from them as well. Where another
         home began it, what each home has of its own is done once more."""
         if under_way["home"] == str(self._home):
-            self._keys = under_way["keys"] and Path(under_way["keys"])
+            if self._keys is None:
+                self._keys = under_way["keys"] and Path(under_way["keys"])
+            else:
+                self._trusted()
+                self._require_same_keys()
             self._state = under_way
+            self._note(keys=self._keys and str(self._keys))
             return
         trusted = self._trusted()
         if signing.check(under_way["manifest"], trusted) != "good":
@@ -182,6 +199,17 @@ class Restoration:
         self._state = {**under_way, "home": str(self._home), "keys": self._keys and str(self._keys),
                        "certified": papers, "done": done}  # fmt: skip
         self._note()
+
+    def _is_of(self, document: Mapping[str, Any]) -> bool:
+        """Whether the folder has the backup of this manifest, wherever it lies: of the same book and moment, signed by
+        who is trusted. An erasure may have signed it anew meanwhile; the chain is no other by that."""
+        try:
+            here = orjson.loads((self._folder / manifest.MANIFEST).read_bytes())
+            same = (here["book"], here["made_at"]) == (document["book"], document["made_at"])
+            same &= here["tables"]["audit_chain"] == document["tables"]["audit_chain"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return bool(same) and signing.check(here, self._trusted()) == "good"
 
     def _require_same_keys(self) -> None:
         """Raises GateNotMet where this home has another key than the backup for what the book is bound to."""
@@ -350,6 +378,15 @@ class Restoration:
         if document.get("changed"):  # what erasures did to the backup, of which its trail does not know
             details |= restored_details(self._book, document["changed"])
         self._trail.record("book.restored", actor=self._by, object=self._folder.name, details=details)
+
+
+def _in_folder(under_way: dict[str, Any], folder: str) -> dict[str, Any]:
+    """The state of a restore whose backup lies in this folder now."""
+    moved = {"folder": folder}
+    if "intact" not in under_way:
+        return under_way | moved
+    intact = {folder if name == under_way["folder"] else name: value for name, value in under_way["intact"].items()}
+    return under_way | moved | {"intact": intact}
 
 
 def _calls_and_events(writer: WriteSession, shown: str) -> int:
