@@ -371,13 +371,14 @@ def test_one_that_read_nothing_yet_begins_anew(place, made, empty, tmp_path):
 
 
 def test_another_backup_does_not_go_on_with_one_that_was_read(place, made, empty, tmp_path):
-    """The book has something in it; giving the first one again ends it."""
+    """It is told which one is under way; giving that again ends it."""
     other = tmp_path / "second"
     backup.make(place.settings, place.book, place.vault, other, keys=tmp_path / "second-keys", clock=place.clock)
     assert killed(empty, made[0], made[1], "erasures")
     with Book(empty.book_url, empty.home, vault=empty.vault) as book:
-        with pytest.raises(BadParameter, match="Restore into an empty book"):
+        with pytest.raises(RestoreUnfinished, match="is not over") as refused:
             restore(empty, book, Vault(empty.vault), other, keys=tmp_path / "second-keys")
+        assert f"daybook restore {made[0]} --keys {made[1]}" in refused.value.remedy
         assert restore(empty, book, Vault(empty.vault), made[0]).rows["calls"] == 6
         assert len(rows_of(book, "calls")) == 6
 
