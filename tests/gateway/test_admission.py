@@ -20,6 +20,7 @@ from daybook.errors import BookUnreachable, JournalFull
 from daybook.gateway.admission import Admission
 from daybook.gateway.http.errors import Refusal
 from daybook.inference.call.request import ChatRequest
+from daybook.inference.tasks.tasks import as_chat
 from daybook.providers.upstream import Fallback, Model
 from daybook.records import Call, Cost
 from daybook.routing.route import Copy, RouteStep
@@ -134,6 +135,14 @@ IN = Decimal(SIZE) / 1_000_000
         ({"model": "chain"}, 10 * IN + Decimal("0.1")),
         ({"model": "nobody"}, Decimal(0)),
         ({"messages": ..., "input": "abc", "model": "one"}, Decimal(len('["abc",null,null,null]')) / 1_000_000),
+        ({"messages": ..., "text": "abc", "model": "one"}, Decimal(len('["abc",null,null,null]')) / 1_000_000),
+        ({"messages": ..., "input": "abc", "model": ...}, Decimal(0)),
+        ({"messages": ..., "input": "abc", "model": 5}, Decimal(0)),
+        ({"input": "abc"}, IN + Decimal(len(',"abc"')) / 1_000_000 + Decimal("0.010")),
+        (
+            as_chat({"model": "one", "texts": ["a", "b"], "max_tokens": 10}),
+            Decimal(len('[[],["a","b"],null,null,null]')) / 1_000_000 + Decimal("0.020"),
+        ),
         (
             {"messages": PICTURE},
             Decimal(PICTURE_SIZE + 25_000) / 1_000_000 + Decimal("0.010"),
@@ -170,10 +179,21 @@ async def test_a_route_with_a_model_without_a_price_is_refused(admission, model)
         ({"messages": ..., "max_tokens": ..., "input": ["1234", "5"]}, 2),
         ({"messages": ..., "max_tokens": ..., "input": [7, 8, 9]}, 3),
         ({"messages": ..., "max_tokens": ..., "texts": ["1234", "5678"], "model": "one"}, 2),
+        ({"messages": ..., "max_tokens": ..., "text": "12345678"}, 2),
+        ({"messages": ..., "max_tokens": ..., "text": {"format": {"type": "text"}}}, 0),
+        ({"messages": ..., "max_tokens": ..., "input": [[7, 8], [9]]}, 3),
+        ({"messages": ..., "max_tokens": ..., "input": [{"type": "text", "text": "12345678"}, {"image_url": "x"}]}, 3),
+        ({"messages": [], "max_tokens": ..., "input": "12345678"}, 3 + 2),
+        ({"messages": "1234", "max_tokens": ..., "input": "12345678"}, 1 + 2),
+        ({"messages": [{"content": 5}], "max_tokens": ..., "input": None, "texts": ["12345678"]}, 1 + 2),
+        ({"messages": [*PICTURE, {"role": "user", "content": "12345678"}], "max_tokens": ...}, 1 + 2),
+        ({"n": 3}, 3 + 4 + 1 + 3 * 10),
+        (as_chat({"texts": ["1234", "5678"], "model": "one"}), 3 + 2 + 2 * 96),
+        (as_chat({"text": "1234", "model": "one", "max_tokens": 7}), 3 + 1 + 7),
     ],
 )
 async def test_tokens_that_are_expected_are_taken_from_the_minutes(admission, body, tokens):
-    """An estimate of the prompt, and what is asked for at most."""
+    """An estimate of the prompt, wherever it stands and whatever stands beside it, and what is asked for at most."""
     headers = dict(await admission.admit(request(**body)))
     assert headers[b"x-ratelimit-remaining-tokens"] == b"%d" % (1_000_000 - tokens)
     assert headers[b"x-ratelimit-limit-tokens"] == b"1000000"

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from decimal import Decimal
 
+import httpx
 import openai
 import pytest
 
@@ -219,6 +220,26 @@ def test_embeddings_and_tasks_are_under_the_same_limits(limited):
             client.embeddings.create(model="local/echo", input="a")
         with pytest.raises(openai.RateLimitError):
             client.post("../ml/hf/embed", body={"text": "a"}, cast_to=object)
+
+
+def test_a_tasks_texts_are_counted_however_they_are_sent(limited):
+    """`text` or `texts`, and an answer of each that is summarized; under a budget the task's own model costs nothing,
+    and a body that cannot be meant is a 400 all the same."""
+    with limited("keys: {ada: {tokens_per_request: 200}}") as endpoint:
+        headers = {"authorization": f"Bearer {endpoint.key.secret}"}
+
+        def post(task, **body):
+            return httpx.post(f"{endpoint.url}/ml/hf/{task}", json=body, headers=headers).status_code
+
+        long = "word " * 200
+        assert [post("embed", text=long), post("embed", texts=[long]), post("embed", texts=["a", long])] == [413] * 3
+        assert post("summarize", model="priced", texts=["a"] * 3) == 413
+        assert post("summarize", model="priced", texts=["a"] * 2) == 200
+        assert post("summarize", model="priced", text="a", max_tokens=300) == 413
+        (endpoint.settings.home / "limits.yml").write_text("keys: {ada: {budget: {day: 0.00002}}}")
+        assert post("summarize", model="priced", texts=["a"]) == 429
+        for body in ({}, {"text": "a", "model": 5}, {"text": "a", "model": "priced"}, {"texts": {"a": 1}}):
+            assert post("classify", **body) == 400
 
 
 def test_who_leaves_frees_the_place(limited, upstream):

@@ -267,6 +267,8 @@ class Admission(Observer):
 
     def _most(self, request: ChatRequest) -> tuple[Decimal, str | None]:
         """US dollars that the call costs at most, and which of the models that may answer has no price."""
+        if not isinstance(request.body.get("model"), str):
+            return Decimal(0), None  # a task's own model, on this machine
         try:
             steps = self.router.route(request).steps
         except UnknownModel:
@@ -293,18 +295,23 @@ def _of(copy: Copy) -> Scope:
     return Scope(f"{SHADOW} {copy.deployment}", ScopeLimits(budget={"day": copy.budget or Decimal(0)}))
 
 
-def _prompt(body: Mapping[str, Any]) -> Any:
-    return body.get("messages", body.get("input", body.get("texts")))
+_PROMPTS = ("messages", "input", "texts", "text")
+
+
+def _prompts(body: Mapping[str, Any]) -> dict[str, Any]:
+    """All that a prompt may stand in, whichever of them the model reads: what it does not read is sent on, too."""
+    return {name: body[name] for name in _PROMPTS if isinstance(body.get(name), str | list)}
 
 
 def _most_input(body: Mapping[str, Any]) -> int:
     """A token is at least a byte; what is only named (a picture's address, a file's id) may be many."""
-    given = [_prompt(body), body.get("tools"), body.get("functions"), body.get("response_format")]
+    prompts = _prompts(body).values()
+    given = [*prompts, body.get("tools"), body.get("functions"), body.get("response_format")]
     try:
         size = len(orjson.dumps(given))
     except TypeError:  # an integer over 64 bits
         size = len(json.dumps(given, ensure_ascii=False).encode())
-    return size + _named(_prompt(body))
+    return size + sum(map(_named, prompts))
 
 
 def _named(messages: Any) -> int:
@@ -322,15 +329,19 @@ def _most_output(body: Mapping[str, Any]) -> int:
         return 0
     asked = [body.get(name) for name in ("max_completion_tokens", "max_tokens")]
     stated = [n for n in asked if isinstance(n, int) and n > 0]
+    return (max(stated) if stated else LONGEST_ANSWER) * _choices(body)
+
+
+def _choices(body: Mapping[str, Any]) -> int:
     choices = body.get("n")
-    return (max(stated) if stated else LONGEST_ANSWER) * (choices if isinstance(choices, int) and choices > 0 else 1)
+    return choices if isinstance(choices, int) and choices > 0 else 1
 
 
 def _check_size(body: Mapping[str, Any], scopes: Iterable[Scope]) -> None:
     """Raise a 413 Refusal, with the figures, for a request that is larger than one of the scopes may send."""
     for scope in scopes:
         most = scope.limits.messages_per_request
-        count = len(prompt) if isinstance(prompt := _prompt(body), list) else 1
+        count = sum(len(prompt) if isinstance(prompt, list) else 1 for prompt in _prompts(body).values())
         if most is not None and count > most:
             raise Refusal(
                 413,
@@ -357,15 +368,39 @@ def _expected_tokens(body: Mapping[str, Any]) -> int:
 
 def _asked(body: Mapping[str, Any]) -> int:
     asked = [body.get(name) for name in ("max_completion_tokens", "max_tokens")]
-    return max((n for n in asked if isinstance(n, int) and n > 0), default=0)
+    return max((n for n in asked if isinstance(n, int) and n > 0), default=0) * _choices(body)
 
 
 def _expected_input(body: Mapping[str, Any]) -> int:
-    prompt = _prompt(body)
-    if "messages" in body:
-        return prompt_tokens(prompt) or 0
-    texts = [prompt] if isinstance(prompt, str) else prompt if isinstance(prompt, list) else []
-    return sum(text_tokens(text) if isinstance(text, str) else 1 for text in texts)
+    prompts = _prompts(body)
+    total = 0
+    if (messages := prompts.pop("messages", None)) is not None:
+        total += _message_tokens(messages)
+    return total + sum(map(_text_tokens, prompts.values()))
+
+
+def _message_tokens(messages: Any) -> int:
+    try:
+        tokens = prompt_tokens(messages)
+    except (TypeError, AttributeError):  # no messages: of another API, which reads something else
+        tokens = None
+    return _text_tokens(messages) if tokens is None else tokens
+
+
+def _text_tokens(prompt: Any) -> int:
+    """Those of its texts; a token is one, and so is what only names something, such as a picture."""
+    total, places = 0, [prompt]
+    while places:
+        item = places.pop()
+        if isinstance(item, str):
+            total += text_tokens(item)
+        elif isinstance(item, list):
+            places += item
+        elif isinstance(item, dict) and ("content" in item or "text" in item):
+            places += [item.get("content"), item.get("text")]
+        elif item is not None:
+            total += 1
+    return total
 
 
 # ── what is said ──────────────────────────────────────────────────────────────────────────────────────────

@@ -14,7 +14,7 @@ from daybook.gateway.http.asgi import RequestState
 from daybook.gateway.http.errors import Refusal, bad_request
 from daybook.gateway.model_route import clean_body, find_redaction, kept_tags
 from daybook.inference.call.request import ChatRequest
-from daybook.inference.tasks.tasks import MOST_TEXTS, TASKS
+from daybook.inference.tasks.tasks import MOST_TEXTS, TASKS, as_chat
 
 MOST_BODY = 32 * 1024 * 1024
 _FIELDS: dict[str, Any] = {
@@ -54,13 +54,13 @@ def routes(parts: Components) -> APIRouter:
                 tags=read_tags(headers, None),
                 run_id=read_run_id(headers),
             )
-            visit.headers = await parts.admission.admit(asked, calls=True)
+            visit.headers = await parts.admission.admit(_claimed(task, asked), calls=True)
             try:
                 redaction = find_redaction(parts.answerer, key, asked.project)
                 if redaction is not None:
                     body, tags = _body(await clean_body(redaction, sent)), kept_tags(redaction, asked.tags)
                     asked = replace(asked, body=body, tags=tags, redaction=redaction)
-                    await parts.admission.extend(asked)
+                    await parts.admission.extend(_claimed(task, asked))
                 result = await parts.tasks.run(task, asked)
             finally:
                 parts.admission.release(visit.request_id)
@@ -72,6 +72,11 @@ def routes(parts: Components) -> APIRouter:
     for task in TASKS:
         add(task)
     return router
+
+
+def _claimed(task: str, asked: ChatRequest) -> ChatRequest:
+    """As it is admitted: a summary is a chat call for each text."""
+    return replace(asked, body=as_chat(asked.body)) if task == "summarize" else asked
 
 
 async def _sent(request: Request) -> bytes:

@@ -23,6 +23,8 @@ from daybook.records import Usage
 TASKS = ("sentiment", "classify", "summarize", "embed")
 PROVIDER = "hf"
 CHAT_MODEL = "smollm2-135m-instruct"
+_SUMMARY = 96
+"""Tokens of a summary, where its caller does not say."""
 MOST_TEXTS = 2048
 """Of one request, as at OpenAI's embeddings."""
 LONGEST = 100_000
@@ -77,7 +79,7 @@ class Tasks:
     async def _summaries(self, request: ChatRequest) -> dict[str, Any]:
         """One chat call a text, in order; each is an entry of its own."""
         body = request.body
-        most = int(body.get("max_tokens") or 96)
+        most = int(body.get("max_tokens") or _SUMMARY)
         results, tokens, model = [], 0, str(body.get("model") or CHAT_MODEL)
         digest = None
         for text in body["texts"]:
@@ -129,6 +131,18 @@ def _cleaned(task: str, results: list[Any], redaction: Redaction | None) -> list
     if task != "summarize" or redaction is None or not redaction.redacts_answers:
         return results
     return [result | {"summary": redaction.answer_text(result["summary"])} for result in results]
+
+
+def as_chat(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What summaries may use at most, as one chat call with an answer for each text. The body need not be checked."""
+    texts = body.get("texts")
+    return {
+        **body,
+        "model": body.get("model") or CHAT_MODEL,
+        "messages": [],
+        "max_tokens": body.get("max_tokens") or _SUMMARY,
+        "n": len(texts) if isinstance(texts, list) else 1,
+    }
 
 
 def checked(task: str, body: Mapping[str, Any]) -> dict[str, Any]:
