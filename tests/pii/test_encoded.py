@@ -155,6 +155,13 @@ def test_a_long_run_is_read_wherever_a_piece_of_the_text_begins(letter: str) -> 
     assert covered([*(span for piece in pieces for span in stream.feed(piece)), *stream.close()], first, last)
 
 
+def test_a_text_may_begin_within_a_run_and_within_a_letter() -> None:
+    """Where it is a piece of a longer one, and only there; it is found from its beginning on."""
+    run = base64.b64encode(f"Ж {MAIL} and more".encode()[1:]).decode()
+    assert [(s.kind, s.start, s.end) for s in detect(f"{run} and on")] == [("email", 0, len(run))]
+    assert detect(f" {run} and on") == []
+
+
 def covered(spans: list[Span], first: int, last: int) -> bool:
     """Whether every character of it is within a span, and none of them overlap."""
     assert all(a.end <= b.start for a, b in pairwise(spans))

@@ -89,7 +89,7 @@ def _utf8(written: str, within: bool) -> str:
     """Half a character at its end is left out; at its beginning, too, where more of it may have come before."""
     data = _bytes(written)
     if within:
-        data = _HALF.sub(b"", data, count=1)
+        data = _HALF.sub(b"", data)
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
