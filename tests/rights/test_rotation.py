@@ -153,6 +153,7 @@ def test_a_backup_of_before_is_read_in_its_own_home_and_sealed_anew(place, made,
         assert verify(book, settings.reports).problems == []
 
 
+@pytest.mark.parametrize("book_url", ["duckdb"], indirect=True)
 def test_calls_that_cannot_be_opened_are_said(place, monkeypatch, capsys):
     """Sealed under a key that is not here, or edited: their number is in the answer, in the trail and on the terminal,
     and they stay as they are."""

@@ -4,16 +4,22 @@ import json
 import shlex
 import shutil
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from daybook.audit import signing
+from daybook.audit.seals import seals
+from daybook.audit.seals.changes import announced
 from daybook.audit.verification.chain import verify_chain
+from daybook.audit.verification.whole import verify
 from daybook.book import Book
 from daybook.book.trail.names import reference
 from daybook.book.unfinished import RestoreUnfinished
+from daybook.clock import new_id
 from daybook.errors import BadParameter, GateNotMet
+from daybook.records import Event
 from daybook.rights.access import Access
 from daybook.rights.backups import backup, manifest
 from daybook.rights.backups.restore import restore
@@ -21,7 +27,7 @@ from daybook.rights.erasure.erasures import Erasures
 from daybook.rights.turns import turn
 from daybook.settings import Settings
 from daybook.vault import Vault
-from tests.rights.conftest import ADA, ANSWERED, BOS, SAID, WORDS, call, certified, killed, rows_of
+from tests.rights.conftest import ADA, ANSWERED, AT, BO, BOS, SAID, WORDS, call, certified, killed, rows_of
 
 ON_DUCKDB = pytest.mark.parametrize("book_url", ["duckdb"], indirect=True)
 ON_POSTGRES = pytest.mark.parametrize("book_url", ["postgres"], indirect=True)
@@ -78,6 +84,7 @@ def test_whoever_has_the_book_is_kept_out_until_it_is_whole(place, made, empty, 
         assert [e["action"] for e in rows_of(book, "events") if e["action"] == "book.restored"] == ["book.restored"]
 
 
+@ON_DUCKDB
 def test_a_restore_goes_on_from_where_its_backup_lies_now(place, made, tmp_path, empty):
     """Spelled otherwise, or moved with its keys while the home or another one had begun it; what it was told to do is
     named as a shell takes it. Another backup of the same moment, one that somebody edited and what is none are refused
@@ -121,6 +128,49 @@ def test_a_restore_goes_on_from_where_its_backup_lies_now(place, made, tmp_path,
         assert restore(empty, book, Vault(empty.vault), there).erased_again == 1
         assert len(rows_of(book, "calls")) == 6
         assert book.rows("select count(*) as n from calls where subject = :s", {"s": place.ada}) == [{"n": 0}]
+
+
+@pytest.mark.parametrize(
+    ("book_url", "when"), [("duckdb", "before both"), ("postgres", "between the two")], indirect=["book_url"]
+)
+def test_a_book_from_which_several_are_erased_again_is_proven(place, empty, tmp_path, when):
+    """Of a backup that no erasure reached, and of one that the first did: the rows of all of them are accounted for,
+    those of before as well, after a restore that was cut off, too; and one that is filled again is named."""
+    place.clock.at += timedelta(days=1)
+    place.book.append(call("u-" + "c" * 32, "Words of somebody else altogether, of whom nobody asks.", "Yes."))
+    place.vault.destroy("u-" + "c" * 32)
+    seals.make(place.book, place.settings.reports, AT.date(), actor="night")
+    (id_,) = [row["id"] for row in place.book.rows("select id from calls where subject like 'u-ccc%'")]
+    with (
+        announced(place.book, {"calls": {"personal": [id_]}}) as announcement,
+        place.book.store.writing() as writer,
+        writer.transaction(),
+    ):
+        writer.execute(f"update calls set subject = null, answer = null where id = '{id_}'")
+        event = Event(id=new_id(), at=AT, actor="x", action="x", details=announcement.details(writer))
+        place.book.append(event)
+    folder, keys = tmp_path / "b", tmp_path / "k"
+    backup.make(place.settings, place.book, place.vault, folder, keys=keys, clock=place.clock)
+    copies = tmp_path / "copy of b", tmp_path / "copy of k"
+    place.clock.at += timedelta(days=1)
+    for n, who in enumerate((ADA, BO)):
+        if n == ("before both", "between the two").index(when):
+            for source, target in zip((folder, keys), copies, strict=True):
+                shutil.copytree(source, target)
+        Erasures(place.settings, place.book, place.vault, place.clock).execute(who, **WORDS)
+    place.book.close()
+    settings = replace(place.settings, book_url=empty.book_url)
+    assert killed(settings, *copies, "entry")
+    with Book(settings.book_url, settings.home, vault=settings.vault, clock=place.clock) as book:
+        assert restore(settings, book, place.vault, copies[0]).erased_again == (2 if when == "before both" else 1)
+        assert verify(book, settings.reports).problems == []
+        ids = [row["id"] for row in book.rows("select id from calls order by id")]
+        assert len(ids) == 7
+        with book.store.writing() as writer, writer.transaction():
+            writer.execute("update calls set answer = 'x'")
+        assert [p.where for p in verify(book, settings.reports).problems] == [
+            f"calls {id_}, sealed by seal 1" for id_ in ids
+        ]
 
 
 @ON_DUCKDB

@@ -362,6 +362,7 @@ def test_a_reason_that_names_the_person_is_kept_without_the_name(place):
     assert document["proof"]["kept_in_the_trail"] == {}
 
 
+@pytest.mark.parametrize("book_url", ["duckdb"], indirect=True)
 def test_no_entry_about_a_person_names_them(place):
     """Whatever is done about them, and however they are named: reasons, sources and checks stand in the trail and in
     their row without the name, in other letters too, and the row is what the trail says. After the erasure nothing

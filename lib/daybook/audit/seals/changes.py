@@ -75,7 +75,8 @@ class Announcement:
     _not_made: Mapping[str, Mapping[str, bytes]]
     """Table → id → what a row still is, that is another in the file of before: that change was cut off."""
     _removals_not_made: Mapping[str, int]
-    _files: dict[str, Path] = field(default_factory=dict)
+    files: dict[str, ChangedFile] = field(default_factory=dict)
+    """Table → the file that was written."""
 
     def details(self, writer: WriteSession) -> dict[str, Any]:
         """The details to enter, once the rows are what they are to be and before that is committed."""
@@ -107,7 +108,8 @@ class Announcement:
         for table in sorted({*became, *self._not_made}):
             before = self._before[table].path if table in self._before else None
             lines = {**self._not_made.get(table, {}), **became.get(table, {})}
-            self._files[table], digests[table] = _write(self._home, table, before, lines)
+            path, digests[table] = _write(self._home, table, before, lines)
+            self.files[table] = ChangedFile(path, digests[table])
         stated: dict[str, Any] = {CHANGED_TO: digests} if digests else {}
         if self._removals_not_made:
             stated[NOT_MADE] = {table: {"removed": n} for table, n in self._removals_not_made.items()}
@@ -116,22 +118,27 @@ class Announcement:
     def remove_former(self) -> None:
         """Now that the change was made, remove the files in whose place those of this change are: what is the same in
         two of them would say what changed at once."""
-        for table, path in self._files.items():
-            _announcing(path).unlink(missing_ok=True)
-            for former in path.parent.glob(f"{table}-*"):
-                if former != path:
+        for table, file in self.files.items():
+            _announcing(file.path).unlink(missing_ok=True)
+            for former in file.path.parent.glob(f"{table}-*"):
+                if former != file.path:
                     former.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def announced(book: TrailBook, changed: Mapping[str, Mapping[str, Collection[str]]]) -> Iterator[Announcement]:
-    """What is to be entered. `changed`: table → `fixed`, `money`, `personal` or `removed` → ids. While it is open no
-    seal is made."""
+def announced(
+    book: TrailBook,
+    changed: Mapping[str, Mapping[str, Collection[str]]],
+    waiting: Mapping[str, ChangedFile] | None = None,
+) -> Iterator[Announcement]:
+    """What is to be entered. `changed`: table → `fixed`, `money`, `personal` or `removed` → ids; `waiting`: the
+    files of changes before this one whose entries wait in the journal, because a restore drains nothing. While it is
+    open no seal is made."""
     keys.folder(book.home)
     folder = seals.folder(book.home)
     folder.mkdir(mode=0o700, exist_ok=True)
     with atomic.alone(folder / ".lock"):
-        before, sealed, not_made = changed_files(book), None, dict[str, dict[str, bytes]]()
+        before, sealed, not_made = {**changed_files(book), **(waiting or {})}, None, dict[str, dict[str, bytes]]()
         removals = Counter[str]()
         with contextlib.suppress(SettingsError):  # verifying says so; all of them are accounted for then
             loaded = seals.load(book.home)
@@ -238,6 +245,11 @@ class ChangedFile:
             return digest_file(self.path) == self.digest
         except OSError:
             return False
+
+
+def files_with(home: Path, digests: Mapping[str, str]) -> dict[str, ChangedFile]:
+    """Table → the file with this digest."""
+    return {table: ChangedFile(_path(home, table, digest), digest) for table, digest in digests.items()}
 
 
 def changed_files(book: TrailBook) -> dict[str, ChangedFile]:

@@ -13,23 +13,25 @@ from typing import Any
 from daybook.audit import restores, signing
 from daybook.audit.ports import TrailBook, identity
 from daybook.audit.seals import rows, seals
-from daybook.audit.seals.changes import announced, changed_files
+from daybook.audit.seals.changes import ChangedFile, announced, changed_files
 from daybook.audit.seals.rows import REMOVED
 from daybook.audit.verification.sealed_rows import compare_rows
 from daybook.audit.verification.verdict import TrailVerdict
 from daybook.book.checks import CHANGED
 
 
-def restored_details(book: TrailBook, stated: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+def restored_details(
+    book: TrailBook, stated: Mapping[str, Mapping[str, int]], waiting: Mapping[str, ChangedFile]
+) -> dict[str, Any]:
     """What is to be entered of a restored book. `stated`: table → group, or `removed` → rows that erasures changed in
-    the backup, as its signed manifest says. Where more rows than that are not what was sealed, only their number is
-    entered, and a verification names them."""
+    the backup, as its signed manifest says; `waiting`: what rows became of those who were erased again since. Where
+    more rows than that are not what was sealed, only their number is entered, and a verification names them."""
     details: dict[str, Any] = {CHANGED: stated}
     trusted = signing.trusted(book.home)
     sealed = [seal for seal in seals.load(book.home) if signing.check(seal.document, trusted) == "good"]
     restored, _ = restores.load(book.home, identity(book), trusted)
     lost = {seal.number for seal in sealed if any(r.lost(seal.document["chain"]["last"]) for r in restored)}
-    files, became = changed_files(book), dict[str, dict[str, bytes]]()
+    files, became = {**changed_files(book), **waiting}, dict[str, dict[str, bytes]]()
     for table, span in rows.spans(book, sealed[-1].until).items() if sealed else ():
         counts, lines = Counter[str](), dict[str, bytes]()
         for row in compare_rows(book, span, sealed, files.get(table), TrailVerdict(), lambda seal: None):
@@ -41,5 +43,5 @@ def restored_details(book: TrailBook, stated: Mapping[str, Mapping[str, int]]) -
             return details
         if lines:
             became[table] = lines
-    with announced(book, {}) as announcement:
+    with announced(book, {}, waiting) as announcement:
         return details | {rows.SEALED_CHANGED: {}} | announcement.write(became)

@@ -33,6 +33,7 @@ import orjson
 from daybook import atomic
 from daybook.audit import restores, signing
 from daybook.audit.seals import seals
+from daybook.audit.seals.changes import ChangedFile, files_with
 from daybook.audit.trail import Trail
 from daybook.audit.verification.restored_rows import restored_details
 from daybook.book import Book, migrations, unfinished
@@ -197,7 +198,7 @@ class Restoration:
         done = [step for step in under_way["done"] if step in _OF_THE_BOOK]
         papers = {**under_way["certified"], **certified(self._home, trusted)}
         self._state = {**under_way, "home": str(self._home), "keys": self._keys and str(self._keys),
-                       "certified": papers, "done": done}  # fmt: skip
+                       "certified": papers, "done": done, "changed_files": {}}  # fmt: skip
         self._note()
 
     def _is_of(self, document: Mapping[str, Any]) -> bool:
@@ -328,7 +329,9 @@ class Restoration:
         places, again = (ExportedCopies(self._home), Answers(self._home), Vectors(self._home)), 0
         for person in persons:
             counts = [place.erase(person, lambda details: None) for place in places if person in gone]
-            again += any([*counts, rows.erase_rows(person, partial(self._announce, person.subject))])
+            waiting = self._waiting
+            again += any([*counts, rows.erase_rows(person, partial(self._announce, person.subject), waiting)])
+            self._note(changed_files={table: file.digest for table, file in waiting.items()})
         if persons:
             rows.rewrite()
         if unknown := [subject for subject in erased if subject not in states]:
@@ -367,6 +370,11 @@ class Restoration:
         traces = PersonTraces(subject, None, tuple(dict.fromkeys(rows.texts(subject))))
         return Person.of(traces.without(rows.others(subject)) if traces.texts else traces)
 
+    @property
+    def _waiting(self) -> dict[str, ChangedFile]:
+        """What sealed rows became by erasures of this restore: their entries are drained when it is over."""
+        return files_with(self._home, self._state.get("changed_files", {}))
+
     def _announce(self, subject: str | None, details: Mapping[str, Any]) -> None:
         given = {**details, "erasure": "again"}
         self._trail.record("subject.erasing", actor="restore", subject=subject, details=given)
@@ -376,7 +384,7 @@ class Restoration:
         details = {"made_at": document["made_at"], "rows": sum(self._rows.values()),
                    "erased_again": self._state.get("erased_again", 0)}  # fmt: skip
         if document.get("changed"):  # what erasures did to the backup, of which its trail does not know
-            details |= restored_details(self._book, document["changed"])
+            details |= restored_details(self._book, document["changed"], self._waiting)
         self._trail.record("book.restored", actor=self._by, object=self._folder.name, details=details)
 
 

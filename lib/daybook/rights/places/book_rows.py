@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from daybook.audit.seals.changes import announced
+from daybook.audit.seals.changes import ChangedFile, announced
 from daybook.audit.seals.rows import group_of
 from daybook.book import Book
 from daybook.book.checks import CHANGED
@@ -164,9 +164,10 @@ class BookRows:
         """Write the book anew, without the bytes of what was erased."""
         self._book.store.rewrite()
 
-    def erase_rows(self, person: Person, announce: Announce) -> int:
+    def erase_rows(self, person: Person, announce: Announce, waiting: dict[str, ChangedFile] | None = None) -> int:
         """In one transaction, what it changes entered in the trail before it is committed. The bytes of what was erased
-        stay in the file until it is written anew."""
+        stay in the file until it is written anew. `waiting`: of a restore, the files of those who were erased before,
+        and then of this one, too."""
         self._book.drain()
         quoted = _quoted(person.subject)
         models = self._models(person.subject)
@@ -181,7 +182,7 @@ class BookRows:
             for name in names:
                 changed.setdefault(table, {}).setdefault(group_of(table, name), set()).add(id_)
         with (
-            announced(self._book, changed) as announcement,
+            announced(self._book, changed, waiting) as announcement,
             self._book.store.writing() as writer,
             writer.transaction(),
         ):
@@ -212,6 +213,8 @@ class BookRows:
                 counts = details.setdefault(CHANGED, {}).setdefault("calls", {})
                 counts["personal"] = counts.get("personal", 0) + int(calls) - len(mine)
             announce(details)
+        if waiting is not None:
+            waiting |= announcement.files
         return int(calls) + len(changes) + len(aside)
 
     def left(self, *words: str) -> list[dict[str, int]]:
