@@ -461,3 +461,14 @@ async def test_a_copy_without_a_price_or_a_budget_is_not_made(admission, target,
     """It would cost nobody knows what."""
     copy = Copy("chat", "v2", RouteStep(target, "up", target), budget)
     assert await admission.reserve(request(), copy) is False
+
+
+@pytest.mark.parametrize("member", ["messages", "input", "tools", "response_format"])
+async def test_what_is_nested_too_deeply_to_be_counted_is_a_400(admission, member):
+    """Under a budget; nothing is held for it."""
+    nested: list[Any] = []
+    for _ in range(5000):
+        nested = [nested]
+    with pytest.raises(Refusal, match="nested too deeply") as caught:
+        await admission.admit(request(**{member: nested}))
+    assert (caught.value.status, held(admission)) == (400, 0)

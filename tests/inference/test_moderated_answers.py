@@ -11,7 +11,10 @@ import pytest
 
 from daybook.errors import BadRequest, ContentFlagged, DaybookError, NotModerated, Unavailable
 from daybook.guardrails.moderation import ModerationPolicies
+from daybook.guardrails.redaction import STANDARD, Rules
 from daybook.inference.call.request import NativeBody
+from daybook.pii import Detector
+from daybook.pii.redaction import Redactor
 from daybook.providers.port import Reply
 from daybook.records import Usage
 
@@ -187,3 +190,17 @@ async def test_tokens_cannot_be_judged(judged, policy, refused):
         with pytest.raises(BadRequest) as caught:
             await desk.answerer.embed(desk.request(input=tokens))
         assert ("Send the text itself" in str(caught.value)) == refused
+
+
+async def test_an_events_model_is_the_callers_text_unless_it_is_known(judged):
+    """As in the call's row: what a policy holds is taken out of a name that is no model's; none where none is named."""
+    desk = judged(policy="everyone: {request: block}")
+    rules = Rules(log=Redactor(Detector(STANDARD)))
+    asked = ("ask anna@example.com", "m", None)
+    for model in asked:
+        request = desk.request(messages=[{"role": "user", "content": "harm"}], model=model)
+        with pytest.raises(ContentFlagged):
+            await desk.answerer.chat(replace(request, redaction=rules))
+    names = ["ask [email]", "m", None]
+    assert [event.object for event in desk.ledger.events] == names
+    assert [call.requested_model for call in desk.ledger.calls] == names

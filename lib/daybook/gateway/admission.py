@@ -24,7 +24,7 @@ from daybook.access.window_counts import WindowCounts
 from daybook.clock import Clock, new_id
 from daybook.errors import BookError, JournalError, SettingsError, UnknownModel
 from daybook.gateway.http.asgi import Headers
-from daybook.gateway.http.errors import Refusal
+from daybook.gateway.http.errors import Refusal, bad_request
 from daybook.inference.call.request import ChatRequest
 from daybook.inference.call.tokens import prompt_tokens, text_tokens
 from daybook.inference.ports import Observer, Reckon
@@ -309,8 +309,11 @@ def _most_input(body: Mapping[str, Any]) -> int:
     given = [*prompts, body.get("tools"), body.get("functions"), body.get("response_format")]
     try:
         size = len(orjson.dumps(given))
-    except TypeError:  # an integer over 64 bits
-        size = len(json.dumps(given, ensure_ascii=False).encode())
+    except TypeError:  # an integer over 64 bits, or more lists in one another than it writes
+        try:
+            size = len(json.dumps(given, ensure_ascii=False).encode())
+        except RecursionError:
+            raise bad_request("The request is nested too deeply to be counted.", remedy="Send flatter JSON.") from None
     return size + sum(map(_named, prompts))
 
 

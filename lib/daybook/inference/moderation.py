@@ -110,7 +110,7 @@ class CallModeration:
                 at=self._clock.now(),
                 actor=f"key:{request.caller}" if request.caller else "endpoint",
                 action=f"moderation.{word}",
-                object=str(request.body.get("model"))[:200],
+                object=self._recorder.kept_model(request),
                 request_id=request.request_id,
                 outcome=outcome,
                 details=details,

@@ -18,7 +18,7 @@ from daybook.clock import Clock, new_id
 from daybook.errors import DaybookError, JournalError, ProviderError
 from daybook.inference.call.entry import CallEntry, CallOutcome, FellBack
 from daybook.inference.call.identity import Identities
-from daybook.inference.call.request import error_kind
+from daybook.inference.call.request import ChatRequest, error_kind
 from daybook.inference.ports import Observer, Reckon
 from daybook.ports import Ledger
 from daybook.records import Call, Cost, Event, Usage
@@ -180,6 +180,12 @@ class Recorder:
             return self.enter(call)
         except JournalError:
             return None
+
+    def kept_model(self, request: ChatRequest) -> str | None:
+        """The name that is asked for, as it may be kept of a request that nobody has answered."""
+        entry = CallEntry(request, self.clock, content=False)
+        entry.redact_model(unless=self._knows)
+        return entry.model
 
     def _failed(self, entry: CallEntry, outcome: CallOutcome, cost: Cost | None) -> Call:
         entry.redact_model(unless=self._knows)
