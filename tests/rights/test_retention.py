@@ -203,6 +203,14 @@ def test_a_file_that_cannot_be_meant_lets_nothing_go(tmp_path, text):
         read(tmp_path)
 
 
+def test_what_is_no_class_is_named(tmp_path):
+    """The first of them, not a text of any length, and every class that there is."""
+    (tmp_path / "retention.yml").write_text(f"content: 30\nevents: 30\n{'x' * 90}: 1\n")
+    with pytest.raises(SettingsError, match="names 'events', which is no class of data") as refused:
+        read(tmp_path)
+    assert "content, identity, logs, training, exports" in refused.value.remedy
+
+
 def test_the_limits_themselves_are_allowed(tmp_path):
     (tmp_path / "retention.yml").write_text("logs: 183\ncontent: 0\nidentity: 36500\n")
     assert read(tmp_path) == {"content": 0, "identity": 36500, "logs": 183}

@@ -88,9 +88,12 @@ def read(home: Path) -> dict[str, int]:
         return {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"{path} cannot be read ({type(error).__name__}).", remedy="Write class: days.") from error
-    if not isinstance(rows, dict) or set(rows) - set(CLASSES):
+    if not isinstance(rows, dict):
+        raise SettingsError(f"{path} has no class of data.", remedy="Write a line for each with its days: content: 90")
+    if strange := sorted(str(name) for name in rows if name not in CLASSES):
         raise SettingsError(
-            f"{path} names what is no class of data.", remedy=f"There are: {', '.join(CLASSES)}; each with its days."
+            f"{path} names {strange[0][:40]!r}, which is no class of data.",
+            remedy=f"There are: {', '.join(CLASSES)}; write a line for each with its days: content: 90",
         )
     for name, days in rows.items():
         least = LEAST_LOGS if name == "logs" else 0
