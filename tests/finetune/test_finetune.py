@@ -194,6 +194,9 @@ class Dying:
     def rows(self, query: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         return self._book.rows(query, params)
 
+    def excluded(self, purpose: str) -> frozenset[str]:
+        return self._book.excluded(purpose)
+
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("left", range(6))
