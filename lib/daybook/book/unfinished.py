@@ -12,51 +12,49 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
+from daybook.book.stores.port import ReadSession, WriteSession
 from daybook.errors import BadParameter, BookError
 
 NAME = "restoring.json"
-_QUERY = "select restoring from book_identity where restoring is not null"
+_QUERY = (
+    "select mark from (select (select restoring from book_identity limit 1) as mark "
+    "from (select cast(null as text) as restoring) as older) as book where mark is not null"
+)
+"""In a book of a version before, whose table has no such column, the name means the outer one, which is null: an error
+would end the transaction that a Postgres session reads in."""
 
 
 class RestoreUnfinished(BookError):
     """A restore into the book was interrupted."""
 
 
-class Reader(Protocol):
-    def tuples(self, query: str, params: Mapping[str, Any]) -> Iterable[tuple[Any, ...]]: ...
-
-
-class Writer(Protocol):
-    def execute(self, sql: str) -> list[tuple[Any, ...]]: ...
-
-
-def read(writer: Writer) -> dict[str, Any]:
+def read(writer: WriteSession) -> dict[str, Any]:
     """How far a restore has come, as `note` was given it; empty where none is under way."""
     return _state(writer.execute(_QUERY))
 
 
-def note(writer: Writer, state: Mapping[str, Any]) -> None:
+def note(writer: WriteSession, state: Mapping[str, Any]) -> None:
     """Enter how far it has come, in the open transaction."""
     text = orjson.dumps(state).decode().replace("'", "''")
     writer.execute(f"update book_identity set restoring = '{text}'")  # noqa: S608 - quoted
 
 
-def end(writer: Writer) -> None:
+def end(writer: WriteSession) -> None:
     writer.execute("update book_identity set restoring = null")
 
 
-def require_whole(writer: Writer, shown: str) -> None:
+def require_whole(writer: WriteSession, shown: str) -> None:
     """Raise RestoreUnfinished where a restore into the book shown as `shown` is under way."""
     refuse(read(writer), shown)
 
 
-def require_whole_to_read(reader: Reader, shown: str) -> None:
-    """The same for a session that reads, before anything else in it. A book that has no such column, because nobody has
-    opened it with this version yet, is whole."""
+def require_whole_to_read(reader: ReadSession, shown: str) -> None:
+    """The same for a session that reads, before anything else in it. A book without such a table or column, because
+    nobody has opened it with this version yet, is whole."""
     try:
         rows = list(reader.tuples(_QUERY, {}))
     except BadParameter:

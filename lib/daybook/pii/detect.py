@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 
 from daybook.pii.detectors import internet, payment, phones, secrets, social_security
-from daybook.pii.detectors.encoded import Encoded
+from daybook.pii.detectors.encoded import EncodedDetector
 from daybook.pii.detectors.terms import Terms
 from daybook.pii.normal import Normal, normalise, unescaped
 from daybook.pii.plausible import owned, plausible
@@ -102,7 +102,7 @@ class Detector:
             self.kinds |= {"term"}
         whole = [pattern for pattern in patterns if _WHOLE.issuperset(pattern.kinds)]
         others = [pattern for pattern in patterns if pattern not in whole]
-        encoded = Encoded(self.surest)
+        encoded = EncodedDetector(self.surest)
         self._terms = _by_gate([own] if own.longest else [])
         self._gates = _by_gate([*patterns, own, encoded] if own.longest else [*patterns, encoded])
         self._whole = _by_gate(whole)

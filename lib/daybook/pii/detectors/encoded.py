@@ -53,7 +53,7 @@ def encoded_texts(text: str) -> Iterator[EncodedText]:
         at = end - OVERLAP if within else end
 
 
-class Encoded:
+class EncodedDetector:
     """Each run in which something of a person is written, as what is surest of that; of a long run the parts, the
     first of two that overlap until the second begins. `surest`: finds it in a text."""
 

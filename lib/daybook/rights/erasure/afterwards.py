@@ -6,14 +6,14 @@ from collections import ChainMap
 
 from daybook.book.trail.names import reference
 from daybook.reporting.text import count
-from daybook.rights.erasure.scope import Scope
+from daybook.rights.erasure.scope import ErasureScope
 from daybook.rights.people import erased
 from daybook.rights.places import backup_tables
 from daybook.rights.traces import PersonTraces, Search
 from daybook.vault import Vault
 
 
-def came_back(scope: Scope, vault: Vault) -> dict[str, list[str]]:
+def came_back(scope: ErasureScope, vault: Vault) -> dict[str, list[str]]:
     """Who was erased and is found again → where. Whoever has used the service again since is not looked for in
     files: what is found there may be of now."""
     destroyed = erased(vault)

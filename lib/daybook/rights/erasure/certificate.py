@@ -10,7 +10,7 @@ from typing import Any
 from daybook.reporting.text import count
 from daybook.rights.backups import register
 from daybook.rights.erasure.proof import limits_of, status
-from daybook.rights.erasure.scope import Scope
+from daybook.rights.erasure.scope import ErasureScope
 from daybook.rights.erasure.state import Erasure
 
 FORMAT = "daybook erasure 1"
@@ -25,7 +25,7 @@ _POSTGRES = (
 )
 
 
-def certificate(scope: Scope, erasure: Erasure, keys_away: Iterable[Path], at: datetime) -> dict[str, Any]:
+def certificate(scope: ErasureScope, erasure: Erasure, keys_away: Iterable[Path], at: datetime) -> dict[str, Any]:
     """The document, not yet signed. `keys_away`: folders of backed-up keys that could not be reached."""
     proof = erasure.proof or {}
     limits = _limits(scope, erasure, keys_away)
@@ -46,7 +46,7 @@ def certificate(scope: Scope, erasure: Erasure, keys_away: Iterable[Path], at: d
     }
 
 
-def _limits(scope: Scope, erasure: Erasure, keys_away: Iterable[Path]) -> list[str]:
+def _limits(scope: ErasureScope, erasure: Erasure, keys_away: Iterable[Path]) -> list[str]:
     """What was not reached, or not looked at, in sentences."""
     proof = erasure.proof or {}
     limits = [*_ALWAYS, *([_POSTGRES] if scope.book.store.dialect == "postgresql" else [])]

@@ -47,7 +47,7 @@ from daybook.rights.erasure.afterwards import came_back
 from daybook.rights.erasure.certificate import certificate
 from daybook.rights.erasure.plan import ErasurePlan
 from daybook.rights.erasure.proof import ErasureIncomplete, prove, sealed_elsewhere, status
-from daybook.rights.erasure.scope import Scope
+from daybook.rights.erasure.scope import ErasureScope
 from daybook.rights.erasure.state import Erasure, ErasureFiles
 from daybook.rights.people import SubjectIdentity, identify
 from daybook.rights.places.formats import blanked
@@ -94,7 +94,7 @@ class Erasures:
         self.clock = clock or SystemClock()
         self._tell = tell
         self._states = ErasureFiles(settings.home)
-        self._scope = Scope(settings, book, client)
+        self._scope = ErasureScope(settings, book, client)
         self.trail = trail or Trail(book.journal, settings.home, clock=self.clock, sealer=vault)
 
     def plan(self, who: str, *, by: str = "library") -> ErasurePlan:

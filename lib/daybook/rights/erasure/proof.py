@@ -12,7 +12,7 @@ from daybook.book.trail.names import LEAST_NAME
 from daybook.digest import digest_bytes
 from daybook.errors import DaybookError
 from daybook.reporting.text import count
-from daybook.rights.erasure.scope import Scope
+from daybook.rights.erasure.scope import ErasureScope
 from daybook.rights.places import backup_tables
 from daybook.rights.places.book_rows import SEALED_ELSEWHERE
 from daybook.rights.places.copies import ExportedCopy
@@ -30,7 +30,7 @@ class ErasureIncomplete(DaybookError):
     http_status = 409
 
 
-def prove(scope: Scope, person: Person) -> dict[str, Any]:
+def prove(scope: ErasureScope, person: Person) -> dict[str, Any]:
     """Search everything again. Raises ErasureIncomplete, with where, where the person is found."""
     scope.book.drain()
     words = [person.subject, *([str(person.traces.name)] if person.traces.searches_name else [])]
@@ -88,7 +88,7 @@ def prove(scope: Scope, person: Person) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def sealed_elsewhere(scope: Scope, vault: Vault, plan: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def sealed_elsewhere(scope: ErasureScope, vault: Vault, plan: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """What of the book other homes hold the keys of: the person's calls, as they were when this began, and entries of
     the trail that are of somebody whom only they can tell."""
     calls = sum(holding["count"] for holding in plan if holding["what"] == SEALED_ELSEWHERE)

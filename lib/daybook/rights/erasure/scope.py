@@ -23,7 +23,7 @@ from daybook.settings import Settings
 from daybook.vault import Vault
 
 
-class Scope:
+class ErasureScope:
     """The places of one home. `client`: makes the client of the provider that files were uploaded to."""
 
     def __init__(self, settings: Settings, book: Book, client: Callable[[], Any] | None) -> None:
